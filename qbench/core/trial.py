@@ -1,0 +1,146 @@
+"""A trial, and the one result that it leaves. These are the rows of `trials.jsonl`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from qbench.core.spec import LayerSpec, parse_spec
+
+Status = Literal["ok", "skipped", "failed"]
+Execution = Literal["float32", "integer", "dequantized", "simulated"]
+Direction = Literal["higher", "lower", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One cell of a suite.
+
+    Args:
+        sweep: name of the sweep in the suite that this trial belongs to.
+        model: name of a packaged network, or path of an ONNX file.
+        data: name of the evaluation data.
+        layers: `all`, or the name of the one layer that is quantized.
+        spec: canonical token of the layers' spec, e.g. `w4c-a8t`; `w32-a32` is the fp32 row.
+        edges: canonical token of the first and the last layer's spec when it differs from `spec`, else "".
+        method: how ranges and codes are chosen; `none` for fp32.
+        calibration: number of calibration samples.
+        seed: draw of the calibration samples and of any random choice.
+        variant: `auto`, or the kernel variant to pin.
+        batch_sizes: batch sizes to time; empty when only accuracy is asked.
+        backend: `qbench`, or the name of a peer that runs the same network.
+    """
+
+    sweep: str
+    model: str
+    data: str
+    layers: str
+    spec: str
+    method: str
+    edges: str = ""
+    calibration: int = 512
+    seed: int = 0
+    variant: str = "auto"
+    batch_sizes: tuple[int, ...] = ()
+    backend: str = "qbench"
+
+    @property
+    def key(self) -> str:
+        """Unique and readable, e.g. `accuracy/resnet20/all/w4c-a8t/mse/s0`."""
+        parts = [self.sweep, self.model, self.layers, self.spec, self.method, f"s{self.seed}"]
+        if self.edges:
+            parts.insert(4, f"edges-{self.edges}")
+        if self.variant != "auto":
+            parts.append(self.variant)
+        if self.backend != "qbench":
+            parts.append(self.backend)
+        return "/".join(parts)
+
+    @property
+    def layer_spec(self) -> LayerSpec:
+        """The parsed spec."""
+        return parse_spec(self.spec)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A score: value, unit, which way is better, and a 95 % interval when there is one.
+
+    `value` is None when the score does not exist for this row, with the reason in the row's notes.
+    """
+
+    value: float | None
+    unit: str
+    better: Direction = "none"
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Raw times of one cell that took turns with the cells of the same `group`; statistics are computed on reading.
+
+    Args:
+        group: cells of one group were interleaved, and only their ratios are meaningful, e.g. `network/batch256`.
+        cell: `qbench`, or the name of the peer, e.g. `onnxruntime-fp32`, `onnxruntime-int8`.
+        samples_s: seconds a call, one a round; round i of every cell in the group ran next to the others' round i.
+        inner_loops: calls a sample was averaged over.
+        items: images (or operations' batch) a call.
+        operations: arithmetic operations a call (2 a multiply-add), 0 when unknown.
+        threads: threads used.
+        stop: why sampling stopped: `precise`, `no longer improving`, `time cap`.
+    """
+
+    group: str
+    cell: str
+    samples_s: tuple[float, ...]
+    inner_loops: int
+    items: int
+    operations: int = 0
+    threads: int = 1
+    stop: str = ""
+
+    @property
+    def median_s(self) -> float:
+        """Median of the samples."""
+        ordered = sorted(self.samples_s)
+        middle = len(ordered) // 2
+        if not ordered:
+            return math.nan
+        return ordered[middle] if len(ordered) % 2 else 0.5 * (ordered[middle - 1] + ordered[middle])
+
+
+@dataclass(frozen=True, slots=True)
+class TrialResult:
+    """One row.
+
+    Args:
+        trial: what was asked.
+        cache_hash: hash of all the result depends on (model, data, calibration, method version, kernel sources).
+        status: `ok`, `skipped` (with a reason) or `failed` (with a reason).
+        reason: why the row is not ok, else "".
+        execution: what arithmetic was scored.
+        metrics: name -> score; names are those of `qbench.metrics`.
+        measurements: raw times.
+        phases_s: seconds spent in load, calibrate, quantize, pack, compile, verify, score, time.
+        kernels: layer name -> kernel that ran, e.g. `conv_u8_s8_u8/x86_vnni`.
+        layer_rows: facts a layer, as dicts with the keys `name`, `depth`, `channels`, `operations`, `sqnr_db`, `median_s` ...
+        correct: base64 of the packed bits "prediction was right", one a test image, for paired statistics.
+        alarms: things that look wrong: constant output, saturation above 10 % ...
+        notes: free remarks, one a string.
+    """
+
+    trial: Trial
+    cache_hash: str
+    status: Status
+    reason: str = ""
+    execution: Execution = "float32"
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
+    phases_s: dict[str, float] = field(default_factory=dict)
+    kernels: dict[str, str] = field(default_factory=dict)
+    layer_rows: tuple[dict[str, str | float | int | None], ...] = ()
+    correct: str = ""
+    alarms: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

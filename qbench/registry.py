@@ -1,0 +1,50 @@
+"""Tables of parts: name -> "module:attribute", imported on first use, extended by entry points.
+
+Each plug-in room's `__init__.py` holds one `Registry`. To add a part: one file, one line. Other packages add theirs by
+an entry-point group of the same name as the table (`qbench.methods`, `qbench.metrics`, `qbench.peers` ...).
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any
+
+from qbench.errors import QBenchError, suggest
+
+
+class Registry(Mapping[str, str]):
+    """A read-only table of names and import targets; `load` imports one part.
+
+    Args:
+        group: the entry-point group, and the word used in messages, e.g. `qbench.methods`.
+        table: name -> "module:attribute".
+    """
+
+    def __init__(self, group: str, table: Mapping[str, str]) -> None:
+        self.group = group
+        self._own = dict(table)
+
+    @cached_property
+    def _table(self) -> dict[str, str]:
+        added = {point.name: point.value for point in entry_points(group=self.group)}
+        return {**added, **self._own}
+
+    def __getitem__(self, name: str) -> str:
+        return self._table[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def load(self, name: str) -> Any:
+        """Import and return the part `name`; raise QBenchError with a suggestion when there is none."""
+        if name not in self._table:
+            kind = self.group.removeprefix("qbench.").removesuffix("s")
+            raise QBenchError(f"unknown {kind} '{name}'{suggest(name, self._table)}")
+        module, _, attribute = self._table[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
