@@ -1,0 +1,146 @@
+"""A network in float32, with any tensor's numbers replaced by what their codes stand for (fake quantization)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.core.tensor import QParams, QTensor
+from qbench.engine.container import container_of
+from qbench.engine.integer_steps import flatten_step
+from qbench.engine.plan import Buffers, Load, Plan, Run, Step, borders, flat_aliases, spatial
+from qbench.engine.windows import dense_ohwi, window_of
+from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool, inputs_of
+from qbench.kernels.conv.operation import ChannelParams, bind, pack_weights
+from qbench.kernels.elementwise import portable as elementwise
+from qbench.kernels.layout import Layout, padded_channels
+from qbench.kernels.pool import portable as pool
+from qbench.kernels.quantize import portable as quantize
+
+Floats = npt.NDArray[np.float32]
+UNBOUNDED = Clamp(-np.inf, np.inf)
+
+
+def float_layouts(network: Network, images: int) -> dict[str, Layout]:
+    """Return the float32 layout of every tensor."""
+    border = borders(network)
+    found = {}
+    for tensor, shape in network.shapes.items():
+        channels, height, width = spatial(shape)
+        found[tensor] = Layout(images, height, width, channels, padded_channels(channels), 4, border.get(tensor, (0, 0, 0, 0)))
+    return found
+
+
+def float_plan(network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, images: int, variant: str) -> Plan:  # fmt: skip
+    """Return the plan; layers absent from `weights` keep their float32 weights."""
+    layouts = float_layouts(network, images)
+    aliases = flat_aliases(network)
+    steps: list[Step] = []
+    first = _fake_quantize(network.input, layouts[network.input], activations.get(network.input))
+    steps += [first] if first else []
+    for node in network.nodes:
+        if isinstance(node, Flatten) and node.output in aliases:
+            continue
+        steps.append(_step(network, node, layouts, weights, variant))
+        fake = _fake_quantize(node.output, layouts[node.output], activations.get(node.output))
+        steps += [fake] if fake and node.output != network.output and not isinstance(node, Flatten) else []
+
+    def load(buffers: Buffers) -> Load:
+        layout = layouts[network.input]
+        whole = buffers[network.input].view(np.float32).reshape(layout.shape)
+        return lambda x: quantize.copy_f32_f32(x, whole, layout.border[0], layout.border[1])
+
+    return Plan(images, layouts, {}, aliases, load, tuple(steps), network.output, network.input)
+
+
+def _step(network: Network, node: Node, layouts: Mapping[str, Layout], weights: Mapping[str, QTensor], variant: str) -> Step:  # fmt: skip
+    operations = network.operations(node.name)
+    match node:
+        case Conv() | Linear():
+            return layer_step(node, layouts, weights.get(node.name), variant, operations)
+        case Add() | Activation():
+            return _elementwise_step(node, layouts, operations)
+        case Pool():
+            return _pool_step(node, layouts, operations)
+        case Flatten():
+            return flatten_step(node, layouts)
+
+
+def layer_step(node: Layer, layouts: Mapping[str, Layout], quantized: QTensor | None, variant: str, operations: int, *, plain: bool = False) -> Step:  # fmt: skip
+    """Return a layer's step; `plain` leaves residual and activation out (for calibration before the addition)."""
+    ohwi = dense_ohwi(node, None if quantized is None else quantized.dequantize())
+    packed = pack_weights(ohwi, "f32_f32", variant)
+    clamp = UNBOUNDED if node.activation is None or plain else node.activation
+    residual = node.residual if isinstance(node, Conv) and not plain else None
+    zeros = np.zeros(len(ohwi), np.float32)
+    params = ChannelParams(zeros.astype(np.int32), zeros, node.bias.astype(np.float32), low=clamp.low, high=clamp.high)
+    epilogue = "f32+residual" if residual else "f32"
+    bound = bind(
+        "f32_f32", epilogue, variant, window_of(node), layouts[node.input], layouts[node.output], packed, params,
+        residual=layouts[residual] if residual else None,
+    )  # fmt: skip
+
+    def join(buffers: Buffers) -> Run:
+        extra = buffers[residual] if residual else None
+        head = bound.arguments(buffers[node.input], buffers[node.output], extra, "f32", "f32_f32")
+        compiled, pixels = bound.kernel, bound.pixels_an_image
+        return lambda count: compiled(*head, 0, count * pixels)
+
+    return Step(node.name, bound.name, operations, inputs_of(node), node.output, join, False, packed.data.size)
+
+
+def _whole(buffers: Buffers, tensor: str, layouts: Mapping[str, Layout]) -> Floats:
+    return buffers[tensor].view(np.float32).reshape(layouts[tensor].shape)
+
+
+def _elementwise_step(node: Add | Activation, layouts: Mapping[str, Layout], operations: int) -> Step:
+    clamp = (node.activation or UNBOUNDED) if isinstance(node, Add) else node.clamp
+    limits = (np.float32(clamp.low), np.float32(clamp.high))
+    out = layouts[node.output]
+    size = (out.height, out.width, out.channels)
+    tensors = (*inputs_of(node), node.output)
+    corners = tuple(layouts[tensor].border[:2] for tensor in tensors)
+    kernel = elementwise.add_f32_f32_f32 if isinstance(node, Add) else elementwise.clamp_f32_f32
+
+    def join(buffers: Buffers) -> Run:
+        arrays = [_whole(buffers, tensor, layouts) for tensor in tensors]
+        return lambda count: kernel(*arrays, count, size, corners, limits)
+
+    return Step(node.name, f"{kernel.__name__}/portable", operations, inputs_of(node), node.output, join, False)
+
+
+def _pool_step(node: Pool, layouts: Mapping[str, Layout], operations: int) -> Step:
+    a, out = layouts[node.input], layouts[node.output]
+    kernel = (a.height, a.width) if node.kind == "global_average" else node.kernel
+    window = (kernel, node.strides, node.pads[:2])
+    sizes = ((a.height, a.width), (out.height, out.width), a.channels)
+    corners = (a.border[:2], out.border[:2])
+    is_max, include = node.kind == "max", node.count_include_pad
+
+    def join(buffers: Buffers) -> Run:
+        x, y = _whole(buffers, node.input, layouts), _whole(buffers, node.output, layouts)
+        return lambda count: pool.pool_f32_f32(x, y, count, sizes, corners, window, is_max, include)
+
+    return Step(node.name, "pool_f32_f32/portable", operations, (node.input,), node.output, join, False)
+
+
+def _fake_quantize(tensor: str, layout: Layout, params: QParams | None) -> Step | None:
+    """Return the step that replaces a tensor by its quantized reals, in place."""
+    if params is None:
+        return None
+    place = (layout.border[0], layout.border[1], layout.height, layout.width, layout.channels)
+    container = container_of(params)
+
+    def join(buffers: Buffers) -> Run:
+        x = buffers[tensor].view(np.float32).reshape(layout.shape)
+        if container is None:
+            reals = (params.levels * params.scale).astype(np.float32)  # type: ignore[operator]
+            midpoints = ((reals[1:] + reals[:-1]) * np.float32(0.5)).astype(np.float32)
+            return lambda count: quantize.fake_quantize_levels_f32(x, count, place, midpoints, reals)
+        numbers = [np.float32(v) for v in (container.inverse_scale, container.zero_point, container.high, container.scale)]
+        floor = container.floor
+        return lambda count: quantize.fake_quantize_f32(x, count, place, *numbers, floor)
+
+    return Step(f"{tensor}:quantize", "fake_quantize_f32/portable", 0, (tensor,), tensor, join, False)

@@ -1,0 +1,144 @@
+"""A network in integers: u8 codes between layers, 32-bit sums, requantized in registers; float32 logits at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from qbench.core.tensor import QParams, QTensor
+from qbench.engine.container import Container, container_of
+from qbench.engine.integer_steps import add_step, clamp_step, flatten_step, pool_step
+from qbench.engine.lowering import Ends, Lowered, NotInteger, lower
+from qbench.engine.plan import Buffers, Load, Plan, Run, Step, borders, flat_aliases, spatial
+from qbench.engine.windows import window_of
+from qbench.graph.network import Activation, Add, Conv, Flatten, Layer, Linear, Network, Node, Pool, inputs_of
+from qbench.kernels.conv.operation import bind, lhs_words, pack_weights
+from qbench.kernels.layout import Layout
+from qbench.kernels.pack import portable as pack
+from qbench.kernels.quantize import portable as quantize
+
+
+def containers(network: Network, activations: Mapping[str, QParams]) -> dict[str, Container]:
+    """Return the container of every tensor but the output; flattening keeps its input's.
+
+    Raises:
+        NotInteger: a tensor has no parameters, or levels that are not uniform.
+    """
+    found: dict[str, Container] = {}
+    flat = {node.output: node.input for node in network.nodes if isinstance(node, Flatten)}
+    for tensor in network.shapes:
+        if tensor == network.output:
+            continue
+        params = activations.get(flat.get(tensor, tensor))
+        container = None if params is None else container_of(params)
+        if container is None:
+            why = "stays in float32" if params is None else f"has {type(params.spec.format).__name__} levels"
+            raise NotInteger(f"activation '{tensor}' {why}")
+        found[tensor] = container
+    return found
+
+
+def integer_plan(network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, images: int, variant: str) -> Plan:  # fmt: skip
+    """Return the plan; raise NotInteger with the reason when a layer or a tensor has no integer form."""
+    boxes = containers(network, activations)
+    layouts, fills = _layouts(network, boxes, images)
+    aliases = flat_aliases(network)
+    steps: list[Step] = []
+    for node in network.nodes:
+        if isinstance(node, Conv | Linear):
+            if node.name not in weights:
+                raise NotInteger(f"layer '{node.name}' keeps float32 weights")
+            steps += _layer_steps(network, node, weights[node.name], boxes, layouts, variant)
+        elif not (isinstance(node, Flatten) and node.output in aliases):
+            steps.append(_other_step(network, node, boxes, layouts))
+    box, layout = boxes[network.input], layouts[network.input]
+
+    def load(buffers: Buffers) -> Load:
+        whole = buffers[network.input].reshape(layout.shape)
+        numbers = [np.float32(v) for v in (box.inverse_scale, box.zero_point, box.high)]
+        top, left = layout.border[:2]
+        return lambda x: quantize.quantize_f32_u8(x, whole, top, left, *numbers, box.floor)
+
+    return Plan(images, layouts, fills, aliases, load, tuple(steps), network.output, network.input)
+
+
+def _layouts(network: Network, boxes: Mapping[str, Container], images: int) -> tuple[dict[str, Layout], dict[str, float]]:  # fmt: skip
+    border = borders(network)
+    layouts, fills = {}, {}
+    for tensor, shape in network.shapes.items():
+        channels, height, width = spatial(shape)
+        item = 4 if tensor == network.output else 1
+        words = lhs_words("f32_f32" if item == 4 else "u8_s8", channels)
+        layouts[tensor] = Layout(images, height, width, channels, words, item, border.get(tensor, (0, 0, 0, 0)))
+        fills[tensor] = 0.0 if item == 4 else float(boxes[tensor].pad_code)
+    return layouts, fills
+
+
+def _other_step(network: Network, node: Node, boxes: Mapping[str, Container], layouts: Mapping[str, Layout]) -> Step:
+    if node.output == network.output and not isinstance(node, Flatten):
+        raise NotInteger(f"the output comes from '{node.name}', not from a layer with weights")
+    operations = network.operations(node.name)
+    match node:
+        case Add():
+            return add_step(node, boxes, layouts, operations)
+        case Activation():
+            return clamp_step(node, boxes, layouts, operations)
+        case Pool():
+            return pool_step(node, boxes, layouts, operations)
+        case Flatten():
+            return flatten_step(node, layouts)
+    raise AssertionError(node)
+
+
+def _layer_steps(network: Network, node: Layer, weights: QTensor, boxes: Mapping[str, Container], layouts: dict[str, Layout], variant: str) -> list[Step]:  # fmt: skip
+    residual = node.residual if isinstance(node, Conv) else None
+    ends = Ends(boxes[node.input], boxes.get(node.output), boxes[residual] if residual else None)
+    lowered = lower(node, weights, ends)
+    if lowered.product not in ("b1_b1", "t2_t2"):
+        return [_conv_step(network, node, lowered, layouts[node.input], node.input, residual, layouts, variant)]
+    packed = f"{node.input}:{lowered.product[:2]}"
+    a = layouts[node.input]
+    words = replace(a, words=lhs_words(lowered.product, a.channels), item_bytes=4)
+    layouts[packed] = words
+    return [
+        _pack_step(node.input, packed, a, words, lowered.product),
+        _conv_step(network, node, lowered, words, packed, residual, layouts, variant),
+    ]
+
+
+def _conv_step(network: Network, node: Layer, lowered: Lowered, lhs: Layout, source: str, residual: str | None, layouts: Mapping[str, Layout], variant: str) -> Step:  # fmt: skip
+    kind = "f32" if node.output == network.output else "u8"
+    epilogue = "+".join((kind, *lowered.flags))
+    params = lowered.params
+    weights = pack_weights(
+        lowered.codes, lowered.product, variant, values=lowered.values,
+        group_size=params.group_size, sums=params.shift is not None,
+    )  # fmt: skip
+    bound = bind(
+        lowered.product, epilogue, variant, window_of(node), lhs, layouts[node.output], weights, params,
+        residual=layouts[residual] if residual else None,
+    )  # fmt: skip
+
+    def join(buffers: Buffers) -> Run:
+        extra = buffers[residual] if residual else None
+        head = bound.arguments(buffers[source], buffers[node.output], extra, kind, lowered.product)
+        compiled, pixels = bound.kernel, bound.pixels_an_image
+        return lambda count: compiled(*head, 0, count * pixels)
+
+    reads = (source, *inputs_of(node)[1:])
+    resident = weights.data.size + 4 * sum(p.size for p in bound.params)
+    return Step(node.name, bound.name, network.operations(node.name), reads, node.output, join, True, resident)
+
+
+def _pack_step(source: str, packed: str, a: Layout, words: Layout, product: str) -> Step:
+    kernel = pack.pack_u8_b1 if product == "b1_b1" else pack.pack_u8_t2
+    pixels = a.padded_height * a.padded_width
+
+    def join(buffers: Buffers) -> Run:
+        codes = buffers[source].reshape(-1, a.words)
+        bits = buffers[packed].view(np.uint32).reshape(-1, words.words)
+        return lambda count: kernel(codes, bits, count * pixels, a.channels)
+
+    return Step(packed, f"{kernel.__name__}/portable", 0, (source,), packed, join, True)

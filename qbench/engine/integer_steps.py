@@ -1,0 +1,102 @@
+"""The integer steps that have no weights: addition, clamp, pooling, flattening, all on u8 codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from qbench.engine.container import Container
+from qbench.engine.plan import Buffers, Run, Step
+from qbench.graph.network import Activation, Add, Clamp, Flatten, Pool
+from qbench.kernels.elementwise import portable as elementwise
+from qbench.kernels.layout import Layout
+from qbench.kernels.pool import portable as pool
+
+Boxes = Mapping[str, Container]
+Layouts = Mapping[str, Layout]
+
+
+def _code_limits(clamp: Clamp | None, out: Container) -> tuple[np.float32, np.float32]:
+    low, high = (clamp.low, clamp.high) if clamp else (-np.inf, np.inf)
+    codes = (np.float32(out.zero_point) + np.float32(v) * np.float32(out.inverse_scale) for v in (low, high))
+    first, last = (np.float32(np.clip(np.rint(v), 0, out.high)) for v in codes)
+    return first, last
+
+
+def add_step(node: Add, boxes: Boxes, layouts: Layouts, operations: int) -> Step:
+    """Return the rescaling addition."""
+    out = boxes[node.output]
+    scales = [boxes[tensor].scale / out.scale for tensor in node.inputs]
+    offset = out.zero_point - sum(s * boxes[t].zero_point for s, t in zip(scales, node.inputs, strict=True))
+    numbers = (np.float32(scales[0]), np.float32(scales[1]), np.float32(offset))
+    limits = _code_limits(node.activation, out)
+    layout = layouts[node.output]
+    size = (layout.height, layout.width, layout.channels)
+    tensors = (*node.inputs, node.output)
+    corners = tuple(layouts[tensor].border[:2] for tensor in tensors)
+
+    def join(buffers: Buffers) -> Run:
+        a, b, c = (buffers[tensor].reshape(layouts[tensor].shape) for tensor in tensors)
+        return lambda count: elementwise.add_u8_u8_u8(a, b, c, count, size, corners, numbers, limits, out.floor)
+
+    return Step(node.name, "add_u8_u8_u8/portable", operations, node.inputs, node.output, join, True)
+
+
+def clamp_step(node: Activation, boxes: Boxes, layouts: Layouts, operations: int) -> Step:
+    """Return the clamp and rescale as a table of 256 codes."""
+    source, out = boxes[node.input], boxes[node.output]
+    reals = (np.arange(256) - source.zero_point) * source.scale
+    t = np.clip(reals, node.clamp.low, node.clamp.high) / out.scale + out.zero_point
+    table = np.clip(np.floor(t) if out.floor else np.rint(t), 0, out.high).astype(np.uint8)
+    layout = layouts[node.output]
+    size = (layout.height, layout.width, layout.channels)
+    corners = (layouts[node.input].border[:2], layout.border[:2])
+
+    def join(buffers: Buffers) -> Run:
+        a, b = (buffers[tensor].reshape(layouts[tensor].shape) for tensor in (node.input, node.output))
+        return lambda count: elementwise.table_u8_u8(a, b, count, size, corners, table)
+
+    return Step(node.name, "table_u8_u8/portable", operations, (node.input,), node.output, join, True)
+
+
+def pool_step(node: Pool, boxes: Boxes, layouts: Layouts, operations: int) -> Step:
+    """Return a pooling step; the mean is rescaled to the output's codes in one rounding."""
+    source, out = boxes[node.input], boxes[node.output]
+    a, b = layouts[node.input], layouts[node.output]
+    ratio = source.scale / out.scale
+    offset = np.float32(out.zero_point - source.zero_point * ratio)
+    limits = (np.float32(0), np.float32(out.high))
+    if node.kind == "global_average":
+        multiplier = np.float32(ratio / (a.height * a.width))
+        size, corner = (a.height, a.width, a.channels), a.border[:2]
+
+        def join_mean(buffers: Buffers) -> Run:
+            x, y = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))
+            return lambda count: pool.global_average_u8_u8(x, y, count, size, corner, multiplier, offset, limits[1], out.floor)
+
+        return Step(node.name, "global_average_u8_u8/portable", operations, (node.input,), node.output, join_mean, True)
+    sizes = ((a.height, a.width), (b.height, b.width), a.channels)
+    corners, window = (a.border[:2], b.border[:2]), (node.kernel, node.strides, node.pads[:2])
+    is_max, include = node.kind == "max", node.count_include_pad
+    numbers = (np.float32(source.zero_point), np.float32(ratio), offset)
+
+    def join(buffers: Buffers) -> Run:
+        x, y = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))
+        return lambda count: pool.pool_u8_u8(x, y, count, sizes, corners, window, is_max, include, *numbers, limits, out.floor)
+
+    return Step(node.name, "pool_u8_u8/portable", operations, (node.input,), node.output, join, True)
+
+
+def flatten_step(node: Flatten, layouts: Layouts) -> Step:
+    """Return the reordering from NHWC to ONNX's channel-slowest vector."""
+    a, b = layouts[node.input], layouts[node.output]
+    size, corner = (a.height, a.width, a.channels), a.border[:2]
+    kind = {1: np.uint8, 4: np.float32}
+
+    def join(buffers: Buffers) -> Run:
+        x = buffers[node.input].view(kind[a.item_bytes]).reshape(a.shape)
+        y = buffers[node.output].view(kind[b.item_bytes]).reshape(b.shape)
+        return lambda count: elementwise.flatten(x, y, count, size, corner)
+
+    return Step(node.name, "flatten/portable", 0, (node.input,), node.output, join, a.item_bytes == 1)

@@ -1,0 +1,190 @@
+"""From quantized weights and activations to what a kernel takes: product, packed codes and per-channel numbers.
+
+The folding of scales and zero points, with real = scale * (code - zero_point) on both sides:
+
+    out_code = sum((a - za) * (w - zw)) * sa * sw / so + bias / so + zo
+             = (acc + correction) * scale + (sum(a) + sum_correction) * shift + offset
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.core.formats import Binary, PowerOfTwo, Ternary, Uniform
+from qbench.core.granularity import PerGroup
+from qbench.core.tensor import QTensor
+from qbench.engine.container import Container
+from qbench.engine.windows import dense_ohwi
+from qbench.graph.network import Conv, Layer
+from qbench.kernels.conv.operation import MAX_DEPTH, ChannelParams
+
+Ints = npt.NDArray[np.int16]
+S8_MAX = 127
+TABLE_BITS = (1, 2, 4)
+
+
+class NotInteger(Exception):
+    """A layer cannot run in integers; the message is the reason that its row shows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """What `pack_weights` and `bind` take. `codes` are s8 values, or indices into `values`, as OHWI."""
+
+    product: str
+    flags: tuple[str, ...]
+    codes: npt.NDArray[np.generic]
+    values: npt.NDArray[np.int8] | None
+    params: ChannelParams
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ends:
+    """The containers around a layer; `out` None means float32 logits."""
+
+    lhs: Container
+    out: Container | None
+    residual: Container | None = None
+
+
+def s8_codes(weights: QTensor) -> tuple[Ints, npt.NDArray[np.float32]]:
+    """Return codes within -128..127 and their zero points, shape as in the parameters; raise NotInteger when there are none."""
+    params, kind = weights.params, weights.spec.format
+    if isinstance(kind, PowerOfTwo) and params.levels is not None:
+        levels = params.levels.astype(np.int64)
+        if np.abs(levels).max() > S8_MAX:
+            raise NotInteger(f"{kind.bits}-bit powers of two reach {np.abs(levels).max()}, beyond s8")
+        return levels[weights.codes].astype(np.int16), params.zero_point
+    if not isinstance(kind, Uniform | Ternary | Binary):
+        raise NotInteger(f"{type(kind).__name__} weights have levels that are no whole numbers")
+    shift = 128 if kind.qmax > S8_MAX else 0
+    return (weights.codes - shift).astype(np.int16), (params.zero_point - np.float32(shift)).astype(np.float32)
+
+
+def product_for(codes: Ints, channels_in: int, lhs_high: int, span: int, kind: object, *, sums: bool) -> tuple[str, npt.NDArray[np.int8] | None]:
+    """Return the product for weights of these codes, and the levels of a table product.
+
+    Args:
+        codes: s8 codes, OHWI.
+        channels_in: channels of the lhs.
+        lhs_high: the highest lhs code: 1 marks binary activations.
+        span: k-groups that share a scale (all of them when not grouped), which packed vectors must divide.
+        kind: the weights' number format.
+        sums: whether the rows' sums are needed, which padding k-groups would spoil.
+    """
+    if isinstance(kind, Binary) and lhs_high == 1:
+        return "b1_b1", None
+    if isinstance(kind, Ternary | Binary) and lhs_high == 2:
+        return "t2_t2", None
+    low, high = (-1, 1) if isinstance(kind, Binary | Ternary) else (int(codes.min()), int(codes.max()))
+    values = np.array([-1, 1] if isinstance(kind, Binary) else np.arange(min(low, 0), max(high, 0) + 1), np.int8)
+    groups = codes.shape[1] * codes.shape[2] * -(-channels_in // 4)
+    for bits in TABLE_BITS:
+        planes = 8 // bits
+        if (span < groups and span % planes) or (sums and groups % planes):
+            continue
+        if len(values) <= 2**bits:
+            if not np.any(values == 0) and (channels_in % 4 or (-groups % planes) % 2):
+                values = np.array([-1, 0, 1], np.int8)
+                continue
+            return f"u8_t{bits}", values
+    return "u8_s8", None
+
+
+def _grid(values: npt.NDArray[np.float32], weights: QTensor, channels: int) -> npt.NDArray[np.float64]:
+    """Return per-tensor or per-channel values as (channels,), per-group ones as (groups, channels)."""
+    if isinstance(weights.spec.granularity, PerGroup):
+        return values.T.astype(np.float64)
+    return np.broadcast_to(values, (channels,)).astype(np.float64)
+
+
+def _span(layer: Layer, weights: QTensor, codes: Ints) -> int:
+    """Return the k-groups that share a scale."""
+    everything = codes.shape[1] * codes.shape[2] * -(-codes.shape[3] // 4)
+    granularity = weights.spec.granularity
+    if not isinstance(granularity, PerGroup) or granularity.group_size >= weights.codes.shape[1]:
+        return everything
+    if codes.shape[3] % 4 or (isinstance(layer, Conv) and layer.groups > 1):
+        raise NotInteger(f"groups of {granularity.group_size} do not end at whole k-groups of {codes.shape[3]} channels")
+    return granularity.group_size // 4
+
+
+def lower(layer: Layer, weights: QTensor, ends: Ends) -> Lowered:
+    """Return the integer form of a layer; raise NotInteger with the reason when it has none."""
+    flat, zero = s8_codes(weights)
+    channels, depth = flat.shape
+    if depth > MAX_DEPTH:
+        raise NotInteger(f"depth {depth} can overflow 32-bit sums (limit {MAX_DEPTH})")
+    kind = weights.spec.format
+    if isinstance(layer, Conv) and layer.groups > 1 and (isinstance(kind, Binary) or np.any(zero)):
+        raise NotInteger("grouped convolutions need a weight code that means 0")
+    codes = dense_ohwi(layer, flat).astype(np.int16)
+    span = _span(layer, weights, codes)
+    grouped = span < codes.shape[1] * codes.shape[2] * -(-codes.shape[3] // 4)
+    product, values = product_for(codes, codes.shape[3], ends.lhs.high, span, kind, sums=bool(np.any(zero)))
+    flags = ["residual"] if ends.residual else []
+    flags += ["grouped"] if grouped else []
+    flags += ["floor"] if ends.out and ends.out.floor else []
+    params = _params(layer, weights, ends, codes, zero, grouped, span, product)
+    flags += ["sum"] if params.shift is not None else []
+    if values is not None:
+        codes = (codes + (1 if values[0] < 0 and len(values) == 2 else -int(values[0]))).astype(np.int16)
+        codes = codes // 2 if len(values) == 2 and values[0] < 0 else codes
+    return Lowered(product, tuple(flags), codes, values, params)
+
+
+def _params(layer: Layer, weights: QTensor, ends: Ends, codes: Ints, zero: npt.NDArray[np.float32], grouped: bool, span: int, product: str) -> ChannelParams:  # fmt: skip
+    channels, out = len(codes), ends.out
+    out_scale, out_zero = (out.scale, out.zero_point) if out else (1.0, 0.0)
+    za = _lhs_zero(ends.lhs, product)
+    step = ends.lhs.scale / 2 if product == "b1_b1" else ends.lhs.scale
+    flat = codes.reshape(channels, -1).astype(np.int64)
+    if grouped:
+        edges = np.arange(0, flat.shape[1], 4 * span)
+        sums = np.add.reduceat(flat, edges, axis=1).T
+        if np.any(zero):
+            raise NotInteger("weights with a zero point per group have no integer kernel")
+    else:
+        sums = flat.sum(axis=1)
+    correction = -za * sums + (flat.shape[1] if product == "b1_b1" else 0)
+    granular = _grid(weights.params.scale, weights, channels)
+    scale = (granular[: len(sums)] if grouped else granular.reshape(-1)[-channels:]) * step / out_scale
+    residual_scale = ends.residual.scale / out_scale if ends.residual else 1.0
+    offset = layer.bias.astype(np.float64) / out_scale + out_zero
+    if ends.residual:
+        offset = offset - ends.residual.zero_point * residual_scale
+    low, high = _limits(layer, out)
+    shift, sum_correction = None, 0
+    if np.any(zero):
+        if codes.shape[3] % 4 and codes.shape[3] > 4:
+            raise NotInteger(f"weights with a zero point need channels in fours, not {codes.shape[3]}")
+        shift = (-_grid(zero, weights, channels) * scale).astype(np.float32)
+        sum_correction = -za * flat.shape[1]
+    return ChannelParams(
+        correction.astype(np.int32), scale.astype(np.float32), offset.astype(np.float32), shift, sum_correction,
+        residual_scale, low, high, 4 * span if grouped else 0,
+    )  # fmt: skip
+
+
+def _lhs_zero(lhs: Container, product: str) -> int:
+    """Return the zero point in the codes that the product multiplies: -1, 1 for binary, -1, 0, 1 for ternary, else the container's."""
+    zero = {"b1_b1": 2 * lhs.zero_point - 1, "t2_t2": lhs.zero_point - 1}.get(product, lhs.zero_point)
+    if zero != round(zero):
+        raise NotInteger(f"activations with a zero point of {zero:g} have no integer kernel for {product}")
+    return int(zero)
+
+
+def _limits(layer: Layer, out: Container | None) -> tuple[float, float]:
+    """Return the clamp in output codes (or reals for float32 logits): the container's range within the activation's."""
+    clamp = layer.activation
+    if out is None:
+        return (-np.inf, np.inf) if clamp is None else (clamp.low, clamp.high)
+    if clamp is None:
+        return 0.0, float(out.high)
+    low, high = (np.float32(out.zero_point) + np.float32(v) * np.float32(out.inverse_scale) for v in (clamp.low, clamp.high))
+    bounded = (np.clip(np.rint(v), 0, out.high) for v in (low, high))
+    return tuple(float(v) for v in bounded)  # type: ignore[return-value]
+

@@ -1,0 +1,142 @@
+"""A plan: the steps of a network over named tensors, each with a layout. `Workspace` gives it memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.graph.network import Conv, Flatten, Network, inputs_of
+from qbench.kernels.layout import Layout, aligned
+
+Buffer = npt.NDArray[np.uint8]
+Buffers = Mapping[str, Buffer]
+Run = Callable[[int], None]
+Load = Callable[[npt.NDArray[np.float32]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kernel call. `bind` joins it to buffers and returns a function of the number of images.
+
+    Args:
+        name: the node that it computes.
+        kind: what ran, e.g. `conv_u8_s8_u8/x86_vnni`.
+        operations: arithmetic operations an image.
+        reads: tensors.
+        writes: tensor.
+        bind: buffers -> run(images).
+        in_integers: whether its arithmetic is integer.
+        resident_bytes: bytes of its packed weights and parameters.
+    """
+
+    name: str
+    kind: str
+    operations: int
+    reads: tuple[str, ...]
+    writes: str
+    bind: Callable[[Buffers], Run]
+    in_integers: bool
+    resident_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps and layouts for micro-batches of `images`.
+
+    Args:
+        images: the most images a pass takes.
+        layouts: layout of every tensor that has memory of its own.
+        fills: value of the border (and of every real channel before the first run), by tensor.
+        aliases: tensor -> the tensor whose memory it shares.
+        load: binds the input: buffers -> load(float32 images, NCHW).
+        steps: in order.
+        output: name of the tensor that holds the logits, float32.
+    """
+
+    images: int
+    layouts: dict[str, Layout]
+    fills: dict[str, float]
+    aliases: dict[str, str]
+    load: Callable[[Buffers], Load]
+    steps: tuple[Step, ...]
+    output: str
+    input: str
+
+
+def borders(network: Network) -> dict[str, tuple[int, int, int, int]]:
+    """Return for every tensor the border that the paddings of the convolutions reading it need."""
+    found: dict[str, tuple[int, int, int, int]] = {}
+    for node in network.nodes:
+        if isinstance(node, Conv):
+            old = found.get(node.input, (0, 0, 0, 0))
+            found[node.input] = tuple(max(a, b) for a, b in zip(old, node.pads, strict=True))  # type: ignore[assignment]
+    return found
+
+
+def spatial(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return (channels, height, width) of a tensor's shape without batch; vectors are 1 x 1 images."""
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (shape[0], 1, 1)
+
+
+def flat_aliases(network: Network) -> dict[str, str]:
+    """Return the flattened tensors that are their input's bytes: those of 1 x 1 images."""
+    return {n.output: n.input for n in network.nodes if isinstance(n, Flatten) and spatial(network.shapes[n.input])[1:] == (1, 1)}
+
+
+def last_readers(network: Network) -> dict[str, int]:
+    """Return the index of the last node that reads each tensor."""
+    return {tensor: i for i, node in enumerate(network.nodes) for tensor in inputs_of(node)}
+
+
+@dataclass(slots=True)
+class Workspace:
+    """Memory for one thread: buffers that later tensors of equal layout and border reuse, and the bound steps."""
+
+    plan: Plan
+    buffers: dict[str, Buffer] = field(default_factory=dict)
+    size_bytes: int = 0
+    load: Load = field(init=False)
+    runs: tuple[Run, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._allocate()
+        self.load = self.plan.load(self.buffers)
+        self.runs = tuple(step.bind(self.buffers) for step in self.plan.steps)
+
+    def _allocate(self) -> None:
+        plan, free = self.plan, {}  # type: ignore[var-annotated]
+        last: dict[str, int] = {}
+        for i, step in enumerate(plan.steps):
+            last.update({plan.aliases.get(t, t): i for t in (*step.reads, step.writes)})
+        last[plan.aliases.get(plan.output, plan.output)] = len(plan.steps)
+        self._take(plan.input, free)
+        for i, step in enumerate(plan.steps):
+            self._take(step.writes, free)
+            for tensor in {plan.aliases.get(t, t) for t in step.reads}:
+                if last[tensor] == i:
+                    free.setdefault(self._key(tensor), []).append(self.buffers[tensor])
+        for alias, owner in plan.aliases.items():
+            if owner in self.buffers:
+                self.buffers[alias] = self.buffers[owner]
+
+    def _key(self, tensor: str) -> tuple[Layout, float]:
+        return self.plan.layouts[tensor], self.plan.fills.get(tensor, 0.0)
+
+    def _take(self, tensor: str, free: dict[tuple[Layout, float], list[Buffer]]) -> None:
+        tensor = self.plan.aliases.get(tensor, tensor)
+        if tensor in self.buffers:
+            return
+        layout, fill = self._key(tensor)
+        waiting = free.get((layout, fill))
+        if waiting:
+            self.buffers[tensor] = waiting.pop()
+            return
+        buffer = aligned(layout.size_bytes)
+        self.size_bytes += layout.size_bytes
+        if fill:
+            kind = {1: np.uint8, 4: np.float32}[layout.item_bytes]
+            buffer.view(kind).reshape(layout.shape)[..., : layout.channels] = fill
+        self.buffers[tensor] = buffer

@@ -1,0 +1,44 @@
+"""From the graph's layers to the kernels' windows and weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.graph.network import Conv, Layer, Linear
+from qbench.kernels.conv.reference import Window
+
+
+def window_of(layer: Layer) -> Window:
+    """Return a layer's window; a linear layer is a 1 x 1 convolution."""
+    if isinstance(layer, Linear):
+        return Window((1, 1))
+    kernel = (layer.weight.shape[2], layer.weight.shape[3])
+    return Window(kernel, layer.strides, layer.pads, layer.dilations)
+
+
+def depth_weights(layer: Layer) -> npt.NDArray[np.float32]:
+    """Return the weights as methods see them: (channels, depth), depth in (kh, kw, channel) order."""
+    if isinstance(layer, Linear):
+        return np.ascontiguousarray(layer.weight, np.float32)
+    return np.ascontiguousarray(layer.weight.transpose(0, 2, 3, 1).reshape(len(layer.weight), -1), np.float32)
+
+
+def dense_ohwi(layer: Layer, depth: npt.NDArray[np.generic] | None, *, blank: int = 0) -> npt.NDArray[np.generic]:
+    """Return weights or codes of shape (channels, depth) as OHWI.
+
+    Grouped convolutions become dense ones with `blank` outside their block: right, and slow until they have kernels of their own.
+    """
+    flat = depth_weights(layer) if depth is None else depth
+    if isinstance(layer, Linear):
+        return flat.reshape(len(flat), 1, 1, -1)
+    channels, inputs, height, width = layer.weight.shape
+    ohwi = flat.reshape(channels, height, width, inputs)
+    if layer.groups == 1:
+        return ohwi
+    full = np.full((channels, height, width, inputs * layer.groups), blank, ohwi.dtype)
+    each = channels // layer.groups
+    for group in range(layer.groups):
+        rows = slice(group * each, (group + 1) * each)
+        full[rows, :, :, group * inputs : (group + 1) * inputs] = ohwi[rows]
+    return full

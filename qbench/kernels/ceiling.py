@@ -1,0 +1,144 @@
+"""Loops that do nothing but arithmetic, or nothing but reading: what this machine can do at most. The runner owns the clock.
+
+Each loop is a tile of 4 x 4 accumulators over 4 KiB that stay in the first-level cache.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from qbench.kernels.jit import jit
+from qbench.kernels.layout import aligned
+from qbench.kernels.tiles.driver import Kernel
+from qbench.kernels.tiles.emitter import I8, I64, Emitter, Value
+from qbench.kernels.tiles.products import product_of
+from qbench.kernels.tiles.targets import available, target_of
+
+SIDE = 4
+VECTORS = 64
+OPERATIONS = {"u8_s8": 8, "b1_b1": 64, "t2_t2": 64, "f32_f32": 2}
+"""Arithmetic operations of one product in one 32-bit lane: two a multiply-add."""
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: Any) -> Any:
+    """Multiply four broadcast words by all vectors of `data`, four at a time, and store the sums in `out`."""
+    literals = (product, dot, lanes)
+    if not all(isinstance(kind, types.Literal) for kind in literals):
+        return None
+    name, how, width = (kind.literal_value for kind in literals)
+
+    def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        e, part = Emitter(builder, width), product_of(name, how)
+        base, target = (
+            builder.bitcast(context.make_array(sig.args[i])(context, builder, arguments[i]).data, I8.as_pointer()) for i in (0, 1)
+        )
+        lhs = [part.lhs(e, base, ir.Constant(I64, 8 * i)) for i in range(SIDE)]
+        step = 4 * width * part.rhs_vectors
+        blank = e.constant(0, e.floats if part.is_float else e.ints)
+
+        def body(at: Value, acc: list[Value]) -> list[Value]:
+            new = list(acc)
+            for j in range(SIDE):
+                raw = tuple(e.load(base, e.add_bytes(at, step * j + 4 * width * r), e.ints, align=4) for r in range(part.rhs_vectors))
+                weights = part.rhs(e, raw, 0)
+                for i in range(SIDE):
+                    new[SIDE * j + i] = part.step(e, new[SIDE * j + i], lhs[i], weights)
+            return new
+
+        end = ir.Constant(I64, 4 * width * VECTORS)
+        for cell, value in enumerate(e.loop(ir.Constant(I64, 0), end, step * SIDE, [blank] * SIDE * SIDE, body)):
+            e.store(value, target, ir.Constant(I64, 4 * width * cell))
+        return context.get_dummy_value()
+
+    return types.void(data, out, *literals), codegen
+
+
+@cache
+def _loop(product: str, target: str) -> Kernel:
+    facts = target_of(target)
+    dot, lanes = facts.dot, facts.lanes
+
+    def run(data: Any, out: Any, loops: int) -> None:
+        for _ in range(loops):
+            _sweep(data, out, product, dot, lanes)
+
+    return jit(run)
+
+
+def arithmetic(product: str, loops: int) -> int:
+    """Run `loops` sweeps of `product` (a key of `OPERATIONS`) on this machine's best target; return the operations done, 0 if it has none."""
+    if not available():
+        return 0
+    best = available()[-1]
+    data, out = aligned(4 * best.lanes * (VECTORS + SIDE)), aligned(4 * best.lanes * SIDE * SIDE)
+    _loop(product, best.name)(data, out, loops)
+    vectors = product_of(product, best.dot).rhs_vectors
+    return loops * (VECTORS // vectors) * SIDE * best.lanes * OPERATIONS[product]
+
+
+def int8_dot(loops: int) -> int:
+    """Run u8 by s8 products; return the operations done."""
+    return arithmetic("u8_s8", loops)
+
+
+def popcount(loops: int) -> int:
+    """Run binary by binary products; return the operations done."""
+    return arithmetic("b1_b1", loops)
+
+
+def ternary(loops: int) -> int:
+    """Run ternary by ternary products; return the operations done."""
+    return arithmetic("t2_t2", loops)
+
+
+def float32_fma(loops: int) -> int:
+    """Run float32 fused multiply-adds; return the operations done."""
+    return arithmetic("f32_f32", loops)
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def _read(typingctx: Any, data: Any, size: Any, lanes: Any) -> Any:
+    """Return the sum of all 32-bit words of `size` bytes, eight vectors at a time."""
+    if not isinstance(lanes, types.Literal):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
+        e = Emitter(builder, sig.args[2].literal_value)
+        base = builder.bitcast(context.make_array(sig.args[0])(context, builder, arguments[0]).data, I8.as_pointer())
+        width = 4 * e.lanes
+
+        def body(at: Value, acc: list[Value]) -> list[Value]:
+            return [builder.add(a, e.load(base, e.add_bytes(at, width * i), e.ints)) for i, a in enumerate(acc)]
+
+        sums = e.loop(ir.Constant(I64, 0), arguments[1], 8 * width, [e.constant(0, e.ints)] * 8, body)
+        total = sums[0]
+        for value in sums[1:]:
+            total = builder.add(total, value)
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return types.int32(data, size, lanes), codegen
+
+
+@cache
+def _reader(lanes: int) -> Kernel:
+    def run(data: Any, size: int, loops: int) -> Any:
+        total = 0
+        for _ in range(loops):
+            total += _read(data, size, lanes)
+        return total
+
+    return jit(run)
+
+
+def read_bytes(buffer: npt.NDArray[np.uint8], loops: int = 1) -> int:
+    """Read all of `buffer` (whole multiples of 512 bytes) `loops` times and return a checksum."""
+    lanes = available()[-1].lanes if available() else 4
+    return int(_reader(lanes)(buffer, buffer.size // 512 * 512, loops))  # type: ignore[func-returns-value]

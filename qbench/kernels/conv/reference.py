@@ -1,0 +1,96 @@
+"""The law of convolutions: plain NumPy on codes, NHWC and OHWI. Every variant gives these numbers to the last bit.
+
+With codes a (lhs) and w (rhs), real = scale * (code - zero_point), a window's true sum is
+scale_a * scale_w * sum((a - za) * (w - zw)). Kernels compute acc = sum(a * w), exact in int32 for depth <= 65,793 at
+255 x 128; zero points are folded into `correction` (whole numbers, exact) and `shift`. Float32 products are compared
+within a tolerance, since the order of their sums is free.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Codes = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The geometry of a convolution: `pads` is (top, left, bottom, right)."""
+
+    kernel: tuple[int, int]
+    strides: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilations: tuple[int, int] = (1, 1)
+
+    def out(self, height: int, width: int) -> tuple[int, int]:
+        """Return the output (height, width); it is empty or negative where the window does not fit."""
+        spans = [d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilations, strict=True)]
+        return (
+            (height + self.pads[0] + self.pads[2] - spans[0]) // self.strides[0] + 1,
+            (width + self.pads[1] + self.pads[3] - spans[1]) // self.strides[1] + 1,
+        )
+
+
+def windows(lhs: npt.NDArray[np.generic], window: Window, pad_code: int | float) -> npt.NDArray[np.generic]:
+    """Return the depth of every output pixel, shape (images, out_h, out_w, kh * kw * channels), depth in (kh, kw, channel) order."""
+    top, left, bottom, right = window.pads
+    padded = np.pad(lhs, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad_code)
+    height, width = window.out(lhs.shape[1], lhs.shape[2])
+    taps = []
+    for row in range(window.kernel[0]):
+        for column in range(window.kernel[1]):
+            y, x = row * window.dilations[0], column * window.dilations[1]
+            taps.append(padded[:, y : y + height * window.strides[0] : window.strides[0], x : x + width * window.strides[1] : window.strides[1]][:, :height, :width])  # fmt: skip
+    return np.concatenate(taps, axis=-1)
+
+
+def conv_s32(lhs: Codes, rhs: Codes, window: Window, *, pad_code: int = 0) -> npt.NDArray[np.int32]:
+    """Return acc = sum(a * w) as int32 of shape (images, out_h, out_w, out_channels); rhs is OHWI; padding holds `pad_code`."""
+    depth = windows(lhs, window, pad_code).astype(np.int64)
+    return (depth @ rhs.reshape(len(rhs), -1).T.astype(np.int64)).astype(np.int32)
+
+
+def conv_f32(lhs: Floats, rhs: Floats, window: Window) -> Floats:
+    """Return the float32 convolution, summed in float64."""
+    depth = windows(lhs, window, 0.0).astype(np.float64)
+    return (depth @ rhs.reshape(len(rhs), -1).T.astype(np.float64)).astype(np.float32)
+
+
+def scaled(acc: npt.NDArray[np.int32], correction: npt.NDArray[np.int32], scale: Floats) -> Floats:
+    """Return float32(acc + correction) * scale, rounded after the conversion and after the product."""
+    return (acc + correction).astype(np.float32) * scale
+
+
+def finish(
+    t: Floats,
+    offset: Floats,
+    *,
+    sums: tuple[npt.NDArray[np.int32], Floats] | None = None,
+    residual: tuple[npt.NDArray[np.generic], float] | None = None,
+    low: float = -np.inf,
+    high: float = np.inf,
+    rounding: str = "none",
+) -> Floats:
+    """Return the epilogue's result in float32: each operation rounded once, in the order of `qbench.kernels.tiles.tile`.
+
+    Args:
+        t: scaled sums, shape (..., channels).
+        offset: float32 of shape (channels,).
+        sums: (sum of lhs codes + its correction, shift a channel) for weights with a zero point.
+        residual: (tensor, scale) added before the offset.
+        low: lower clamp.
+        high: upper clamp.
+        rounding: `none`, `nearest` (half to even) or `floor`.
+    """
+    if sums is not None:
+        t = t + sums[0].astype(np.float32)[..., None] * sums[1]
+    if residual is not None:
+        t = t + residual[0].astype(np.float32) * np.float32(residual[1])
+    t = t + offset
+    if rounding != "none":
+        t = np.floor(t) if rounding == "floor" else np.rint(t)
+    return np.clip(t, np.float32(low), np.float32(high)).astype(np.float32)

@@ -1,0 +1,40 @@
+"""Operations between layers against their law."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qbench.kernels.elementwise import portable, reference
+
+SIZES = ((1, 5, 7, 16), (2, 1, 1, 3), (1, 8, 8, 33))
+
+
+def check_add() -> tuple[int, str]:
+    """Return comparisons and the first mismatch of add_u8_u8_u8."""
+    rng, count = np.random.default_rng(0), 0
+    for n, h, w, c in SIZES:
+        for floor in (False, True):
+            count += 1
+            a, b = (rng.integers(0, 256, (n, h + 1, w + 2, c)).astype(np.uint8) for _ in range(2))
+            out = np.zeros((n, h, w, c), np.uint8)
+            numbers = tuple(np.float32(v) for v in (0.61, 0.27, -3.4))
+            limits = (np.float32(2), np.float32(240))
+            portable.add_u8_u8_u8(a, b, out, n, (h, w, c), ((1, 1), (0, 2), (0, 0)), numbers, limits, floor)
+            inner = a[:, 1:, 1:-1], b[:, :-1, 2:]
+            want = reference.add_u8_u8_u8(*inner, 0.61, 0.27, -3.4, 2, 240, floor=floor)
+            if not np.array_equal(out, want):
+                return count, f"{(n, h, w, c)} floor={floor}"
+    return count, ""
+
+
+def check_table() -> tuple[int, str]:
+    """Return comparisons and the first mismatch of table_u8_u8."""
+    rng = np.random.default_rng(0)
+    table = rng.integers(0, 256, 256).astype(np.uint8)
+    for count, (n, h, w, c) in enumerate(SIZES, 1):
+        a = rng.integers(0, 256, (n, h, w, c)).astype(np.uint8)
+        out = np.zeros_like(a)
+        portable.table_u8_u8(a, out, n, (h, w, c), ((0, 0), (0, 0)), table)
+        if not np.array_equal(out, reference.table_u8_u8(a, table)):
+            return count, f"{(n, h, w, c)}"
+    return len(SIZES), ""

@@ -1,0 +1,26 @@
+"""Which instruction sets the JIT may use here. Honours `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES`, so tests can force the lesser paths."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import llvmlite.binding as llvm
+from numba import config
+
+# Names are LLVM's. Each variant lists what it needs in `qbench.kernels.tiles.targets`.
+PORTABLE: frozenset[str] = frozenset()
+
+
+@cache
+def features() -> frozenset[str]:
+    """Return LLVM's names of the features that compiled kernels may use, e.g. `avx512vnni`, `avx512vpopcntdq`."""
+    forced = config.CPU_FEATURES
+    if forced is not None:
+        return frozenset(word[1:] for word in forced.split(",") if word.startswith("+"))
+    return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+
+
+def missing(required: frozenset[str]) -> str | None:
+    """Return a reason when this machine (or the environment's restriction of it) lacks a required feature."""
+    absent = sorted(required - features())
+    return f"needs {', '.join(absent)}" if absent else None

@@ -1,0 +1,34 @@
+"""Packing of u8 codes into words of bits, border included: codes 0 and 1 (binary), codes 0, 1, 2 (ternary: -1, 0, 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import uint32
+
+from qbench.kernels.jit import jit
+
+
+@jit
+def pack_u8_b1(a: Any, out: Any, pixels: int, channels: int) -> None:
+    """Write 32 channels a word, lowest channel in the lowest bit; `a` is (pixels, words), `out` (pixels, words / 32)."""
+    for p in range(pixels):
+        for word in range((channels + 31) // 32):
+            bits = uint32(0)
+            for c in range(word * 32, min(word * 32 + 32, channels)):
+                bits |= uint32(a[p, c] & 1) << uint32(c - word * 32)
+            out[p, word] = bits
+
+
+@jit
+def pack_u8_t2(a: Any, out: Any, pixels: int, channels: int) -> None:
+    """Write a non-zero word and a sign word for 32 channels; `a` is (pixels, words), `out` (pixels, 2 * words / 32)."""
+    for p in range(pixels):
+        for word in range((channels + 31) // 32):
+            present, negative = uint32(0), uint32(0)
+            for c in range(word * 32, min(word * 32 + 32, channels)):
+                place = uint32(c - word * 32)
+                present |= uint32(a[p, c] != 1) << place
+                negative |= uint32(a[p, c] == 0) << place
+            out[p, 2 * word] = present
+            out[p, 2 * word + 1] = negative

@@ -1,0 +1,19 @@
+"""The law of packing codes into bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.kernels.tiles.operands import bits_of
+
+
+def pack_u8_b1(a: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """Return words of 32 channels from codes 0 and 1, shape (pixels, channels)."""
+    return bits_of(a == 1)
+
+
+def pack_u8_t2(a: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """Return (non-zero, negative) words, interleaved, from codes 0, 1, 2 that stand for -1, 0, 1."""
+    planes = np.stack([bits_of(a != 1), bits_of(a == 0)], axis=-1)
+    return planes.reshape(len(a), -1)

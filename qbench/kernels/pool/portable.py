@@ -1,0 +1,79 @@
+"""Pooling loops over NHWC buffers. `corners` are the (top, left) of input and output; padding is skipped, not read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import float32, int32
+
+from qbench.kernels.jit import jit
+
+
+@jit
+def global_average_u8_u8(a: Any, out: Any, images: int, size: Any, corner: Any, multiplier: Any, offset: Any, high: Any, floor: bool) -> None:  # fmt: skip
+    """Write the rescaled mean of every channel to out[n, 0, 0, c]."""
+    height, width, channels = size
+    top, left = corner
+    sums = np.empty(channels, np.int32)
+    for n in range(images):
+        sums[:] = 0
+        for y in range(top, top + height):
+            for x in range(left, left + width):
+                for c in range(channels):
+                    sums[c] += int32(a[n, y, x, c])
+        for c in range(channels):
+            t = float32(sums[c]) * multiplier + offset
+            t = np.floor(t) if floor else np.rint(t)
+            out[n, 0, 0, c] = np.uint8(min(max(t, float32(0)), high))
+
+
+@jit
+def pool_f32_f32(a: Any, out: Any, images: int, sizes: Any, corners: Any, window: Any, is_max: bool, include_pad: bool) -> None:
+    """Write the maximum or mean of every window; `window` is (kernel, strides, pads) as pairs, `sizes` (in, out, channels)."""
+    (height, width), (out_height, out_width), channels = sizes
+    (ay, ax), (oy, ox) = corners
+    (kh, kw), (sh, sw), (ph, pw) = window
+    for n in range(images):
+        for y in range(out_height):
+            y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
+            for x in range(out_width):
+                x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
+                count = float32(kh * kw) if include_pad else float32((y1 - y0) * (x1 - x0))
+                for c in range(channels):
+                    t = float32(-np.inf) if is_max else float32(0)
+                    for yy in range(y0, y1):
+                        for xx in range(x0, x1):
+                            value = a[n, yy + ay, xx + ax, c]
+                            t = max(t, value) if is_max else t + value
+                    out[n, y + oy, x + ox, c] = t if is_max else t / count
+
+
+@jit
+def pool_u8_u8(a: Any, out: Any, images: int, sizes: Any, corners: Any, window: Any, is_max: bool, include_pad: bool, zero: Any, multiplier: Any, offset: Any, limits: Any, floor: bool) -> None:  # fmt: skip
+    """Write the rescaled maximum or mean; codes outside the image count as `zero` where `include_pad` holds."""
+    (height, width), (out_height, out_width), channels = sizes
+    (ay, ax), (oy, ox) = corners
+    (kh, kw), (sh, sw), (ph, pw) = window
+    low, high = limits
+    for n in range(images):
+        for y in range(out_height):
+            y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
+            for x in range(out_width):
+                x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
+                inside = (y1 - y0) * (x1 - x0)
+                for c in range(channels):
+                    best, total = int32(0), int32(0)
+                    for yy in range(y0, y1):
+                        for xx in range(x0, x1):
+                            value = int32(a[n, yy + ay, xx + ax, c])
+                            best = max(best, value)
+                            total += value
+                    t = float32(best)
+                    if not is_max:
+                        missing = float32(kh * kw - inside) if include_pad else float32(0)
+                        count = float32(kh * kw) if include_pad else float32(inside)
+                        t = (float32(total) + missing * zero) / count
+                    t = t * multiplier + offset
+                    t = np.floor(t) if floor else np.rint(t)
+                    out[n, y + oy, x + ox, c] = np.uint8(min(max(t, low), high))

@@ -1,0 +1,66 @@
+"""Loops over whole buffers; LLVM makes them vectors. Buffers are NHWC with a border (`top`, `left`) that stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import float32
+
+from qbench.kernels.jit import jit
+
+
+@jit
+def quantize_f32_u8(x: Any, out: Any, top: int, left: int, inverse_scale: Any, zero_point: Any, high: Any, floor: bool) -> None:  # fmt: skip
+    """Write u8 codes (n, h, w, words) of float32 images (n, c, h, w)."""
+    images, channels, height, width = x.shape
+    for n in range(images):
+        for y in range(height):
+            for c in range(channels):
+                for i in range(width):
+                    t = x[n, c, y, i] * inverse_scale + zero_point
+                    t = np.floor(t) if floor else np.rint(t)
+                    out[n, top + y, left + i, c] = np.uint8(min(max(t, float32(0)), high))
+
+
+@jit
+def copy_f32_f32(x: Any, out: Any, top: int, left: int) -> None:
+    """Write float32 images (n, c, h, w) as (n, h, w, words)."""
+    images, channels, height, width = x.shape
+    for n in range(images):
+        for y in range(height):
+            for i in range(width):
+                for c in range(channels):
+                    out[n, top + y, left + i, c] = x[n, c, y, i]
+
+
+@jit
+def fake_quantize_f32(x: Any, images: int, place: Any, inverse_scale: Any, zero_point: Any, high: Any, scale: Any, floor: bool) -> None:  # fmt: skip
+    """Replace the interior of `x` (n, h, w, words) by the reals of its codes; `place` is (top, left, height, width, channels)."""
+    top, left, height, width, channels = place
+    for n in range(images):
+        for y in range(top, top + height):
+            for i in range(left, left + width):
+                for c in range(channels):
+                    t = x[n, y, i, c] * inverse_scale + zero_point
+                    t = np.floor(t) if floor else np.rint(t)
+                    x[n, y, i, c] = (min(max(t, float32(0)), high) - zero_point) * scale
+
+
+@jit
+def fake_quantize_levels_f32(x: Any, images: int, place: Any, midpoints: Any, reals: Any) -> None:
+    """Replace the interior of `x` by the nearest level's real: a binary search over the midpoints."""
+    top, left, height, width, channels = place
+    for n in range(images):
+        for y in range(top, top + height):
+            for i in range(left, left + width):
+                for c in range(channels):
+                    value = x[n, y, i, c]
+                    low, high = 0, midpoints.size
+                    while low < high:
+                        middle = (low + high) // 2
+                        if value > midpoints[middle]:
+                            low = middle + 1
+                        else:
+                            high = middle
+                    x[n, y, i, c] = reals[low]

@@ -1,0 +1,26 @@
+"""The law of quantizing activations: real = scale * (code - zero_point), codes in a u8 container."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+
+def quantize_f32_u8(x: Floats, inverse_scale: float, zero_point: float, high: int, *, floor: bool) -> npt.NDArray[np.uint8]:
+    """Return clip(round(x * inverse_scale + zero_point), 0, high); round is half-to-even, or floor; NCHW in, NHWC out."""
+    t = x.transpose(0, 2, 3, 1) * np.float32(inverse_scale) + np.float32(zero_point)
+    return np.clip(np.floor(t) if floor else np.rint(t), 0, high).astype(np.uint8)
+
+
+def fake_quantize_f32(x: Floats, inverse_scale: float, zero_point: float, high: int, scale: float, *, floor: bool) -> Floats:
+    """Return the reals that the codes of `x` stand for."""
+    t = x * np.float32(inverse_scale) + np.float32(zero_point)
+    code = np.clip(np.floor(t) if floor else np.rint(t), np.float32(0), np.float32(high))
+    return ((code - np.float32(zero_point)) * np.float32(scale)).astype(np.float32)
+
+
+def fake_quantize_levels_f32(x: Floats, midpoints: Floats, reals: Floats) -> Floats:
+    """Return for each number the real of its nearest level: `reals[i]` where midpoints[i - 1] < x <= midpoints[i]."""
+    return reals[np.searchsorted(midpoints, x, side="left")]

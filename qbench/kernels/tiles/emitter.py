@@ -1,0 +1,108 @@
+"""Small building blocks over an LLVM builder. Addresses are made with getelementptr only (numba issue 10695)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+Value = Any  # llvmlite's values carry no type stubs
+
+
+class Emitter:
+    """An LLVM builder for vectors of `lanes` 32-bit lanes."""
+
+    def __init__(self, builder: Any, lanes: int) -> None:
+        self.builder = builder
+        self.lanes = lanes
+        self.ints = ir.VectorType(I32, lanes)
+        self.floats = ir.VectorType(F32, lanes)
+        self.bytes = ir.VectorType(I8, 4 * lanes)
+        self.narrow = ir.VectorType(I8, lanes)
+        self.shorts = ir.VectorType(ir.IntType(16), 2 * lanes)
+
+    def constant(self, number: float, kind: Any) -> Value:
+        """Return a scalar or splatted vector constant."""
+        return ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number)
+
+    def splat(self, scalar: Value) -> Value:
+        """Return `scalar` (i32 or f32) in every lane."""
+        kind = ir.VectorType(scalar.type, self.lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        first = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+
+    def broadcast(self, base: Value, offset_bytes: Value, spread: int) -> Value:
+        """Load `spread` 32-bit words and repeat them over the lanes, as integers."""
+        if spread == 1:
+            return self.splat(self.load(base, offset_bytes, I32))
+        wide = Emitter(self.builder, self.lanes // 2)
+        return self.builder.bitcast(wide.splat(self.load(base, offset_bytes, I64)), self.ints)
+
+    def add_neighbours(self, first: Value, second: Value) -> Value:
+        """Return lanes 0+1, 2+3 ... of `first`, then of `second`."""
+        even, odd = (
+            self.builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(I32, self.lanes), list(range(k, 2 * self.lanes, 2))))
+            for k in (0, 1)
+        )
+        return self.builder.fadd(even, odd) if first.type == self.floats else self.builder.add(even, odd)
+
+    def at(self, base: Value, offset_bytes: Value, kind: Any) -> Value:
+        """Return a pointer to `kind` at `base` plus a number of bytes."""
+        return self.builder.bitcast(self.builder.gep(base, [offset_bytes]), kind.as_pointer())
+
+    def load(self, base: Value, offset_bytes: Value, kind: Any, *, align: int = 1) -> Value:
+        """Load one `kind`."""
+        return self.builder.load(self.at(base, offset_bytes, kind), align=align)
+
+    def store(self, value: Value, base: Value, offset_bytes: Value) -> None:
+        """Store `value` at any address."""
+        self.builder.store(value, self.at(base, offset_bytes, value.type), align=1)
+
+    def call(self, name: str, result: Any, *arguments: Value) -> Value:
+        """Call an LLVM intrinsic by its full name."""
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
+
+    def overloaded(self, name: str, *arguments: Value) -> Value:
+        """Call an LLVM intrinsic that is overloaded on its first argument's vector type, e.g. `llvm.rint`."""
+        kind = arguments[0].type
+        letter = "f32" if kind.element == F32 else f"i{kind.element.width}"
+        return self.call(f"{name}.v{kind.count}{letter}", kind, *arguments)
+
+    def add_bytes(self, offset: Value, amount: int) -> Value:
+        """Return `offset + amount`."""
+        return self.builder.add(offset, ir.Constant(I64, amount))
+
+    def loop(
+        self,
+        begin: Value,
+        end: Value,
+        step: int | Value,
+        state: Sequence[Value],
+        body: Callable[[Value, list[Value]], Sequence[Value]],
+    ) -> list[Value]:
+        """Emit `for i in range(begin, end, step): state = body(i, state)` and return the last state; it runs at least once."""
+        builder = self.builder
+        entry = builder.block
+        head, done = builder.append_basic_block("loop"), builder.append_basic_block("done")
+        builder.branch(head)
+        builder.position_at_end(head)
+        index = builder.phi(I64)
+        index.add_incoming(begin, entry)
+        phis = [builder.phi(value.type) for value in state]
+        for phi, value in zip(phis, state, strict=True):
+            phi.add_incoming(value, entry)
+        new = list(body(index, phis))
+        stride = ir.Constant(I64, step) if isinstance(step, int) else step
+        following = builder.add(index, stride)
+        last = builder.block
+        index.add_incoming(following, last)
+        for phi, value in zip(phis, new, strict=True):
+            phi.add_incoming(value, last)
+        builder.cbranch(builder.icmp_signed("<", following, end), head, done)
+        builder.position_at_end(done)
+        return new

@@ -1,0 +1,71 @@
+"""The variants of tiled operations and the one function that chooses between them."""
+
+from __future__ import annotations
+
+from qbench.errors import QBenchError, suggest
+from qbench.kernels.isa import missing
+from qbench.kernels.tiles.driver import Kernel, tiled
+from qbench.kernels.tiles.operands import Tiling
+from qbench.kernels.tiles.portable import portable
+from qbench.kernels.tiles.targets import TARGETS, available, target_of
+
+PORTABLE = "portable"
+NAMES = (PORTABLE, *(target.name for target in TARGETS))
+"""All variants, worst to best."""
+
+TABLE_PRODUCTS = ("u8_t4", "u8_t2", "u8_t1")
+
+
+def choose(variant: str = "auto") -> str:
+    """Return the variant to run: the best of this machine for `auto`, else the pinned one.
+
+    Raises:
+        QBenchError: the name is unknown, or this machine lacks a feature that it needs.
+    """
+    if variant == "auto":
+        return available()[-1].name if available() else PORTABLE
+    if variant not in NAMES:
+        raise QBenchError(f"unknown kernel variant '{variant}'{suggest(variant, NAMES)}")
+    reason = unavailable(variant)
+    if reason is not None:
+        raise QBenchError(f"kernel variant '{variant}' cannot run on this machine: {reason}")
+    return variant
+
+
+def unavailable(variant: str) -> str | None:
+    """Return why `variant` cannot run here, or None."""
+    return None if variant == PORTABLE else missing(target_of(variant).requires)
+
+
+def tiling(variant: str, product: str, channels: int, channels_in: int, *, group_size: int = 0, sums: bool = False) -> Tiling:
+    """Return the panels of the packed rhs.
+
+    Two vectors where the channels fill them. Where they do not (16 channels, 48 ...) one vector would need a broadcast
+    for every dot instruction, and loads would bind at 60 % of the limit [measured]: two lanes a channel halve them.
+
+    Args:
+        variant: a name of `NAMES`.
+        product: the product.
+        channels: output channels.
+        channels_in: channels of the lhs.
+        group_size: numbers that share a scale, 0 when not grouped.
+        sums: whether the rows' sums are wanted too, which padding k-groups would spoil.
+    """
+    if variant == PORTABLE:
+        return Tiling(1, 1)
+    lanes = target_of(variant).lanes
+    if -(-channels // lanes) % 2 == 0:
+        return Tiling(2 * lanes, 2)
+    planes = 8 // int(product[-1]) if product in TABLE_PRODUCTS else 1
+    numbers = 2 if product == "f32_f32" else 8
+    pairs = channels_in // numbers
+    wide = lanes == 16 and product not in ("b1_b1", "t2_t2") and channels_in % numbers == 0
+    wide = wide and group_size % (8 * planes) == 0 and not (planes > 1 and sums)
+    return Tiling(lanes, 2, 2) if wide and not (product == "u8_t1" and pairs % 2) else Tiling(lanes, 1)
+
+
+def kernel(product: str, epilogue: str, variant: str, shape: Tiling) -> Kernel:
+    """Return the compiled loop of a variant."""
+    if variant == PORTABLE:
+        return portable(product, epilogue)
+    return tiled(product, epilogue, variant, shape.vectors, shape.spread)
