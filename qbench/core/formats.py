@@ -44,17 +44,18 @@ class Uniform:
     @property
     def qmin(self) -> int:
         """The lowest code."""
-        return -(2 ** (self.bits - 1)) + int(self.narrow) if self.signed else 0
+        lowest: int = -(1 << (self.bits - 1)) + int(self.narrow)
+        return lowest if self.signed else 0
 
     @property
     def qmax(self) -> int:
         """The highest code."""
-        return 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1
+        return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class PowerOfTwo:
-    """Sign and exponent: real = scale * level[code], levels 0 and +-2**e for e = 0 .. 2**(bits-1) - 2, levels sorted."""
+    """Sign and exponent: real = scale * level[code], sorted levels 0 and +-2**e, e = 0 .. 2**(bits-1) - 2."""
 
     bits: int
     token: ClassVar[str] = "pot"
@@ -66,7 +67,7 @@ class PowerOfTwo:
 
 @dataclass(frozen=True, slots=True)
 class Logarithmic:
-    """Sign bit, zero code, and 2**(bits-1) - 1 magnitudes in equal steps of the logarithm: real = scale * level[code]."""
+    """Sign, zero, and 2**(bits-1) - 1 magnitudes in equal steps of the logarithm: real = scale * level[code]."""
 
     bits: int
     token: ClassVar[str] = "log"
@@ -106,7 +107,7 @@ class Ternary:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """Codes -1, 1: real = scale * (code - zero_point); zero_point is 0, or -1 for activations that are never negative."""
+    """Codes -1, 1: real = scale * (code - zero_point); zero_point 0, or -1 for activations never negative."""
 
     bits: ClassVar[int] = 1
     qmin: ClassVar[int] = -1

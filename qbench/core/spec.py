@@ -78,8 +78,8 @@ def _parse_side(text: str, token: str) -> QuantSpec:
     match = _SIDE.match(text)
     if match is None:
         raise QBenchError(
-            f"spec '{token}': cannot read '{text}'; expected w or a, then 1..8, 32, t or b, then log, pot, km or nf4 if "
-            "not uniform, then t, c or gN, as in w4g32-a8t"
+            f"spec '{token}': cannot read '{text}'; expected w or a, then 1..8, 32, t or b, then log, pot, km or nf4 "
+            "if not uniform, then t, c or gN, as in w4g32-a8t"
         )
     kind, width, name, grain = match["kind"], match["width"], match["format"], match["granularity"]
     if width == "32":
@@ -90,12 +90,12 @@ def _parse_side(text: str, token: str) -> QuantSpec:
         return QuantSpec(Ternary() if width == "t" else Binary(), granularity)
     bits = int(width)
     uniform = weight_uniform(bits) if kind == "w" else activation_uniform(bits)
-    formats: dict[str | None, NumberFormat] = {None: uniform}
-    if name is not None:
-        formats[name] = {"log": Logarithmic, "pot": PowerOfTwo}[name](bits) if name in ("log", "pot") else Codebook(
-            bits, {"km": "kmeans"}.get(name, name)
-        )  # fmt: skip
-    return QuantSpec(formats[name], granularity)
+    formats: dict[str, NumberFormat] = (
+        {"log": Logarithmic(bits), "pot": PowerOfTwo(bits)} if name in ("log", "pot") else {}
+    )
+    if name is not None and name not in formats:
+        formats[name] = Codebook(bits, {"km": "kmeans"}.get(name, name))
+    return QuantSpec(formats[name] if name else uniform, granularity)
 
 
 def parse_spec(token: str) -> LayerSpec:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.formats import Codebook, Logarithmic, NumberFormat, PowerOfTwo, theoretical_bits
+from qbench.core.formats import Codebook, Logarithmic, PowerOfTwo, theoretical_bits
 from qbench.core.granularity import Granularity, PerChannel, PerTensor
 from qbench.core.spec import QuantSpec
 
@@ -38,7 +38,7 @@ class QParams:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QTensor:
-    """Weights as codes. `codes` is int16 of shape (channels, depth): row-major OHWI for convolutions, (n, k) for products.
+    """Weights as codes: int16 of shape (channels, depth), row-major OHWI for convolutions, (n, k) for products.
 
     int16 holds every format's codes (signed uniform, unsigned 0..255 of `linear_floor`, indices into levels).
     """
@@ -53,7 +53,9 @@ class QTensor:
 
     def dequantize(self) -> Floats:
         """Return float32 reals of shape (channels, depth)."""
-        scale, zero = (expand(v, self.codes.shape[1], self.spec.granularity) for v in (self.params.scale, self.params.zero_point))
+        scale, zero = (
+            expand(v, self.codes.shape[1], self.spec.granularity) for v in (self.params.scale, self.params.zero_point)
+        )
         if self.params.levels is not None:
             return (self.params.levels[self.codes] * scale).astype(np.float32)
         return ((self.codes.astype(np.float32) - zero) * scale).astype(np.float32)
@@ -73,7 +75,7 @@ class QTensor:
 
 
 def expand(values: Floats, depth: int, granularity: Granularity) -> Floats:
-    """Return scales or zero points of shape (), (channels,) or (channels, groups) so that they broadcast to (channels, depth)."""
+    """Return values of shape (), (channels,) or (channels, groups) so that they broadcast to (channels, depth)."""
     if isinstance(granularity, PerTensor):
         return values
     if isinstance(granularity, PerChannel):

@@ -1,4 +1,4 @@
-"""How quantized activations are kept: unsigned bytes, whatever their format, with real = scale * (code - zero_point)."""
+"""How quantized activations are kept: unsigned bytes in any format, real = scale * (code - zero_point)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbench.core.formats import Binary, Ternary, Uniform
-from qbench.core.tensor import QParams
+from qbench.core.tensor import Floats, QParams
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """Codes 0..high in a byte. Binary codes -1, 1 are kept as 0, 1 and ternary ones -1, 0, 1 as 0, 1, 2."""
+    """Codes 0..high in a byte. Binary codes -1, 1 are kept as 0, 1 and ternary ones -1, 0, 1 as 0, 1, 2.
+
+    A real becomes code = round(real / scale + zero_point + shift), where `floor` says how to round.
+    """
 
     scale: float
     zero_point: float
     high: int
     floor: bool
+    shift: float = 0.0
+
+    @property
+    def round_offset(self) -> float:
+        """What is added to real / scale before rounding: the zero point, and a half for binary's sign rule."""
+        return self.zero_point + self.shift
 
     @property
     def inverse_scale(self) -> float:
@@ -37,7 +46,23 @@ def container_of(params: QParams) -> Container | None:
         return None
     scale, zero, floor = float(params.scale), float(params.zero_point), params.rounding == "floor"
     if isinstance(kind, Binary):
-        return Container(2 * scale, (zero + 1) / 2, 1, floor)
+        return Container(2 * scale, (zero + 1) / 2, 1, floor=True, shift=0.5)
     if isinstance(kind, Ternary):
         return Container(scale, zero + 1, 2, floor)
     return Container(scale, zero - kind.qmin, kind.qmax - kind.qmin, floor)
+
+
+def level_thresholds(params: QParams) -> tuple[Floats, Floats]:
+    """Return (thresholds, reals): x becomes reals[i] where thresholds[i-1] < x <= thresholds[i].
+
+    Nearest levels have their middles between them. Floor rounds magnitudes down: a level holds from itself outwards.
+    """
+    if params.levels is None:
+        raise ValueError("uniform parameters have no levels")
+    reals: Floats = (params.levels * params.scale).astype(np.float32)
+    low, high = reals[:-1], reals[1:]
+    if params.rounding == "floor":
+        thresholds = np.where(high > 0, np.nextafter(high, np.float32(-np.inf)), low)
+    else:
+        thresholds = (high + low) * np.float32(0.5)
+    return thresholds.astype(np.float32), reals

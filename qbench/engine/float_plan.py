@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.tensor import QParams, QTensor
-from qbench.engine.container import container_of
+from qbench.engine.container import container_of, level_thresholds
 from qbench.engine.integer_steps import flatten_step
 from qbench.engine.plan import Buffers, Load, Plan, Run, Step, borders, flat_aliases, spatial
 from qbench.engine.windows import dense_ohwi, window_of
@@ -29,11 +29,15 @@ def float_layouts(network: Network, images: int) -> dict[str, Layout]:
     found = {}
     for tensor, shape in network.shapes.items():
         channels, height, width = spatial(shape)
-        found[tensor] = Layout(images, height, width, channels, padded_channels(channels), 4, border.get(tensor, (0, 0, 0, 0)))
+        found[tensor] = Layout(
+            images, height, width, channels, padded_channels(channels), 4, border.get(tensor, (0, 0, 0, 0))
+        )
     return found
 
 
-def float_plan(network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, images: int, variant: str) -> Plan:  # fmt: skip
+def float_plan(
+    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, images: int, variant: str
+) -> Plan:
     """Return the plan; layers absent from `weights` keep their float32 weights."""
     layouts = float_layouts(network, images)
     aliases = flat_aliases(network)
@@ -55,7 +59,9 @@ def float_plan(network: Network, weights: Mapping[str, QTensor], activations: Ma
     return Plan(images, layouts, {}, aliases, load, tuple(steps), network.output, network.input)
 
 
-def _step(network: Network, node: Node, layouts: Mapping[str, Layout], weights: Mapping[str, QTensor], variant: str) -> Step:  # fmt: skip
+def _step(
+    network: Network, node: Node, layouts: Mapping[str, Layout], weights: Mapping[str, QTensor], variant: str
+) -> Step:
     operations = network.operations(node.name)
     match node:
         case Conv() | Linear():
@@ -68,7 +74,15 @@ def _step(network: Network, node: Node, layouts: Mapping[str, Layout], weights: 
             return flatten_step(node, layouts)
 
 
-def layer_step(node: Layer, layouts: Mapping[str, Layout], quantized: QTensor | None, variant: str, operations: int, *, plain: bool = False) -> Step:  # fmt: skip
+def layer_step(
+    node: Layer,
+    layouts: Mapping[str, Layout],
+    quantized: QTensor | None,
+    variant: str,
+    operations: int,
+    *,
+    plain: bool = False,
+) -> Step:
     """Return a layer's step; `plain` leaves residual and activation out (for calibration before the addition)."""
     ohwi = dense_ohwi(node, None if quantized is None else quantized.dequantize())
     packed = pack_weights(ohwi, "f32_f32", variant)
@@ -131,16 +145,16 @@ def _fake_quantize(tensor: str, layout: Layout, params: QParams | None) -> Step 
     if params is None:
         return None
     place = (layout.border[0], layout.border[1], layout.height, layout.width, layout.channels)
-    container = container_of(params)
+    box = container_of(params)
 
     def join(buffers: Buffers) -> Run:
         x = buffers[tensor].view(np.float32).reshape(layout.shape)
-        if container is None:
-            reals = (params.levels * params.scale).astype(np.float32)  # type: ignore[operator]
-            midpoints = ((reals[1:] + reals[:-1]) * np.float32(0.5)).astype(np.float32)
-            return lambda count: quantize.fake_quantize_levels_f32(x, count, place, midpoints, reals)
-        numbers = [np.float32(v) for v in (container.inverse_scale, container.zero_point, container.high, container.scale)]
-        floor = container.floor
-        return lambda count: quantize.fake_quantize_f32(x, count, place, *numbers, floor)
+        if box is None:
+            thresholds, reals = level_thresholds(params)
+            return lambda count: quantize.fake_quantize_levels_f32(x, count, place, thresholds, reals)
+        values = (box.inverse_scale, box.round_offset, box.high, box.zero_point, box.scale)
+        numbers, floor = tuple(np.float32(v) for v in values), box.floor
+        return lambda count: quantize.fake_quantize_f32(x, count, place, numbers, floor)
 
-    return Step(f"{tensor}:quantize", "fake_quantize_f32/portable", 0, (tensor,), tensor, join, False)
+    kind = "fake_quantize_levels_f32" if box is None else "fake_quantize_f32"
+    return Step(f"{tensor}:quantize", f"{kind}/portable", 0, (tensor,), tensor, join, False)

@@ -10,7 +10,7 @@ import numpy as np
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import Container, container_of
 from qbench.engine.integer_steps import add_step, clamp_step, flatten_step, pool_step
-from qbench.engine.lowering import Ends, Lowered, NotInteger, lower
+from qbench.engine.lowering import Ends, Lowered, NotIntegerError, lower
 from qbench.engine.plan import Buffers, Load, Plan, Run, Step, borders, flat_aliases, spatial
 from qbench.engine.windows import window_of
 from qbench.graph.network import Activation, Add, Conv, Flatten, Layer, Linear, Network, Node, Pool, inputs_of
@@ -24,7 +24,7 @@ def containers(network: Network, activations: Mapping[str, QParams]) -> dict[str
     """Return the container of every tensor but the output; flattening keeps its input's.
 
     Raises:
-        NotInteger: a tensor has no parameters, or levels that are not uniform.
+        NotIntegerError: a tensor has no parameters, or levels that are not uniform.
     """
     found: dict[str, Container] = {}
     flat = {node.output: node.input for node in network.nodes if isinstance(node, Flatten)}
@@ -35,13 +35,15 @@ def containers(network: Network, activations: Mapping[str, QParams]) -> dict[str
         container = None if params is None else container_of(params)
         if container is None:
             why = "stays in float32" if params is None else f"has {type(params.spec.format).__name__} levels"
-            raise NotInteger(f"activation '{tensor}' {why}")
+            raise NotIntegerError(f"activation '{tensor}' {why}")
         found[tensor] = container
     return found
 
 
-def integer_plan(network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, images: int, variant: str) -> Plan:  # fmt: skip
-    """Return the plan; raise NotInteger with the reason when a layer or a tensor has no integer form."""
+def integer_plan(
+    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, images: int, variant: str
+) -> Plan:
+    """Return the plan; raise NotIntegerError with the reason when a layer or a tensor has no integer form."""
     boxes = containers(network, activations)
     layouts, fills = _layouts(network, boxes, images)
     aliases = flat_aliases(network)
@@ -49,7 +51,7 @@ def integer_plan(network: Network, weights: Mapping[str, QTensor], activations: 
     for node in network.nodes:
         if isinstance(node, Conv | Linear):
             if node.name not in weights:
-                raise NotInteger(f"layer '{node.name}' keeps float32 weights")
+                raise NotIntegerError(f"layer '{node.name}' keeps float32 weights")
             steps += _layer_steps(network, node, weights[node.name], boxes, layouts, variant)
         elif not (isinstance(node, Flatten) and node.output in aliases):
             steps.append(_other_step(network, node, boxes, layouts))
@@ -57,14 +59,16 @@ def integer_plan(network: Network, weights: Mapping[str, QTensor], activations: 
 
     def load(buffers: Buffers) -> Load:
         whole = buffers[network.input].reshape(layout.shape)
-        numbers = [np.float32(v) for v in (box.inverse_scale, box.zero_point, box.high)]
+        numbers = tuple(np.float32(v) for v in (box.inverse_scale, box.round_offset, box.high))
         top, left = layout.border[:2]
-        return lambda x: quantize.quantize_f32_u8(x, whole, top, left, *numbers, box.floor)
+        return lambda x: quantize.quantize_f32_u8(x, whole, top, left, numbers, box.floor)
 
     return Plan(images, layouts, fills, aliases, load, tuple(steps), network.output, network.input)
 
 
-def _layouts(network: Network, boxes: Mapping[str, Container], images: int) -> tuple[dict[str, Layout], dict[str, float]]:  # fmt: skip
+def _layouts(
+    network: Network, boxes: Mapping[str, Container], images: int
+) -> tuple[dict[str, Layout], dict[str, float]]:
     border = borders(network)
     layouts, fills = {}, {}
     for tensor, shape in network.shapes.items():
@@ -78,7 +82,7 @@ def _layouts(network: Network, boxes: Mapping[str, Container], images: int) -> t
 
 def _other_step(network: Network, node: Node, boxes: Mapping[str, Container], layouts: Mapping[str, Layout]) -> Step:
     if node.output == network.output and not isinstance(node, Flatten):
-        raise NotInteger(f"the output comes from '{node.name}', not from a layer with weights")
+        raise NotIntegerError(f"the output comes from '{node.name}', not from a layer with weights")
     operations = network.operations(node.name)
     match node:
         case Add():
@@ -92,7 +96,14 @@ def _other_step(network: Network, node: Node, boxes: Mapping[str, Container], la
     raise AssertionError(node)
 
 
-def _layer_steps(network: Network, node: Layer, weights: QTensor, boxes: Mapping[str, Container], layouts: dict[str, Layout], variant: str) -> list[Step]:  # fmt: skip
+def _layer_steps(
+    network: Network,
+    node: Layer,
+    weights: QTensor,
+    boxes: Mapping[str, Container],
+    layouts: dict[str, Layout],
+    variant: str,
+) -> list[Step]:
     residual = node.residual if isinstance(node, Conv) else None
     ends = Ends(boxes[node.input], boxes.get(node.output), boxes[residual] if residual else None)
     lowered = lower(node, weights, ends)
@@ -108,7 +119,16 @@ def _layer_steps(network: Network, node: Layer, weights: QTensor, boxes: Mapping
     ]
 
 
-def _conv_step(network: Network, node: Layer, lowered: Lowered, lhs: Layout, source: str, residual: str | None, layouts: Mapping[str, Layout], variant: str) -> Step:  # fmt: skip
+def _conv_step(
+    network: Network,
+    node: Layer,
+    lowered: Lowered,
+    lhs: Layout,
+    source: str,
+    residual: str | None,
+    layouts: Mapping[str, Layout],
+    variant: str,
+) -> Step:
     kind = "f32" if node.output == network.output else "u8"
     epilogue = "+".join((kind, *lowered.flags))
     params = lowered.params

@@ -28,7 +28,7 @@ def add_step(node: Add, boxes: Boxes, layouts: Layouts, operations: int) -> Step
     """Return the rescaling addition."""
     out = boxes[node.output]
     scales = [boxes[tensor].scale / out.scale for tensor in node.inputs]
-    offset = out.zero_point - sum(s * boxes[t].zero_point for s, t in zip(scales, node.inputs, strict=True))
+    offset = out.round_offset - sum(s * boxes[t].zero_point for s, t in zip(scales, node.inputs, strict=True))
     numbers = (np.float32(scales[0]), np.float32(scales[1]), np.float32(offset))
     limits = _code_limits(node.activation, out)
     layout = layouts[node.output]
@@ -47,7 +47,7 @@ def clamp_step(node: Activation, boxes: Boxes, layouts: Layouts, operations: int
     """Return the clamp and rescale as a table of 256 codes."""
     source, out = boxes[node.input], boxes[node.output]
     reals = (np.arange(256) - source.zero_point) * source.scale
-    t = np.clip(reals, node.clamp.low, node.clamp.high) / out.scale + out.zero_point
+    t = np.clip(reals, node.clamp.low, node.clamp.high) / out.scale + out.round_offset
     table = np.clip(np.floor(t) if out.floor else np.rint(t), 0, out.high).astype(np.uint8)
     layout = layouts[node.output]
     size = (layout.height, layout.width, layout.channels)
@@ -65,7 +65,7 @@ def pool_step(node: Pool, boxes: Boxes, layouts: Layouts, operations: int) -> St
     source, out = boxes[node.input], boxes[node.output]
     a, b = layouts[node.input], layouts[node.output]
     ratio = source.scale / out.scale
-    offset = np.float32(out.zero_point - source.zero_point * ratio)
+    offset = np.float32(out.round_offset - source.zero_point * ratio)
     limits = (np.float32(0), np.float32(out.high))
     if node.kind == "global_average":
         multiplier = np.float32(ratio / (a.height * a.width))
@@ -73,7 +73,9 @@ def pool_step(node: Pool, boxes: Boxes, layouts: Layouts, operations: int) -> St
 
         def join_mean(buffers: Buffers) -> Run:
             x, y = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))
-            return lambda count: pool.global_average_u8_u8(x, y, count, size, corner, multiplier, offset, limits[1], out.floor)
+            return lambda count: pool.global_average_u8_u8(
+                x, y, count, size, corner, multiplier, offset, limits[1], out.floor
+            )
 
         return Step(node.name, "global_average_u8_u8/portable", operations, (node.input,), node.output, join_mean, True)
     sizes = ((a.height, a.width), (b.height, b.width), a.channels)
@@ -83,7 +85,9 @@ def pool_step(node: Pool, boxes: Boxes, layouts: Layouts, operations: int) -> St
 
     def join(buffers: Buffers) -> Run:
         x, y = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))
-        return lambda count: pool.pool_u8_u8(x, y, count, sizes, corners, window, is_max, include, *numbers, limits, out.floor)
+        return lambda count: pool.pool_u8_u8(
+            x, y, count, sizes, corners, window, is_max, include, *numbers, limits, out.floor
+        )
 
     return Step(node.name, "pool_u8_u8/portable", operations, (node.input,), node.output, join, True)
 

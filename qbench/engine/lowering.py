@@ -9,6 +9,7 @@ The folding of scales and zero points, with real = scale * (code - zero_point) o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ S8_MAX = 127
 TABLE_BITS = (1, 2, 4)
 
 
-class NotInteger(Exception):
+class NotIntegerError(Exception):
     """A layer cannot run in integers; the message is the reason that its row shows."""
 
 
@@ -36,7 +37,7 @@ class Lowered:
 
     product: str
     flags: tuple[str, ...]
-    codes: npt.NDArray[np.generic]
+    codes: npt.NDArray[Any]
     values: npt.NDArray[np.int8] | None
     params: ChannelParams
 
@@ -51,20 +52,22 @@ class Ends:
 
 
 def s8_codes(weights: QTensor) -> tuple[Ints, npt.NDArray[np.float32]]:
-    """Return codes within -128..127 and their zero points, shape as in the parameters; raise NotInteger when there are none."""
+    """Return codes within -128..127 and their zero points; raise NotIntegerError when there are none."""
     params, kind = weights.params, weights.spec.format
     if isinstance(kind, PowerOfTwo) and params.levels is not None:
         levels = params.levels.astype(np.int64)
         if np.abs(levels).max() > S8_MAX:
-            raise NotInteger(f"{kind.bits}-bit powers of two reach {np.abs(levels).max()}, beyond s8")
+            raise NotIntegerError(f"{kind.bits}-bit powers of two reach {np.abs(levels).max()}, beyond s8")
         return levels[weights.codes].astype(np.int16), params.zero_point
     if not isinstance(kind, Uniform | Ternary | Binary):
-        raise NotInteger(f"{type(kind).__name__} weights have levels that are no whole numbers")
+        raise NotIntegerError(f"{type(kind).__name__} weights have levels that are no whole numbers")
     shift = 128 if kind.qmax > S8_MAX else 0
     return (weights.codes - shift).astype(np.int16), (params.zero_point - np.float32(shift)).astype(np.float32)
 
 
-def product_for(codes: Ints, channels_in: int, lhs_high: int, span: int, kind: object, *, sums: bool) -> tuple[str, npt.NDArray[np.int8] | None]:
+def product_for(
+    codes: Ints, channels_in: int, lhs_high: int, span: int, kind: object, *, sums: bool
+) -> tuple[str, npt.NDArray[np.int8] | None]:
     """Return the product for weights of these codes, and the levels of a table product.
 
     Args:
@@ -103,24 +106,26 @@ def _grid(values: npt.NDArray[np.float32], weights: QTensor, channels: int) -> n
 
 def _span(layer: Layer, weights: QTensor, codes: Ints) -> int:
     """Return the k-groups that share a scale."""
-    everything = codes.shape[1] * codes.shape[2] * -(-codes.shape[3] // 4)
+    everything = int(codes.shape[1] * codes.shape[2] * -(-codes.shape[3] // 4))
     granularity = weights.spec.granularity
     if not isinstance(granularity, PerGroup) or granularity.group_size >= weights.codes.shape[1]:
         return everything
     if codes.shape[3] % 4 or (isinstance(layer, Conv) and layer.groups > 1):
-        raise NotInteger(f"groups of {granularity.group_size} do not end at whole k-groups of {codes.shape[3]} channels")
+        raise NotIntegerError(
+            f"groups of {granularity.group_size} do not end at whole k-groups of {codes.shape[3]} channels"
+        )
     return granularity.group_size // 4
 
 
 def lower(layer: Layer, weights: QTensor, ends: Ends) -> Lowered:
-    """Return the integer form of a layer; raise NotInteger with the reason when it has none."""
+    """Return the integer form of a layer; raise NotIntegerError with the reason when it has none."""
     flat, zero = s8_codes(weights)
-    channels, depth = flat.shape
+    depth = flat.shape[1]
     if depth > MAX_DEPTH:
-        raise NotInteger(f"depth {depth} can overflow 32-bit sums (limit {MAX_DEPTH})")
+        raise NotIntegerError(f"depth {depth} can overflow 32-bit sums (limit {MAX_DEPTH})")
     kind = weights.spec.format
     if isinstance(layer, Conv) and layer.groups > 1 and (isinstance(kind, Binary) or np.any(zero)):
-        raise NotInteger("grouped convolutions need a weight code that means 0")
+        raise NotIntegerError("grouped convolutions need a weight code that means 0")
     codes = dense_ohwi(layer, flat).astype(np.int16)
     span = _span(layer, weights, codes)
     grouped = span < codes.shape[1] * codes.shape[2] * -(-codes.shape[3] // 4)
@@ -136,9 +141,18 @@ def lower(layer: Layer, weights: QTensor, ends: Ends) -> Lowered:
     return Lowered(product, tuple(flags), codes, values, params)
 
 
-def _params(layer: Layer, weights: QTensor, ends: Ends, codes: Ints, zero: npt.NDArray[np.float32], grouped: bool, span: int, product: str) -> ChannelParams:  # fmt: skip
+def _params(
+    layer: Layer,
+    weights: QTensor,
+    ends: Ends,
+    codes: Ints,
+    zero: npt.NDArray[np.float32],
+    grouped: bool,
+    span: int,
+    product: str,
+) -> ChannelParams:
     channels, out = len(codes), ends.out
-    out_scale, out_zero = (out.scale, out.zero_point) if out else (1.0, 0.0)
+    out_scale, out_zero = (out.scale, out.round_offset) if out else (1.0, 0.0)
     za = _lhs_zero(ends.lhs, product)
     step = ends.lhs.scale / 2 if product == "b1_b1" else ends.lhs.scale
     flat = codes.reshape(channels, -1).astype(np.int64)
@@ -146,7 +160,7 @@ def _params(layer: Layer, weights: QTensor, ends: Ends, codes: Ints, zero: npt.N
         edges = np.arange(0, flat.shape[1], 4 * span)
         sums = np.add.reduceat(flat, edges, axis=1).T
         if np.any(zero):
-            raise NotInteger("weights with a zero point per group have no integer kernel")
+            raise NotIntegerError("weights with a zero point per group have no integer kernel")
     else:
         sums = flat.sum(axis=1)
     correction = -za * sums + (flat.shape[1] if product == "b1_b1" else 0)
@@ -160,7 +174,7 @@ def _params(layer: Layer, weights: QTensor, ends: Ends, codes: Ints, zero: npt.N
     shift, sum_correction = None, 0
     if np.any(zero):
         if codes.shape[3] % 4 and codes.shape[3] > 4:
-            raise NotInteger(f"weights with a zero point need channels in fours, not {codes.shape[3]}")
+            raise NotIntegerError(f"weights with a zero point need channels in fours, not {codes.shape[3]}")
         shift = (-_grid(zero, weights, channels) * scale).astype(np.float32)
         sum_correction = -za * flat.shape[1]
     return ChannelParams(
@@ -170,10 +184,10 @@ def _params(layer: Layer, weights: QTensor, ends: Ends, codes: Ints, zero: npt.N
 
 
 def _lhs_zero(lhs: Container, product: str) -> int:
-    """Return the zero point in the codes that the product multiplies: -1, 1 for binary, -1, 0, 1 for ternary, else the container's."""
+    """Return the zero point in the codes that the product multiplies: -1, 1 or -1, 0, 1, else the container's."""
     zero = {"b1_b1": 2 * lhs.zero_point - 1, "t2_t2": lhs.zero_point - 1}.get(product, lhs.zero_point)
     if zero != round(zero):
-        raise NotInteger(f"activations with a zero point of {zero:g} have no integer kernel for {product}")
+        raise NotIntegerError(f"activations with a zero point of {zero:g} have no integer kernel for {product}")
     return int(zero)
 
 
@@ -184,7 +198,8 @@ def _limits(layer: Layer, out: Container | None) -> tuple[float, float]:
         return (-np.inf, np.inf) if clamp is None else (clamp.low, clamp.high)
     if clamp is None:
         return 0.0, float(out.high)
-    low, high = (np.float32(out.zero_point) + np.float32(v) * np.float32(out.inverse_scale) for v in (clamp.low, clamp.high))
+    low, high = (
+        np.float32(out.zero_point) + np.float32(v) * np.float32(out.inverse_scale) for v in (clamp.low, clamp.high)
+    )
     bounded = (np.clip(np.rint(v), 0, out.high) for v in (low, high))
     return tuple(float(v) for v in bounded)  # type: ignore[return-value]
-

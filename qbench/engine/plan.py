@@ -83,7 +83,11 @@ def spatial(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 def flat_aliases(network: Network) -> dict[str, str]:
     """Return the flattened tensors that are their input's bytes: those of 1 x 1 images."""
-    return {n.output: n.input for n in network.nodes if isinstance(n, Flatten) and spatial(network.shapes[n.input])[1:] == (1, 1)}
+    return {
+        n.output: n.input
+        for n in network.nodes
+        if isinstance(n, Flatten) and spatial(network.shapes[n.input])[1:] == (1, 1)
+    }
 
 
 def last_readers(network: Network) -> dict[str, int]:

@@ -7,7 +7,6 @@ on its own share, so threads never wait for each other inside a pass.
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,7 +18,7 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.core.trial import Execution
 from qbench.engine.float_plan import float_layouts, float_plan, layer_step
 from qbench.engine.integer_plan import integer_plan
-from qbench.engine.lowering import NotInteger
+from qbench.engine.lowering import NotIntegerError
 from qbench.engine.plan import Plan, Workspace
 from qbench.errors import DataError
 from qbench.graph.network import Conv, Network
@@ -30,7 +29,7 @@ Floats = npt.NDArray[np.float32]
 Tap = Callable[[str, Floats], None]
 
 CACHE_BYTES = 384 * 1024
-"""Activations of a micro-batch are kept within this: three eighths of a 1 MiB second-level cache, the rest for weights."""
+"""Room for a micro-batch's activations: three eighths of a 1 MiB second-level cache; weights take the rest."""
 
 
 def micro_batch(plan_of: Callable[[int], Plan]) -> int:
@@ -55,7 +54,9 @@ class Session:
         self._pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="qbench") if threads > 1 else None
         layout = plan.layouts[plan.output]
         self._classes = layout.channels
-        self._logits = [space.buffers[plan.output].view(np.float32).reshape(layout.images, -1) for space in self._spaces]
+        self._logits = [
+            space.buffers[plan.output].view(np.float32).reshape(layout.images, -1) for space in self._spaces
+        ]
 
     @property
     def kernels(self) -> dict[str, str]:
@@ -83,20 +84,20 @@ class Session:
         """Share of the operations that run in integers."""
         return sum(step.operations for step in self.plan.steps if step.in_integers) / max(1, self.operations)
 
-    def compile(self) -> float:
-        """Run one image through every thread's steps, so that nothing compiles later; return the seconds it took."""
-        start = time.perf_counter()
+    def compile(self) -> None:
+        """Run one image through every thread's steps, so that nothing compiles later."""
         blank = np.zeros((1, *self.network.input_shape), np.float32)
         for space in self._spaces:
             space.load(blank)
             for run in space.runs:
                 run(1)
-        return time.perf_counter() - start
 
     def run(self, x: Floats) -> Floats:
         """Return logits float32 (n, classes) of images float32 (n, c, h, w); raise DataError for any other shape."""
         if x.ndim != 4 or x.shape[1:] != self.network.input_shape:
-            raise DataError(f"network '{self.network.name}': expected images (n, {self.network.input_shape}), got {x.shape}")
+            raise DataError(
+                f"network '{self.network.name}': expected images (n, {self.network.input_shape}), got {x.shape}"
+            )
         images = np.ascontiguousarray(x, np.float32)
         logits = np.empty((len(images), self._classes), np.float32)
         share = -(-len(images) // self.threads)
@@ -118,18 +119,30 @@ class Session:
                 run(count)
             logits[first : first + count] = out[:count, : self._classes]
 
-    def profile(self, x: Floats, *, repeats: int = 20) -> tuple[dict[str, Any], ...]:
-        """Return a row a step: name, kind, operations of the micro-batch, its images, and the median seconds on one thread."""
+    def profile(self, x: Floats, *, timer: Callable[[], float], repeats: int = 20) -> tuple[dict[str, Any], ...]:
+        """Return a row a step: name, kind, operations and images of the micro-batch, median seconds on one thread.
+
+        Args:
+            x: images; the first micro-batch of them is run.
+            timer: returns seconds, the caller's clock.
+            repeats: passes over the network.
+        """
         space, count = self._spaces[0], min(len(x), self.plan.images)
         times: list[list[float]] = [[] for _ in space.runs]
         space.load(np.ascontiguousarray(x[:count], np.float32))
         for _ in range(repeats):
             for samples, run in zip(times, space.runs, strict=True):
-                start = time.perf_counter()
+                start = timer()
                 run(count)
-                samples.append(time.perf_counter() - start)
+                samples.append(timer() - start)
         return tuple(
-            {"name": s.name, "kind": s.kind, "operations": s.operations * count, "images": count, "median_s": statistics.median(t)}
+            {
+                "name": s.name,
+                "kind": s.kind,
+                "operations": s.operations * count,
+                "images": count,
+                "median_s": statistics.median(t),
+            }
             for s, t in zip(self.plan.steps, times, strict=True)
         )
 
@@ -139,8 +152,15 @@ class Session:
             self._pool.shutdown()
 
 
-def build_session(network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, variant: str = "auto", threads: int = 2) -> Session:  # fmt: skip
-    """Return the session of a quantized network: in integers where all of it can be, else in float32 with fake quantization.
+def build_session(
+    network: Network,
+    weights: Mapping[str, QTensor],
+    activations: Mapping[str, QParams],
+    *,
+    variant: str = "auto",
+    threads: int = 2,
+) -> Session:
+    """Return the session of a quantized network: in integers where all of it can be, else simulated in float32.
 
     Args:
         network: from `qbench.graph.read_onnx`.
@@ -156,7 +176,7 @@ def build_session(network: Network, weights: Mapping[str, QTensor], activations:
             size = micro_batch(lambda n: integer_plan(network, weights, activations, images=n, variant=chosen))
             plan = integer_plan(network, weights, activations, images=size, variant=chosen)
             return Session(network, plan, threads=threads, execution="integer")
-        except NotInteger as why:
+        except NotIntegerError as why:
             reason = str(why)
     execution: Execution = "simulated" if activations else "dequantized" if weights else "float32"
     if execution == "dequantized":
@@ -172,7 +192,9 @@ class FloatSession(Session):
     def __init__(self, network: Network, *, threads: int = 2, variant: str = "auto") -> None:
         chosen = choose(variant)
         size = micro_batch(lambda n: float_plan(network, {}, {}, images=n, variant=chosen))
-        super().__init__(network, float_plan(network, {}, {}, images=size, variant=chosen), threads=threads, execution="float32")
+        super().__init__(
+            network, float_plan(network, {}, {}, images=size, variant=chosen), threads=threads, execution="float32"
+        )
         self._variant = chosen
 
     def run(self, x: Floats, *, tap: Tap | None = None) -> Floats:
@@ -182,7 +204,10 @@ class FloatSession(Session):
         """
         if tap is None:
             return super().run(x)
-        logits = [self._tapped(np.ascontiguousarray(x[i : i + self.plan.images]), tap) for i in range(0, len(x), self.plan.images)]
+        logits = [
+            self._tapped(np.ascontiguousarray(x[i : i + self.plan.images]), tap)
+            for i in range(0, len(x), self.plan.images)
+        ]
         return np.concatenate(logits)
 
     def _tapped(self, part: Floats, tap: Tap) -> Floats:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.network import Conv, Layer, Linear
+from qbench.graph.network import Layer, Linear
 from qbench.kernels.conv.reference import Window
 
 
@@ -24,10 +26,10 @@ def depth_weights(layer: Layer) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(layer.weight.transpose(0, 2, 3, 1).reshape(len(layer.weight), -1), np.float32)
 
 
-def dense_ohwi(layer: Layer, depth: npt.NDArray[np.generic] | None, *, blank: int = 0) -> npt.NDArray[np.generic]:
+def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None, *, blank: int = 0) -> npt.NDArray[Any]:
     """Return weights or codes of shape (channels, depth) as OHWI.
 
-    Grouped convolutions become dense ones with `blank` outside their block: right, and slow until they have kernels of their own.
+    Grouped convolutions become dense ones with `blank` outside their block: right, but slow.
     """
     flat = depth_weights(layer) if depth is None else depth
     if isinstance(layer, Linear):

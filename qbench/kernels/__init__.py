@@ -1,0 +1,49 @@
+"""Compiled arithmetic: arrays in, arrays out. No suites, models or clocks.
+
+One folder a family, each with its law (`reference.py`), its variants and its checks; `tiles` generates every x86
+micro-kernel. Importing this package compiles nothing and does not import Numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qbench.registry import Registry
+
+if TYPE_CHECKING:
+    from qbench.kernels.check import VerifyRow
+
+FAMILIES = Registry(
+    "qbench.kernels",
+    {
+        "gemm": "qbench.kernels.check:GEMM",
+        "conv": "qbench.kernels.check:CONV",
+        "quantize": "qbench.kernels.check:QUANTIZE",
+        "elementwise": "qbench.kernels.check:ELEMENTWISE",
+        "pool": "qbench.kernels.check:POOL",
+        "pack": "qbench.kernels.check:PACK",
+    },
+)
+
+
+def verify(family: str | None = None) -> Iterator[VerifyRow]:
+    """Yield a row for every operation and variant of a family (of all without a name), each checked on this machine."""
+    from qbench.kernels.check import rows
+
+    for name in FAMILIES if family is None else (family,):
+        yield from rows(FAMILIES.load(name))
+
+
+def isa() -> frozenset[str]:
+    """Return LLVM's names of the instruction sets that kernels may use here."""
+    from qbench.kernels.isa import features
+
+    return features()
+
+
+def source_hash() -> str:
+    """Return a hash of the kernels' sources; results that depend on them carry it."""
+    from qbench.kernels.jit import source_hash as of_sources
+
+    return of_sources()

@@ -1,4 +1,4 @@
-"""Loops that do nothing but arithmetic, or nothing but reading: what this machine can do at most. The runner owns the clock.
+"""Loops of nothing but arithmetic, or nothing but reading: what this machine can do. The runner owns the clock.
 
 Each loop is a tile of 4 x 4 accumulators over 4 KiB that stay in the first-level cache.
 """
@@ -27,7 +27,7 @@ OPERATIONS = {"u8_s8": 8, "b1_b1": 64, "t2_t2": 64, "f32_f32": 2}
 """Arithmetic operations of one product in one 32-bit lane: two a multiply-add."""
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: Any) -> Any:
     """Multiply four broadcast words by all vectors of `data`, four at a time, and store the sums in `out`."""
     literals = (product, dot, lanes)
@@ -38,7 +38,8 @@ def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: A
     def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         e, part = Emitter(builder, width), product_of(name, how)
         base, target = (
-            builder.bitcast(context.make_array(sig.args[i])(context, builder, arguments[i]).data, I8.as_pointer()) for i in (0, 1)
+            builder.bitcast(context.make_array(sig.args[i])(context, builder, arguments[i]).data, I8.as_pointer())
+            for i in (0, 1)
         )
         lhs = [part.lhs(e, base, ir.Constant(I64, 8 * i)) for i in range(SIDE)]
         step = 4 * width * part.rhs_vectors
@@ -47,7 +48,10 @@ def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: A
         def body(at: Value, acc: list[Value]) -> list[Value]:
             new = list(acc)
             for j in range(SIDE):
-                raw = tuple(e.load(base, e.add_bytes(at, step * j + 4 * width * r), e.ints, align=4) for r in range(part.rhs_vectors))
+                raw = tuple(
+                    e.load(base, e.add_bytes(at, step * j + 4 * width * r), e.ints, align=4)
+                    for r in range(part.rhs_vectors)
+                )
                 weights = part.rhs(e, raw, 0)
                 for i in range(SIDE):
                     new[SIDE * j + i] = part.step(e, new[SIDE * j + i], lhs[i], weights)
@@ -68,13 +72,13 @@ def _loop(product: str, target: str) -> Kernel:
 
     def run(data: Any, out: Any, loops: int) -> None:
         for _ in range(loops):
-            _sweep(data, out, product, dot, lanes)
+            _sweep(data, out, product, dot, lanes)  # type: ignore[call-arg]
 
     return jit(run)
 
 
 def arithmetic(product: str, loops: int) -> int:
-    """Run `loops` sweeps of `product` (a key of `OPERATIONS`) on this machine's best target; return the operations done, 0 if it has none."""
+    """Run `loops` sweeps of a key of `OPERATIONS` on the best target; return the operations done."""
     if not available():
         return 0
     best = available()[-1]
@@ -104,7 +108,7 @@ def float32_fma(loops: int) -> int:
     return arithmetic("f32_f32", loops)
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def _read(typingctx: Any, data: Any, size: Any, lanes: Any) -> Any:
     """Return the sum of all 32-bit words of `size` bytes, eight vectors at a time."""
     if not isinstance(lanes, types.Literal):
@@ -132,7 +136,7 @@ def _reader(lanes: int) -> Kernel:
     def run(data: Any, size: int, loops: int) -> Any:
         total = 0
         for _ in range(loops):
-            total += _read(data, size, lanes)
+            total += _read(data, size, lanes)  # type: ignore[call-arg]
         return total
 
     return jit(run)
@@ -141,4 +145,4 @@ def _reader(lanes: int) -> Kernel:
 def read_bytes(buffer: npt.NDArray[np.uint8], loops: int = 1) -> int:
     """Read all of `buffer` (whole multiples of 512 bytes) `loops` times and return a checksum."""
     lanes = available()[-1].lanes if available() else 4
-    return int(_reader(lanes)(buffer, buffer.size // 512 * 512, loops))  # type: ignore[func-returns-value]
+    return int(_reader(lanes)(buffer, buffer.size // 512 * 512, loops))

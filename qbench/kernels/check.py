@@ -1,4 +1,4 @@
-"""Every kernel against its reference, on random and on worst-case values, at odd shapes, with guards around every buffer.
+"""Every kernel against its reference: random and worst-case values, odd shapes, guards around every buffer.
 
 `qbench verify` prints these rows, the runner asks them before it times anything, and the tests iterate them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from qbench.kernels import variants
@@ -19,7 +20,7 @@ from qbench.kernels.pool.check import check_global_average
 from qbench.kernels.quantize.check import check_fake, check_levels, check_quantize
 
 Status = Literal["ok", "mismatch", "not on this machine"]
-FAMILIES = ("gemm", "conv", "quantize", "elementwise", "pool", "pack")
+Check = Callable[[str], tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,32 +35,33 @@ class VerifyRow:
     detail: str = ""
 
 
-def verify(family: str | None = None) -> Iterator[VerifyRow]:
-    """Yield a row for every operation and variant of a family, or of all."""
-    if family in (None, "gemm"):
-        for product in PRODUCTS:
-            yield from _tiled_rows("gemm", f"gemm_{product}_s32", lambda name, p=product: check_gemm(p, name))
-    if family in (None, "conv"):
-        for case in CONV_CASES:
-            yield from _tiled_rows("conv", case.operation, lambda name, c=case: check_case(c, name))
-    plain: dict[str, dict[str, Callable[[], tuple[int, str]]]] = {
-        "quantize": {"quantize_f32_u8": check_quantize, "fake_quantize_f32": check_fake, "fake_quantize_levels_f32": check_levels},
-        "elementwise": {"add_u8_u8_u8": check_add, "table_u8_u8": check_table},
-        "pool": {"global_average_u8_u8": check_global_average},
-        "pack": {"pack_u8_b1": lambda: check_pack("b1"), "pack_u8_t2": lambda: check_pack("t2")},
-    }
-    for name, operations in plain.items():
-        if family in (None, name):
-            for operation, check in operations.items():
-                cases, detail = check()
-                yield VerifyRow(name, operation, "portable", cases, "mismatch" if detail else "ok", detail)
+@dataclass(frozen=True, slots=True)
+class KernelFamily:
+    """A family's operations: name -> check(variant), which returns the comparisons made and the first mismatch."""
+
+    name: str
+    operations: dict[str, Check]
+    variants: tuple[str, ...] = (variants.PORTABLE,)
 
 
-def _tiled_rows(family: str, operation: str, check: Callable[[str], tuple[int, str]]) -> Iterator[VerifyRow]:
-    for variant in variants.NAMES:
-        reason = variants.unavailable(variant)
-        if reason is not None:
-            yield VerifyRow(family, operation, variant, 0, "not on this machine", reason)
-            continue
-        cases, detail = check(variant)
-        yield VerifyRow(family, operation, variant, cases, "mismatch" if detail else "ok", detail)
+GEMM = KernelFamily("gemm", {f"gemm_{p}_s32": partial(check_gemm, p) for p in PRODUCTS}, variants.NAMES)
+CONV = KernelFamily("conv", {case.operation: partial(check_case, case) for case in CONV_CASES}, variants.NAMES)
+QUANTIZE = KernelFamily(
+    "quantize",
+    {"quantize_f32_u8": check_quantize, "fake_quantize_f32": check_fake, "fake_quantize_levels_f32": check_levels},
+)
+ELEMENTWISE = KernelFamily("elementwise", {"add_u8_u8_u8": check_add, "table_u8_u8": check_table})
+POOL = KernelFamily("pool", {"global_average_u8_u8": check_global_average})
+PACK = KernelFamily("pack", {"pack_u8_b1": partial(check_pack, "b1"), "pack_u8_t2": partial(check_pack, "t2")})
+
+
+def rows(family: KernelFamily) -> Iterator[VerifyRow]:
+    """Yield a row for every operation and variant of `family`."""
+    for operation, check in family.operations.items():
+        for variant in family.variants:
+            reason = variants.unavailable(variant)
+            if reason is not None:
+                yield VerifyRow(family.name, operation, variant, 0, "not on this machine", reason)
+                continue
+            cases, detail = check(variant)
+            yield VerifyRow(family.name, operation, variant, cases, "mismatch" if detail else "ok", detail)

@@ -1,4 +1,7 @@
-"""Which instruction sets the JIT may use here. Honours `NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES`, so tests can force the lesser paths."""
+"""Which instruction sets the JIT may use here.
+
+`NUMBA_CPU_NAME` and `NUMBA_CPU_FEATURES` are honoured, so that tests can force the lesser paths.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ PORTABLE: frozenset[str] = frozenset()
 @cache
 def features() -> frozenset[str]:
     """Return LLVM's names of the features that compiled kernels may use, e.g. `avx512vnni`, `avx512vpopcntdq`."""
-    forced = config.CPU_FEATURES
+    forced: str | None = getattr(config, "CPU_FEATURES", None)
     if forced is not None:
         return frozenset(word[1:] for word in forced.split(",") if word.startswith("+"))
     return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)

@@ -1,7 +1,8 @@
 """All JIT flags are decided here; nothing else calls `njit`.
 
 Kernels release the GIL and are cached on disk. Numba's own cache key does not see code in other files, so the cache
-lives in a folder named by a hash of all kernel sources and of the instruction sets in use: a changed intrinsic can never be served stale.
+lives in a folder named by a hash of all kernel sources and of the instruction sets in use: a changed intrinsic can
+never be served stale.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import llvmlite.binding as llvm
 import numba
@@ -19,7 +20,7 @@ from numba import config, njit
 
 from qbench.kernels.isa import features
 
-F = TypeVar("F", bound=Callable[..., Any])
+Compiled = Callable[..., Any]
 
 
 @cache
@@ -32,7 +33,9 @@ def source_hash() -> str:
 
 
 def _cache_folder() -> Path:
-    root = os.environ.get("QBENCH_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "qbench"
+    root = (
+        os.environ.get("QBENCH_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "qbench"
+    )
     isa = hashlib.sha256(",".join(sorted(features())).encode()).hexdigest()[:6]
     return Path(root) / "jit" / f"{source_hash()}-{isa}"
 
@@ -42,16 +45,16 @@ def _cache_folder() -> Path:
 llvm.set_option("qbench", "--enable-misched=false")
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    config.CACHE_DIR = str(_cache_folder())
+    config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 
-def jit(function: F) -> F:
+def jit(function: Compiled) -> Compiled:
     """Compile `function` without the GIL and without fast-math, cached on disk."""
-    compiled: F = njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(function)
+    compiled: Compiled = njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(function)
     return compiled
 
 
-def inlined(function: F) -> F:
+def inlined(function: Compiled) -> Compiled:
     """Compile `function` into its callers, so that literal arguments stay literal."""
-    compiled: F = njit(nogil=True, inline="always", error_model="numpy", boundscheck=False)(function)
+    compiled: Compiled = njit(nogil=True, inline="always", error_model="numpy", boundscheck=False)(function)
     return compiled

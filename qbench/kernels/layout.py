@@ -27,7 +27,7 @@ def padded_channels(channels: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """An NHWC buffer: `border` is (top, left, bottom, right); `words` are the elements a pixel takes, padding included."""
+    """An NHWC buffer: `border` is (top, left, bottom, right); `words` are the elements a pixel takes, with padding."""
 
     images: int
     height: int
@@ -69,7 +69,7 @@ class Layout:
         return whole[:, top : top + self.height, left : left + self.width, : self.channels]
 
     def pixel_offsets(self) -> Offsets:
-        """Return the byte offset of every interior pixel in the order (image, row, column), int64 of shape (pixels,)."""
+        """Return the byte offset of every interior pixel, int64 (pixels,), image by image, row by row."""
         return self.window_offsets((self.height, self.width), (1, 1), (0, 0))
 
     def window_offsets(self, out: tuple[int, int], strides: tuple[int, int], pads: tuple[int, int]) -> Offsets:
@@ -85,9 +85,13 @@ class Layout:
         column = np.arange(out[1], dtype=np.int64)[None, None, :] * strides[1] + self.border[1] - pads[1]
         return np.ascontiguousarray((((image + row) * self.padded_width + column) * self.pixel_bytes).ravel())
 
-    def tap_offsets(self, kernel: tuple[int, int], dilations: tuple[int, int], group_bytes: int, groups: int) -> Offsets:
-        """Return the byte offset of every k-group of a window, in the order (tap row, tap column, channel group)."""
-        row = np.arange(kernel[0], dtype=np.int64)[:, None, None] * (dilations[0] * self.padded_width * self.pixel_bytes)
+    def tap_offsets(
+        self, kernel: tuple[int, int], dilations: tuple[int, int], group_bytes: int, groups: int
+    ) -> Offsets:
+        """Return the byte offset of every k-group of a window: taps row by row, channel groups innermost."""
+        row = np.arange(kernel[0], dtype=np.int64)[:, None, None] * (
+            dilations[0] * self.padded_width * self.pixel_bytes
+        )
         column = np.arange(kernel[1], dtype=np.int64)[None, :, None] * (dilations[1] * self.pixel_bytes)
         group = np.arange(groups, dtype=np.int64)[None, None, :] * group_bytes
         return np.ascontiguousarray((row + column + group).ravel())

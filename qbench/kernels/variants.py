@@ -37,7 +37,9 @@ def unavailable(variant: str) -> str | None:
     return None if variant == PORTABLE else missing(target_of(variant).requires)
 
 
-def tiling(variant: str, product: str, channels: int, channels_in: int, *, group_size: int = 0, sums: bool = False) -> Tiling:
+def tiling(
+    variant: str, product: str, channels: int, channels_in: int, *, group_size: int = 0, sums: bool = False
+) -> Tiling:
     """Return the panels of the packed rhs.
 
     Two vectors where the channels fill them. Where they do not (16 channels, 48 ...) one vector would need a broadcast

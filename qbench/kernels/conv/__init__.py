@@ -1,0 +1,1 @@
+"""Convolutions of every width, bound to layouts once and run many times."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,12 +36,20 @@ class Case:
 
 
 CASES = (
-    *(Case(p, e) for p in ("u8_s8", "u8_t4", "u8_t2", "u8_t1", "b1_b1", "t2_t2") for e in ("s32", "u8", "u8+residual", "f32")),
+    *(
+        Case(p, e)
+        for p in ("u8_s8", "u8_t4", "u8_t2", "u8_t1", "b1_b1", "t2_t2")
+        for e in ("s32", "u8", "u8+residual", "f32")
+    ),
     Case("u8_s8", "u8+residual+floor"),
     Case("u8_s8", "u8+sum"),
     Case("u8_s8", "u8+residual+floor+sum"),
     Case("u8_t4", "f32+sum"),
-    *(Case(p, e, 32) for p in ("u8_s8", "u8_t4", "u8_t2") for e in ("u8+grouped", "u8+residual+grouped", "f32+grouped")),
+    *(
+        Case(p, e, 32)
+        for p in ("u8_s8", "u8_t4", "u8_t2")
+        for e in ("u8+grouped", "u8+residual+grouped", "f32+grouped")
+    ),
     Case("f32_f32", "f32"),
     Case("f32_f32", "f32+residual"),
 )
@@ -91,7 +99,9 @@ def check_case(case: Case, variant: str, shapes: tuple[Shape, ...] | None = None
     return count, ""
 
 
-def operands(case: Case, shape: Shape, values: str, rng: np.random.Generator) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def operands(
+    case: Case, shape: Shape, values: str, rng: np.random.Generator
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return (lhs codes in the container, NHWC; rhs codes, OHWI), random or all at an end of their range."""
     kinds = {"b1_b1": (1, (-1, 1)), "t2_t2": (2, (-1, 0, 1)), "u8_s8": (255, tuple(range(-128, 128)))}
     high, levels = kinds.get(case.product, (255, tuple(int(v) for v in VALUES.get(case.product, ()))))
@@ -142,19 +152,20 @@ def _lhs_buffer(case: Case, shape: Shape, codes: npt.NDArray[Any], pad: int) -> 
     return layout, buffer
 
 
-def _expected(case: Case, shape: Shape, lhs: Any, rhs: Any, pad: int, params: ChannelParams, residual: Any) -> npt.NDArray[Any]:  # fmt: skip
+def _expected(
+    case: Case, shape: Shape, lhs: Any, rhs: Any, pad: int, params: ChannelParams, residual: Any
+) -> npt.NDArray[Any]:
     kind = case.epilogue.split("+")[0]
     extra = (residual, params.residual_scale) if "residual" in case.epilogue else None
     limits: dict[str, Any] = {"low": params.low, "high": params.high}
     if case.product == "f32_f32":
         return finish(conv_f32(lhs, rhs, shape.window), params.offset, residual=extra, **limits)
-    meaning = {"b1_b1": lambda u: 2 * u.astype(np.int64) - 1, "t2_t2": lambda u: u.astype(np.int64) - 1}
-    read = meaning.get(case.product, lambda u: u.astype(np.int64))
-    codes, border = read(lhs), int(read(np.array(pad)))
+    times, minus = {"b1_b1": (2, 1), "t2_t2": (1, 1)}.get(case.product, (1, 0))
+    codes, border = times * lhs.astype(np.int64) - minus, times * pad - minus
     depth = windows(codes, shape.window, border)
     flat = rhs.reshape(len(rhs), -1)
     if case.group_size:
-        t = np.float32(0)
+        t = np.zeros((), np.float32)
         for group, start in enumerate(range(0, flat.shape[1], case.group_size)):
             part = slice(start, start + case.group_size)
             acc = (depth[..., part] @ flat[:, part].T.astype(np.int64)).astype(np.int32)
@@ -183,16 +194,20 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     target = aligned(out.size_bytes)
     target[:] = GUARD
     real = np.float32 if case.product == "f32_f32" else np.uint8
-    side = Layout(shape.images, height, width, shape.out, padded_channels(shape.out), np.dtype(real).itemsize, (0, 1, 0, 0))
+    side = Layout(
+        shape.images, height, width, shape.out, padded_channels(shape.out), np.dtype(real).itemsize, (0, 1, 0, 0)
+    )
     residual = aligned(side.size_bytes)
     side.interior(residual.view(real))[:] = rng.integers(0, 256, (shape.images, height, width, shape.out))
     levels = VALUES.get(case.product)
     indices = rhs if levels is None else np.searchsorted(levels, rhs)
-    weights = pack_weights(indices, case.product, variant, values=levels, group_size=case.group_size, sums="sum" in case.epilogue)
+    weights = pack_weights(
+        indices, case.product, variant, values=levels, group_size=case.group_size, sums="sum" in case.epilogue
+    )
     folded = params
     if case.product == "b1_b1":
         depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
-        folded = ChannelParams(params.correction + np.int32(depth), params.scale, params.offset, low=params.low, high=params.high, residual_scale=params.residual_scale)  # fmt: skip
+        folded = replace(params, correction=params.correction + np.int32(depth))
     bound = bind(case.product, case.epilogue, variant, shape.window, layout, out, weights, folded, residual=side)
     extra = residual if "residual" in case.epilogue else None
     head = bound.arguments(source, target, extra, kind, case.product)

@@ -1,4 +1,4 @@
-"""Convolutions as objects: pack once, bind to layouts once, run many times. Matrix products are 1x1 convolutions of 1x1 images."""
+"""Convolutions as objects: pack once, bind to layouts once, run many times."""
 
 from __future__ import annotations
 
@@ -21,13 +21,21 @@ MAX_DEPTH = 65_793
 
 
 def lhs_words(product: str, channels: int) -> int:
-    """Return the words a pixel takes: channels padded to 16, or to 4 for images, or packed bits (two planes for ternary)."""
+    """Return the words a pixel takes: channels padded to 16, to 4 for images, or packed bits."""
     if product in ("b1_b1", "t2_t2"):
         return -(-channels // 32) * (2 if product == "t2_t2" else 1)
     return 4 if channels <= 4 and product != "f32_f32" else padded_channels(channels)
 
 
-def pack_weights(codes: Codes | Floats, product: str, variant: str, *, values: npt.NDArray[np.int8] | None = None, group_size: int = 0, sums: bool = False) -> PackedWeights:  # fmt: skip
+def pack_weights(
+    codes: Codes | Floats,
+    product: str,
+    variant: str,
+    *,
+    values: npt.NDArray[np.int8] | None = None,
+    group_size: int = 0,
+    sums: bool = False,
+) -> PackedWeights:
     """Pack OHWI weights for `product` on `variant`.
 
     Args:
@@ -91,7 +99,14 @@ class BoundConv:
     k_groups_a_scale: int
     lhs_dtype: type[np.generic] = field(default=np.uint8)
 
-    def arguments(self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8] | None, kind: str, product: str) -> tuple[Any, ...]:  # fmt: skip
+    def arguments(
+        self,
+        lhs: npt.NDArray[np.uint8],
+        out: npt.NDArray[np.uint8],
+        residual: npt.NDArray[np.uint8] | None,
+        kind: str,
+        product: str,
+    ) -> tuple[Any, ...]:
         """Return the leading arguments of `kernel` for these buffers of bytes."""
         dtype = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}[kind]
         weights = self.weights.data.view(self.lhs_dtype)
@@ -118,7 +133,18 @@ def _padded(values: npt.NDArray[np.generic], channels: int, dtype: type[np.gener
     return full.reshape(-1)
 
 
-def bind(product: str, epilogue: str, variant: str, window: Window, lhs: Layout, out: Layout, weights: PackedWeights, params: ChannelParams, *, residual: Layout | None = None) -> BoundConv:  # fmt: skip
+def bind(
+    product: str,
+    epilogue: str,
+    variant: str,
+    window: Window,
+    lhs: Layout,
+    out: Layout,
+    weights: PackedWeights,
+    params: ChannelParams,
+    *,
+    residual: Layout | None = None,
+) -> BoundConv:
     """Join weights, parameters and layouts. The lhs's border must be at least the window's padding.
 
     Args:
@@ -152,7 +178,12 @@ def bind(product: str, epilogue: str, variant: str, window: Window, lhs: Layout,
         _padded(params.offset, weights.channels, np.float32),
         _padded(params.offset if params.shift is None else params.shift, weights.channels, np.float32),
     )
-    scalars = (np.float32(params.low), np.float32(params.high), np.float32(params.residual_scale), np.int32(params.sum_correction))
+    scalars = (
+        np.float32(params.low),
+        np.float32(params.high),
+        np.float32(params.residual_scale),
+        np.int32(params.sum_correction),
+    )
     name = f"conv_{product}_{epilogue.split('+')[0]}/{variant}"
     dtype = LHS_DTYPE.get(product, np.uint8)
     compiled = kernel(ran, epilogue, variant, shape)

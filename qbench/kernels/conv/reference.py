@@ -36,7 +36,7 @@ class Window:
 
 
 def windows(lhs: npt.NDArray[np.generic], window: Window, pad_code: int | float) -> npt.NDArray[np.generic]:
-    """Return the depth of every output pixel, shape (images, out_h, out_w, kh * kw * channels), depth in (kh, kw, channel) order."""
+    """Return every output pixel's depth, (images, out_h, out_w, kh * kw * channels), in (kh, kw, channel) order."""
     top, left, bottom, right = window.pads
     padded = np.pad(lhs, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad_code)
     height, width = window.out(lhs.shape[1], lhs.shape[2])
@@ -44,12 +44,13 @@ def windows(lhs: npt.NDArray[np.generic], window: Window, pad_code: int | float)
     for row in range(window.kernel[0]):
         for column in range(window.kernel[1]):
             y, x = row * window.dilations[0], column * window.dilations[1]
-            taps.append(padded[:, y : y + height * window.strides[0] : window.strides[0], x : x + width * window.strides[1] : window.strides[1]][:, :height, :width])  # fmt: skip
+            seen = padded[:, y :: window.strides[0], x :: window.strides[1]]
+            taps.append(seen[:, :height, :width])
     return np.concatenate(taps, axis=-1)
 
 
 def conv_s32(lhs: Codes, rhs: Codes, window: Window, *, pad_code: int = 0) -> npt.NDArray[np.int32]:
-    """Return acc = sum(a * w) as int32 of shape (images, out_h, out_w, out_channels); rhs is OHWI; padding holds `pad_code`."""
+    """Return acc = sum(a * w), int32 (images, out_h, out_w, out_channels); rhs is OHWI, padding holds `pad_code`."""
     depth = windows(lhs, window, pad_code).astype(np.int64)
     return (depth @ rhs.reshape(len(rhs), -1).T.astype(np.int64)).astype(np.int32)
 
@@ -75,7 +76,7 @@ def finish(
     high: float = np.inf,
     rounding: str = "none",
 ) -> Floats:
-    """Return the epilogue's result in float32: each operation rounded once, in the order of `qbench.kernels.tiles.tile`.
+    """Return the epilogue's result, each operation rounded once to float32, in the order of `kernels.tiles.tile`.
 
     Args:
         t: scaled sums, shape (..., channels).

@@ -1,0 +1,1 @@
+"""What stands between layers: addition, tables, clamps, flattening."""

@@ -9,7 +9,7 @@ from qbench.kernels.elementwise import portable, reference
 SIZES = ((1, 5, 7, 16), (2, 1, 1, 3), (1, 8, 8, 33))
 
 
-def check_add() -> tuple[int, str]:
+def check_add(variant: str = "portable") -> tuple[int, str]:
     """Return comparisons and the first mismatch of add_u8_u8_u8."""
     rng, count = np.random.default_rng(0), 0
     for n, h, w, c in SIZES:
@@ -27,7 +27,7 @@ def check_add() -> tuple[int, str]:
     return count, ""
 
 
-def check_table() -> tuple[int, str]:
+def check_table(variant: str = "portable") -> tuple[int, str]:
     """Return comparisons and the first mismatch of table_u8_u8."""
     rng = np.random.default_rng(0)
     table = rng.integers(0, 256, 256).astype(np.uint8)

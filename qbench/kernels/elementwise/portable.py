@@ -10,7 +10,9 @@ from qbench.kernels.jit import jit
 
 
 @jit
-def add_u8_u8_u8(a: Any, b: Any, out: Any, images: int, size: Any, corners: Any, scales: Any, limits: Any, floor: bool) -> None:
+def add_u8_u8_u8(
+    a: Any, b: Any, out: Any, images: int, size: Any, corners: Any, scales: Any, limits: Any, floor: bool
+) -> None:
     """Write the rescaled sum; `size` is (height, width, channels), `corners` the (top, left) of a, b and out."""
     height, width, channels = size
     (ay, ax), (by, bx), (oy, ox) = corners

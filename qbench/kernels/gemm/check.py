@@ -25,7 +25,11 @@ def check_gemm(product: str, variant: str, sizes: tuple[tuple[int, int, int], ..
             continue
         for kind in ("random", "high", "low"):
             count += 1
-            lhs = rng.integers(0, high + 1, (m, k)).astype(np.uint8) if kind == "random" else np.full((m, k), high, np.uint8)
+            lhs = (
+                rng.integers(0, high + 1, (m, k)).astype(np.uint8)
+                if kind == "random"
+                else np.full((m, k), high, np.uint8)
+            )
             end = levels[0] if kind == "low" else levels[-1]
             rhs = rng.choice(levels, (n, k)).astype(np.int16) if kind == "random" else np.full((n, k), end, np.int16)
             table = VALUES.get(product)

@@ -27,7 +27,9 @@ class Gemm:
         values: the s8 levels of table products.
     """
 
-    def __init__(self, rhs: Codes, product: str = "u8_s8", *, variant: str = "auto", values: npt.NDArray[np.int8] | None = None) -> None:
+    def __init__(
+        self, rhs: Codes, product: str = "u8_s8", *, variant: str = "auto", values: npt.NDArray[np.int8] | None = None
+    ) -> None:
         self.n, self.k = rhs.shape
         self.product, self.variant = product, choose(variant)
         self._weights = pack_weights(rhs.reshape(self.n, 1, 1, self.k), product, self.variant, values=values)

@@ -1,0 +1,1 @@
+"""Codes into words of bits."""

@@ -9,10 +9,13 @@ from qbench.kernels.pack import portable, reference
 SIZES = ((1, 1), (7, 16), (3, 31), (5, 32), (4, 33), (2, 129))
 
 
-def check_pack(kind: str) -> tuple[int, str]:
+def check_pack(kind: str, variant: str = "portable") -> tuple[int, str]:
     """Return comparisons and the first mismatch of pack_u8_b1 or pack_u8_t2."""
     rng = np.random.default_rng(0)
-    kernel, law, high = {"b1": (portable.pack_u8_b1, reference.pack_u8_b1, 2), "t2": (portable.pack_u8_t2, reference.pack_u8_t2, 3)}[kind]
+    kernel, law, high = {
+        "b1": (portable.pack_u8_b1, reference.pack_u8_b1, 2),
+        "t2": (portable.pack_u8_t2, reference.pack_u8_t2, 3),
+    }[kind]
     for count, (pixels, channels) in enumerate(SIZES, 1):
         a = rng.integers(0, high, (pixels, channels)).astype(np.uint8)
         want = law(a)

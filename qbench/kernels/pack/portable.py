@@ -1,4 +1,4 @@
-"""Packing of u8 codes into words of bits, border included: codes 0 and 1 (binary), codes 0, 1, 2 (ternary: -1, 0, 1)."""
+"""Packing of u8 codes into words of bits, border included: 0, 1 (binary); 0, 1, 2 (ternary -1, 0, 1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qbench.kernels.jit import jit
 
 @jit
 def pack_u8_b1(a: Any, out: Any, pixels: int, channels: int) -> None:
-    """Write 32 channels a word, lowest channel in the lowest bit; `a` is (pixels, words), `out` (pixels, words / 32)."""
+    """Write 32 channels a word, lowest channel in the lowest bit: (pixels, words) to (pixels, words / 32)."""
     for p in range(pixels):
         for word in range((channels + 31) // 32):
             bits = uint32(0)
@@ -22,7 +22,7 @@ def pack_u8_b1(a: Any, out: Any, pixels: int, channels: int) -> None:
 
 @jit
 def pack_u8_t2(a: Any, out: Any, pixels: int, channels: int) -> None:
-    """Write a non-zero word and a sign word for 32 channels; `a` is (pixels, words), `out` (pixels, 2 * words / 32)."""
+    """Write a non-zero and a sign word for 32 channels: (pixels, words) to (pixels, 2 * words / 32)."""
     for p in range(pixels):
         for word in range((channels + 31) // 32):
             present, negative = uint32(0), uint32(0)

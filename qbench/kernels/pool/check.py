@@ -9,7 +9,7 @@ from qbench.kernels.pool import portable, reference
 SIZES = ((1, 8, 8, 64), (3, 7, 5, 17), (1, 1, 1, 1))
 
 
-def check_global_average() -> tuple[int, str]:
+def check_global_average(variant: str = "portable") -> tuple[int, str]:
     """Return comparisons and the first mismatch of global_average_u8_u8."""
     rng, count = np.random.default_rng(0), 0
     for n, h, w, c in SIZES:

@@ -11,7 +11,9 @@ from qbench.kernels.jit import jit
 
 
 @jit
-def global_average_u8_u8(a: Any, out: Any, images: int, size: Any, corner: Any, multiplier: Any, offset: Any, high: Any, floor: bool) -> None:  # fmt: skip
+def global_average_u8_u8(
+    a: Any, out: Any, images: int, size: Any, corner: Any, multiplier: Any, offset: Any, high: Any, floor: bool
+) -> None:
     """Write the rescaled mean of every channel to out[n, 0, 0, c]."""
     height, width, channels = size
     top, left = corner
@@ -29,8 +31,10 @@ def global_average_u8_u8(a: Any, out: Any, images: int, size: Any, corner: Any, 
 
 
 @jit
-def pool_f32_f32(a: Any, out: Any, images: int, sizes: Any, corners: Any, window: Any, is_max: bool, include_pad: bool) -> None:
-    """Write the maximum or mean of every window; `window` is (kernel, strides, pads) as pairs, `sizes` (in, out, channels)."""
+def pool_f32_f32(
+    a: Any, out: Any, images: int, sizes: Any, corners: Any, window: Any, is_max: bool, include_pad: bool
+) -> None:
+    """Write every window's maximum or mean; `window` is (kernel, strides, pads), `sizes` (in, out, channels)."""
     (height, width), (out_height, out_width), channels = sizes
     (ay, ax), (oy, ox) = corners
     (kh, kw), (sh, sw), (ph, pw) = window
@@ -50,7 +54,21 @@ def pool_f32_f32(a: Any, out: Any, images: int, sizes: Any, corners: Any, window
 
 
 @jit
-def pool_u8_u8(a: Any, out: Any, images: int, sizes: Any, corners: Any, window: Any, is_max: bool, include_pad: bool, zero: Any, multiplier: Any, offset: Any, limits: Any, floor: bool) -> None:  # fmt: skip
+def pool_u8_u8(
+    a: Any,
+    out: Any,
+    images: int,
+    sizes: Any,
+    corners: Any,
+    window: Any,
+    is_max: bool,
+    include_pad: bool,
+    zero: Any,
+    multiplier: Any,
+    offset: Any,
+    limits: Any,
+    floor: bool,
+) -> None:
     """Write the rescaled maximum or mean; codes outside the image count as `zero` where `include_pad` holds."""
     (height, width), (out_height, out_width), channels = sizes
     (ay, ax), (oy, ox) = corners

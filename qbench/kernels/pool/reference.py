@@ -10,5 +10,8 @@ Bytes = npt.NDArray[np.uint8]
 
 def global_average_u8_u8(a: Bytes, multiplier: float, offset: float, high: int, *, floor: bool) -> Bytes:
     """Return clip(round(float32(sum of codes) * multiplier + offset), 0, high), shape (n, 1, 1, c)."""
-    t = a.astype(np.int64).sum(axis=(1, 2), keepdims=True).astype(np.float32) * np.float32(multiplier) + np.float32(offset)
-    return np.clip(np.floor(t) if floor else np.rint(t), 0, high).astype(np.uint8)
+    t = a.astype(np.int64).sum(axis=(1, 2), keepdims=True).astype(np.float32) * np.float32(multiplier) + np.float32(
+        offset
+    )
+    codes: npt.NDArray[np.uint8] = np.clip(np.floor(t) if floor else np.rint(t), 0, high).astype(np.uint8)
+    return codes

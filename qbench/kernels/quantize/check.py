@@ -5,18 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from qbench.kernels.quantize import portable, reference
+from qbench.kernels.quantize.reference import Floats
 
 SHAPES = ((1, 3, 32, 32), (2, 1, 5, 7), (3, 16, 1, 1))
 
 
-def _values(shape: tuple[int, ...]) -> np.ndarray:  # type: ignore[type-arg]
+def _numbers(*values: float) -> tuple[np.float32, ...]:
+    return tuple(np.float32(value) for value in values)
+
+
+def _values(shape: tuple[int, ...]) -> Floats:
     x = np.random.default_rng(1).standard_normal(shape).astype(np.float32) * np.float32(3)
     x.reshape(-1)[: x.size // 4] = np.round(x.reshape(-1)[: x.size // 4] * 8) / 8
     x.reshape(-1)[:2] = (1e30, -1e30)
     return x
 
 
-def check_quantize() -> tuple[int, str]:
+def check_quantize(variant: str = "portable") -> tuple[int, str]:
     """Return comparisons and the first mismatch of quantize_f32_u8."""
     count = 0
     for shape in SHAPES:
@@ -25,7 +30,7 @@ def check_quantize() -> tuple[int, str]:
             x = _values(shape)
             n, c, h, w = shape
             out = np.full((n, h + 2, w + 2, c), 7, np.uint8)
-            portable.quantize_f32_u8(x, out, 1, 1, np.float32(4.0), np.float32(11), np.float32(15), floor)
+            portable.quantize_f32_u8(x, out, 1, 1, _numbers(4.0, 11, 15), floor)
             want = np.full_like(out, 7)
             want[:, 1:-1, 1:-1] = reference.quantize_f32_u8(x, 4.0, 11, 15, floor=floor)
             if not np.array_equal(out, want):
@@ -33,22 +38,21 @@ def check_quantize() -> tuple[int, str]:
     return count, ""
 
 
-def check_fake() -> tuple[int, str]:
+def check_fake(variant: str = "portable") -> tuple[int, str]:
     """Return comparisons and the first mismatch of fake_quantize_f32."""
     count = 0
     for n, c, h, w in SHAPES:
         for floor in (False, True):
             count += 1
             x = _values((n, h, w, c))
-            want = reference.fake_quantize_f32(x, 4.0, 11, 15, 0.25, floor=floor)
-            numbers = [np.float32(v) for v in (4.0, 11, 15, 0.25)]
-            portable.fake_quantize_f32(x, n, (0, 0, h, w, c), *numbers, floor)
+            want = reference.fake_quantize_f32(x, 4.0, 11.5, 15, 11, 0.25, floor=floor)
+            portable.fake_quantize_f32(x, n, (0, 0, h, w, c), _numbers(4.0, 11.5, 15, 11, 0.25), floor)
             if not np.array_equal(x, want):
                 return count, f"{(n, h, w, c)} floor={floor}"
     return count, ""
 
 
-def check_levels() -> tuple[int, str]:
+def check_levels(variant: str = "portable") -> tuple[int, str]:
     """Return comparisons and the first mismatch of fake_quantize_levels_f32."""
     reals = np.sort(np.random.default_rng(2).standard_normal(16).astype(np.float32))
     midpoints = ((reals[1:] + reals[:-1]) / 2).astype(np.float32)

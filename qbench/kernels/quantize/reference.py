@@ -8,19 +8,24 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 
-def quantize_f32_u8(x: Floats, inverse_scale: float, zero_point: float, high: int, *, floor: bool) -> npt.NDArray[np.uint8]:
-    """Return clip(round(x * inverse_scale + zero_point), 0, high); round is half-to-even, or floor; NCHW in, NHWC out."""
-    t = x.transpose(0, 2, 3, 1) * np.float32(inverse_scale) + np.float32(zero_point)
-    return np.clip(np.floor(t) if floor else np.rint(t), 0, high).astype(np.uint8)
+def quantize_f32_u8(x: Floats, inverse_scale: float, offset: float, high: int, *, floor: bool) -> npt.NDArray[np.uint8]:
+    """Return clip(round(x * inverse_scale + offset), 0, high), half to even or floor; NCHW in, NHWC out."""
+    t = x.transpose(0, 2, 3, 1) * np.float32(inverse_scale) + np.float32(offset)
+    codes: npt.NDArray[np.uint8] = np.clip(np.floor(t) if floor else np.rint(t), 0, high).astype(np.uint8)
+    return codes
 
 
-def fake_quantize_f32(x: Floats, inverse_scale: float, zero_point: float, high: int, scale: float, *, floor: bool) -> Floats:
-    """Return the reals that the codes of `x` stand for."""
-    t = x * np.float32(inverse_scale) + np.float32(zero_point)
+def fake_quantize_f32(
+    x: Floats, inverse_scale: float, offset: float, high: int, zero_point: float, scale: float, *, floor: bool
+) -> Floats:
+    """Return the reals that the codes of `x` stand for; `offset` is added before rounding."""
+    t = x * np.float32(inverse_scale) + np.float32(offset)
     code = np.clip(np.floor(t) if floor else np.rint(t), np.float32(0), np.float32(high))
-    return ((code - np.float32(zero_point)) * np.float32(scale)).astype(np.float32)
+    reals: Floats = ((code - np.float32(zero_point)) * np.float32(scale)).astype(np.float32)
+    return reals
 
 
 def fake_quantize_levels_f32(x: Floats, midpoints: Floats, reals: Floats) -> Floats:
-    """Return for each number the real of its nearest level: `reals[i]` where midpoints[i - 1] < x <= midpoints[i]."""
-    return reals[np.searchsorted(midpoints, x, side="left")]
+    """Return for each number its level: `reals[i]` where midpoints[i - 1] < x <= midpoints[i]."""
+    chosen: Floats = reals[np.searchsorted(midpoints, x, side="left")]
+    return chosen

@@ -13,7 +13,7 @@ from qbench.kernels.jit import jit
 from qbench.kernels.tiles.targets import target_of
 from qbench.kernels.tiles.tile import tile
 
-Kernel = Callable[..., None]
+Kernel = Callable[..., Any]
 
 
 @cache
@@ -32,10 +32,19 @@ def tiled(product: str, epilogue: str, target: str, vectors: int, spread: int = 
     rows = facts.tile_rows(product, vectors, grouped="grouped" in epilogue, sums="sum" in epilogue)
     width = lanes * vectors // spread
 
-    def run(arrays: Any, scalars: Any, channels: int, k_groups: int, k_groups_a_scale: int, panel_bytes: int, m_begin: int, m_end: int) -> None:  # fmt: skip
+    def run(
+        arrays: Any,
+        scalars: Any,
+        channels: int,
+        k_groups: int,
+        k_groups_a_scale: int,
+        panel_bytes: int,
+        m_begin: int,
+        m_end: int,
+    ) -> None:
         for panel in range(channels // width):
             for m in range(m_begin, m_end, rows):
                 place = (m, m_end - 1, panel * panel_bytes, panel * width, channels, k_groups, k_groups_a_scale)
-                tile(arrays, scalars, place, product, dot, lanes, rows, vectors, spread, epilogue)
+                tile(arrays, scalars, place, product, dot, lanes, rows, vectors, spread, epilogue)  # type: ignore[call-arg]
 
     return jit(run)

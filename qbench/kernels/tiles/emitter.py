@@ -33,7 +33,9 @@ class Emitter:
         kind = ir.VectorType(scalar.type, self.lanes)
         undefined = ir.Constant(kind, ir.Undefined)
         first = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
-        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+        return self.builder.shuffle_vector(
+            first, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        )
 
     def broadcast(self, base: Value, offset_bytes: Value, spread: int) -> Value:
         """Load `spread` 32-bit words and repeat them over the lanes, as integers."""
@@ -45,7 +47,9 @@ class Emitter:
     def add_neighbours(self, first: Value, second: Value) -> Value:
         """Return lanes 0+1, 2+3 ... of `first`, then of `second`."""
         even, odd = (
-            self.builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(I32, self.lanes), list(range(k, 2 * self.lanes, 2))))
+            self.builder.shuffle_vector(
+                first, second, ir.Constant(ir.VectorType(I32, self.lanes), list(range(k, 2 * self.lanes, 2)))
+            )
             for k in (0, 1)
         )
         return self.builder.fadd(even, odd) if first.type == self.floats else self.builder.add(even, odd)
@@ -65,7 +69,8 @@ class Emitter:
     def call(self, name: str, result: Any, *arguments: Value) -> Value:
         """Call an LLVM intrinsic by its full name."""
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
-        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
+        function = cgutils.get_or_insert_function(self.builder.module, kind, name)  # type: ignore[no-untyped-call]
+        return self.builder.call(function, arguments)
 
     def overloaded(self, name: str, *arguments: Value) -> Value:
         """Call an LLVM intrinsic that is overloaded on its first argument's vector type, e.g. `llvm.rint`."""
@@ -85,7 +90,7 @@ class Emitter:
         state: Sequence[Value],
         body: Callable[[Value, list[Value]], Sequence[Value]],
     ) -> list[Value]:
-        """Emit `for i in range(begin, end, step): state = body(i, state)` and return the last state; it runs at least once."""
+        """Emit `for i in range(begin, end, step): state = body(i, state)`, at least once; return the last state."""
         builder = self.builder
         entry = builder.block
         head, done = builder.append_basic_block("loop"), builder.append_basic_block("done")

@@ -106,7 +106,7 @@ def pack_indices(indices: Bytes, values: npt.NDArray[np.int8], bits: int, tiling
 
 
 def pack_words(words: npt.NDArray[np.generic], tiling: Tiling) -> PackedWeights:
-    """Pack 32-bit words (bits or floats) of shape (channels, spread * k_groups), or (channels, k_groups, 2) for two planes."""
+    """Pack words (bits or floats) of shape (channels, spread * k_groups), or (channels, k_groups, 2) for two planes."""
     planes = 1 if words.ndim == 2 else words.shape[2]
     size = 4 * planes * tiling.spread
     raw = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), -1, size)

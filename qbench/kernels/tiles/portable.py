@@ -1,4 +1,4 @@
-"""Plain loops with the arguments of a tile's driver, for any CPU that Numba knows. The rhs is packed one column a panel.
+"""Plain loops with the arguments of a tile's driver, for any CPU that Numba knows; one column a panel.
 
 The order of the epilogue is stated in `qbench.kernels.tiles.tile`.
 """
@@ -32,7 +32,7 @@ def _dot(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: Any, end
     raise NotImplementedError("compiled only")
 
 
-@overload(_dot, inline="always")  # type: ignore[untyped-decorator]
+@overload(_dot, inline="always")
 def _dot_of(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: Any, end: Any, flags: Any) -> Any:
     return {types.uint8: _dot_bytes, types.uint32: _dot_words, types.float32: _dot_floats}[lhs.dtype]
 
@@ -67,7 +67,18 @@ def _dot_floats(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: A
 
 
 @jit
-def _run(arrays: Any, scalars: Any, channels: int, k_groups: int, k_groups_a_scale: int, panel_bytes: int, m_begin: int, m_end: int, flags: int, width: int) -> None:  # fmt: skip
+def _run(
+    arrays: Any,
+    scalars: Any,
+    channels: int,
+    k_groups: int,
+    k_groups_a_scale: int,
+    panel_bytes: int,
+    m_begin: int,
+    m_end: int,
+    flags: int,
+    width: int,
+) -> None:
     """Compute rows m_begin..m_end of every channel."""
     lhs, rhs, out, residual, lhs_rows, out_rows, residual_rows, k_offsets, correction, scale, offset, shift, _ = arrays
     low, high, residual_scale, sum_correction = scalars

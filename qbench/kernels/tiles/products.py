@@ -75,7 +75,7 @@ class BytesByBytes(Product):
 
 @dataclass(frozen=True)
 class BytesByTable(Product):
-    """u8 codes by weights of 4, 2 or 1 bits, mapped to s8 by a 16-entry byte table (int4, ternary, binary, power of two).
+    """u8 codes by weights of 4, 2 or 1 bits that a 16-entry byte table maps to s8: int4, ternary, powers of two.
 
     The table is the last vector of the packed operand's tile; see `rhs`.
     """
@@ -100,7 +100,7 @@ class BytesByTable(Product):
 
 
 class BitsByBits(Product):
-    """Binary by binary: counts the bits that differ; dot = depth - 2 * count, the depth being part of the correction."""
+    """Binary by binary: counts the bits that differ; dot = depth - 2 * count, the depth in the correction."""
 
     count_weight = -2
 

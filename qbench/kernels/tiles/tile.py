@@ -34,8 +34,20 @@ SCALARS = ("low", "high", "residual_scale", "sum_correction")
 PLACE = ("m", "m_last", "panel", "channel", "channels", "k_groups", "k_groups_a_scale")
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
-def tile(typingctx: Any, arrays: Any, scalars: Any, place: Any, product: Any, dot: Any, lanes: Any, mr: Any, nv: Any, spread: Any, epilogue: Any) -> Any:  # fmt: skip
+@intrinsic(prefer_literal=True)
+def tile(
+    typingctx: Any,
+    arrays: Any,
+    scalars: Any,
+    place: Any,
+    product: Any,
+    dot: Any,
+    lanes: Any,
+    mr: Any,
+    nv: Any,
+    spread: Any,
+    epilogue: Any,
+) -> Any:
     """Compute one tile; see the module's docstring. The last seven arguments are literals."""
     literals = (product, dot, lanes, mr, nv, spread, epilogue)
     if not all(isinstance(kind, types.Literal) for kind in literals):
@@ -61,7 +73,18 @@ def tile(typingctx: Any, arrays: Any, scalars: Any, place: Any, product: Any, do
 class _Tile:
     """Emits one tile; the values of all arguments are in `v`."""
 
-    def __init__(self, builder: Any, v: dict[str, Value], product: str, dot: str, lanes: int, mr: int, nv: int, spread: int, epilogue: str) -> None:  # fmt: skip
+    def __init__(
+        self,
+        builder: Any,
+        v: dict[str, Value],
+        product: str,
+        dot: str,
+        lanes: int,
+        mr: int,
+        nv: int,
+        spread: int,
+        epilogue: str,
+    ) -> None:
         self.e, self.b, self.v = Emitter(builder, lanes), builder, v
         self.product, self.mr, self.nv, self.spread = product_of(product, dot), mr, nv, spread
         kind, *flags = epilogue.split("+")
@@ -86,7 +109,11 @@ class _Tile:
             for (i, j), value in zip(self.cells, cells, strict=True):
                 self._store(self._corrected(value, j), i, j, 4)
             return
-        scaled = cells if self.product.is_float else [self._scaled(x, j) for x, (_, j) in zip(cells, self.cells, strict=True)]
+        scaled = (
+            cells
+            if self.product.is_float
+            else [self._scaled(x, j) for x, (_, j) in zip(cells, self.cells, strict=True)]
+        )
         self._finish(scaled, sums=sums or None)
 
     def _row_index(self, i: int) -> Value:
@@ -111,13 +138,7 @@ class _Tile:
             new = list(acc)
             index = b.sdiv(k, ir.Constant(I64, product.planes)) if product.planes > 1 else k
             at = b.add(self.v["panel"], b.mul(index, ir.Constant(I64, step_bytes * self.nv)))
-            packed = [
-                tuple(
-                    e.load(self.v["rhs"], e.add_bytes(at, step_bytes * j + self.vector_bytes * r), e.ints, align=self.vector_bytes)
-                    for r in range(product.rhs_vectors)
-                )
-                for j in range(self.nv)
-            ]  # fmt: skip
+            packed = [self._packed(e.add_bytes(at, step_bytes * j)) for j in range(self.nv)]
             for plane in range(product.planes):
                 weights = [product.rhs(e, (*p, self.table) if self.table is not None else p, plane) for p in packed]
                 where = b.mul(e.add_bytes(k, plane), ir.Constant(I64, 8))
@@ -137,6 +158,12 @@ class _Tile:
         swap = ir.Constant(ir.VectorType(I32, e.lanes), [lane ^ 1 for lane in range(e.lanes)])
         sums = [b.add(total, b.shuffle_vector(total, total, swap)) for total in acc[raw:]]
         return [e.add_neighbours(acc[cell], acc[cell + 1]) for cell in range(0, raw, 2)], sums
+
+    def _packed(self, at: Value) -> tuple[Value, ...]:
+        """Load the packed vectors of one column of the tile."""
+        e, size = self.e, self.vector_bytes
+        parts = range(self.product.rhs_vectors)
+        return tuple(e.load(self.v["rhs"], e.add_bytes(at, size * part), e.ints, align=size) for part in parts)
 
     def _one_group(self, k: Value, total: list[Value]) -> list[Value]:
         """Add one group's scaled products to the float totals."""
