@@ -1,0 +1,29 @@
+"""Let the node before a clamp do the clamping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from qbench.graph.draft import Draft, uses
+from qbench.graph.network import Activation, Add, Conv, Linear
+
+
+def fuse_activation(nodes: Sequence[Draft], *, output: str) -> tuple[Draft, ...]:
+    """Return the nodes with each Activation merged into the Conv, Linear, Add or Activation that only it reads."""
+    count = uses(nodes, output)
+    kept: dict[str, Draft] = {}
+    for node in nodes:
+        before = kept.get(node.input) if isinstance(node, Activation) else None
+        if not isinstance(node, Activation) or before is None or count[node.input] != 1:
+            kept[node.output] = node
+        elif isinstance(before, Conv | Linear | Add):
+            clamp = node.clamp if before.activation is None else before.activation.then(node.clamp)
+            del kept[node.input]
+            kept[node.output] = replace(before, activation=clamp, output=node.output)
+        elif isinstance(before, Activation):
+            del kept[node.input]
+            kept[node.output] = replace(before, clamp=before.clamp.then(node.clamp), output=node.output)
+        else:
+            kept[node.output] = node
+    return tuple(kept.values())

@@ -1,0 +1,86 @@
+"""Readable names: `/blocks/blocks.3/shortcut/shortcut.0/Conv` becomes `blocks.3.shortcut`, and tensors follow nodes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import TypeVar
+
+from qbench.graph.network import Activation, Add, Conv, Flatten, Linear, Node, Pool
+from qbench.graph.passes.rewire import rewire
+
+_WORDS = {Conv: "conv", Linear: "linear", Add: "add", Activation: "clamp", Pool: "pool", Flatten: "flatten"}
+_OPERATOR = re.compile(r"^(?P<op>[A-Z][A-Za-z]*)(_\d+)?$")
+N = TypeVar("N", bound=Node)
+
+
+def scope_of(node_name: str, weight_name: str) -> str:
+    """Return the module that a node stands for, "" when its names do not tell.
+
+    Args:
+        node_name: the name in the file; PyTorch writes `/parent/parent.child/Op`.
+        weight_name: the name of its weight, "" without one; `parent.child.weight` tells too.
+    """
+    if "/" not in node_name:
+        weight = weight_name.removesuffix(".weight")
+        if weight != weight_name:
+            return weight
+        return "" if _OPERATOR.match(node_name) else node_name
+    parts = [part for part in node_name.split("/") if part]
+    if parts and _OPERATOR.match(parts[-1]):
+        parts.pop()
+    scope: list[str] = []
+    for part in parts:
+        if scope and part.startswith(scope[-1] + "."):
+            scope.pop()
+        scope.append(part)
+    return ".".join(scope)
+
+
+def _wanted(node: Node) -> str:
+    """Return a node's name before it is made unique: a layer is its module, another node its module and its kind."""
+    word = node.kind if isinstance(node, Pool) else _WORDS[type(node)]
+    if isinstance(node, Conv | Linear):
+        return node.name or word
+    if not node.name or re.match(rf"{word}(_\d+)?$", node.name.rpartition(".")[2]):
+        return node.name or word
+    return f"{node.name}.{word}"
+
+
+def _without_zero(name: str, names: Sequence[str]) -> str:
+    """Return the name without a last `.0` where nothing else lives in that module: a layer alone in its Sequential."""
+    parent = name.removesuffix(".0")
+    alone = all(other == name or not f"{other}.".startswith(f"{parent}.") for other in names)
+    return parent if parent != name and alone else name
+
+
+def name_nodes(nodes: Sequence[Node], *, ends: Mapping[str, str]) -> tuple[Node, ...]:
+    """Return the nodes with unique readable names, and tensors named after the nodes that write them.
+
+    Args:
+        nodes: in topological order, with their scopes (`scope_of`) as names.
+        ends: the network's input and output tensors, and the names that they shall have.
+    """
+    wanted = [_wanted(node) for node in nodes]
+    wanted = [_without_zero(name, wanted) for name in wanted]
+    taken: set[str] = set()
+    tensors = dict(ends)
+    named: list[Node] = []
+    for node, name in zip(nodes, wanted, strict=True):
+        unique = next(name_n for name_n in _numbered(name) if name_n not in taken)
+        taken.add(unique)
+        named.append(_renamed(node, unique))
+        tensors.setdefault(node.output, f"{unique}:out" if unique in ends.values() else unique)
+    return tuple(rewire(node, tensors) for node in named)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Yield the name, then the name with _2, _3 ..."""
+    yield name
+    yield from (f"{name}_{number}" for number in count(2))
+
+
+def _renamed(node: N, name: str) -> N:
+    return replace(node, name=name)

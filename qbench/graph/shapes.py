@@ -1,0 +1,88 @@
+"""The shape that a node writes, from the shape that it reads; a shape that does not fit is a ModelError."""
+
+from __future__ import annotations
+
+import math
+
+from qbench.errors import ModelError
+from qbench.graph.draft import Draft, ZeroPad, uncovered
+from qbench.graph.network import Add, Conv, Flatten, Linear, Pads, Pair, Pool, Shape
+
+
+def window_count(size: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
+    """Return how many windows fit into `size` numbers and `padding` more; less than 1 when none does."""
+    return (size + padding - dilation * (kernel - 1) - 1) // stride + 1
+
+
+def same_pads(size: Pair, *, kernel: Pair, strides: Pair, dilations: Pair, upper: bool) -> Pads:
+    """Return the padding that ONNX calls SAME_UPPER (the odd one below and right) or SAME_LOWER."""
+    begins, ends = [], []
+    for length, width, stride, dilation in zip(size, kernel, strides, dilations, strict=True):
+        total = max(0, (-(-length // stride) - 1) * stride + dilation * (width - 1) + 1 - length)
+        begins.append(total // 2 if upper else total - total // 2)
+        ends.append(total - begins[-1])
+    return (begins[0], begins[1], ends[0], ends[1])
+
+
+def _windows(
+    name: str, op: str, shape: Shape, *, kernel: Pair, strides: Pair, pads: Pads, dilations: Pair = (1, 1)
+) -> Pair:
+    if len(shape) != 3:
+        raise uncovered(name, op, f"expected images (batch, c, h, w), got {_with_batch(shape)}")
+    top, left, bottom, right = pads
+    if min(*strides, *kernel, *dilations) < 1 or min(pads) < 0:
+        raise uncovered(name, op, f"expected positive kernel, strides and dilations and pads of at least 0, got {pads}")
+    height = window_count(shape[1], kernel=kernel[0], stride=strides[0], padding=top + bottom, dilation=dilations[0])
+    width = window_count(shape[2], kernel=kernel[1], stride=strides[1], padding=left + right, dilation=dilations[1])
+    if height < 1 or width < 1:
+        raise uncovered(name, op, f"its {kernel[0]}x{kernel[1]} window does not fit into {_with_batch(shape)}")
+    return height, width
+
+
+def _with_batch(shape: Shape) -> str:
+    return f"(batch, {', '.join(map(str, shape))})"
+
+
+def _conv_shape(node: Conv, shape: Shape) -> Shape:
+    channels_out, channels_in, *kernel = node.weight.shape
+    size = _windows(
+        node.name, "Conv", shape, kernel=(kernel[0], kernel[1]), strides=node.strides, pads=node.pads,
+        dilations=node.dilations,
+    )  # fmt: skip
+    if channels_in * node.groups != shape[0] or channels_out % node.groups:
+        message = f"weight {node.weight.shape} in {node.groups} group(s) does not fit {shape[0]} channels"
+        raise uncovered(node.name, "Conv", message)
+    return (channels_out, *size)
+
+
+def shape_after(node: Draft, shape: Shape, second: Shape | None = None) -> Shape:
+    """Return the shape of a node's output.
+
+    Args:
+        node: the node.
+        shape: of its (first) input, without the batch.
+        second: of an Add's other input.
+
+    Raises:
+        ModelError: when the shapes do not fit the node.
+    """
+    match node:
+        case Conv():
+            return _conv_shape(node, shape)
+        case Linear() if shape != node.weight.shape[1:]:
+            expected, got = _with_batch(node.weight.shape[1:]), _with_batch(shape)
+            raise uncovered(node.name, "Gemm", f"expected {expected}, got {got}")
+        case Linear():
+            return (node.weight.shape[0],)
+        case Pool():
+            size = _windows(node.name, "Pool", shape, kernel=node.kernel, strides=node.strides, pads=node.pads)
+            return (shape[0], *size)
+        case Flatten():
+            return (math.prod(shape),)
+        case ZeroPad() if len(shape) == 3:
+            top, left, bottom, right = node.pads
+            return (shape[0], shape[1] + top + bottom, shape[2] + left + right)
+        case Add() if second != shape:
+            raise ModelError(f"node '{node.name}' (Add): expected two tensors of one shape, got {shape} and {second}")
+        case _:
+            return shape
