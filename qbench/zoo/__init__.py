@@ -1,0 +1,52 @@
+"""Networks and images that come with qbench, and loaders of those that are fetched or are the user's own.
+
+To add a network: one `PackagedModel` in `packaged.py`, one line in `MODELS`. To add data: a function
+`load(*, folder: Path | None) -> Dataset`, one line in `DATASETS`; other packages add theirs by the entry-point group.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qbench.errors import DataError, ModelError, suggest
+from qbench.registry import Registry
+from qbench.zoo.dataset import Dataset
+
+MODELS = Registry("qbench.models", {"resnet20": "qbench.zoo.packaged:RESNET20"})
+DATASETS = Registry(
+    "qbench.datasets",
+    {"cifar10": "qbench.zoo.cifar10:load_whole", "cifar10-shard": "qbench.zoo.cifar10:load_shard"},
+)
+
+__all__ = ["DATASETS", "MODELS", "Dataset", "load_data", "model_path"]
+
+
+def model_path(name_or_path: str) -> Path:
+    """Return the ONNX file of a packaged network's name or of a path; raise ModelError when there is neither."""
+    if name_or_path in MODELS:
+        packaged: Path = MODELS.load(name_or_path).path
+        return packaged
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    raise ModelError(f"model '{name_or_path}': no such file and no packaged network{suggest(name_or_path, MODELS)}")
+
+
+def load_data(name: str, *, folder: Path | None = None) -> Dataset:
+    """Return evaluation data by its name in `DATASETS`, or from the user's own `.npz` file.
+
+    Args:
+        name: a name, or the path of an `.npz` file (`qbench.zoo.own_file`).
+        folder: where the user keeps the files of `name`; the loader of each name says which.
+
+    Raises:
+        DataError: when there is no such data, or it is damaged or of the wrong shape.
+    """
+    if name in DATASETS:
+        dataset: Dataset = DATASETS.load(name)(folder=folder)
+        return dataset
+    if name.endswith(".npz"):
+        from qbench.zoo.own_file import load_npz
+
+        return load_npz(Path(name))
+    raise DataError(f"data '{name}': expected a known name or the path of an .npz file{suggest(name, DATASETS)}")

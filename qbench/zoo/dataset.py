@@ -1,0 +1,126 @@
+"""Labelled images for evaluation and unlabelled ones for calibration, checked once, normalized on demand."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.errors import DataError
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Images as they were taken: uint8 (n, h, w, c).
+
+    Args:
+        name: for messages and tables.
+        images: evaluation images.
+        labels: int64 (n,), an index into `classes` each.
+        calibration: (m, h, w, c); m is 0 where there are none. None of them may be an evaluation image.
+        classes: names of the classes.
+        mean: of each channel, on a scale of 0 to 1.
+        std: of each channel, on a scale of 0 to 1.
+        sha256: of all of it, derived.
+
+    Raises:
+        DataError: on construction, when anything does not fit together.
+    """
+
+    name: str
+    images: Images
+    labels: Labels
+    calibration: Images
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    sha256: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check everything, then fix the hash."""
+        _check_images(self.name, "images", self.images)
+        _check_labels(self.name, self.labels, count=len(self.images), classes=len(self.classes))
+        _check_images(self.name, "calibration", self.calibration, like=self.images)
+        _check_scaling(self.name, self.mean, self.std, channels=self.images.shape[3])
+        _check_apart(self.name, self.images, self.calibration)
+        digest = hashlib.sha256(content_sha256(self.images, self.labels).encode())
+        digest.update(np.ascontiguousarray(self.calibration).tobytes())
+        digest.update(repr((self.images.shape, self.calibration.shape, self.mean, self.std)).encode())
+        object.__setattr__(self, "sha256", digest.hexdigest())
+
+    def __len__(self) -> int:
+        """Return the number of evaluation images."""
+        return len(self.images)
+
+    def inputs(self, start: int = 0, stop: int | None = None) -> Floats:
+        """Return evaluation images `start` to `stop` as a network takes them: float32 (n, c, h, w), normalized."""
+        return self._normalized(self.images[start:stop])
+
+    def calibration_indices(self, count: int, seed: int) -> npt.NDArray[np.int64]:
+        """Return which calibration images a draw of `count` without repetition takes, ascending; int64 (count,)."""
+        if not 0 < count <= len(self.calibration):
+            raise DataError(f"data '{self.name}': expected 1..{len(self.calibration)} calibration samples, got {count}")
+        drawn = np.random.default_rng(seed).choice(len(self.calibration), size=count, replace=False)
+        return np.sort(drawn).astype(np.int64)
+
+    def calibration_inputs(self, count: int, seed: int) -> Floats:
+        """Return the calibration images of that draw as float32 (count, c, h, w), normalized."""
+        return self._normalized(self.calibration[self.calibration_indices(count, seed)])
+
+    def _normalized(self, images: Images) -> Floats:
+        """Return (x / 255 - mean) / std through a table of 256 float32 numbers a channel, rounded once."""
+        levels = np.arange(256)[:, None] / 255.0
+        table = ((levels - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
+        n, height, width, channels = images.shape
+        out = np.empty((n, channels, height, width), np.float32)
+        for channel in range(channels):
+            np.take(table[:, channel], images[..., channel], out=out[:, channel])
+        return out
+
+
+def content_sha256(images: Images, labels: Labels) -> str:
+    """Return the hash of the pixels followed by the labels as little-endian int64."""
+    digest = hashlib.sha256(np.ascontiguousarray(images).tobytes())
+    digest.update(np.ascontiguousarray(labels).astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _check_images(name: str, what: str, images: Images, *, like: Images | None = None) -> None:
+    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
+        raise DataError(f"data '{name}': expected {what} as uint8 (n, h, w, c), got {images.dtype} {images.shape}")
+    if like is None and not len(images):
+        raise DataError(f"data '{name}': expected at least one image, got none")
+    if like is not None and images.shape[1:] != like.shape[1:]:
+        raise DataError(
+            f"data '{name}': expected {what} of shape {like.shape[1:]} as the images, got {images.shape[1:]}"
+        )
+
+
+def _check_labels(name: str, labels: Labels, *, count: int, classes: int) -> None:
+    if labels.dtype != np.int64 or labels.ndim != 1:
+        raise DataError(f"data '{name}': expected labels as int64 (n,), got {labels.dtype} {labels.shape}")
+    if len(labels) != count:
+        raise DataError(f"data '{name}': expected {count} labels, one an image, got {len(labels)}")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise DataError(f"data '{name}': expected labels in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
+
+
+def _check_scaling(name: str, mean: tuple[float, ...], std: tuple[float, ...], *, channels: int) -> None:
+    if len(mean) != channels or len(std) != channels:
+        raise DataError(f"data '{name}': expected mean and std of {channels} channels, got {len(mean)} and {len(std)}")
+    if not np.isfinite([*mean, *std]).all() or min(std) <= 0:
+        raise DataError(f"data '{name}': expected finite means and positive stds, got {mean} and {std}")
+
+
+def _check_apart(name: str, images: Images, calibration: Images) -> None:
+    """Raise DataError when a calibration image is an evaluation image too: its accuracy would flatter."""
+    seen = {hashlib.sha256(image.tobytes()).digest() for image in images}
+    shared = sum(hashlib.sha256(image.tobytes()).digest() in seen for image in calibration)
+    if shared:
+        raise DataError(f"data '{name}': {shared} of {len(calibration)} calibration images are evaluation images too")
