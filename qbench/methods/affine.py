@@ -1,0 +1,64 @@
+"""Uniform activations: unsigned codes with a whole zero point, so that real zero (padding, relu) is exact.
+
+real = scale * (code - zero_point). The range is widened to hold zero, and shifts by at most half a step when the zero
+point is made whole. One bit gives the levels {0, scale}, or {-scale, 0} when the range is mostly negative: it cannot
+hold both signs. Where it must, binary codes can.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from qbench.core.spec import QuantSpec
+from qbench.core.tensor import QParams
+from qbench.methods.activation_stats import ActivationStats
+from qbench.methods.slices import SMALLEST_SCALE
+from qbench.methods.sorted_points import SortedPoints
+
+
+def scale_and_zero(range_min: float, range_max: float, bits: int) -> tuple[float, int]:
+    """Return the step and the whole zero point in 0 .. 2**bits - 1 of a range that is widened to hold zero."""
+    qmax = 2**bits - 1
+    low, high = min(range_min, 0.0), max(range_max, 0.0)
+    scale = (high - low) / qmax
+    if scale < SMALLEST_SCALE:
+        return 1.0, 0
+    return scale, int(np.clip(np.rint(-low / scale), 0, qmax))
+
+
+def affine_params(scale: float, zero_point: int, spec: QuantSpec, *, rounding: str = "nearest") -> QParams:
+    """Return QParams of one scale and zero point."""
+    return QParams(spec, np.asarray(scale, np.float32), np.asarray(zero_point, np.float32), rounding=rounding)
+
+
+def symmetric_range(limit: float, stats: ActivationStats, bits: int) -> tuple[float, float]:
+    """Return the range of magnitudes up to `limit`: one-sided if nothing is negative, else equal codes a side."""
+    if stats.never_negative:
+        return 0.0, limit
+    side = 2 ** (bits - 1) - 1
+    if side == 0:
+        return (0.0, limit) if stats.maximum >= -stats.minimum else (-limit, 0.0)
+    return -limit * (side + 1) / side, limit  # zero point 2**(bits-1); the lowest code is the spare one
+
+
+def best_range(stats: ActivationStats, bits: int) -> tuple[float, float]:
+    """Return the range of least squared error on the histogram, whole zero point and clipping counted."""
+    points = SortedPoints(*stats.points())
+    codes = np.arange(2**bits, dtype=np.float64)
+
+    def error(low: float, high: float) -> float:
+        scale, zero_point = scale_and_zero(low, high, bits)
+        return points.error((codes - zero_point) * scale)
+
+    low, high = min(stats.minimum, 0.0), max(stats.maximum, 0.0)
+    if low == 0 or high == 0:
+        rounds = (2.0 ** (-np.arange(49) / 8), np.linspace(0.915, 1.09, 8), np.linspace(0.98, 1.02, 9))
+    else:
+        rounds = (2.0 ** (-np.arange(19) / 3), np.linspace(0.82, 1.2, 7), np.linspace(0.95, 1.05, 7))
+    for shares in rounds:
+        lows = (low * shares).tolist() if low else [0.0]
+        highs = (high * shares).tolist() if high else [0.0]
+        low, high = min(itertools.product(lows, highs), key=lambda pair: error(*pair))
+    return low, high
