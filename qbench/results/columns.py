@@ -1,0 +1,78 @@
+"""The columns of the frame of a run: what each is called, its unit, and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; `<batch>` in a name stands for a timed batch size, `<reference>` for the name of a peer."""
+
+    name: str
+    unit: str
+    doc: str
+
+
+TRIAL = (
+    Column("key", "", "unique name of the trial"),
+    Column("sweep", "", "sweep of the suite that the trial belongs to"),
+    Column("model", "", "network, as the suite names it"),
+    Column("data", "", "evaluation data, as the suite names it"),
+    Column("layers", "", "`all`, or the one layer that is quantized"),
+    Column("spec", "", "token of formats, bits and granularity"),
+    Column("edges", "", "token of the first and last layer where it differs"),
+    Column("method", "", "how ranges and codes were chosen"),
+    Column("seed", "", "draw of calibration images and random choices"),
+    Column("calibration", "images", "number of calibration images"),
+    Column("variant", "", "kernel variant asked for"),
+    Column("backend", "", "who ran the network: qbench, or a peer"),
+    Column("scope", "", "what is quantized: none, weights, activations or full"),
+    Column("bits", "bits", "width of the weights, or of the activations where only they are quantized; 32 for fp32"),
+    Column("weight_bits", "bits", "width of the weights"),
+    Column("activation_bits", "bits", "width of the activations"),
+    Column("format", "", "number format: uniform, log, pot, kmeans, nf4, ternary, binary, float32"),
+    Column("granularity", "", "what shares a scale: tensor, channel or groupN; empty for fp32"),
+    Column("status", "", "ok, skipped or failed"),
+    Column("reason", "", "why the row is not ok"),
+    Column("execution", "", "what arithmetic was scored: float32, integer, dequantized or simulated"),
+)
+
+PAIRED = (
+    Column("top1_drop_points", "points", "top-1 of the fp32 row minus this row's, same images; `_low`, `_high`: 95 %"),
+    Column("mcnemar_p", "p", "McNemar's mid-p against the fp32 row"),
+    Column("kept_percent", "%", "top-1 as a share of the fp32 row's; `_low`, `_high`: 95 %"),
+    Column("keeps_99", "p", "one-sided p of 'keeps less than 99 % of fp32'"),
+    Column("keeps_999", "p", "one-sided p of 'keeps less than 99.9 % of fp32'"),
+    Column("target", "", "the suite's target: kept, lost or unsure"),
+)
+
+TIMED = (
+    Column("images_per_s_b<batch>", "images/s", "throughput; `_low`, `_high`: 95 %"),
+    Column("latency_s_b<batch>", "s", "median time of a call"),
+    Column("gops_b<batch>", "Gop/s", "10^9 operations a second, 2 a multiply-add"),
+    Column("ceiling_b<batch>", "", "name of the machine's ceiling that this arithmetic can reach at most"),
+    Column("ceiling_share_b<batch>", "%", "share of that ceiling"),
+    Column("images_per_s_<reference>_b<batch>", "images/s", "throughput of a reference in the same rounds"),
+    Column(
+        "speedup_<reference>_b<batch>", "x", "paired ratio of the reference's time to this one; `_low`, `_high`: 95 %"
+    ),
+)
+
+PHASES = (Column("phase_<name>_s", "s", "time spent in load, calibrate, quantize, compile, verify, score, time"),)
+
+REMARKS = (
+    Column("alarms", "", "things that look wrong, joined by '; '"),
+    Column("notes", "", "free remarks, joined by '; '"),
+)
+
+
+def timed_column(kind: str, batch: int, *, reference: str = "") -> str:
+    """Return the name of a timed column, e.g. `images_per_s_b256`, `speedup_onnxruntime-fp32_b256`."""
+    return f"{kind}_{reference}_b{batch}" if reference else f"{kind}_b{batch}"
+
+
+def batch_of(group: str) -> int | None:
+    """Return N of a whole network's group `network/batchN`, or None for other groups."""
+    digits = group.removeprefix("network/batch")
+    return int(digits) if digits != group and digits.isdigit() else None

@@ -1,0 +1,220 @@
+"""Two runs, row by row: what became faster, what lost accuracy, what grew; with an interval and a word for each.
+
+Times of two runs never took turns, and a host drifts by more than most changes are worth. So a time is compared as
+its ratio to the reference that it did take turns with, run by run; raw times are used, and said to be, only where the
+runs share no reference. Times from different machines, or from a run whose canary moved, are shown but not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from qbench.core.trial import Measurement, TrialResult
+from qbench.metrics import unpack_bits
+from qbench.metrics.paired import drop, mcnemar_midp
+from qbench.metrics.speed import Ratio, verdict
+from qbench.results.columns import batch_of
+from qbench.results.judge import Logs, holm, shift
+from qbench.results.reader import Run
+
+Kind = Literal["time", "accuracy", "size"]
+Verdict = Literal["FASTER", "SLOWER", "BETTER", "WORSE", "SMALLER", "LARGER", "SAME", "UNSURE", "NOT JUDGED"]
+
+SIZES = ("packed_bytes", "resident_bytes")
+_MACHINE = ("cpu_model", "fingerprint", "cpus_allowed", "cpu_quota", "governor", "threads_environment")
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """One quantity of one trial in both runs.
+
+    Args:
+        key: of the trial.
+        kind: time, accuracy or size.
+        quantity: its column, e.g. `images_per_s_b256`.
+        before: value in the first run.
+        after: value in the second run.
+        change: `time` and `size`: after / before; `accuracy`: after - before in points.
+        low: lower end of the change's 95 % interval.
+        high: upper end.
+        p: corrected by Holm over all rows of this kind; None where nothing is left to chance.
+        verdict: a change counts when both chance is excluded and the threshold reached.
+        basis: how it was compared, e.g. `against onnxruntime-fp32`.
+    """
+
+    key: str
+    kind: Kind
+    quantity: str
+    before: float
+    after: float
+    change: float
+    low: float
+    high: float
+    p: float | None
+    verdict: Verdict
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All rows that both runs have, and what speaks against judging them."""
+
+    rows: tuple[ComparedRow, ...]
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]
+    differences: tuple[str, ...]
+    unstable: tuple[str, ...]
+
+    def exit_code(self, fail_on: frozenset[str]) -> int:
+        """Return 0 (nothing to object), 1 (a regression named in `fail_on`), or 3 (the host was too unstable to say).
+
+        Args:
+            fail_on: any of `slower`, `accuracy`, `larger`.
+        """
+        words = {"slower": "SLOWER", "accuracy": "WORSE", "larger": "LARGER"}
+        if any(row.verdict == words[name] for row in self.rows for name in fail_on):
+            return 1
+        timed = any(row.kind == "time" for row in self.rows)
+        return 3 if "slower" in fail_on and timed and self.unstable else 0
+
+
+def compare_runs(before: Run, after: Run, *, threshold: float = 0.03, points: float = 0.3) -> Comparison:
+    """Compare the trials that two runs have in common.
+
+    Args:
+        before: the first run.
+        after: the second run.
+        threshold: smallest relative change of a time that matters.
+        points: smallest change of top-1 that matters, in percentage points.
+    """
+    old = {result.trial.key: result for result in before.results if result.status == "ok"}
+    new = {result.trial.key: result for result in after.results if result.status == "ok"}
+    differences = tuple(_differences(before, after))
+    unstable = tuple(str(run.folder) for run in (before, after) if run.header.unstable)
+    pairs = [(old[key], new[key]) for key in old if key in new]
+    images = before.header.data, after.header.data
+    same_images = (images[0].sha256, images[0].images) == (images[1].sha256, images[1].images)
+    times = [row for pair in pairs for row in _times(*pair)]
+    scores = [row for pair in pairs for row in _accuracy(*pair, images=after.header.data.images)] if same_images else []
+    judged = not differences and not unstable
+    rows = [
+        *(_judge_time(row, threshold=threshold, judged=judged) for row in _corrected(times)),
+        *(_judge_accuracy(row, points) for row in _corrected(scores)),
+        *(row for pair in pairs for row in _sizes(*pair)),
+    ]
+    return Comparison(
+        rows=tuple(rows),
+        only_before=tuple(key for key in old if key not in new),
+        only_after=tuple(key for key in new if key not in old),
+        differences=differences,
+        unstable=unstable,
+    )
+
+
+def _differences(before: Run, after: Run) -> Iterator[str]:
+    """Yield what of the machines differs, in words."""
+    for name in _MACHINE:
+        old, new = before.header.environment.get(name), after.header.environment.get(name)
+        if old != new:
+            yield f"{name}: {old} before, {new} after"
+    if before.header.threads != after.header.threads:
+        yield f"threads: {before.header.threads} before, {after.header.threads} after"
+
+
+def _times(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
+    for group in dict.fromkeys(cell.group for cell in old.measurements):
+        batch = batch_of(group)
+        cells = [_cells(result, group) for result in (old, new)]
+        own = [cell.get(result.trial.backend) for cell, result in zip(cells, (old, new), strict=True)]
+        if batch is None or own[0] is None or own[1] is None or not own[0].samples_s or not own[1].samples_s:
+            continue
+        reference = next((name for name in cells[0] if name in cells[1] and name != old.trial.backend), "")
+        logs = [_speed_logs(mine, cell.get(reference)) for mine, cell in zip((own[0], own[1]), cells, strict=True)]
+        ratio, p = shift(*logs)
+        yield ComparedRow(
+            key=old.trial.key,
+            kind="time",
+            quantity=f"images_per_s_b{batch}",
+            before=own[0].items / own[0].median_s,
+            after=own[1].items / own[1].median_s,
+            change=ratio.ratio,
+            low=ratio.low,
+            high=ratio.high,
+            p=p,
+            verdict="UNSURE",
+            basis=f"against {reference}" if reference else "raw times",
+        )
+
+
+def _cells(result: TrialResult, group: str) -> dict[str, Measurement]:
+    return {cell.cell: cell for cell in result.measurements if cell.group == group}
+
+
+def _speed_logs(own: Measurement, reference: Measurement | None) -> Logs:
+    """Return the logarithm of the speed of every round, relative to the reference's in that round when there is one."""
+    times = np.log(np.asarray(own.samples_s, dtype=np.float64) / own.items)
+    if reference is None:
+        return -times
+    rounds = min(times.size, len(reference.samples_s))
+    return np.log(np.asarray(reference.samples_s[:rounds]) / reference.items) - times[:rounds]
+
+
+def _accuracy(old: TrialResult, new: TrialResult, *, images: int) -> Iterator[ComparedRow]:
+    if not old.correct or not new.correct:
+        return
+    right = [unpack_bits(result.correct, images) for result in (old, new)]
+    lost, p = drop(*right), mcnemar_midp(*right).value
+    if lost.value is None or lost.low is None or lost.high is None:
+        return
+    alike = old.correct == new.correct
+    yield ComparedRow(
+        key=old.trial.key,
+        kind="accuracy",
+        quantity="top1_percent",
+        before=100.0 * float(right[0].mean()),
+        after=100.0 * float(right[1].mean()),
+        change=0.0 if alike else -lost.value,
+        low=0.0 if alike else -lost.high,
+        high=0.0 if alike else -lost.low,
+        p=None if alike else p,
+        verdict="UNSURE",
+        basis="same images, right on the same ones" if alike else "same images",
+    )
+
+
+def _sizes(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
+    for name in SIZES:
+        values = [result.metrics[name].value if name in result.metrics else None for result in (old, new)]
+        if values[0] and values[1] is not None:
+            ratio = values[1] / values[0]
+            word: Verdict = "SAME" if ratio == 1 else "SMALLER" if ratio < 1 else "LARGER"
+            yield ComparedRow(
+                old.trial.key, "size", name, values[0], values[1], ratio, ratio, ratio, None, word, "exact"
+            )  # fmt: skip
+
+
+def _corrected(rows: list[ComparedRow]) -> list[ComparedRow]:
+    corrected = holm([1.0 if row.p is None else row.p for row in rows])
+    return [replace(row, p=p) for row, p in zip(rows, corrected, strict=True)]
+
+
+def _judge_time(row: ComparedRow, *, threshold: float, judged: bool) -> ComparedRow:
+    if not judged:
+        return replace(row, verdict="NOT JUDGED")
+    word: Verdict = verdict(Ratio(row.change, row.low, row.high), threshold=threshold)
+    by_chance = word in ("FASTER", "SLOWER") and (row.p is None or row.p >= ALPHA)
+    return replace(row, verdict="UNSURE" if by_chance else word)
+
+
+def _judge_accuracy(row: ComparedRow, points: float) -> ComparedRow:
+    word: Verdict = "UNSURE"
+    if row.p is not None and row.p < ALPHA and abs(row.change) >= points:
+        word = "BETTER" if row.change > 0 else "WORSE"
+    elif row.low >= -points and row.high <= points:
+        word = "SAME"
+    return replace(row, verdict=word)

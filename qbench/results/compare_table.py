@@ -1,0 +1,47 @@
+"""A comparison of two runs as Markdown, and as rows of text that the terminal's table takes too."""
+
+from __future__ import annotations
+
+from qbench.results.compare import ComparedRow, Comparison
+from qbench.results.reader import Run
+from qbench.results.tables import number_text
+
+HEADINGS = ("trial", "quantity", "before", "after", "change", "95 %", "p (Holm)", "verdict", "basis")
+
+
+def table_rows(comparison: Comparison, *, changes_only: bool = False) -> list[tuple[str, ...]]:
+    """Return one tuple of texts a row, in the order of `HEADINGS`; `changes_only` leaves out SAME."""
+    return [_texts(row) for row in comparison.rows if not (changes_only and row.verdict == "SAME")]
+
+
+def comparison_markdown(before: Run, after: Run, comparison: Comparison) -> str:
+    """Return the whole comparison as Markdown: what was compared, what speaks against it, the table."""
+    lines = [f"# {after.folder.name} against {before.folder.name}", ""]
+    lines += [f"- {line}" for line in remarks(comparison)]
+    lines += ["", "| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    lines += ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in table_rows(comparison)]
+    return "\n".join(lines) + "\n"
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """Return what a reader must know beside the table: counts of verdicts, missing rows, reasons not to judge."""
+    words = [row.verdict for row in comparison.rows]
+    counted = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    found = [counted or "the runs have no trial in common"]
+    found += [f"times are not judged, the machines differ: {difference}" for difference in comparison.differences]
+    found += [f"times are not judged, the machine was unstable during {folder}" for folder in comparison.unstable]
+    for name, keys in (("first", comparison.only_before), ("second", comparison.only_after)):
+        if keys:
+            found.append(f"only in the {name} run: {len(keys)} trials, e.g. {keys[0]}")
+    return found
+
+
+def _texts(row: ComparedRow) -> tuple[str, ...]:
+    if row.kind == "accuracy":
+        change, interval = f"{row.change:+.2f} points", f"[{row.low:+.2f}, {row.high:+.2f}]"
+    else:
+        change = f"{row.change:.3f} x"
+        interval = f"[{row.low:.3f}, {row.high:.3f}]" if row.kind == "time" else "-"
+    p = "-" if row.p is None else f"{row.p:.3f}"
+    before, after = number_text(row.before), number_text(row.after)
+    return (row.key, row.quantity, before, after, change, interval, p, row.verdict, row.basis)

@@ -1,0 +1,124 @@
+"""Run -> pandas frame, one row a trial. Statistics are computed here, on reading, from the raw rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from qbench.core.facts import spec_facts
+from qbench.core.trial import Measurement, Metric, TrialResult
+from qbench.metrics import unpack_bits
+from qbench.metrics.noninferiority import keeps, kept, verdict
+from qbench.metrics.paired import drop, mcnemar_midp
+from qbench.metrics.speed import ceiling_share, gops, images_per_s, speedup
+from qbench.results.columns import TRIAL, batch_of, timed_column
+from qbench.results.header import RunHeader
+from qbench.results.reader import Run
+
+
+def frame(run: Run) -> pd.DataFrame:
+    """Return one row a trial, in the order of the run; `qbench.results.columns` says what each column means.
+
+    Raises:
+        ResultsError: a row's packed bits do not fit the run's number of images.
+    """
+    rows = [_row(run, result) for result in run.results]
+    names: dict[str, None] = dict.fromkeys(column.name for column in TRIAL)
+    for row in rows:
+        names.update(dict.fromkeys(row))
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def _row(run: Run, result: TrialResult) -> dict[str, Any]:
+    trial = result.trial
+    named: dict[str, Any] = {**spec_facts(trial)}
+    row = {
+        column.name: named[column.name] if column.name in named else getattr(_owner(result, column.name), column.name)
+        for column in TRIAL
+    }
+    for name, metric in result.metrics.items():
+        row |= metric_columns(name, metric)
+    row |= _paired(run, result)
+    row |= _timed(run.header, result)
+    row |= {f"phase_{name}_s": seconds for name, seconds in result.phases_s.items()}
+    return row | {"alarms": "; ".join(result.alarms), "notes": "; ".join(result.notes)}
+
+
+def _owner(result: TrialResult, name: str) -> object:
+    return result if name in ("status", "reason", "execution") else result.trial
+
+
+def metric_columns(name: str, metric: Metric) -> dict[str, float | None]:
+    """Return the value of a metric, and its interval where it has one, by column."""
+    columns = {name: metric.value}
+    if metric.low is not None or metric.high is not None:
+        columns |= {f"{name}_low": metric.low, f"{name}_high": metric.high}
+    return columns
+
+
+def _paired(run: Run, result: TrialResult) -> dict[str, Any]:
+    """Compare with the fp32 row on the same images."""
+    baseline = run.baseline
+    if baseline is None or not baseline.correct or not result.correct:
+        return {}
+    images, keep = run.header.data.images, run.header.target_keep
+    reference, right = unpack_bits(baseline.correct, images), unpack_bits(result.correct, images)
+    return {
+        **metric_columns("top1_drop_points", drop(reference, right)),
+        **metric_columns("mcnemar_p", mcnemar_midp(reference, right)),
+        **metric_columns("kept_percent", kept(reference, right)),
+        **metric_columns("keeps_99", keeps(reference, right, 0.99)),
+        **metric_columns("keeps_999", keeps(reference, right, 0.999)),
+        "target": verdict(reference, right, keep),
+    }
+
+
+def _timed(header: RunHeader, result: TrialResult) -> dict[str, Any]:
+    cells: dict[int, dict[str, Measurement]] = {}
+    for measurement in result.measurements:
+        batch = batch_of(measurement.group)
+        if batch is not None:
+            cells.setdefault(batch, {})[measurement.cell] = measurement
+    row: dict[str, Any] = {}
+    for batch, group in cells.items():
+        own = group.get(result.trial.backend)
+        if own is None:
+            continue
+        row |= metric_columns(timed_column("images_per_s", batch), images_per_s(own))
+        row[timed_column("latency_s", batch)] = own.median_s
+        row |= _share(header, result, own, batch)
+        for name, reference in group.items():
+            if name != result.trial.backend:
+                row[timed_column("images_per_s", batch, reference=name)] = images_per_s(reference).value
+                ratio = timed_column("speedup", batch, reference=name)
+                row |= metric_columns(ratio, speedup(reference, own))
+    return row
+
+
+def _share(header: RunHeader, result: TrialResult, own: Measurement, batch: int) -> dict[str, Any]:
+    ceiling = binding_ceiling(result, threads=own.threads)
+    limit = header.ceilings.get(ceiling, 0.0)
+    return {
+        timed_column("gops", batch): gops(own),
+        timed_column("ceiling", batch): ceiling if limit else None,
+        timed_column("ceiling_share", batch): ceiling_share(own, ceiling_gops=limit).value,
+    }
+
+
+_CEILING_OF = {"b1_b1": "popcount_gops", "t2_t2": "ternary_gops", "f32_f32": "float32_gflops"}
+"""Operand types in a kernel's name -> the ceiling of their arithmetic; all other integer kernels are 8-bit products."""
+
+
+def binding_ceiling(result: TrialResult, *, threads: int) -> str:
+    """Return the name of the compute ceiling of a row's arithmetic: that of the kernels that do most of its work."""
+    suffix = "1" if threads == 1 else "all"
+    if result.execution != "integer":
+        return f"float32_gflops_{suffix}"
+    operations = {row["name"]: row.get("operations") for row in result.layer_rows}
+    work: dict[str, float] = {}
+    for layer, kernel in result.kernels.items():
+        name = next((ceiling for types, ceiling in _CEILING_OF.items() if types in kernel), "int8_gops")
+        work[name] = work.get(name, 0.0) + float(operations.get(layer) or 1)
+    most = max(work, key=lambda name: work[name]) if work else "int8_gops"
+    return f"{most}_{suffix}"

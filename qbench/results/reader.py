@@ -1,0 +1,70 @@
+"""Reading a run folder: the header and the rows, as they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qbench.core.trial import TrialResult
+from qbench.errors import ResultsError
+from qbench.results.header import FILE_NAME, RunHeader, read_header
+from qbench.results.rows import decode_row
+
+ROWS_NAME = "trials.jsonl"
+LATEST_NAME = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it lies on disk; each trial once, its last row, in the order in which trials first appeared."""
+
+    folder: Path
+    header: RunHeader
+    results: tuple[TrialResult, ...]
+
+    @property
+    def baseline(self) -> TrialResult | None:
+        """The fp32 row of qbench's own graph, or None when it is missing or not ok."""
+        rows = (row for row in self.results if row.trial.sweep == "baseline" and row.trial.backend == "qbench")
+        return next((row for row in rows if row.status == "ok"), None)
+
+
+def read_run(folder: Path) -> Run:
+    """Read the run in `folder`, or the newest run of a suite's folder, which its `latest` names.
+
+    Raises:
+        ResultsError: no run there, another schema version, or a damaged row (with file and line). A last line without
+            its line break is a row in the making, and is left out.
+    """
+    found = find_run(folder)
+    header = read_header(found)
+    unique: dict[str, TrialResult] = {}
+    for result in read_rows(found / ROWS_NAME):
+        unique[result.trial.key] = result
+    return Run(found, header, tuple(unique.values()))
+
+
+def find_run(path: Path) -> Path:
+    """Return the run folder that `path` means: itself, or what `latest` in it, or `path` as a text file, names."""
+    if (path / FILE_NAME).is_file():
+        return path
+    pointer = path / LATEST_NAME if path.is_dir() else path
+    if pointer.is_dir():
+        return pointer
+    if pointer.name == LATEST_NAME and pointer.is_file():
+        return pointer.parent / pointer.read_text(encoding="utf-8").strip()
+    if not path.exists():
+        raise ResultsError(f"{path}: expected the folder of a run, found nothing there")
+    raise ResultsError(f"{path}: expected the folder of a run, found no {FILE_NAME} in it")
+
+
+def read_rows(path: Path) -> list[TrialResult]:
+    """Return every whole row of a `trials.jsonl`; raise ResultsError for a damaged one."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot read: {error.strerror}") from error
+    lines = text.split(b"\n")[:-1]
+    return [decode_row(line, place=f"{path}:{number}") for number, line in enumerate(lines, start=1)]

@@ -1,0 +1,106 @@
+"""The tables of a run: `table.csv` and `trials.parquet` with every column, `table.md` with those that people read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from qbench.errors import ResultsError
+from qbench.results.columns import timed_column
+from qbench.results.index import frame
+from qbench.results.reader import Run
+
+
+def write_tables(run: Run) -> list[Path]:
+    """Write the three tables into the run's folder and return their paths; raise ResultsError when one cannot be."""
+    table = frame(run)
+    writers: dict[str, Callable[[Path], object]] = {
+        "table.csv": lambda path: table.to_csv(path, index=False),
+        "table.md": lambda path: path.write_text(markdown_table(run, table), encoding="utf-8"),
+        "trials.parquet": lambda path: table.to_parquet(path, index=False),
+    }
+    written = []
+    for name, write in writers.items():
+        path, fresh = run.folder / name, run.folder / f".{name}.new"
+        try:
+            write(fresh)
+            fresh.replace(path)
+        except OSError as error:
+            fresh.unlink(missing_ok=True)
+            raise ResultsError(f"{path}: cannot write: {error.strerror or error}") from error
+        written.append(path)
+    return written
+
+
+def markdown_table(run: Run, table: pd.DataFrame) -> str:
+    """Return a heading and the readable columns as a Markdown table, one row a trial."""
+    header = run.header
+    columns = readable_columns(table)
+    lines = [
+        f"# {header.suite_title or header.suite_name}",
+        "",
+        f"{header.model.name} on {header.data.name} ({header.data.images} images), run of {header.created_utc}. "
+        "Intervals are 95 %; drops are paired with the fp32 row.",
+        "",
+        "| " + " | ".join(columns.values()) + " |",
+        "|" + "---|" * len(columns),
+    ]
+    for _, row in table.iterrows():
+        lines.append("| " + " | ".join(cell_text(row, name) for name in columns) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def readable_columns(table: pd.DataFrame) -> dict[str, str]:
+    """Return the columns that people read, those that the table has, with their headings."""
+    wanted = {
+        "sweep": "sweep",
+        "layers": "layers",
+        "spec": "spec",
+        "edges": "edges",
+        "method": "method",
+        "top1_percent": "top-1 %",
+        "top1_drop_points": "drop, points",
+        "mcnemar_p": "p",
+        "bits_per_weight": "bits/weight",
+        "packed_bytes": "bytes",
+    }
+    batches = sorted({int(name.rpartition("_b")[2]) for name in table.columns if name.startswith("latency_s_b")})
+    for batch in batches:
+        wanted[timed_column("images_per_s", batch)] = f"images/s, batch {batch}"
+        suffix = f"_b{batch}"
+        for name in table.columns:
+            if name.startswith("speedup_") and name.endswith(suffix):
+                wanted[name] = f"x {name.removeprefix('speedup_').removesuffix(suffix)}, batch {batch}"
+    wanted |= {"execution": "execution", "reason": "reason"}
+    present = {name: heading for name, heading in wanted.items() if name in table.columns}
+    return {name: heading for name, heading in present.items() if not _is_empty(table[name])}
+
+
+def cell_text(row: pd.Series, name: str) -> str:
+    """Return one cell as text, with its interval when it has one: `0.30 [0.05, 0.55]`; a dash when there is none."""
+    value = row[name]
+    if isinstance(value, str):
+        return value.replace("|", "\\|") or "-"
+    if value is None or pd.isna(value):
+        return "-"
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    if low is None or high is None or pd.isna(low) or pd.isna(high) or name == "top1_percent":
+        return number_text(float(value))
+    return f"{number_text(float(value))} [{number_text(float(low))}, {number_text(float(high))}]"
+
+
+def number_text(value: float) -> str:
+    """Return at most four figures that matter, without an exponent where people read the number."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    if abs(value) < 0.001:
+        return f"{value:.1e}"
+    places = max(0, min(2, 3 - math.floor(math.log10(abs(value)))))
+    return f"{value:.{places}f}"
+
+
+def _is_empty(values: Sequence[object] | pd.Series) -> bool:
+    return all(value is None or value == "" or value != value for value in values)  # nan differs from itself

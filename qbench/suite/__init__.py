@@ -1,0 +1,20 @@
+"""YAML -> a typed suite -> trials. Says what is to be run; runs nothing."""
+
+from qbench.suite.expand import Planned, expand, method_supports
+from qbench.suite.filter import Filter, parse_filter, trial_fields
+from qbench.suite.json_schema import suite_json_schema
+from qbench.suite.load import load_suite
+from qbench.suite.schema import Suite, Sweep
+
+__all__ = [
+    "Filter",
+    "Planned",
+    "Suite",
+    "Sweep",
+    "expand",
+    "load_suite",
+    "method_supports",
+    "parse_filter",
+    "suite_json_schema",
+    "trial_fields",
+]

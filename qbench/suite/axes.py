@@ -1,0 +1,91 @@
+"""The words that axes of a sweep may hold: checked, in their canonical form, one value or a list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from qbench.core.granularity import parse_granularity
+from qbench.core.spec import parse_spec
+from qbench.errors import QBenchError, suggest
+
+T = TypeVar("T")
+
+
+class _OneOrMore:
+    """Lets `bits: 8` stand for `bits: [8]`, in the reader and in the JSON Schema."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def listed(value: Any) -> Any:
+            return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+        return core_schema.no_info_before_validator_function(listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        array = handler(schema)
+        return {"anyOf": [array["items"], array]}
+
+
+ListOf = Annotated[tuple[T, ...], Field(min_length=1), _OneOrMore()]
+
+
+def _checked(check: Callable[[str], str]) -> BeforeValidator:
+    """Run `check` on strings; pydantic gives its message the key's place."""
+
+    def run(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return check(value)
+        except QBenchError as error:
+            raise ValueError(str(error)) from error
+
+    return BeforeValidator(run)
+
+
+def _granularity(text: str) -> str:
+    token = parse_granularity(text).token
+    return {"t": "tensor", "c": "channel"}.get(token, token.replace("g", "group"))
+
+
+def _method(name: str) -> str:
+    from qbench.methods import METHODS
+
+    if name != "none" and name not in METHODS:
+        raise QBenchError(f"unknown method '{name}'{suggest(name, METHODS)}")
+    return name
+
+
+def _peer(name: str) -> str:
+    from qbench.peers import PEERS
+
+    if name != "qbench" and name not in PEERS:
+        raise QBenchError(f"unknown peer '{name}'{suggest(name, PEERS)}")
+    return name
+
+
+def _reference(name: str) -> str:
+    if name == "qbench":
+        raise QBenchError("qbench is timed anyway; expected the name of a peer, such as onnxruntime-fp32")
+    return _peer(name)
+
+
+def _edges(text: str) -> str:
+    return "" if text in ("", "same") else parse_spec(text).token
+
+
+Word = Annotated[str, Field(min_length=1)]
+PlainName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
+Bits = Annotated[int, Field(ge=1, le=8)]
+Seed = Annotated[int, Field(ge=0)]
+ScopeName = Literal["weights", "activations", "full"]
+Measure = Literal["accuracy", "speed", "layers"]
+Spec = Annotated[Word, _checked(lambda text: parse_spec(text).token)]
+Edges = Annotated[str, _checked(_edges)]
+GranularityName = Annotated[Word, _checked(_granularity)]
+Method = Annotated[Word, _checked(_method)]
+Backend = Annotated[Word, _checked(_peer)]
+Reference = Annotated[Word, _checked(_reference)]

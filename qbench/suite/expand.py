@@ -1,0 +1,203 @@
+"""Suite -> trials: the product of each sweep's axes, with the reason beside every cell that cannot be run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from itertools import product
+from typing import Any
+
+from qbench.core.facts import spec_facts
+from qbench.core.granularity import PerTensor, parse_granularity
+from qbench.core.spec import FLOAT, LayerSpec, QuantSpec, Scope, activation_uniform, parse_spec, weight_uniform
+from qbench.core.trial import Trial
+from qbench.errors import QBenchError, SuiteError, suggest
+from qbench.suite.axes import Measure
+from qbench.suite.filter import parse_filter
+from qbench.suite.schema import Cell, Suite, Sweep
+
+Supports = Callable[[str, LayerSpec], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A trial, what is measured of it, and why it cannot be run ("" when it can)."""
+
+    trial: Trial
+    measure: tuple[Measure, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One point of a product: what its spec shall be, or why the method has none."""
+
+    spec: LayerSpec
+    method: str
+    edges: str
+    seed: int
+    variant: str
+    backend: str
+    reason: str = ""
+
+
+def expand(suite: Suite, layer_names: Sequence[str], supports: Supports | None = None) -> tuple[Planned, ...]:
+    """Return the trials of `suite` in order; the fp32 baseline is always the first, whatever the filter says.
+
+    Args:
+        suite: a checked suite.
+        layer_names: the network's layers in order, for `layers: each` and globs.
+        supports: method name and spec -> why it cannot be done, or None; the default asks `qbench.methods`.
+
+    Raises:
+        SuiteError: a name or glob of `layers` matches no layer, or edges are asked for single layers.
+    """
+    ask = supports or method_supports
+    keep = parse_filter(suite.filter) if suite.filter else None
+    planned = [_baseline(suite)]
+    for sweep in suite.sweeps:
+        unique: dict[str, Planned] = {}
+        for item in _sweep_trials(suite, sweep, layer_names, ask):
+            unique.setdefault(item.trial.key, item)
+        planned += [item for item in unique.values() if keep is None or keep(item.trial)]
+    return tuple(planned)
+
+
+def method_supports(method: str, spec: LayerSpec) -> str | None:
+    """Return why `method` cannot do `spec`, or None."""
+    reason: str | None = _method(method).supports(spec)
+    return reason
+
+
+def _baseline(suite: Suite) -> Planned:
+    asked = {measure for sweep in suite.sweeps for measure in sweep.measure}
+    measure: tuple[Measure, ...] = ("accuracy", "speed") if asked & {"speed", "layers"} else ("accuracy",)
+    trial = Trial(
+        sweep="baseline",
+        model=suite.model,
+        data=suite.data,
+        layers="all",
+        spec="w32-a32",
+        method="none",
+        calibration=suite.calibration.samples,
+        seed=suite.calibration.seed,
+        batch_sizes=suite.timing.batch_sizes if "speed" in measure else (),
+    )
+    return Planned(trial, measure)
+
+
+def _sweep_trials(suite: Suite, sweep: Sweep, layer_names: Sequence[str], supports: Supports) -> Iterator[Planned]:
+    layers = _layers(sweep, layer_names)
+    timed = bool({"speed", "layers"} & set(sweep.measure))
+    for cell in sweep.cells():
+        for choice, layer in product(list(_choices(suite, cell)), layers):
+            if choice.edges and layer != "all":
+                raise SuiteError(f"sweep '{sweep.name}': 'edges' goes with 'layers: all', not with single layers")
+            trial = Trial(
+                sweep=sweep.name,
+                model=suite.model,
+                data=suite.data,
+                layers=layer,
+                spec=choice.spec.token,
+                edges="" if choice.edges == choice.spec.token else choice.edges,
+                method=choice.method,
+                calibration=suite.calibration.samples,
+                seed=choice.seed,
+                variant=choice.variant,
+                batch_sizes=suite.timing.batch_sizes if timed else (),
+                backend=choice.backend,
+            )
+            if not any(_matches(trial, pattern) for pattern in sweep.exclude):
+                yield Planned(trial, sweep.measure, choice.reason or _why_not(choice, supports))
+
+
+def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
+    chosen: list[str] = []
+    for word in sweep.layers:
+        if word == "all":
+            found = ["all"]
+        elif word == "each":
+            found = list(layer_names)
+        else:
+            found = [name for name in layer_names if fnmatchcase(name, word)]
+        if not found:
+            raise SuiteError(f"sweep '{sweep.name}': no layer is named '{word}'{suggest(word, layer_names)}")
+        chosen += found
+    return tuple(dict.fromkeys(chosen))
+
+
+def _choices(suite: Suite, cell: Cell) -> Iterator[_Choice]:
+    seeds = cell.seed or (suite.calibration.seed,)
+    rest = list(product(cell.edges or ("",), seeds, cell.variant or ("auto",), cell.backend or ("qbench",)))
+    for method in cell.method or ():
+        for spec, reason in _specs(cell, method):
+            for edges, seed, variant, backend in rest:
+                yield _Choice(spec, method, edges, seed, variant, backend, reason)
+
+
+def _specs(cell: Cell, method: str) -> Iterator[tuple[LayerSpec, str]]:
+    """Yield each spec of `cell`, with the reason when `method` has no format of that width."""
+    if cell.spec:
+        yield from (_resolved(parse_spec(token), method) for token in cell.spec)
+        return
+    scopes: tuple[Scope, ...] = cell.scope or ("full",)
+    for scope, bits, grain in product(scopes, cell.bits or (), cell.granularity or ("channel",)):
+        for activation_bits in (cell.activation_bits or (bits,)) if scope == "full" else (bits,):
+            yield _spec(scope, method, (bits, activation_bits), grain)
+
+
+def _resolved(spec: LayerSpec, method: str) -> tuple[LayerSpec, str]:
+    """Return what the widths of `spec` mean to `method`, or `spec` itself and why they mean nothing."""
+    if method == "none":
+        return spec, ""
+    from qbench.methods import method_spec
+
+    try:
+        return method_spec(_method(method), spec), ""
+    except QBenchError as error:
+        return spec, str(error)
+
+
+def _spec(scope: Scope, method: str, bits: tuple[int, int], grain: str) -> tuple[LayerSpec, str]:
+    weights, activations, reason = FLOAT, FLOAT, ""
+    if scope in ("weights", "full"):
+        try:
+            weights = QuantSpec(_method(method).weight_format(bits[0]), parse_granularity(grain))
+        except QBenchError as error:
+            weights, reason = QuantSpec(weight_uniform(bits[0]), parse_granularity(grain)), str(error)
+    if scope in ("activations", "full"):
+        try:
+            activations = QuantSpec(_method(method).activation_format(bits[1]), PerTensor())
+        except QBenchError as error:
+            activations, reason = QuantSpec(activation_uniform(bits[1]), PerTensor()), reason or str(error)
+    return LayerSpec(weights, activations), reason
+
+
+@cache
+def _method(name: str) -> Any:
+    from qbench.methods import METHODS
+
+    part = METHODS.load(name)
+    return part() if isinstance(part, type) else part
+
+
+def _why_not(choice: _Choice, supports: Supports) -> str:
+    """Return why the method cannot do the spec or the edges' spec, or ""."""
+    if choice.method == "none":
+        return "" if choice.spec.scope == "none" else "the method 'none' quantizes nothing"
+    asked = [(choice.spec, "")]
+    if choice.edges:
+        asked.append(_resolved(parse_spec(choice.edges), choice.method))
+    return next((why for spec, reason in asked if (why := reason or supports(choice.method, spec))), "")
+
+
+def _matches(trial: Trial, pattern: Cell) -> bool:
+    """Return whether every axis that `pattern` names holds the trial's value."""
+    facts: dict[str, Any] = {**spec_facts(trial)}
+    for axis, allowed in pattern:
+        value = facts[axis] if axis in facts else getattr(trial, axis)
+        if allowed is not None and value not in allowed:
+            return False
+    return True

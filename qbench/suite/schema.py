@@ -1,0 +1,217 @@
+"""What a suite may say: the typed, frozen form of the YAML file. Every key's meaning stands here, once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from qbench.errors import SuiteError
+from qbench.suite.axes import (
+    Backend,
+    Bits,
+    Edges,
+    GranularityName,
+    ListOf,
+    Measure,
+    Method,
+    PlainName,
+    Reference,
+    ScopeName,
+    Seed,
+    Spec,
+    Word,
+)
+from qbench.suite.filter import parse_filter
+
+
+class Strict(BaseModel):
+    """A mapping of the suite file: unknown keys and mistaken types are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Calibration(Strict):
+    """Which images the ranges of activations are chosen on."""
+
+    samples: Annotated[int, Field(ge=1)] = 512
+    """Number of calibration images; they are never among the evaluation images."""
+    seed: Seed = 0
+    """Draw of the calibration images, and of every other random choice."""
+
+
+class Target(Strict):
+    """What counts as kept, as a test of non-inferiority against fp32."""
+
+    metric: Literal["top1"] = "top1"
+    """The score that must be kept."""
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.99
+    """Share of the fp32 score that must be kept."""
+
+
+class Timing(Strict):
+    """How trials with the measure `speed` or `layers` are timed."""
+
+    batch_sizes: ListOf[Annotated[int, Field(ge=1)]] = (1, 256)
+    """Images a call."""
+    precision: Annotated[float, Field(gt=0, le=0.5)] = 0.02
+    """Stop when the relative half width of the median's 95 % interval is below this."""
+    seconds_a_cell: Annotated[float, Field(gt=0)] = 1.5
+    """Stop at the latest after this many seconds a timed cell."""
+    references: tuple[Reference, ...] = ()
+    """Other libraries that run the network in turns with qbench, e.g. `onnxruntime-fp32`."""
+
+
+class Cell(Strict):
+    """Values of axes: cells to add (`include`), or to leave out (`exclude`, where every named axis must match)."""
+
+    scope: ListOf[ScopeName] | None = None
+    """What is quantized: `weights`, `activations` or `full` (both)."""
+    bits: ListOf[Bits] | None = None
+    """Width of what the scope quantizes; with the scope `full`, of both."""
+    activation_bits: ListOf[Bits] | None = None
+    """Width of the activations where it differs from `bits`; only with the scope `full`."""
+    granularity: ListOf[GranularityName] | None = None
+    """Which weights share a scale: `tensor`, `channel`, or `groupN` with N a multiple of 16."""
+    spec: ListOf[Spec] | None = None
+    """Tokens such as `w4g32-a8t`, instead of scope, bits and granularity."""
+    edges: ListOf[Edges] | None = None
+    """Token of the first and last layer; `same` (the default) gives them no exception."""
+    method: ListOf[Method] | None = None
+    """How ranges and codes are chosen (`qbench list methods`)."""
+    seed: ListOf[Seed] | None = None
+    """Draws; the default is `calibration.seed`."""
+    variant: ListOf[Word] | None = None
+    """Kernel variants to pin; the default `auto` takes the best on this machine."""
+    backend: ListOf[Backend] | None = None
+    """Who runs the network: `qbench` (the default) or a peer (`qbench list peers`)."""
+
+    @property
+    def names_a_width(self) -> bool:
+        """Whether `bits` or `spec` is given."""
+        return bool(self.bits or self.spec)
+
+    def check_complete(self) -> None:
+        """Raise ValueError unless method and width are given, and the width only once."""
+        if not self.method:
+            raise ValueError("expected the key 'method', in the sweep or in each cell of 'include'")
+        if not self.names_a_width:
+            raise ValueError("expected the key 'bits' or 'spec', in the sweep or in each cell of 'include'")
+        twice = [axis for axis in _WIDTH if getattr(self, axis)]
+        if self.spec and twice:
+            raise ValueError(f"'spec' already says what '{twice[0]}' would; write one of the two")
+
+    def overlaid(self, other: Cell) -> Cell:
+        """Return this cell with the axes that `other` names in place of its own; `spec` displaces widths, and back."""
+        named = {axis: value for axis, value in other if value is not None}
+        kept = {axis: value for axis, value in self if value is not None}
+        displaced = _WIDTH if "spec" in named else ("spec",) if named.keys() & set(_WIDTH) else ()
+        return Cell(**{axis: value for axis, value in (kept | named).items() if axis in named or axis not in displaced})
+
+
+_WIDTH = ("scope", "bits", "activation_bits", "granularity")
+
+
+class SweepHead(Strict):
+    """The keys of a sweep that are not axes; apart from them, so that they come first when a suite is written out."""
+
+    name: PlainName
+    """Name of the sweep; the first part of its trials' keys."""
+    measure: ListOf[Measure] = ("accuracy",)
+    """`accuracy`, `speed` (the network's throughput), `layers` (a table of times a layer)."""
+    layers: ListOf[Word] = ("all",)
+    """`all`; `each` for one trial a layer; or names and globs, one trial for each layer that matches."""
+
+
+class Sweep(Cell, SweepHead):
+    """A product of axes, plus the cells of `include`, minus those of `exclude`."""
+
+    include: tuple[Cell, ...] = ()
+    """Added cells; an axis that a cell leaves out takes the sweep's values."""
+    exclude: tuple[Cell, ...] = ()
+    """Cells to leave out, of the product and of `include`."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Sweep:
+        if self.name == "baseline":
+            raise ValueError("the name 'baseline' is taken by the fp32 row")
+        for cell in self.cells():
+            cell.check_complete()
+        return self
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Return the products to expand: the sweep's own, when it names a width, then one for each `include`."""
+        own = Cell(**{axis: getattr(self, axis) for axis in Cell.model_fields})
+        added = tuple(own.overlaid(cell) for cell in self.include)
+        return (own, *added) if own.names_a_width or not added else added
+
+
+class Suite(Strict):
+    """A whole suite, resolved: base suites merged, values of the command line in place."""
+
+    name: PlainName
+    """Name of the suite, and of its folder under `results/`."""
+    title: str = ""
+    """A line for people."""
+    model: Word
+    """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
+    data: Word
+    """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
+    data_limit: Annotated[int, Field(ge=1)] | None = None
+    """Evaluate on the first so many images only."""
+    calibration: Calibration = Calibration()
+    threads: Annotated[int, Field(ge=1)] = 2
+    """Threads of every network that is run."""
+    target: Target = Target()
+    timing: Timing = Timing()
+    filter: str | None = None
+    """Keep only trials for which this holds, e.g. `bits <= 4 and method == mse`; `--filter` sets it."""
+    sweeps: Annotated[tuple[Sweep, ...], Field(min_length=1)]
+    """What is tried."""
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @field_validator("filter")
+    @classmethod
+    def _check_filter(cls, text: str | None) -> str | None:
+        try:
+            return None if text is None else parse_filter(text).text
+        except SuiteError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _check(self) -> Suite:
+        names = [sweep.name for sweep in self.sweeps]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"two sweeps are named '{doubled[0]}'")
+        return self
+
+    def model_source(self) -> str:
+        """Return what names the network: a packaged name as written, or the path of an ONNX file."""
+        return self._beside(self.model, ".onnx")
+
+    def data_source(self) -> str:
+        """Return what names the data: a known name as written, or the path of an .npz file."""
+        return self._beside(self.data, ".npz")
+
+    def _beside(self, word: str, suffix: str) -> str:
+        return str(self._folder / word) if word.lower().endswith(suffix) else word
+
+    @property
+    def text(self) -> str:
+        """The resolved suite as YAML, without the keys that keep their default."""
+        data = self.model_dump(mode="json", exclude_defaults=True)
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what the suite means: comments, order of keys and written-out defaults make no difference."""
+        data: dict[str, Any] = self.model_dump(mode="json")
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,50 @@
+"""The network of all tracked numbers, quantized and compiled, and how long it is timed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from qbench.engine import Session, build_session
+from qbench.kernels.jit import source_hash
+from qbench.runner.affinity import pinned
+from qbench.runner.clock import Clock
+from qbench.runner.lock import timing
+from qbench.runner.phases import Phases
+from qbench.runner.sampling import Rules
+from qbench.runner.trial import quantize_trial
+from qbench.runner.workbench import Workbench
+from qbench.suite import Suite, expand
+
+VERSION = source_hash()
+THREADS = 2
+RULES = Rules(precision=0.02, seconds_a_cell=0.7)
+METHODS = {"w8c-a8t": "mse", "w4c-a8t": "mse", "wtc-a8t": "ternary", "wbc-abt": "binary"}
+
+
+def workbench() -> Workbench:
+    """Return the packaged network and images, with a sweep for each tracked spec."""
+    sweeps = tuple(
+        {"name": f"tracked-{number}", "spec": (spec,), "method": (method,)}
+        for number, (spec, method) in enumerate(METHODS.items())
+    )
+    facts = {"name": "tracked", "model": "resnet20", "data": "cifar10-shard", "threads": THREADS, "sweeps": sweeps}
+    return Workbench(Suite.model_validate(facts))
+
+
+def sessions(bench: Workbench) -> dict[str, Session]:
+    """Return the network quantized by each tracked spec, with everything compiled."""
+    found = {}
+    for planned in expand(bench.suite, [layer.name for layer in bench.network.layers])[1:]:
+        weights, activations = quantize_trial(planned.trial, bench, Phases(Clock()))
+        session = build_session(bench.network, weights, activations, threads=THREADS)
+        session.compile()
+        found[planned.trial.spec] = session
+    return found
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Have the machine, and as many cores as there are threads, to ourselves."""
+    with timing(), pinned(THREADS):
+        yield

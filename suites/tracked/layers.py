@@ -1,0 +1,66 @@
+"""Kernels as the network uses them: one convolution at a time, all specs in turns with the machine's own ceilings."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+
+from qbench.kernels import ceiling
+from qbench.metrics import speed
+from qbench.runner.clock import Clock
+from qbench.runner.layer_speed import LayerTeam
+from qbench.runner.sampling import Cell, interleave
+
+from .bench import RULES, THREADS, VERSION, alone, sessions, workbench
+
+BATCH = 256
+LAYERS = ("stem", "blocks.0.conv1", "blocks.4.conv1", "blocks.7.conv1")
+CEILINGS = {"int8": ceiling.int8_dot, "popcount": ceiling.popcount}
+SWEEPS = 20_000
+
+Values = dict[str, float]
+
+
+def setup_cache() -> Values:
+    """Return every tracked number of this module, e.g. `gops stem w8c-a8t`."""
+    bench, found, clock = workbench(), {}, Clock()
+    with ExitStack() as stack:
+        teams = {spec: LayerTeam(ready, bench.inputs[:1], stack) for spec, ready in sessions(bench).items()}
+        for layer in LAYERS:
+            cells = [Cell(name, partial(loop, SWEEPS), 1, loop(1) * SWEEPS) for name, loop in CEILINGS.items()]
+            for spec, team in teams.items():
+                call, turns = team.call(layer, BATCH, clock=clock)
+                operations = turns * BATCH * bench.network.operations(layer)
+                cells.append(Cell(spec, call, turns * BATCH, operations, THREADS))
+            with alone():
+                measured = interleave(f"layer/{layer}/batch{BATCH}", cells, RULES, clock=clock)
+            rows = {measurement.cell: measurement for measurement in measured}
+            for spec in teams:
+                row, limit = rows[spec], rows["popcount" if spec == "wbc-abt" else "int8"]
+                found[f"gops {layer} {spec}"] = speed.gops(row) or 0.0
+                share = speed.paired_ratio(limit.samples_s, row.samples_s).ratio * row.operations
+                found[f"share {layer} {spec}"] = 100.0 * share / (limit.operations * THREADS)
+    return found
+
+
+setup_cache.timeout = 600  # type: ignore[attr-defined]
+
+
+class Layers:
+    """One layer at batch 256 on two threads; a ceiling is that of one thread, doubled."""
+
+    params = (
+        ["stem", "blocks.0.conv1", "blocks.4.conv1", "blocks.7.conv1"],
+        ["w8c-a8t", "w4c-a8t", "wtc-a8t", "wbc-abt"],
+    )
+    param_names = ("layer", "spec")
+    version = VERSION
+
+    def track_gops(self, values: Values, layer: str, spec: str) -> float:
+        return values[f"gops {layer} {spec}"]
+
+    def track_share_of_ceiling(self, values: Values, layer: str, spec: str) -> float:
+        return values[f"share {layer} {spec}"]
+
+    track_gops.unit = "Gop/s"  # type: ignore[attr-defined]
+    track_share_of_ceiling.unit = "%"  # type: ignore[attr-defined]
