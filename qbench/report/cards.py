@@ -1,0 +1,102 @@
+"""The headline and the cards under it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from qbench.report import words
+from qbench.report.answer import Answer
+from qbench.report.rows import FP32, INT8, Row
+from qbench.report.view import RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number that matters, what it is, and what stands behind it."""
+
+    title: str
+    value: str
+    lines: tuple[str, ...]
+    tone: str = ""
+
+
+def headline(view: RunView, answer: Answer) -> str:
+    """Return the answer to "how low can it go?" in one sentence."""
+    row = answer.headline
+    if row is None:
+        return f"No quantized row of this run is shown to keep {view.keep_text} of fp32's accuracy."
+    parts = [f"{row.label} keeps {view.keep_text} of fp32's accuracy in {words.size(row.value('packed_bytes'))}"]
+    ratio = _smaller(row, view)
+    if ratio:
+        parts.append(f"{ratio} smaller than fp32")
+    timed = view.timed_twin(row)
+    speedup = timed.speedup(view.batches[-1], FP32) if timed and view.batches else None
+    if speedup and speedup.value:
+        parts.append(f"at {words.times(speedup.value)} the speed of onnxruntime fp32")
+    return ", ".join(parts) + "."
+
+
+def cards(view: RunView, answer: Answer) -> Iterator[Card]:
+    """Yield the cards, those that the run has an answer for."""
+    if answer.smallest_integer is not None:
+        card = _smallest(f"smallest in integers that keeps {view.keep_text}", answer.smallest_integer, view)
+        if answer.unsure:
+            count, images = len(answer.unsure), words.number(view.header.data.images, 0)
+            more = f"{count} smaller {'row is' if count == 1 else 'rows are'} unsure on {images} images"
+            card = replace(card, lines=(*card.lines, more))
+        yield card
+    if answer.smallest is not None and answer.smallest is not answer.smallest_integer:
+        yield _smallest(f"smallest in any arithmetic that keeps {view.keep_text}", answer.smallest, view)
+    if answer.fastest is not None:
+        yield _fastest(answer.fastest, view)
+    if view.baseline is not None:
+        yield _baseline(view.baseline, view)
+    counts = Counter(row.result.status for row in view.rows)
+    told = ", ".join(f"{counts[status]} {status}" for status in ("ok", "skipped", "failed") if counts[status])
+    lines = (told, words.duration(view.header.seconds))
+    yield Card("trials", words.number(len(view.rows), 0), lines, "bad" if counts["failed"] else "")
+
+
+def _smallest(title: str, row: Row, view: RunView) -> Card:
+    lines = [row.label, _accuracy(row)]
+    ratio = _smaller(row, view)
+    if ratio:
+        bits = words.number(row.value("bits_per_weight"))
+        lines.append(f"{ratio} smaller than fp32, {bits} bits a weight")
+    return Card(title, words.size(row.value("packed_bytes")), tuple(lines), "good")
+
+
+def _fastest(row: Row, view: RunView) -> Card:
+    batch = view.batches[-1]
+    rate = row.images_per_s(batch)
+    lines = [row.label]
+    for peer in (FP32, INT8):
+        ratio = row.speedup(batch, peer)
+        if ratio is not None and ratio.value is not None:
+            lines.append(f"{words.times(ratio.value)} {peer} [{words.interval(ratio)}]")
+    value = words.rate(rate.value if rate else None)
+    return Card(f"fastest that keeps {view.keep_text}, images/s, batch {batch}", value, tuple(lines), "good")
+
+
+def _baseline(row: Row, view: RunView) -> Card:
+    top1 = row.metric("top1_percent")
+    lines = [f"95 % interval {words.interval(top1)}", words.size(row.value("packed_bytes"))]
+    rate = row.images_per_s(view.batches[-1]) if view.batches else None
+    if rate is not None:
+        lines.append(f"{words.rate(rate.value)} images/s in qbench, batch {view.batches[-1]}")
+    return Card("fp32 baseline, top-1", f"{words.number(top1.value if top1 else None)} %", tuple(lines))
+
+
+def _accuracy(row: Row) -> str:
+    drop = row.metric("top1_drop_points")
+    interval = f" [{words.interval(drop)}]" if drop else ""
+    top1 = words.number(row.value("top1_percent"))
+    return f"top-1 {top1} %, drop {words.number(drop.value if drop else None)}{interval}"
+
+
+def _smaller(row: Row, view: RunView) -> str:
+    """Return how many times smaller than fp32, or "" when a size is missing."""
+    packed, whole = row.value("packed_bytes"), view.baseline.value("packed_bytes") if view.baseline else None
+    return words.times(whole / packed) if packed and whole else ""

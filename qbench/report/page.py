@@ -1,0 +1,132 @@
+"""The page: what the template is given, and the one self-contained HTML file that comes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from qbench.metrics import METRICS, kind
+from qbench.report import layer_table, machine, table, words
+from qbench.report.answer import Answer, find
+from qbench.report.cards import Card, cards, headline
+from qbench.report.figures import Drawn
+from qbench.report.floor import Pair, pairs
+from qbench.report.rows import Row
+from qbench.report.side import side_by_side
+from qbench.report.table import Table
+from qbench.report.view import RunView
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Everything that the page says about one run."""
+
+    view: RunView
+    answer: Answer
+    headline: str
+    cards: tuple[Card, ...]
+    banners: tuple[tuple[str, str], ...]
+    machine: tuple[tuple[str, str], ...]
+    ceilings: tuple[tuple[str, str], ...]
+    plots: tuple[Drawn, ...]
+    floor: tuple[Pair, ...]
+    trials: Table
+    layers: tuple[tuple[Row, Table], ...]
+    absent: tuple[tuple[str, str, tuple[str, ...]], ...]
+    calibration: str
+    stops: str
+
+
+def section(view: RunView, plots: Sequence[Drawn]) -> Section:
+    """Return what the page says about a run."""
+    answer = find(view)
+    return Section(
+        view,
+        answer,
+        headline(view, answer),
+        tuple(cards(view, answer)),
+        tuple(banners(view)),
+        tuple(machine.facts(view.header)),
+        tuple(machine.ceilings(view.header)),
+        tuple(plots),
+        tuple(pairs(view)),
+        table.trials(view),
+        tuple(layer_table.layers(view)),
+        tuple(_absent(view)),
+        calibration(view),
+        stops(view),
+    )
+
+
+def banners(view: RunView) -> list[tuple[str, str]]:
+    """Return (tone, sentence) for everything that a reader should know before believing the numbers."""
+    header, found = view.header, []
+    if header.unstable:
+        moved = machine.canary_move(header)
+        found.append(
+            ("bad", f"This machine was not steady while it was timed{moved}. Believe paired ratios, not times.")
+        )
+    if not header.finished:
+        found.append(("warn", "This run is not finished: rows are missing. The same command continues it."))
+    if header.quick:
+        found.append(("warn", "A quick run: fewer samples and wider intervals than a whole one."))
+    failed = sum(row.result.status == "failed" for row in view.rows)
+    if failed:
+        found.append(
+            ("bad", f"{failed} {'trial' if failed == 1 else 'trials'} failed; the reasons stand below the table.")
+        )
+    if view.alarmed:
+        rows = "1 row raises" if len(view.alarmed) == 1 else f"{len(view.alarmed)} rows raise"
+        found.append(("warn", f"{rows} an alarm; see the table's last column."))
+    if view.baseline is None:
+        found.append(("bad", "The fp32 row is missing: nothing is compared with it."))
+    return found
+
+
+def calibration(view: RunView) -> str:
+    """Return the number of calibration images, or the numbers where trials differ."""
+    return ", ".join(str(count) for count in sorted({row.result.trial.calibration for row in view.rows}))
+
+
+def stops(view: RunView) -> str:
+    """Return why sampling stopped and how often, e.g. `precise (81), time cap (6)`; "" when nothing was timed."""
+    reasons = Counter(m.stop for row in view.rows for m in row.result.measurements if m.stop)
+    return ", ".join(f"{word} ({count})" for word, count in reasons.most_common())
+
+
+def render(sections: Sequence[Section]) -> str:
+    """Return the page's HTML: one run, or several side by side in the order given."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names: dict[str, Any] = {
+        "sections": sections,
+        "side": side_by_side([one.view for one in sections]) if len(sections) > 1 else None,
+        "metrics": [kind(name) for name in METRICS],
+        "words": words,
+        "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        "script": Markup((_TEMPLATES / "table.js").read_text(encoding="utf-8")),
+        "Markup": Markup,
+        "plot_names": list(dict.fromkeys(plot.name for one in sections for plot in one.plots)),
+    }
+    return environment.get_template("page.html.j2").render(names)
+
+
+def _absent(view: RunView) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return (status, reason, keys) of rows that did not run, failed ones first, equal reasons together."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in sorted(view.absent, key=lambda row: row.result.status):
+        found.setdefault((row.result.status, row.result.reason), []).append(row.result.trial.key)
+    return [(status, reason, tuple(keys)) for (status, reason), keys in found.items()]

@@ -1,0 +1,180 @@
+"""Accuracy against bits: one panel a scope, one line a method, or one line a granularity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from qbench.metrics.accuracy import newcombe
+from qbench.report.labels import label_ends
+from qbench.report.plots import scale
+from qbench.report.plots.plot import Plot
+from qbench.report.rows import Row
+from qbench.report.style import (
+    AMBER,
+    BLUE,
+    GREEN,
+    MUTED,
+    ORANGE,
+    PAPER,
+    PURPLE,
+    Layout,
+    Margins,
+    method_style,
+    narrower,
+    panel_title,
+    panels,
+)
+from qbench.report.view import WIDTHS, RunView, in_bits, panel_names
+
+_GRAINS = {"per tensor": (ORANGE, "s"), "per channel": (BLUE, "o")}
+_GROUPS = ((GREEN, "D"), (PURPLE, "^"), (AMBER, "v"))
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line: width -> mean top-1 over draws."""
+
+    name: str
+    colour: str
+    marker: str
+    points: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One scope."""
+
+    title: str
+    series: tuple[Series, ...]
+
+
+def by_method(view: RunView) -> Plot | None:
+    """Return accuracy against bits by method, at the granularity that most methods share."""
+    rows = [row for row in view.network if not row.result.trial.edges]
+    grain = _commonest(rows, lambda row: row.granularity, lambda row: row.method)
+    rows = [row for row in rows if row.spec.scope == "activations" or row.granularity == grain]
+    known = sorted({row.method for row in rows})
+    drawn = _panels(rows, lambda row: row.method, lambda name: method_style(name, known))
+    if not drawn:
+        return None
+    title, best = "No method stands out: on so many images they cannot be told apart", _contrast(drawn)
+    if best is not None and _told_apart(best[2], view.header.data.images):
+        panel, width, reached = best
+        ranked = sorted(reached, key=lambda name: reached[name])
+        title = (
+            f"At {in_bits(width)} the method decides: {ranked[-1]} reaches {_percent(reached[ranked[-1]])}, "
+            f"{ranked[0]} {_percent(reached[ranked[0]])} ({panel})"
+        )
+    subtitle = f"{view.conditions}; weights {grain}. Bits fall from left to right. {scale.NOTE}"
+    return Plot("accuracy_by_method", title, subtitle, lambda layout: _draw(view, drawn, layout, title, subtitle))
+
+
+def by_granularity(view: RunView) -> Plot | None:
+    """Return accuracy against bits by granularity of the weights, with the method that most granularities share."""
+    rows = [row for row in view.network if row.spec.scope != "activations" and not row.result.trial.edges]
+    method = _commonest(rows, lambda row: row.method, lambda row: row.granularity)
+    rows = [row for row in rows if row.method == method]
+    groups = sorted({row.granularity for row in rows} - set(_GRAINS), key=lambda text: -int(text.split()[-1]))
+    styles = _GRAINS | {name: _GROUPS[i % len(_GROUPS)] for i, name in enumerate(groups)}
+    drawn = tuple(p for p in _panels(rows, lambda row: row.granularity, lambda n: styles[n]) if len(p.series) > 1)
+    best = _contrast(drawn)
+    if best is None:
+        return None
+    panel, width, reached = best
+    told = (
+        "Scales matter at low bits: "
+        if _told_apart(reached, view.header.data.images)
+        else "No granularity stands out: "
+    )
+    parts = ", ".join(f"{name} {_percent(reached[name])}" for name in sorted(reached, key=lambda name: reached[name]))
+    title = f"{told}{panel} at {in_bits(width)} reach {parts}"
+    subtitle = f"{view.conditions}; method {method}. Bits fall from left to right. {scale.NOTE}"
+    return Plot("accuracy_by_granularity", title, subtitle, lambda layout: _draw(view, drawn, layout, title, subtitle))
+
+
+def _commonest(rows: Sequence[Row], key: Callable[[Row], str], other: Callable[[Row], str]) -> str:
+    """Return the value of `key` that comes with most values of `other`, `mse` and per channel winning ties."""
+    counts = Counter(name for name, _ in {(key(row), other(row)) for row in rows} if name)
+    return max(counts, key=lambda name: (counts[name], name in ("mse", "per channel"), name), default="")
+
+
+def _panels(
+    rows: Sequence[Row], key: Callable[[Row], str], style: Callable[[str], tuple[str, str]]
+) -> tuple[Panel, ...]:
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for row in rows:
+        for panel in panel_names(row):
+            points = found.setdefault(panel, {}).setdefault(key(row), {})
+            points.setdefault(row.width, []).append(row.value("top1_percent") or 0.0)
+    made = []
+    for title, lines in found.items():
+        if max(len(points) for points in lines.values()) < 2:
+            continue
+        highest = min((width for points in lines.values() for width in points), key=WIDTHS.index)
+        # A lone point at the highest width says nothing about bits: it stands in the panel where its line goes on.
+        shown = {name: points for name, points in sorted(lines.items()) if set(points) != {highest}}
+        series = [Series(n, *style(n), {w: fmean(v) for w, v in p.items()}) for n, p in shown.items()]
+        made.append(Panel(title, tuple(series)))
+    return tuple(sorted(made, key=lambda p: (p.title != "weights only", "only" not in p.title, p.title)))
+
+
+def _contrast(drawn: Sequence[Panel]) -> tuple[str, str, dict[str, float]] | None:
+    """Return (panel, width, name -> top-1) where lines of the fullest panel lie furthest apart, from 3 bits up."""
+    panel = max(drawn, key=lambda p: len(p.series), default=None)
+    found: dict[str, dict[str, float]] = {}
+    for series in panel.series if panel else ():
+        for width, value in series.points.items():
+            found.setdefault(width, {})[series.name] = value
+    wide = {w: v for w, v in found.items() if len(v) > 1 and WIDTHS.index(w) <= WIDTHS.index("3")}
+    if panel is None or not wide:
+        return None
+    width = max(wide, key=lambda w: (len(wide[w]), max(wide[w].values()) - min(wide[w].values())))
+    return panel.title, width, wide[width]
+
+
+def _told_apart(reached: dict[str, float], images: int) -> bool:
+    """Return whether best and worst differ by more than so many images explain: Newcombe's interval excludes 0."""
+    low, high = (round(images * value / 100.0) for value in (min(reached.values()), max(reached.values())))
+    return newcombe(low, images, other_hits=high, other_count=images)[1] > 0.0
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}\N{NO-BREAK SPACE}%"
+
+
+def _draw(view: RunView, drawn: Sequence[Panel], layout: Layout, title: str, subtitle: str) -> Figure:
+    longest = max(len(series.name) for panel in drawn for series in panel.series)
+    right = max(0.98, 0.24 + 0.073 * longest)
+    margins = Margins(height=2.75, left=0.42, right=right)
+    columns = {1: 1, 2: 2, 3: 3, 4: 2}.get(len(drawn), 3)
+    margins = narrower(margins, layout, left=0.38, right=right)
+    figure, axes = panels(layout, margins, count=len(drawn), title=title, subtitle=subtitle, columns=columns)
+    fp32 = view.fp32_percent
+    values = [value for panel in drawn for series in panel.series for value in series.points.values()]
+    for panel, one in zip(drawn, axes, strict=True):
+        panel_title(one, panel.title)
+        _draw_panel(one, panel, values, fp32=fp32, keep=view.header.target_keep)
+        one.set_xlabel("bits", fontsize=8, color=MUTED, labelpad=2)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, values: Sequence[float], *, fp32: float | None, keep: float) -> None:
+    found = {width for series in panel.series for width in series.points}
+    order = [width for width in WIDTHS if width in found]
+    place = {width: float(index) for index, width in enumerate(order)}
+    axes.set_xlim(-0.3, len(order) - 0.75)
+    axes.set_xticks(list(place.values()), order)
+    scale.stretch(axes, values, fp32=fp32)
+    ends = scale.reference_lines(axes, fp32, keep)
+    for series in panel.series:
+        points = [(place[w], series.points[w]) for w in order if w in series.points]
+        x, y = [p[0] for p in points], [p[1] for p in points]
+        axes.plot(x, y, color=series.colour, lw=1.5, marker=series.marker, ms=4.6, mec=PAPER, mew=0.7, clip_on=False)
+        ends.append((x[-1], y[-1], series.name, series.colour))
+    label_ends(axes, ends)

@@ -1,0 +1,154 @@
+"""Accuracy against packed size: what is worth its bytes stands on the marked front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.transforms import Bbox
+
+from qbench.report.answer import find
+from qbench.report.plots import scale
+from qbench.report.plots.plot import Plot
+from qbench.report.rows import Row
+from qbench.report.style import (
+    AMBER,
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    PAPER,
+    PURPLE,
+    Layout,
+    Margins,
+    narrower,
+    panels,
+)
+from qbench.report.view import RunView
+from qbench.report.words import size
+
+KINDS = (
+    ("integer", BLUE, "o"),
+    ("dequantized", PURPLE, "s"),
+    ("simulated", AMBER, "D"),
+)
+
+
+def front(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that no other row beats in both packed size and top-1, from small to large."""
+    chosen: list[Row] = []
+    ranked = sorted(rows, key=lambda row: (row.value("packed_bytes") or 0.0, -(row.value("top1_percent") or 0.0)))
+    for row in ranked:
+        if not chosen or (row.value("top1_percent") or 0.0) > (chosen[-1].value("top1_percent") or 0.0):
+            chosen.append(row)
+    return chosen
+
+
+def plot(view: RunView) -> Plot | None:
+    """Return the scatter of all whole-network rows whose weights are quantized, or None for fewer than three."""
+    rows = [row for row in view.network if row.value("packed_bytes") is not None and row.spec.scope != "activations"]
+    if len(rows) < 3:
+        return None
+    title, answer, base = "No row is shown to keep " + view.keep_text + " of fp32", find(view).smallest, view.baseline
+    if answer is not None:
+        packed, whole = answer.value("packed_bytes") or 0.0, (base.value("packed_bytes") or 0.0) if base else 0.0
+        ratio = f", {whole / packed:.1f} times smaller than fp32" if whole and packed else ""
+        title = f"{answer.label} keeps {view.keep_text} of fp32 in {size(packed)}{ratio}"
+    subtitle = (
+        f"{view.conditions}, whole network. Packed bytes with scales, zero points and biases. "
+        f"Named points: nothing smaller is better. {scale.NOTE}"
+    )
+    return Plot("accuracy_against_size", title, subtitle, lambda layout: _draw(view, rows, layout, title, subtitle))
+
+
+def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtitle: str) -> Figure:
+    margins = Margins(height=3.9 if not layout.narrow else 3.6, left=0.5, right=0.35, top=0.5, bottom=0.48)
+    margins = narrower(margins, layout, left=0.38, right=0.15)
+    figure, (axes,) = panels(layout, margins, count=1, title=title, subtitle=subtitle)
+    best = front(rows)
+    axes.set_xscale("log")
+    sizes = [row.value("packed_bytes") or 1.0 for row in rows]
+    whole = view.baseline.value("packed_bytes") if view.baseline else None
+    axes.set_xlim(min(sizes) / 1.5, max([*sizes, whole or 0.0]) * 1.25)
+    scale.stretch(axes, [row.value("top1_percent") or 0.0 for row in rows], fp32=view.fp32_percent)
+    for _, height, text, ink in scale.reference_lines(axes, view.fp32_percent, view.header.target_keep):
+        above = ink == INK
+        axes.annotate(
+            text, (1, height), xycoords=("axes fraction", "data"), xytext=(0, 3.5 if above else -10),
+            textcoords="offset points", fontsize=7.5, color=ink, ha="right",
+        )  # fmt: skip
+    _ticks(axes)
+    for name, colour, marker in KINDS:
+        chosen = [row for row in rows if row.result.execution == name]
+        x = [row.value("packed_bytes") or 0.0 for row in chosen]
+        y = [row.value("top1_percent") or 0.0 for row in chosen]
+        axes.scatter(x, y, s=24, marker=marker, color=colour, alpha=0.75, linewidths=0.6, edgecolors=PAPER, zorder=3)
+    _draw_front(axes, best)
+    if whole and view.fp32_percent is not None:
+        axes.scatter([whole], [view.fp32_percent], s=34, marker="*", color=INK, zorder=4)
+    _legend(
+        axes,
+        [name for name, _, _ in KINDS if any(r.result.execution == name for r in rows)],
+    )
+    _name(axes, best)
+    return figure
+
+
+def _draw_front(axes: Axes, best: Sequence[Row]) -> None:
+    x = [row.value("packed_bytes") or 0.0 for row in best]
+    y = [row.value("top1_percent") or 0.0 for row in best]
+    axes.step([*x, axes.get_xlim()[1]], [*y, y[-1]], where="post", color=ORANGE, lw=1.3, zorder=2.5)
+    axes.scatter(x, y, s=58, facecolors="none", edgecolors=ORANGE, linewidths=1.3, zorder=4)
+
+
+def _name(axes: Axes, best: Sequence[Row]) -> None:
+    """Name the points of the front to their upper left, where nothing lies; a name that finds no room is left out."""
+    figure = axes.figure
+    points = 72.0 / figure.dpi
+    box = axes.get_window_extent()
+    taken: list[Bbox] = []
+    for row in sorted(best, key=lambda r: r.value("top1_percent") or 0.0, reverse=True):
+        at = (row.value("packed_bytes") or 0.0, row.value("top1_percent") or 0.0)
+        centre = axes.transData.transform(at) * points
+        width, height = 5.3 * len(row.label), 9.0
+        # To the upper left, ever higher; else to the lower right, among the beaten points.
+        for across, up in [*((-7, up) for up in (6, 18, 30, 42, 54, 66)), (8, -16)]:
+            left = centre[0] + across - (width if across < 0 else 0.0)
+            place = Bbox([[left, centre[1] + up], [left + width, centre[1] + up + height]])
+            inside = place.x0 > box.x0 * points - 26 and place.y1 < box.y1 * points + 30
+            if inside and not any(place.overlaps(other) for other in taken):
+                taken.append(place)
+                _annotate(axes, row.label, at, (across, up))
+                break
+
+
+def _annotate(axes: Axes, text: str, at: tuple[float, float], offset: tuple[float, float]) -> None:
+    axes.annotate(
+        text, at, xytext=offset, textcoords="offset points", ha="right" if offset[0] < 0 else "left", va="bottom",
+        fontsize=7.5, color=INK, zorder=5, bbox={"facecolor": PAPER, "alpha": 0.75, "linewidth": 0, "pad": 0.6},
+        arrowprops={"arrowstyle": "-", "color": ORANGE, "lw": 0.5, "shrinkA": 0, "shrinkB": 4},
+    )  # fmt: skip
+
+
+def _legend(axes: Axes, names: Sequence[str]) -> None:
+    """Write what the colours mean at the lower right, where only beaten points could be."""
+    styles = {name: (colour, marker) for name, colour, marker in KINDS}
+    lines = [("ran in integers" if name == "integer" else name, *styles[name]) for name in names]
+    for index, (text, colour, marker) in enumerate(reversed(lines)):
+        y = 0.045 + 0.058 * index
+        axes.scatter([0.985], [y], s=24, marker=marker, color=colour, transform=axes.transAxes, clip_on=False)
+        axes.annotate(
+            text, (0.985, y), xycoords="axes fraction", xytext=(-8, 0), textcoords="offset points",
+            ha="right", va="center", fontsize=8, color=colour,
+        )  # fmt: skip
+
+
+def _ticks(axes: Axes) -> None:
+    low, high = axes.get_xlim()
+    marks = [m * 10**e for e in range(2, 10) for m in (1, 2, 5) if low <= m * 10**e <= high]
+    axes.xaxis.set_major_locator(FixedLocator(marks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: size(value).replace(".00", "").replace(".0", "")))
+    axes.set_xlabel("packed size (logarithmic)", fontsize=8, color=MUTED, labelpad=3)

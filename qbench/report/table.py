@@ -1,0 +1,171 @@
+"""The table of all trials: columns, and one line of cells a trial. The numbers are the frame's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from qbench.core.trial import Metric
+from qbench.metrics import kind
+from qbench.report import words
+from qbench.report.rows import FP32, INT8, Row
+from qbench.report.view import RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading; `group` names the switch that shows and hides it."""
+
+    heading: str
+    group: str = ""
+    hint: str = ""
+    number: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A text, what it sorts by, a second line in small type, and a colour's name."""
+
+    text: str
+    sort: float | str | None = None
+    detail: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of a table, and the facts that filters look at."""
+
+    cells: tuple[Cell, ...]
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns and lines of equal length."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+
+    def values(self, fact: str) -> list[str]:
+        """Return the distinct values of a fact, in the order of their first line."""
+        return list(dict.fromkeys(line.facts[fact] for line in self.lines if line.facts.get(fact)))
+
+
+_SCORES = (
+    ("agreement_percent", "agreement", 2),
+    ("worst_class_percent", "worst class", 2),
+    ("logit_sqnr_db", "logit SQNR, dB", 1),
+    ("logit_kl_nats", "logit KL, nats", 4),
+    ("weight_sqnr_db", "weight SQNR, dB", 1),
+)
+_SIZES = (("theoretical_bytes", "in theory"), ("packed_bytes", "packed"), ("resident_bytes", "resident"))
+_TARGET_TONE = {"kept": "good", "lost": "bad", "unsure": "dim"}
+
+
+def trials(view: RunView) -> Table:
+    """Return one line a trial, as in the run's order."""
+    columns = [
+        Column(
+            "spec",
+            hint="w: weights, a: activations; bits or t, b; c per channel, t per tensor, gN per group",
+            number=False,
+        ),
+        Column("method", number=False),
+        Column("top-1, %", "accuracy", kind("top1_percent").doc),
+        Column("drop, points", "accuracy", kind("top1_drop_points").doc),
+        Column("p", "accuracy", kind("mcnemar_p").doc),
+        Column(f"keeps {view.keep_text}", "accuracy", "non-inferiority, paired, one-sided 5 %", number=False),
+        *(Column(title, "size", kind(name).doc) for name, title in _SIZES),
+        Column("bits a weight", "size", kind("bits_per_weight").doc),
+    ]
+    for batch in view.batches:
+        columns += [
+            Column(f"images/s, batch {batch}", "speed", kind("images_per_s").doc),
+            Column(f"{words.TIMES} fp32", "speed", f"paired speedup over {FP32}, batch {batch}"),
+            Column(f"{words.TIMES} int8", "speed", f"paired speedup over {INT8}, batch {batch}"),
+            Column("% of ceiling", "speed", kind("ceiling_share").doc),
+        ]
+    columns += [Column("scope", "more", "what is quantized", number=False)]
+    columns += [Column(title, "more", kind(name).doc) for name, title, _ in _SCORES]
+    columns += [
+        Column("execution", "machine", "the arithmetic that was scored, and timed", number=False),
+        Column("in integers", "machine", kind("integer_share").doc),
+        Column("kernels", "machine", number=False),
+        Column("status", "remarks", number=False),
+        Column("reason, alarms, notes", "remarks", number=False),
+    ]
+    return Table(tuple(columns), tuple(_trial(row, view) for row in view.rows))
+
+
+def _trial(row: Row, view: RunView) -> Line:
+    trial, result = row.result.trial, row.result
+    drop, target = row.metric("top1_drop_points"), row.target
+    own = "" if row.is_own else f" on {trial.backend}"
+    how = f"draw {trial.seed}" if row.ok and trial.seed else "" if row.ok else result.status
+    tone = {"ok": "", "failed": "bad"}.get(result.status, "dim")
+    cells = [
+        Cell(trial.spec, trial.spec, _which(row)),
+        Cell(f"{trial.method}{own}", trial.method, how, tone),
+        score(row.metric("top1_percent"), 2, interval=False),
+        score(drop, 2),
+        Cell(words.p_value(row.value("mcnemar_p")), row.value("mcnemar_p")),
+        Cell(target, target, tone=_TARGET_TONE.get(target, "")),
+        *(Cell(words.size(row.value(name)), row.value(name)) for name, _ in _SIZES),
+        Cell(words.number(row.value("bits_per_weight")), row.value("bits_per_weight")),
+    ]
+    cells += _speed(row, view)
+    cells += [Cell(row.spec.scope, row.spec.scope)]
+    cells += [score(row.metric(name), digits, interval=False) for name, _, digits in _SCORES]
+    share, execution = row.value("integer_share"), result.execution if row.ok else ""
+    cells += [
+        Cell(execution, execution, tone="good" if execution == "integer" else ""),
+        Cell(words.ABSENT if share is None else f"{words.number(100 * share, 1)} %", share),
+        Cell(kernels(row)),
+        Cell(result.status, result.status, tone=tone),
+        Cell(
+            "; ".join([result.reason, *result.alarms] if result.reason else result.alarms),
+            detail="; ".join(result.notes[:2]),
+        ),
+    ]
+    facts = {
+        "status": result.status,
+        "scope": row.spec.scope,
+        "method": trial.method,
+        "bits": row.width,
+        "sweep": trial.sweep,
+    }
+    return Line(tuple(cells), facts | {"layers": "whole network" if row.whole_network else "single layer"})
+
+
+def _speed(row: Row, view: RunView) -> list[Cell]:
+    cells = []
+    for batch in view.batches:
+        share = row.ceiling_share(batch)
+        rate = row.images_per_s(batch)
+        detail = "" if rate is None or rate.low is None else f"{words.rate(rate.low)} … {words.rate(rate.high)}"
+        cells += [Cell(words.rate(rate.value), rate.value, detail) if rate else Cell(words.ABSENT)]
+        cells += [score(row.speedup(batch, peer), 2) for peer in (FP32, INT8)]
+        cells += [Cell(words.number(share, 1), share)]
+    return cells
+
+
+def _which(row: Row) -> str:
+    """Return what of the network a row quantizes, where that is not all of it alike."""
+    trial = row.result.trial
+    ends = [f"ends {trial.edges}"] if trial.edges else []
+    return ", ".join([*([] if row.whole_network else [f"{trial.layers} alone"]), *ends])
+
+
+def score(metric: Metric | None, digits: int, *, interval: bool = True) -> Cell:
+    """Return a number with its interval below it, or a dash."""
+    if metric is None:
+        return Cell(words.ABSENT)
+    return Cell(words.number(metric.value, digits), metric.value, words.interval(metric, digits) if interval else "")
+
+
+def kernels(row: Row) -> str:
+    """Return the kernels that ran, with the number of layers each, most used first."""
+    return ", ".join(
+        f"{name} {words.TIMES} {count}" for name, count in Counter(row.result.kernels.values()).most_common()
+    )

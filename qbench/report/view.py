@@ -1,0 +1,157 @@
+"""A run as the report sees it: its rows, and the selections that plots and tables share. Nothing is drawn here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from qbench.report.rows import Row
+from qbench.results import Run, RunHeader, read_run
+from qbench.results.index import frame
+
+WIDTHS = ("32", "8", "7", "6", "5", "4", "3", "2", "T", "1", "B")
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run and its rows."""
+
+    run: Run
+    rows: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        """The run's id: the name of its folder."""
+        return self.run.folder.resolve().name
+
+    @property
+    def header(self) -> RunHeader:
+        """The facts of the run."""
+        return self.run.header
+
+    @property
+    def title(self) -> str:
+        """The suite's title, or its name."""
+        return self.header.suite_title or self.header.suite_name
+
+    @property
+    def conditions(self) -> str:
+        """Network, data and number of images, as a plot's subtitle opens."""
+        return f"{self.header.model.name} on {self.header.data.images:,} images of {self.header.data.name}"
+
+    @property
+    def keep_text(self) -> str:
+        """The target, e.g. `99 %`."""
+        return f"{100 * self.header.target_keep:g}\N{NO-BREAK SPACE}%"
+
+    @cached_property
+    def baseline(self) -> Row | None:
+        """The fp32 row of qbench's own graph that ran, or None."""
+        return next((row for row in self.rows if row.is_baseline and row.ok and row.is_own), None)
+
+    @property
+    def fp32_percent(self) -> float | None:
+        """Top-1 of the fp32 row, or None."""
+        return self.baseline.value("top1_percent") if self.baseline else None
+
+    @cached_property
+    def network(self) -> tuple[Row, ...]:
+        """Quantized whole-network rows that ran on qbench and were scored, each spec and method once."""
+        return tuple(
+            row
+            for row in unique(self.rows)
+            if row.ok
+            and row.is_own
+            and row.whole_network
+            and not row.is_baseline
+            and row.value("top1_percent") is not None
+        )
+
+    @cached_property
+    def single_layers(self) -> tuple[Row, ...]:
+        """Rows of one quantized layer that ran and were scored."""
+        return tuple(r for r in self.rows if r.ok and not r.whole_network and r.value("top1_drop_points") is not None)
+
+    @cached_property
+    def timed(self) -> tuple[Row, ...]:
+        """Whole-network rows of qbench, fp32 included, with a time of the network."""
+        return tuple(
+            row
+            for row in self.rows
+            if row.ok and row.is_own and row.whole_network and any(row.images_per_s(b) for b in self.batches)
+        )
+
+    @cached_property
+    def batches(self) -> tuple[int, ...]:
+        """Batch sizes at which the network was timed, ascending."""
+        found = (re.fullmatch(r"images_per_s_b(\d+)", name) for row in self.rows for name in row.record)
+        return tuple(sorted({int(match[1]) for match in found if match}))
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """Names of the peers that took turns with qbench."""
+        return tuple(dict.fromkeys(m.cell for row in self.timed for m in row.result.measurements if m.cell != "qbench"))
+
+    @cached_property
+    def absent(self) -> tuple[Row, ...]:
+        """Rows that were skipped or failed."""
+        return tuple(row for row in self.rows if not row.ok)
+
+    @cached_property
+    def alarmed(self) -> tuple[Row, ...]:
+        """Rows that ran and look wrong."""
+        return tuple(row for row in self.rows if row.ok and row.result.alarms)
+
+    def timed_twin(self, row: Row) -> Row | None:
+        """Return the timed row of the same spec, method and edges (another sweep may have timed it), or None."""
+        return next((other for other in self.timed if _what(other) == _what(row)), None)
+
+
+def load(folder: Path) -> RunView:
+    """Read a run's folder; raise ResultsError when it cannot be read."""
+    run = read_run(folder)
+    table = frame(run).astype(object)
+    records: list[dict[str, Any]] = table.where(table.notna(), None).to_dict("records")  # type: ignore[assignment]
+    return RunView(run, tuple(Row(result, record) for result, record in zip(run.results, records, strict=True)))
+
+
+def widths(rows: Iterable[Row]) -> list[str]:
+    """Return the bits that occur, from many to few."""
+    found = {row.width for row in rows}
+    return [width for width in WIDTHS if width in found]
+
+
+def panel_names(row: Row) -> list[str]:
+    """Return the panels that a row belongs to: what is quantized, and to how many bits the activations.
+
+    A row of equal widths stands in two: 8-bit weights with 8-bit activations end both the line of equal widths and the
+    line of lower weights at 8-bit activations.
+    """
+    scope, bits = row.spec.scope, row.spec.activations.format.bits
+    if scope != "full":
+        return [f"{scope} only"]
+    alike = ["weights and activations alike"] if row.spec.weights.format.bits == bits else []
+    return [*alike, f"weights, with {bits}-bit activations"]
+
+
+def in_bits(width: str) -> str:
+    """Return a width in words, e.g. `4 bits`, `1 bit`, `three levels`."""
+    return {"T": "three levels", "B": "two levels", "1": "1 bit"}.get(width, f"{width} bits")
+
+
+def unique(rows: Iterable[Row]) -> list[Row]:
+    """Return the first row of each spec, method and draw, rows that ran first: several sweeps may hold the same one."""
+    seen: dict[tuple[object, ...], Row] = {}
+    for row in sorted(rows, key=lambda row: not row.ok):
+        trial = row.result.trial
+        seen.setdefault((*_what(row), trial.seed, trial.variant, trial.backend), row)
+    return list(seen.values())
+
+
+def _what(row: Row) -> tuple[str, str, str, str]:
+    trial = row.result.trial
+    return trial.layers, trial.spec, trial.edges, trial.method

@@ -1,0 +1,87 @@
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
+
+from qbench.report.plots import PLOTS, pareto, scale
+from qbench.report.plots.plot import Plot
+from qbench.report.style import FILE, NARROW, WIDE, Layout, Margins, panels
+from qbench.report.view import RunView, load
+
+
+@pytest.fixture(scope="module")
+def view(run_folder: Path) -> RunView:
+    return load(run_folder)
+
+
+def texts(figure: Figure) -> list[tuple[str, Bbox]]:
+    """Every text that shows, with its place in pixels, a pixel slimmer on each side."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    shown = []
+    for artist in figure.findobj(Text):
+        if isinstance(artist, Text) and artist.get_visible() and artist.get_text().strip():
+            box = Text.get_window_extent(artist) if isinstance(artist, Annotation) else artist.get_window_extent()
+            shown.append((artist.get_text(), box.padded(-1.0)))
+    return shown
+
+
+@pytest.mark.parametrize("layout", [FILE, WIDE, NARROW], ids=lambda layout: layout.name)
+@pytest.mark.parametrize("name", list(PLOTS))
+def test_every_plot_draws_at_every_width_without_overlapping_or_clipped_text(
+    view: RunView, name: str, layout: Layout
+) -> None:
+    plot: Plot | None = PLOTS.load(name)(view)
+    assert plot is not None
+    figure = plot.draw(layout)
+    shown = texts(figure)
+    assert shown
+    for (first, box), (second, other) in combinations(shown, 2):
+        assert not box.overlaps(other), f"'{first}' overlaps '{second}'"
+    width, height = figure.get_size_inches() * figure.dpi
+    for text, box in shown:
+        assert box.x0 >= -2 and box.x1 <= width + 2, f"'{text}' is cut off at a side"  # noqa: PT018
+        assert box.y0 >= -2 and box.y1 <= height + 2, f"'{text}' is cut off above or below"  # noqa: PT018
+
+
+@pytest.mark.parametrize("name", list(PLOTS))
+def test_every_plot_states_a_finding_and_its_conditions(view: RunView, name: str) -> None:
+    plot: Plot | None = PLOTS.load(name)(view)
+    assert plot is not None
+    assert plot.name == name
+    assert len(plot.title.split()) >= 5
+    assert "resnet20" in plot.subtitle
+
+
+@pytest.mark.parametrize("name", list(PLOTS))
+def test_a_run_without_rows_has_no_plots(view: RunView, name: str) -> None:
+    assert PLOTS.load(name)(RunView(view.run, ())) is None
+
+
+def test_the_front_holds_the_rows_that_none_beats(view: RunView) -> None:
+    best = pareto.front(view.network)
+    for row in view.network:
+        beaten = any(
+            (other.value("packed_bytes") or 0) <= (row.value("packed_bytes") or 0)
+            and (other.value("top1_percent") or 0) >= (row.value("top1_percent") or 0)
+            for other in best
+        )
+        assert beaten
+    sizes = [row.value("packed_bytes") or 0.0 for row in best]
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("values", [[91.0, 91.5], [10.0, 92.0], [92.0, 92.0], [0.0, 50.0]])
+def test_the_stretched_axis_holds_all_values_and_keeps_their_order(values: list[float]) -> None:
+    _, (axes,) = panels(WIDE, Margins(height=2.5), count=1, title="", subtitle="")
+    scale.stretch(axes, values, fp32=92.1)
+    low, high = axes.get_ylim()
+    assert low <= min(values)
+    assert high >= 92.1
+    heights = [axes.transData.transform((0, value))[1] for value in [*sorted(values), 92.1]]
+    assert heights == sorted(heights)
+    assert len(axes.get_yticks()) >= 2
