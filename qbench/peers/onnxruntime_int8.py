@@ -1,0 +1,22 @@
+"""int8 by onnxruntime: its own integer kernels on a QDQ model with qbench's scales (u8 activations, s8 weights)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from qbench.peers.onnxruntime_session import OnnxRuntimeSession, missing
+
+
+class OnnxRuntimeInt8:
+    """onnxruntime on a qdq model."""
+
+    name: ClassVar[str] = "onnxruntime-int8"
+    model: ClassVar[Literal["float", "qdq"]] = "qdq"
+
+    def supports(self) -> str | None:
+        """Return why onnxruntime cannot be used here, or None."""
+        return missing()
+
+    def prepare(self, model_bytes: bytes, *, threads: int) -> OnnxRuntimeSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when onnxruntime refuses it."""
+        return OnnxRuntimeSession(model_bytes, threads=threads, name=self.name)

@@ -1,0 +1,44 @@
+"""The clock. Tiny and alone: nothing else in qbench reads the time for a measurement; tests pass their own timer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+
+Timer = Callable[[], int]
+"""Returns nanoseconds that never go back."""
+
+
+class Clock:
+    """Time calls with a timer.
+
+    Args:
+        timer: returns nanoseconds; the default is the finest monotonic timer that Python has.
+    """
+
+    def __init__(self, timer: Timer = time.perf_counter_ns) -> None:
+        self._timer = timer
+
+    def now_s(self) -> float:
+        """Return seconds since an arbitrary moment."""
+        return self._timer() * 1e-9
+
+    def elapsed_s(self, call: Callable[[], object], loops: int) -> float:
+        """Return the seconds that `loops` calls take together."""
+        timer, turns = self._timer, range(loops)
+        start = timer()
+        for _ in turns:
+            call()
+        return (timer() - start) * 1e-9
+
+    @cached_property
+    def tick_s(self) -> float:
+        """The smallest step that this timer was seen to make, in seconds."""
+        steps: list[int] = []
+        while len(steps) < 100:
+            start = end = self._timer()
+            while end == start:
+                end = self._timer()
+            steps.append(end - start)
+        return min(steps) * 1e-9

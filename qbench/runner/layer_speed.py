@@ -1,0 +1,138 @@
+"""Time of single layers, as they run inside the network, in turns with the same layer in fp32 by onnxruntime.
+
+qbench's cell runs a layer's own step in the micro-batches and on the threads that the session gives it; onnxruntime's
+is a model of that one layer, called with the whole batch. Both are what the layer costs inside its network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import numpy as np
+
+from qbench.core.tensor import Floats
+from qbench.core.trial import Measurement
+from qbench.engine import Session
+from qbench.engine.plan import Step, Workspace
+from qbench.errors import QBenchError
+from qbench.graph import Conv, Layer, Network, layer_onnx_bytes
+from qbench.kernels.conv.reference import Window, conv_f32
+from qbench.metrics.tensor import sqnr_db
+from qbench.runner.clock import Clock
+from qbench.runner.sampling import Cell, Rules, interleave
+from qbench.runner.workbench import INDEPENDENT, Workbench, peer
+
+_LEAST_SQNR_DB = 60.0
+_CALL_S = 0.005
+_MOST_TURNS = 100
+
+
+def measure_layers(
+    bench: Workbench, session: Session, *, batch: int, rules: Rules, clock: Clock
+) -> tuple[Measurement, ...]:
+    """Return the times of every distinct layer, in groups `layer/<name>/batch<N>` named by the first of its kind."""
+    found: list[Measurement] = []
+    with ExitStack() as stack:
+        team = LayerTeam(session, bench.inputs[:1], stack)
+        for layer in distinct_layers(bench.network, session):
+            operations = batch * bench.network.operations(layer.name)
+            call, turns = team.call(layer.name, batch, clock=clock)
+            cells = [
+                Cell("qbench", call, turns * batch, turns * operations, bench.threads),
+                Cell(INDEPENDENT, _reference(bench, layer, batch), batch, operations, bench.threads),
+            ]
+            found += interleave(f"layer/{layer.name}/batch{batch}", cells, rules, clock=clock)
+    return tuple(found)
+
+
+def distinct_layers(network: Network, session: Session) -> list[Layer]:
+    """Return the first layer of each kind: same kernel, same shapes, same geometry."""
+    first: dict[Hashable, Layer] = {}
+    for layer in network.layers:
+        kind: tuple[Hashable, ...] = (session.kernels[layer.name], layer.weight.shape, network.shapes[layer.input])
+        if isinstance(layer, Conv):
+            kind += (layer.strides, layer.pads, layer.dilations, layer.groups, layer.residual is None)
+        first.setdefault(kind, layer)
+    return list(first.values())
+
+
+class LayerTeam:
+    """Threads with a workspace each, as the session itself has them."""
+
+    def __init__(self, session: Session, images: Floats, stack: ExitStack) -> None:
+        self._plan, self._threads = session.plan, session.threads
+        self._nodes = {node.name for node in session.network.nodes}
+        self._spaces = [Workspace(session.plan) for _ in range(session.threads)]
+        for space in self._spaces:
+            space.load(np.repeat(images, session.plan.images, axis=0))
+            for run in space.runs:
+                run(session.plan.images)
+        self._pool = stack.enter_context(ThreadPoolExecutor(max(1, session.threads - 1)))
+
+    def call(self, layer: str, batch: int, *, clock: Clock) -> tuple[Callable[[], None], int]:
+        """Return a call that runs one layer, with the packing that it alone needs, and how many batches a call does.
+
+        Inside the network threads meet once a pass, not once a layer: a short layer is run so often in a call that
+        starting the threads (about 0.05 ms) is a small part of it.
+        """
+        once = self._call(layer, batch, turns=1)
+        once()
+        turns = max(1, min(_MOST_TURNS, round(_CALL_S / max(clock.elapsed_s(once, 1), 1e-6))))
+        return self._call(layer, batch, turns=turns), turns
+
+    def _call(self, layer: str, batch: int, *, turns: int) -> Callable[[], None]:
+        steps = self._steps(layer)
+        share = -(-batch // self._threads)
+        shares = [min(share, batch - start) for start in range(0, batch, share)]
+
+        def work(thread: int) -> None:
+            runs = [self._spaces[thread].runs[index] for index in steps]
+            for start in list(range(0, shares[thread], self._plan.images)) * turns:
+                count = min(self._plan.images, shares[thread] - start)
+                for run in runs:
+                    run(count)
+
+        def all_threads() -> None:
+            waiting = [self._pool.submit(work, thread) for thread in range(1, len(shares))]
+            work(0)
+            for future in waiting:
+                future.result()
+
+        return all_threads
+
+    def _steps(self, layer: str) -> list[int]:
+        """Return the indices of the layer's step and of the steps before it that are no node but feed it."""
+        steps = self._plan.steps
+        own = next(step for step in steps if step.name == layer)
+        return [index for index, step in enumerate(steps) if step is own or self._feeds(step, own)]
+
+    def _feeds(self, step: Step, own: Step) -> bool:
+        return step.name not in self._nodes and step.writes in own.reads and step.writes not in step.reads
+
+
+def _reference(bench: Workbench, layer: Layer, batch: int) -> Callable[[], object]:
+    """Return a call of the one-layer fp32 model on made-up numbers; raise QBenchError when its answer is wrong."""
+    prepared = peer(INDEPENDENT).prepare(layer_onnx_bytes(bench.network, layer.name), threads=bench.threads)
+    shape = (batch, *bench.network.shapes[layer.input])
+    inputs = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    expected = expected_output(layer, inputs[:1])
+    if expected is not None and sqnr_db(expected, prepared.run(inputs[:1])) < _LEAST_SQNR_DB:
+        raise QBenchError(f"{INDEPENDENT}: wrong output for layer '{layer.name}'; not timed")
+    return prepared.bind(inputs)
+
+
+def expected_output(layer: Layer, inputs: Floats) -> Floats | None:
+    """Return a layer's fp32 output (n, c, h, w) or (n, k) by the NumPy reference; None for grouped convolutions."""
+    if not isinstance(layer, Conv):
+        out = inputs @ layer.weight.T + layer.bias
+    elif layer.groups == 1:
+        kernel = (layer.weight.shape[2], layer.weight.shape[3])
+        window = Window(kernel, layer.strides, layer.pads, layer.dilations)
+        nhwc = conv_f32(inputs.transpose(0, 2, 3, 1), layer.weight.transpose(0, 2, 3, 1), window) + layer.bias
+        out = nhwc.transpose(0, 3, 1, 2)
+    else:
+        return None
+    clamp = layer.activation
+    return out if clamp is None else np.clip(out, np.float32(clamp.low), np.float32(clamp.high))

@@ -1,0 +1,40 @@
+"""Whom a run tells what it does. The runner itself prints nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from qbench.core.trial import Trial, TrialResult
+from qbench.runner.plan import Plan
+
+
+class RunObserver(Protocol):
+    """Is told of every step of a run, in order, from the thread that runs it."""
+
+    def on_start(self, plan: Plan) -> None:
+        """Hear what will be run, before anything is computed."""
+
+    def on_phase(self, text: str) -> None:
+        """Hear what is being done now, e.g. `measuring the machine's ceilings`."""
+
+    def on_trial_start(self, trial: Trial) -> None:
+        """Hear which trial begins."""
+
+    def on_trial_end(self, result: TrialResult) -> None:
+        """Hear how it ended; its row is on disk by now."""
+
+
+class Silent:
+    """An observer that keeps all to itself, for use from Python."""
+
+    def on_start(self, plan: Plan) -> None:
+        """Say nothing."""
+
+    def on_phase(self, text: str) -> None:
+        """Say nothing."""
+
+    def on_trial_start(self, trial: Trial) -> None:
+        """Say nothing."""
+
+    def on_trial_end(self, result: TrialResult) -> None:
+        """Say nothing."""

@@ -1,0 +1,69 @@
+"""A trial whose network a peer runs (`backend: onnxruntime-int8`): the same scores and times of other arithmetic."""
+
+from __future__ import annotations
+
+from qbench.core.formats import Uniform
+from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.trial import Trial
+from qbench.graph import to_onnx_bytes
+from qbench.peers import Prepared
+from qbench.runner.clock import Clock
+from qbench.runner.phases import Phases
+from qbench.runner.row import Row
+from qbench.runner.sampling import Cell, Rules, interleave
+from qbench.runner.score import all_logits
+from qbench.runner.speed import batch_of, check_peer, network_operations, qdq_bytes
+from qbench.runner.workbench import Workbench, peer
+from qbench.suite import Planned
+
+
+def why_not(trial: Trial) -> str | None:
+    """Return why the trial's peer cannot run its spec here, or None."""
+    chosen, spec = peer(trial.backend), trial.layer_spec
+    reason = chosen.supports()
+    if reason is not None:
+        return f"{trial.backend}: {reason}"
+    if chosen.model == "float":
+        return None if spec.scope == "none" else f"{trial.backend} runs the fp32 network only (spec w32-a32)"
+    weights, activations = spec.weights, spec.activations
+    eight_bits = all(isinstance(side.format, Uniform) and side.format.bits == 8 for side in (weights, activations))
+    grains = isinstance(weights.granularity, PerChannel | PerTensor) and isinstance(activations.granularity, PerTensor)
+    if trial.layers != "all" or trial.edges or not eight_bits or not grains:
+        return f"{trial.backend} runs the whole network at w8c-a8t or w8t-a8t only"
+    return None
+
+
+def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> str | None:
+    """Fill `row` with a peer's scores and times; return why the peer cannot do the trial, or None.
+
+    Raises:
+        QBenchError: the peer refuses the model, or answers so far from fp32 that it may not be timed.
+    """
+    trial = planned.trial
+    reason = why_not(trial)
+    if reason is not None:
+        return reason
+    with phases("pack"):
+        prepared = _prepare(trial, bench)
+    with phases("score"):
+        logits = all_logits(prepared, bench.inputs)
+        row.score(logits, bench.answers)
+    row.execution = "float32" if peer(trial.backend).model == "float" else "integer"
+    if "speed" not in planned.measure:
+        return None
+    for batch in trial.batch_sizes:
+        inputs = batch_of(bench.inputs, batch)
+        check_peer(trial.backend, prepared.run(inputs), batch_of(bench.answers.logits, batch))
+        cell = Cell(
+            trial.backend, prepared.bind(inputs), batch, batch * network_operations(bench.network), bench.threads
+        )
+        with phases("time"):
+            row.measurements += interleave(f"network/batch{batch}", [cell], rules, clock=clock)
+    return None
+
+
+def _prepare(trial: Trial, bench: Workbench) -> Prepared:
+    chosen = peer(trial.backend)
+    if chosen.model == "float":
+        return chosen.prepare(to_onnx_bytes(bench.network), threads=bench.threads)
+    return chosen.prepare(qdq_bytes(bench, spec=trial.spec, method=trial.method), threads=bench.threads)

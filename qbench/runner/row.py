@@ -1,0 +1,51 @@
+"""A row while it is being filled; `finish` makes it the frozen result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from qbench.core.tensor import Floats
+from qbench.core.trial import Execution, Measurement, Metric, Trial, TrialResult
+from qbench.metrics import accuracy, pack_bits
+from qbench.runner.alarms import output_alarms
+from qbench.runner.score import Answers, score_logits
+
+LayerRow = dict[str, str | float | int | None]
+
+
+@dataclass(slots=True)
+class Row:
+    """Everything that a trial has found out so far."""
+
+    execution: Execution = "float32"
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    measurements: list[Measurement] = field(default_factory=list)
+    kernels: dict[str, str] = field(default_factory=dict)
+    layer_rows: list[LayerRow] = field(default_factory=list)
+    correct: str = ""
+    alarms: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def score(self, logits: Floats, answers: Answers) -> None:
+        """Fill in what the logits of all evaluation images say."""
+        self.metrics |= score_logits(logits, answers)
+        self.correct = pack_bits(accuracy.correct(logits, answers.labels))
+        self.alarms += output_alarms(logits)
+
+    def finish(self, trial: Trial, cache_hash: str, phases_s: Mapping[str, float]) -> TrialResult:
+        """Return the row of a trial that went well."""
+        return TrialResult(
+            trial,
+            cache_hash,
+            "ok",
+            execution=self.execution,
+            metrics=self.metrics,
+            measurements=tuple(self.measurements),
+            phases_s=dict(phases_s),
+            kernels=self.kernels,
+            layer_rows=tuple(self.layer_rows),
+            correct=self.correct,
+            alarms=tuple(self.alarms),
+            notes=tuple(self.notes),
+        )

@@ -1,0 +1,118 @@
+"""Time of the whole network, in turns with the suite's references. No correct answer, no time.
+
+Each cell is called on the very images that are timed, and its logits are compared before any clock runs: qbench's with
+those that were scored, a peer's with fp32's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from qbench.core.tensor import Floats
+from qbench.core.trial import Measurement
+from qbench.errors import QBenchError
+from qbench.graph import Network, qdq_onnx_bytes, to_onnx_bytes
+from qbench.metrics.tensor import sqnr_db
+from qbench.peers import Prepared
+from qbench.runner.clock import Clock
+from qbench.runner.sampling import Cell, Rules, interleave
+from qbench.runner.score import Runnable
+from qbench.runner.workbench import QDQ_METHOD, QDQ_SPEC, Workbench, activation_specs, layer_specs, peer
+
+LEAST_SQNR_DB = {"float": 60.0, "qdq": 10.0}
+"""A peer's logits must be this near to fp32's. int8 stands near 30 dB; saturated or wrong products fall below 5."""
+_SAME_SQNR_DB = 60.0
+_CHECKED_IMAGES = 64
+
+
+def batch_of(inputs: Floats, size: int) -> Floats:
+    """Return `size` images, the first ones, again from the front when there are too few."""
+    return np.ascontiguousarray(inputs[np.arange(size) % len(inputs)])
+
+
+def network_operations(network: Network) -> int:
+    """Return the operations of all layers an image, two a multiply-add."""
+    return sum(network.operations(layer.name) for layer in network.layers)
+
+
+def reference_session(bench: Workbench, name: str) -> Prepared:
+    """Return the peer `name` holding the network: in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row."""
+    if peer(name).model == "float":
+        return bench.prepared(name, "float", model=lambda: to_onnx_bytes(bench.network))
+    return bench.prepared(name, "qdq", model=lambda: qdq_bytes(bench, spec=QDQ_SPEC, method=QDQ_METHOD))
+
+
+def qdq_bytes(bench: Workbench, *, spec: str, method: str) -> bytes:
+    """Return the network as an ONNX QDQ model with the scales that `method` gives `spec` on the suite's calibration."""
+    draw = bench.suite.calibration
+    specs = layer_specs(bench.network, "all", spec=spec, edges="", name=method)
+    weights = bench.weights(specs, method, seed=draw.seed)
+    default = next(iter(specs.values())).activations
+    tensors = activation_specs(bench.network, specs, bench.stats(draw.samples, draw.seed), default=default)
+    activations = bench.activations(tensors, method, samples=draw.samples, seed=draw.seed)
+    return qdq_onnx_bytes(bench.network, {name: codes.params for name, codes in weights.items()}, activations)
+
+
+def ready_peers(bench: Workbench, names: Sequence[str]) -> tuple[dict[str, Prepared], list[str]]:
+    """Return the peers that run here and answer as fp32 does, and a remark for each of the others."""
+    ready, notes = {}, []
+    images = bench.inputs[:_CHECKED_IMAGES]
+    for name in names:
+        try:
+            prepared = reference_session(bench, name)
+            check_peer(name, prepared.run(images), bench.answers.logits[: len(images)])
+        except QBenchError as error:
+            notes.append(f"not timed: {error}")
+        else:
+            ready[name] = prepared
+    return ready, notes
+
+
+def measure_network(
+    bench: Workbench,
+    session: Runnable,
+    scored: Floats,
+    *,
+    batch: int,
+    peers: Mapping[str, Prepared],
+    rules: Rules,
+    clock: Clock,
+) -> tuple[Measurement, ...]:
+    """Return the times of `session` and of the peers at one batch size.
+
+    Args:
+        bench: holds images and fp32 answers.
+        session: what was scored.
+        scored: its logits on the evaluation images.
+        batch: images a call.
+        peers: by name.
+        rules: length and number of samples.
+        clock: the clock.
+
+    Raises:
+        QBenchError: a cell answers otherwise on the images that are timed than it was scored or than fp32 does.
+    """
+    inputs = batch_of(bench.inputs, batch)
+    distance_db = sqnr_db(batch_of(scored, batch), session.run(inputs))
+    if distance_db < _SAME_SQNR_DB:
+        raise QBenchError(f"batch {batch}: logits are {distance_db:.0f} dB from those that were scored; not timed")
+    operations = batch * network_operations(bench.network)
+
+    def cell(name: str, call: Callable[[], object]) -> Cell:
+        return Cell(name, call, items=batch, operations=operations, threads=bench.threads)
+
+    cells = [cell("qbench", lambda: session.run(inputs))]
+    for name, prepared in peers.items():
+        check_peer(name, prepared.run(inputs), batch_of(bench.answers.logits, batch))
+        cells.append(cell(name, prepared.bind(inputs)))
+    return interleave(f"network/batch{batch}", cells, rules, clock=clock)
+
+
+def check_peer(name: str, found: Floats, expected: Floats) -> None:
+    """Raise QBenchError when a peer's logits are further from fp32's than its precision explains."""
+    least_db = LEAST_SQNR_DB[peer(name).model]
+    distance_db = sqnr_db(expected, found)
+    if not distance_db >= least_db:
+        raise QBenchError(f"{name}: logits are {distance_db:.0f} dB from fp32's, expected at least {least_db:.0f} dB")

@@ -1,0 +1,43 @@
+"""No correct answer, no time: the kernels that a trial runs on give the portable loops' numbers, to the last bit.
+
+`qbench verify` holds every variant against the NumPy reference on made-up operands; here the operands are the trial's
+own: its weights, its scales, and images of the evaluation set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from qbench.core.tensor import Floats, QParams, QTensor
+from qbench.engine import Session, build_session
+from qbench.errors import QBenchError
+from qbench.graph import Network
+
+PORTABLE = "portable"
+_IMAGES = 2
+
+
+def verify(
+    session: Session,
+    network: Network,
+    weights: Mapping[str, QTensor],
+    activations: Mapping[str, QParams],
+    *,
+    inputs: Floats,
+) -> None:
+    """Compare an integer session with the same network on portable loops, on two images.
+
+    Raises:
+        QBenchError: their logits differ.
+    """
+    images = inputs[:_IMAGES]
+    portable = build_session(network, weights, activations, variant=PORTABLE, threads=1)
+    try:
+        expected, found = portable.run(images), session.run(images)
+    finally:
+        portable.close()
+    if not np.array_equal(expected, found):
+        worst = float(np.max(np.abs(expected - found)))
+        raise QBenchError(f"verify: logits differ from the portable kernels' by up to {worst:.3g}; expected equal bits")

@@ -1,0 +1,135 @@
+"""One trial leaves one row: complete when it went well, with a reason when it did not, and never an exception."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qbench.core.tensor import Floats
+from qbench.core.trial import TrialResult
+from qbench.engine import Session
+from qbench.errors import QBenchError
+from qbench.metrics import METRICS
+from qbench.runner import trial as trial_module
+from qbench.runner.clock import Clock
+from qbench.runner.sampling import Rules
+from qbench.runner.trial import run_trial
+from qbench.runner.workbench import Workbench
+from qbench.suite import Planned
+
+ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)
+
+
+def run(item: Planned, bench: Workbench) -> TrialResult:
+    return run_trial(item, bench, cache_hash="hash", rules=ROUGH, clock=Clock())
+
+
+def test_the_fp32_row_loses_nothing(planned: dict[str, Planned], bench: Workbench) -> None:
+    row = run(planned["baseline/w32-a32"], bench)
+    assert (row.status, row.execution, row.cache_hash) == ("ok", "float32", "hash")
+    assert row.metrics["top1_percent"].value == 90.0
+    assert row.metrics["top1_drop_points"].value == 0.0
+    assert row.metrics["agreement_percent"].value == 100.0
+    assert row.metrics["bits_per_weight"].value == 32.0
+
+
+@pytest.mark.parametrize(
+    ("name", "execution"),
+    [("bits/w8c-a8t", "integer"), ("bits/w8c-a32", "dequantized"), ("bits/w32-a8t", "simulated")],
+)
+def test_the_row_says_what_arithmetic_was_scored(
+    planned: dict[str, Planned], bench: Workbench, name: str, execution: str
+) -> None:
+    row = run(planned[name], bench)
+    assert (row.status, row.reason, row.execution) == ("ok", "", execution)
+    assert (row.metrics["logit_sqnr_db"].value or 0) > 20
+    assert set(row.metrics) <= set(METRICS)
+
+
+def test_fewer_bits_make_smaller_files_and_larger_errors(planned: dict[str, Planned], bench: Workbench) -> None:
+    wide, narrow = run(planned["bits/w8c-a8t"], bench), run(planned["bits/w4c-a4t"], bench)
+    for name in ("packed_bytes", "theoretical_bytes", "bits_per_weight", "logit_sqnr_db", "weight_sqnr_db"):
+        assert (narrow.metrics[name].value or 0) < (wide.metrics[name].value or 0)
+
+
+def test_a_single_layer_leaves_the_others_in_float(planned: dict[str, Planned], bench: Workbench) -> None:
+    row = run(planned["single/w4c-a4t"], bench)
+    assert [layer["spec"] for layer in row.layer_rows] == ["32", "4c", "32"]
+    assert [layer["sqnr_db"] is None for layer in row.layer_rows] == [True, False, True]
+
+
+def test_times_are_taken_in_turns_with_the_references(planned: dict[str, Planned], bench: Workbench) -> None:
+    row = run(planned["speed/w8c-a8t"], bench)
+    assert row.status == "ok", row.reason
+    network = [found for found in row.measurements if found.group.startswith("network/")]
+    assert [(found.group, found.cell) for found in network] == [
+        (f"network/batch{batch}", cell)
+        for batch in (1, 8)
+        for cell in ("qbench", "onnxruntime-fp32", "onnxruntime-int8")
+    ]
+    assert all(found.operations == found.items * 2 * (16 * 27 * 64 + 16 * 144 * 64 + 64) for found in network)
+    layers = {found.group for found in row.measurements} - {found.group for found in network}
+    assert layers == {f"layer/{name}/batch8" for name in ("first", "second", "last")}
+    assert all(isinstance(layer["median_s"], float) for layer in row.layer_rows)
+    assert {"quantize", "pack", "compile", "verify", "score", "load", "time"} <= set(row.phases_s)
+
+
+def test_a_peers_own_row_is_scored_like_any_other(planned: dict[str, Planned], bench: Workbench) -> None:
+    item = next(value for value in planned.values() if value.trial.backend != "qbench")
+    row = run(item, bench)
+    assert (row.status, row.reason, row.execution) == ("ok", "", "integer")
+    assert (row.metrics["logit_sqnr_db"].value or 0) > 20
+
+
+def test_a_spec_that_a_peer_cannot_run_is_skipped(planned: dict[str, Planned], bench: Workbench) -> None:
+    item = next(value for value in planned.values() if value.trial.backend != "qbench")
+    row = run(replace(item, trial=replace(item.trial, spec="w4c-a8t")), bench)
+    assert row.status == "skipped"
+    assert "w8c-a8t" in row.reason
+
+
+def test_a_planned_reason_is_a_skipped_row(planned: dict[str, Planned], bench: Workbench) -> None:
+    row = run(replace(planned["bits/w8c-a8t"], reason="no such width"), bench)
+    assert (row.status, row.reason) == ("skipped", "no such width")
+
+
+def test_an_error_of_the_user_is_a_failed_row(
+    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise QBenchError("layer 'first': too wide")
+
+    monkeypatch.setattr(trial_module, "build_session", refuse)
+    row = run(planned["bits/w8c-a8t"], bench)
+    assert (row.status, row.reason) == ("failed", "layer 'first': too wide")
+
+
+def test_a_bug_in_a_trial_is_a_failed_row_with_its_place(
+    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object, **__: object) -> None:
+        raise IndexError("7\nand more")
+
+    monkeypatch.setattr(trial_module, "build_session", stumble)
+    row = run(planned["bits/w8c-a8t"], bench)
+    assert row.status == "failed"
+    assert row.reason.startswith("IndexError: 7 and more (stumble, line")
+    assert any("test_trial.py" in line for line in row.notes)
+
+
+def test_a_kernel_with_a_wrong_answer_is_not_scored_and_not_timed(
+    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Session.run
+
+    def wrong(self: Session, x: Floats) -> Floats:
+        found = right(self, x)
+        return found if "portable" in str(self.kernels) else found + np.float32(1e-3)
+
+    monkeypatch.setattr(Session, "run", wrong)
+    row = run(planned["speed/w8c-a8t"], bench)
+    assert row.status == "failed"
+    assert row.reason.startswith("verify: logits differ")
+    assert not row.measurements

@@ -1,0 +1,93 @@
+"""What is not needed is not imported: help is quick, and results are read where no compiler is installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HEAVY = (
+    "numba",
+    "llvmlite",
+    "pandas",
+    "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "pydantic",
+    "scipy",
+    "numpy",
+    "rich",
+    "yaml",
+)
+
+_REPORT = f"import sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+
+_BLOCK = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("numba", "llvmlite"):
+            raise ModuleNotFoundError(f"{name} is blocked", name=name)
+sys.meta_path.insert(0, Block())
+"""
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("module", ["qbench", "qbench.cli", "qbench.errors", "qbench.registry"])
+def test_importing_a_light_module_imports_nothing_heavy(module: str) -> None:
+    assert python(f"import {module}; {_REPORT}").strip() == "[]"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+sys.argv = ["qbench", *{arguments!r}]
+from qbench.cli import main
+try:
+    main()
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+{_REPORT}
+"""
+    assert python(code).strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "module", ["qbench.core.trial", "qbench.metrics", "qbench.suite", "qbench.results", "qbench.report"]
+)
+def test_a_room_above_the_kernels_works_without_numba(module: str) -> None:
+    python(f"{_BLOCK}\nimport {module}")
+
+
+def test_a_suite_is_expanded_without_numba() -> None:
+    code = f"""{_BLOCK}
+from pathlib import Path
+from qbench.suite import expand, load_suite
+suite = load_suite(Path("suites/tiny.yaml"))
+print(len(expand(suite, ["stem", "classifier"])))
+"""
+    assert int(python(code)) > 5
+
+
+def test_a_run_is_read_and_tabulated_without_numba(tmp_path: Path) -> None:
+    code = f"""{_BLOCK}
+from pathlib import Path
+from qbench.core.trial import Trial, TrialResult
+from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter, read_run, write_tables
+folder = Path({str(tmp_path)!r}) / "run"
+header = RunHeader(qbench_version="0", suite_name="a", suite_text="", suite_sha256="", created_utc="",
+                   model=ModelFacts(name="m", sha256=""), data=DataFacts(name="d", sha256="", images=0))
+with RunWriter.create(folder, header) as writer:
+    writer.append(TrialResult(Trial("a", "m", "d", "all", "w8c-a8t", "mse"), "hash", "skipped", "no reason"))
+print(len(write_tables(read_run(folder))))
+"""
+    assert int(python(code)) == 3
