@@ -1,0 +1,36 @@
+"""Words -> calls. One file a command; the only room that prints or exits. Heavy imports stay inside commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from qbench.cli.commands import root
+from qbench.errors import QBenchError
+
+__all__ = ["main", "root"]
+
+INPUT_ERROR = 2
+INTERRUPTED = 130
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 ok, 1 failed rows or a regression, 2 wrong input, 3 too unstable a host."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = root.main(prog_name="qbench", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return INPUT_ERROR
+    except QBenchError as error:
+        print(f"qbench: {error}", file=sys.stderr)
+        return INPUT_ERROR
+    except (click.Abort, KeyboardInterrupt):
+        print("qbench: interrupted; finished trials are kept, the same command continues", file=sys.stderr)
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0

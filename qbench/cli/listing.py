@@ -1,0 +1,98 @@
+"""`qbench list`: the parts that suites can name, each with one line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+Rows = Iterator[tuple[str, str]]
+
+
+def _models() -> Rows:
+    from qbench.zoo import MODELS
+
+    return ((name, MODELS.load(name).summary) for name in MODELS)
+
+
+def _data() -> Rows:
+    from qbench.zoo import DATASETS
+
+    return ((name, _first_line(DATASETS.load(name))) for name in DATASETS)
+
+
+def _methods() -> Rows:
+    from qbench.methods import METHODS
+
+    return ((name, _first_line(METHODS.load(name))) for name in METHODS)
+
+
+def _kernels() -> Rows:
+    from qbench.kernels import FAMILIES
+
+    return ((name, ", ".join(FAMILIES.load(name).operations)) for name in FAMILIES)
+
+
+def _metrics() -> Rows:
+    from qbench.metrics import METRICS, kind
+
+    for name in METRICS:
+        found = kind(name)
+        yield name, f"{found.doc}{f' ({found.unit})' if found.unit else ''}"
+
+
+def _peers() -> Rows:
+    from qbench.peers import PEERS
+
+    for name in PEERS:
+        peer = PEERS.load(name)()
+        reason = peer.supports()
+        yield name, _first_line(peer) if reason is None else f"not here: {reason}"
+
+
+def _suites() -> Rows:
+    from qbench.errors import SuiteError
+    from qbench.suite import load_suite
+
+    for path in sorted(Path("suites").glob("*.yaml")):
+        try:
+            yield str(path), load_suite(path).title
+        except SuiteError as error:
+            yield str(path), f"cannot be read: {error}"
+
+
+SECTIONS: dict[str, Callable[[], Rows]] = {
+    "models": _models,
+    "data": _data,
+    "methods": _methods,
+    "kernels": _kernels,
+    "metrics": _metrics,
+    "peers": _peers,
+    "suites": _suites,
+}
+
+
+@click.command("list", epilog="Example: qbench list methods")
+@click.argument("section", required=False, type=click.Choice(list(SECTIONS)))
+def list_parts(section: str | None) -> None:
+    """List what suites can name.
+
+    SECTION is one kind of part; all are shown without it. The suites are those in the folder `suites`.
+    """
+    from qbench.cli.style import make_console, plain_table
+
+    console = make_console()
+    for name in SECTIONS if section is None else (section,):
+        table = plain_table(name, "")
+        for row in SECTIONS[name]():
+            table.add_row(*row)
+        console.print(table)
+
+
+def _first_line(part: Any) -> str:
+    """Return the first line of the documentation of a part, or of its class where it is an instance."""
+    text = inspect.getdoc(part) or inspect.getdoc(type(part)) or ""
+    return text.partition("\n")[0]

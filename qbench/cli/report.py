@@ -1,0 +1,27 @@
+"""`qbench report`: remake tables, plots and page of one run, or of several side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_RUN = click.Path(path_type=Path)
+
+
+@click.command(epilog="Example: qbench report results/resnet/latest results/other/latest -o side-by-side")
+@click.argument("runs", nargs=-1, required=True, type=_RUN)
+@click.option("-o", "--out", type=_RUN, help="Folder of the page; the first run's own without it.")
+def report(runs: tuple[Path, ...], out: Path | None) -> None:
+    """Remake the report of one run, or of several.
+
+    Tables, plots and page are made from the rows; nothing is measured again. Several RUNS stand side by side.
+    """
+    from qbench.report import write_report
+    from qbench.results import read_run, write_tables
+
+    found = [read_run(path) for path in runs]
+    for run in found:
+        for path in write_tables(run) if out is None else ():
+            click.echo(path)
+    click.echo(write_report([run.folder for run in found], out or found[0].folder))

@@ -1,0 +1,43 @@
+"""`qbench run`: the main job, from a suite to tables and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from qbench.cli.options import load, suite_options
+
+
+@click.command(
+    epilog="Examples: qbench run suites/resnet.yaml | qbench run suites/resnet.yaml --quick --filter 'bits <= 4' "
+    "--set data=cifar10"
+)
+@suite_options
+@click.option("--quick", is_flag=True, help="Time roughly: 5 %, and 0.3 s a cell at most.")
+@click.option("--fresh", is_flag=True, help="Start a new run and take no row of an earlier one.")
+def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...], quick: bool, fresh: bool) -> int:
+    """Run a suite, or continue it, and write its report.
+
+    Every finished trial is a line of OUT/<suite>/<run>/trials.jsonl: kill the run at any moment, give the same command
+    again, and it continues. Beside the rows stand tables, plots and a page. Exit code 1 when a trial failed.
+    """
+    checked = load(suite, filter_text, overrides)
+
+    from qbench.cli.progress import Watch
+    from qbench.cli.style import make_console
+    from qbench.cli.summary import show_summary
+    from qbench.report import write_report
+    from qbench.results import read_run
+    from qbench.runner import run_suite
+
+    console = make_console()
+    with Watch(console) as watch:
+        folder = run_suite(checked, results_root=out, quick=quick, fresh=fresh, observer=watch)
+        watch.on_phase("drawing the report")
+        page = write_report([folder], folder)
+    found = read_run(folder)
+    show_summary(console, found)
+    console.print(f"tables  {folder / 'table.md'}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"report  {page}", markup=False, highlight=False, soft_wrap=True)
+    return 1 if any(result.status == "failed" for result in found.results) else 0

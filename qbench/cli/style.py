@@ -1,0 +1,61 @@
+"""How tables, times and results look on the terminal, in one place."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from qbench.core.trial import TrialResult
+
+
+PIPE_COLUMNS = 200
+
+
+def make_console() -> Console:
+    """Return a console on standard output; one that is no terminal is wide, so that keys and paths are not broken."""
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console() if narrow else Console(width=PIPE_COLUMNS)
+
+
+def plain_table(*headings: str, right: Iterable[str] = (), title: str = "") -> Table:
+    """Return an empty table with a rule under its headings; columns named in `right` hold numbers."""
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    numbers = set(right)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Return `0.8 s`, `45 s`, `4 min 10 s` or `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def result_line(result: TrialResult) -> str:
+    """Return one row as one line: its key, its status or top-1, and its fastest throughput."""
+    if result.status != "ok":
+        return f"{result.status:8}{result.trial.key}: {result.reason}"
+    parts = [f"ok      {result.trial.key}"]
+    top1 = result.metrics.get("top1_percent")
+    if top1 is not None and top1.value is not None:
+        parts.append(f"{top1.value:.2f} %")
+    own = [cell for cell in result.measurements if cell.cell == result.trial.backend and cell.samples_s]
+    speeds = [cell.items / cell.median_s for cell in own if cell.group.startswith("network/")]
+    if speeds:
+        parts.append(f"{max(speeds):,.0f} images/s")
+    parts.append(duration(sum(result.phases_s.values())))
+    return "  ".join(parts)

@@ -1,0 +1,28 @@
+"""`qbench verify`: every kernel variant on this machine against its reference."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command(epilog="Example: qbench verify gemm")
+@click.argument("family", required=False)
+def verify(family: str | None) -> int:
+    """Check every kernel variant against its reference.
+
+    All variants that can run on this machine are compared bit by bit. FAMILY is one of `qbench list kernels`; all are
+    checked without it. Exit code 1 when a variant differs.
+    """
+    from qbench import kernels
+    from qbench.cli.style import make_console, plain_table
+
+    console = make_console()
+    table = plain_table("family", "operation", "variant", "cases", "status", "detail", right=("cases",))
+    wrong = 0
+    with console.status("verifying") as status:
+        for row in kernels.verify(family):
+            status.update(f"verifying {row.family} {row.operation} {row.variant}")
+            wrong += row.status == "mismatch"
+            table.add_row(row.family, row.operation, row.variant, str(row.cases), row.status, row.detail)
+    console.print(table)
+    return 1 if wrong else 0
