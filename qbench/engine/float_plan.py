@@ -151,7 +151,8 @@ def _fake_quantize(tensor: str, layout: Layout, params: QParams | None) -> Step 
         x = buffers[tensor].view(np.float32).reshape(layout.shape)
         if box is None:
             thresholds, reals = level_thresholds(params)
-            return lambda count: quantize.fake_quantize_levels_f32(x, count, place, thresholds, reals)
+            starts, bits = quantize.level_starts(thresholds), x.view(np.uint32)
+            return lambda count: quantize.fake_quantize_levels_f32(x, bits, count, place, thresholds, reals, starts)
         values = (box.inverse_scale, box.round_offset, box.high, box.zero_point, box.scale)
         numbers, floor = tuple(np.float32(v) for v in values), box.floor
         return lambda count: quantize.fake_quantize_f32(x, count, place, numbers, floor)

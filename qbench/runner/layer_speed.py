@@ -40,7 +40,7 @@ def measure_layers(
             operations = batch * bench.network.operations(layer.name)
             call, turns = team.call(layer.name, batch, clock=clock)
             cells = [
-                Cell("qbench", call, turns * batch, turns * operations, bench.threads),
+                Cell("qbench", call, batch, operations, bench.threads, turns),
                 Cell(INDEPENDENT, _reference(bench, layer, batch), batch, operations, bench.threads),
             ]
             found += interleave(f"layer/{layer.name}/batch{batch}", cells, rules, clock=clock)

@@ -31,10 +31,11 @@ class Cell:
 
     Args:
         name: `qbench` or the name of a peer.
-        call: does the work once; must neither compile nor grow its buffers.
-        items: images (or rows) a call.
-        operations: arithmetic operations a call, 0 when unknown.
+        call: does the work `turns` times; must neither compile nor grow its buffers.
+        items: images (or rows) of the work.
+        operations: arithmetic operations of the work, 0 when unknown.
         threads: threads that the call may use.
+        turns: more than 1 where starting a call is no part of the work; a call's time is divided by it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Cell:
     items: int
     operations: int = 0
     threads: int = 1
+    turns: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +129,17 @@ def interleave(
             quiet()
             if warmed[index]:
                 cells[index].call()
-            samples[index].append(clock.elapsed_s(cells[index].call, loops[index]) / loops[index])
+            elapsed_s = clock.elapsed_s(cells[index].call, loops[index])
+            samples[index].append(elapsed_s / (loops[index] * cells[index].turns))
         rounds = len(samples[0])
         if rounds < MIN_ROUNDS or rounds % len(cells):
             continue
-        elapsed_s = clock.now_s() - start_s
-        stops = [_stop_reason(kept, rules, spent_s=elapsed_s / len(cells)) for kept in samples]
-        if all(stops) or elapsed_s >= rules.seconds_a_cell * len(cells):
+        group_s = clock.now_s() - start_s
+        stops = [_stop_reason(kept, rules, spent_s=group_s / len(cells)) for kept in samples]
+        if all(stops) or group_s >= rules.seconds_a_cell * len(cells):
             break
     return tuple(
-        Measurement(group, cell.name, tuple(kept), count, cell.items, cell.operations, cell.threads, stop)
+        Measurement(group, cell.name, tuple(kept), count * cell.turns, cell.items, cell.operations, cell.threads, stop)
         for cell, kept, count, stop in zip(cells, samples, loops, stops, strict=True)
     )
 

@@ -30,8 +30,8 @@ def setup_cache() -> Values:
             cells = [Cell(name, partial(loop, SWEEPS), 1, loop(1) * SWEEPS) for name, loop in CEILINGS.items()]
             for spec, team in teams.items():
                 call, turns = team.call(layer, BATCH, clock=clock)
-                operations = turns * BATCH * bench.network.operations(layer)
-                cells.append(Cell(spec, call, turns * BATCH, operations, THREADS))
+                operations = BATCH * bench.network.operations(layer)
+                cells.append(Cell(spec, call, BATCH, operations, THREADS, turns))
             with alone():
                 measured = interleave(f"layer/{layer}/batch{BATCH}", cells, RULES, clock=clock)
             rows = {measurement.cell: measurement for measurement in measured}

@@ -95,6 +95,13 @@ def test_samples_are_seconds_a_call_and_paired_by_round(fake_time: FakeTime) -> 
     assert slow.inner_loops == 1
 
 
+def test_a_call_that_does_the_work_several_times_is_divided(fake_time: FakeTime) -> None:
+    cell = Cell("a", fake_time.work("a", lambda: 8e6), items=2, operations=6, turns=4)
+    (found,) = interleave("g", [cell], Rules(), clock=Clock(fake_time.read), quiet=lambda: None)
+    assert found.median_s == pytest.approx(2e-3, rel=0.01)
+    assert (found.items, found.operations, found.inner_loops) == (2, 6, 4)
+
+
 def test_the_machine_is_quiet_before_every_turn(fake_time: FakeTime) -> None:
     cells = [Cell(name, fake_time.work(name, lambda: 3e7), 1) for name in "ab"]
     interleave("g", cells, Rules(), clock=Clock(fake_time.read), quiet=lambda: fake_time.calls.append("quiet"))

@@ -60,7 +60,8 @@ def check_levels(variant: str = "portable") -> tuple[int, str]:
         x = _values((n, h, w, c))
         x.reshape(-1)[-1] = midpoints[0]
         want = reference.fake_quantize_levels_f32(x, midpoints, reals)
-        portable.fake_quantize_levels_f32(x, n, (0, 0, h, w, c), midpoints, reals)
+        starts, place = portable.level_starts(midpoints), (0, 0, h, w, c)
+        portable.fake_quantize_levels_f32(x, x.view(np.uint32), n, place, midpoints, reals, starts)
         if not np.array_equal(x, want):
             return count, f"{(n, h, w, c)}"
     return len(SHAPES), ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import float32
 
 from qbench.kernels.jit import jit
@@ -52,20 +53,27 @@ def fake_quantize_f32(x: Any, images: int, place: Any, numbers: Any, floor: bool
                     x[n, y, i, c] = (min(max(t, float32(0)), high) - zero_point) * scale
 
 
+def level_starts(midpoints: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    """Return, for every upper half of a float32's bits, the level of the least number with that half; int16 (65536,)."""
+    halves = np.arange(1 << 16, dtype=np.uint32) << np.uint32(16)
+    least = np.where(halves >> np.uint32(31), halves | np.uint32(0xFFFF), halves).astype(np.uint32).view(np.float32)
+    return np.searchsorted(midpoints, np.nan_to_num(least, nan=np.inf)).astype(np.int16)
+
+
 @jit
-def fake_quantize_levels_f32(x: Any, images: int, place: Any, midpoints: Any, reals: Any) -> None:
-    """Replace the interior of `x` by the nearest level's real: a binary search over the midpoints."""
+def fake_quantize_levels_f32(
+    x: Any, bits: Any, images: int, place: Any, midpoints: Any, reals: Any, starts: Any
+) -> None:
+    """Replace the interior of `x` by its level's real; `bits` are the same numbers as uint32, `starts` `level_starts`.
+
+    The upper half of a number's bits names a level at or just below its own: a look-up and a step or two.
+    """
     top, left, height, width, channels = place
     for n in range(images):
         for y in range(top, top + height):
             for i in range(left, left + width):
                 for c in range(channels):
-                    value = x[n, y, i, c]
-                    low, high = 0, midpoints.size
-                    while low < high:
-                        middle = (low + high) // 2
-                        if value > midpoints[middle]:
-                            low = middle + 1
-                        else:
-                            high = middle
-                    x[n, y, i, c] = reals[low]
+                    value, level = x[n, y, i, c], starts[bits[n, y, i, c] >> 16]
+                    while level < midpoints.size and value > midpoints[level]:
+                        level += 1
+                    x[n, y, i, c] = reals[level]
