@@ -1,7 +1,7 @@
 """onnxruntime on the CPU, called through an IOBinding: inputs and outputs stay where they are, no copy a call.
 
 Threads spin between calls as onnxruntime has it by default: that is what its users get, and what it is fastest with.
-The runner waits for them to fall asleep before another cell has its turn (`qbench.runner.sampling.settle`).
+The runner waits for them to fall asleep before another cell has its turn (`qbench.runner.quiet`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import ModelError
+from qbench.kernels import isa
 
 Floats = npt.NDArray[np.float32]
 _ERRORS_ONLY = 3
@@ -43,8 +44,10 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
-        # Only CPUs without VNNI heed this: there, u8 x s8 products would saturate (onnxruntime issue 6004).
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        if not isa() & {"avx512vnni", "avxvnni"}:
+            # Without VNNI u8 x s8 products would saturate (onnxruntime issue 6004). With it this option would only cost:
+            # int8 ResNet-20 took 62 ms a batch of 256 with it, 27 ms without.
+            options.add_session_config_entry("session.x64quantprecision", "1")
         try:
             self._session: Any = onnxruntime.InferenceSession(model_bytes, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # pybind exceptions of onnxruntime share no public parent

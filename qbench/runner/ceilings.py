@@ -15,6 +15,7 @@ import numpy as np
 
 from qbench.kernels import ceiling
 from qbench.kernels.layout import aligned
+from qbench.runner.affinity import allowed_cpus, distinct_cores, pin_here
 from qbench.runner.clock import Clock
 from qbench.runner.environment import core_caches
 
@@ -58,8 +59,10 @@ class _Team:
     def elapsed_s(self, work: Callable[[int], object]) -> float:
         """Return the seconds in which every thread does `work(thread)` once."""
         barrier = threading.Barrier(self.count)
+        cpus = distinct_cores(allowed_cpus())
 
         def run(thread: int) -> tuple[float, float]:
+            pin_here(cpus[thread % len(cpus)])
             barrier.wait()
             start_s = self._clock.now_s()
             work(thread)

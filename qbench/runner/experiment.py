@@ -21,7 +21,6 @@ from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter, read_run
 from qbench.results.reader import LATEST_NAME
 from qbench.results.tables import write_tables
 from qbench.runner import ceilings, environment, lock
-from qbench.runner.affinity import pinned
 from qbench.runner.baseline import check_declared, check_runtimes
 from qbench.runner.canary import Canary, is_unstable
 from qbench.runner.clock import Clock
@@ -84,7 +83,7 @@ class _Experiment:
             self._check_baseline()
         for timed, items in groupby(new, key=is_timed):
             if timed:
-                with lock.timing(on_wait=self._waiting), pinned(self._plan.suite.threads):
+                with lock.timing(on_wait=self._waiting):
                     self._run_timed(list(items))
             else:
                 with lock.working(on_wait=self._waiting):

@@ -21,6 +21,7 @@ from qbench.graph import Conv, Layer, Network, layer_onnx_bytes
 from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.metrics.tensor import sqnr_db
 from qbench.runner.clock import Clock
+from qbench.runner.quiet import quiet_cores
 from qbench.runner.sampling import Cell, Rules, interleave
 from qbench.runner.workbench import INDEPENDENT, Workbench, peer
 
@@ -43,7 +44,8 @@ def measure_layers(
                 Cell("qbench", call, batch, operations, bench.threads, turns),
                 Cell(INDEPENDENT, _reference(bench, layer, batch), batch, operations, bench.threads),
             ]
-            found += interleave(f"layer/{layer.name}/batch{batch}", cells, rules, clock=clock)
+            with quiet_cores(bench.threads) as quiet:
+                found += interleave(f"layer/{layer.name}/batch{batch}", cells, rules, clock=clock, quiet=quiet)
     return tuple(found)
 
 

@@ -1,7 +1,8 @@
 """Who may run now. Timing is exclusive on a machine: it waits for every other qbench, and every other waits for it.
 
-Accuracy trials of several processes share the machine; a timing shares it with nobody. Both hold one advisory lock file
-in the temporary folder, which the system releases when a process dies, however it dies.
+Accuracy trials of several processes share the machine; a timing shares it with nobody. Both hold an advisory lock file,
+which the system releases when a process dies, however it dies. It lies in the temporary folder, or where `QBENCH_LOCK`
+says: containers that share a machine can share a file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from qbench.errors import MachineError, ResultsError
 
 def machine_lock_path() -> Path:
     """Return the path of the lock file that all qbench processes of this machine hold."""
-    return Path(tempfile.gettempdir()) / "qbench-timing.lock"
+    named = os.environ.get("QBENCH_LOCK")
+    return Path(named) if named else Path(tempfile.gettempdir()) / "qbench-timing.lock"
 
 
 def _open(path: Path) -> IO[str]:

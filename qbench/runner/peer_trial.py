@@ -9,6 +9,7 @@ from qbench.graph import to_onnx_bytes
 from qbench.peers import Prepared
 from qbench.runner.clock import Clock
 from qbench.runner.phases import Phases
+from qbench.runner.quiet import quiet_cores
 from qbench.runner.row import Row
 from qbench.runner.sampling import Cell, Rules, interleave
 from qbench.runner.score import all_logits
@@ -57,8 +58,8 @@ def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, ru
         cell = Cell(
             trial.backend, prepared.bind(inputs), batch, batch * network_operations(bench.network), bench.threads
         )
-        with phases("time"):
-            row.measurements += interleave(f"network/batch{batch}", [cell], rules, clock=clock)
+        with phases("time"), quiet_cores(bench.threads) as quiet:
+            row.measurements += interleave(f"network/batch{batch}", [cell], rules, clock=clock, quiet=quiet)
     return None
 
 

@@ -1,22 +1,19 @@
 """Samples of cells that take turns: how often each is called, in which order, and when to stop.
 
 Every sample is kept; medians, intervals and ratios are computed by whoever reads them. What is timed is a *warm* call:
-one untimed call goes before a short one, and before that the process waits until its threads have gone to sleep.
-Thread pools that spin between calls (onnxruntime's does, by default) are left to spin inside their own turn, where that
-is what their users get, but they may not take a core from the cell whose turn is next.
+one untimed call goes before a short one. Before each turn nothing of the cell before may still run (`runner.quiet`).
 """
 
 from __future__ import annotations
 
 import math
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qbench.core.trial import Measurement
 from qbench.metrics.speed import median_interval
-from qbench.runner.clock import Clock, Timer
+from qbench.runner.clock import Clock
 
 MIN_ROUNDS = 6
 """With fewer samples than six no pair of order statistics covers the median with 95 %."""
@@ -87,17 +84,6 @@ def turn_orders(cells: int, generator: random.Random) -> Iterator[list[int]]:
             yield base[shift:] + base[:shift]
 
 
-def settle(
-    cpu_timer: Timer = time.process_time_ns, sleep: Callable[[float], None] = time.sleep, *, patience_s: float = 0.25
-) -> None:
-    """Wait until this process uses no CPU any more, that is until spinning threads sleep, at most `patience_s`."""
-    for _ in range(round(patience_s / 1e-3)):
-        before = cpu_timer()
-        sleep(1e-3)
-        if cpu_timer() - before < 200_000:
-            return
-
-
 def interleave(
     group: str,
     cells: Sequence[Cell],
@@ -105,7 +91,7 @@ def interleave(
     *,
     clock: Clock,
     seed: int = 0,
-    quiet: Callable[[], None] = settle,
+    quiet: Callable[[], None],
 ) -> tuple[Measurement, ...]:
     """Return the samples of cells that took turns, round by round.
 
@@ -115,7 +101,7 @@ def interleave(
         rules: length and number of samples.
         clock: the clock.
         seed: of the random order of turns.
-        quiet: is called before each turn and returns when no thread of this process is busy.
+        quiet: is called before each turn and returns when no other thread of this process is busy.
     """
     loops, warmed = [], []
     for cell in cells:

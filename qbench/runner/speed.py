@@ -17,6 +17,7 @@ from qbench.graph import Network, qdq_onnx_bytes, to_onnx_bytes
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers import Prepared
 from qbench.runner.clock import Clock
+from qbench.runner.quiet import quiet_cores
 from qbench.runner.sampling import Cell, Rules, interleave
 from qbench.runner.score import Runnable
 from qbench.runner.workbench import QDQ_METHOD, QDQ_SPEC, Workbench, activation_specs, layer_specs, peer
@@ -107,7 +108,8 @@ def measure_network(
     for name, prepared in peers.items():
         check_peer(name, prepared.run(inputs), batch_of(bench.answers.logits, batch))
         cells.append(cell(name, prepared.bind(inputs)))
-    return interleave(f"network/batch{batch}", cells, rules, clock=clock)
+    with quiet_cores(bench.threads) as quiet:
+        return interleave(f"network/batch{batch}", cells, rules, clock=clock, quiet=quiet)
 
 
 def check_peer(name: str, found: Floats, expected: Floats) -> None:

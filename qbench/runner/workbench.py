@@ -5,6 +5,7 @@ Each is made once, when the first trial asks for it. Trials differ in what they 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from qbench.core.spec import LayerSpec, QuantSpec, parse_spec
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine import FloatSession
-from qbench.errors import MachineError
+from qbench.errors import DataError, MachineError
 from qbench.graph import Network, read_onnx, to_onnx_bytes
 from qbench.methods import METHODS, method_spec
 from qbench.methods.activation_stats import ActivationStats
@@ -50,6 +51,9 @@ class Workbench:
     Args:
         suite: names model, data, threads and calibration.
         data_folder: folder that holds the data, None for the packaged or cached one.
+
+    Raises:
+        DataError: the network cannot take these images, or cannot name all their classes.
     """
 
     def __init__(self, suite: Suite, *, data_folder: Path | None = None) -> None:
@@ -57,6 +61,7 @@ class Workbench:
         self.threads = suite.threads
         self.network: Network = read_onnx(model_path(suite.model_source()))
         self.data: Dataset = load_data(suite.data_source(), folder=data_folder)
+        _check_fit(self.network, self.data)
         self._calibrations: dict[tuple[int, int], dict[str, ActivationStats]] = {}
         self._weights: dict[tuple[str, str, QuantSpec, int], QTensor] = {}
         self._activations: dict[tuple[str, str, QuantSpec, int, int], QParams] = {}
@@ -128,6 +133,21 @@ class Workbench:
                 raise MachineError(f"{name}: {reason}")
             self._prepared[key] = peer(name).prepare(model(), threads=self.threads)
         return self._prepared[key]
+
+
+def _check_fit(network: Network, data: Dataset) -> None:
+    height, width, channels = data.images.shape[1:]
+    if (channels, height, width) != network.input_shape:
+        expected = " x ".join(map(str, network.input_shape))
+        raise DataError(
+            f"data '{data.name}': network '{network.name}' expects images of {expected} (channels, height, width), "
+            f"got {channels} x {height} x {width}"
+        )
+    outputs = math.prod(network.shapes[network.output])
+    if len(data.classes) > outputs:
+        raise DataError(
+            f"data '{data.name}': network '{network.name}' tells {outputs} classes apart, got {len(data.classes)}"
+        )
 
 
 def layer_specs(network: Network, layers: str, *, spec: str, edges: str, name: str) -> dict[str, LayerSpec]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from qbench.engine import Session, build_session
 from qbench.kernels.jit import source_hash
-from qbench.runner.affinity import pinned
 from qbench.runner.clock import Clock
 from qbench.runner.lock import timing
 from qbench.runner.phases import Phases
+from qbench.runner.quiet import quiet_cores
 from qbench.runner.sampling import Rules
 from qbench.runner.trial import quantize_trial
 from qbench.runner.workbench import Workbench
@@ -44,7 +44,7 @@ def sessions(bench: Workbench) -> dict[str, Session]:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Have the machine, and as many cores as there are threads, to ourselves."""
-    with timing(), pinned(THREADS):
-        yield
+def alone() -> Iterator[Callable[[], None]]:
+    """Have the machine to ourselves; yield what `interleave` calls before each turn."""
+    with timing(), quiet_cores(THREADS) as quiet:
+        yield quiet

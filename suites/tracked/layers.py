@@ -32,8 +32,8 @@ def setup_cache() -> Values:
                 call, turns = team.call(layer, BATCH, clock=clock)
                 operations = BATCH * bench.network.operations(layer)
                 cells.append(Cell(spec, call, BATCH, operations, THREADS, turns))
-            with alone():
-                measured = interleave(f"layer/{layer}/batch{BATCH}", cells, RULES, clock=clock)
+            with alone() as quiet:
+                measured = interleave(f"layer/{layer}/batch{BATCH}", cells, RULES, clock=clock, quiet=quiet)
             rows = {measurement.cell: measurement for measurement in measured}
             for spec in teams:
                 row, limit = rows[spec], rows["popcount" if spec == "wbc-abt" else "int8"]

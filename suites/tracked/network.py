@@ -36,8 +36,8 @@ def setup_cache() -> Values:
         for spec, session in ready.items():
             np.testing.assert_allclose(session.run(inputs), batch_of(scored[spec], batch), rtol=1e-3, atol=1e-3)
             cells.append(Cell(spec, partial(session.run, inputs), batch, operations, THREADS))
-        with alone():
-            reference, *own = interleave(f"network/batch{batch}", cells, RULES, clock=Clock())
+        with alone() as quiet:
+            reference, *own = interleave(f"network/batch{batch}", cells, RULES, clock=Clock(), quiet=quiet)
         for measurement in own:
             found[f"images_per_s {measurement.cell} {batch}"] = batch / measurement.median_s
             ratio = speed.paired_ratio(reference.samples_s, measurement.samples_s).ratio

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qbench.runner import affinity, environment
+from qbench.runner import environment
 
 QUIET: dict[str, Any] = {
     "load_average": [0.1, 0.1, 0.1],
@@ -85,17 +85,3 @@ def test_data_caches_are_listed_by_level(tmp_path: Path) -> None:
 def test_bare_metal_is_no_virtual_machine() -> None:
     assert environment.virtualization(["sse2"]) is None
     assert environment.virtualization(["hypervisor"])
-
-
-def test_pinning_ends_with_the_block() -> None:
-    before = affinity.allowed_cpus()
-    with affinity.pinned(1) as cpus:
-        if cpus:
-            assert affinity.allowed_cpus() == list(cpus)
-            assert len(cpus) == 1
-    assert affinity.allowed_cpus() == before
-
-
-def test_each_core_comes_before_any_sibling() -> None:
-    cpus = affinity.allowed_cpus()
-    assert sorted(affinity.distinct_cores(cpus)) == cpus

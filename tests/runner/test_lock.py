@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -87,5 +88,8 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path) -> No
         pass
 
 
-def test_all_processes_of_a_machine_meet_at_one_file() -> None:
-    assert machine_lock_path() == machine_lock_path()
+def test_all_processes_of_a_machine_meet_at_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QBENCH_LOCK")
+    assert machine_lock_path().parent == Path(tempfile.gettempdir())
+    monkeypatch.setenv("QBENCH_LOCK", "/shared/lock")
+    assert machine_lock_path() == Path("/shared/lock")

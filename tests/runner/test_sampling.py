@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from qbench.runner.clock import Clock
-from qbench.runner.sampling import MIN_ROUNDS, Cell, Rules, inner_loops, interleave, settle, turn_orders
+from qbench.runner.sampling import MIN_ROUNDS, Cell, Rules, inner_loops, interleave, turn_orders
 from tests.runner.conftest import FakeTime
 
 
@@ -107,17 +107,3 @@ def test_the_machine_is_quiet_before_every_turn(fake_time: FakeTime) -> None:
     interleave("g", cells, Rules(), clock=Clock(fake_time.read), quiet=lambda: fake_time.calls.append("quiet"))
     turns = fake_time.calls[fake_time.calls.index("b") :]
     assert turns.count("quiet") >= 2 * MIN_ROUNDS
-
-
-def test_settling_waits_until_no_thread_spins() -> None:
-    busy = iter([0, 10**6, 10**6, 2 * 10**6, 2 * 10**6, 2 * 10**6])
-    naps: list[float] = []
-    settle(lambda: next(busy), naps.append)
-    assert len(naps) == 3
-
-
-def test_settling_gives_up_on_threads_that_never_sleep() -> None:
-    naps: list[float] = []
-    time = FakeTime(tick_ns=10**6)
-    settle(time.read, naps.append, patience_s=0.05)
-    assert len(naps) == 50

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from qbench.core.spec import parse_spec
-from qbench.errors import MachineError
+from qbench.errors import DataError, MachineError
 from qbench.peers.onnxruntime_int8 import OnnxRuntimeInt8
 from qbench.runner import workbench as workbench_module
 from qbench.runner.score import flat_weights
 from qbench.runner.speed import batch_of, check_peer, ready_peers
 from qbench.runner.workbench import Workbench, activation_specs, layer_specs
+from qbench.suite import load_suite
 from tests.runner.conftest import small_network
 
 TENSORS = ["images", "first", "second", "second:pre_add", "pooled"]
@@ -114,3 +117,16 @@ def test_a_peer_with_wrong_logits_is_not_timed(bench: Workbench) -> None:
             check_peer("onnxruntime-int8", wrong, logits)
     with pytest.raises(Exception, match="from fp32's"):
         check_peer("onnxruntime-fp32", logits * np.float32(1.01), logits)
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "message"),
+    [((8, 8, 1), 4, "expects images of 3 x 8 x 8"), ((9, 8, 3), 4, "got 3 x 9 x 8"), ((8, 8, 3), 5, "tells 4 classes")],
+)
+def test_images_that_do_not_fit_the_network_are_one_clear_line(
+    suite_path: Path, tmp_path: Path, shape: tuple[int, ...], classes: int, message: str
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "other.npz", images=images, labels=np.arange(5) % classes)
+    with pytest.raises(DataError, match=message):
+        Workbench(load_suite(suite_path, overrides=[f"data={tmp_path}/other.npz"]))
