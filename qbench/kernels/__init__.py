@@ -35,7 +35,7 @@ def verify(family: str | None = None) -> Iterator[VerifyRow]:
         yield from rows(FAMILIES.load(name))
 
 
-def isa() -> frozenset[str]:
+def instruction_sets() -> frozenset[str]:
     """Return LLVM's names of the instruction sets that kernels may use here."""
     from qbench.kernels.isa import features
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import ModelError
-from qbench.kernels import isa
+from qbench.kernels import instruction_sets
 
 Floats = npt.NDArray[np.float32]
 _ERRORS_ONLY = 3
@@ -44,8 +44,8 @@ class OnnxRuntimeSession:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
-        if not isa() & {"avx512vnni", "avxvnni"}:
-            # Without VNNI u8 x s8 products would saturate (onnxruntime issue 6004). With it this option would only cost:
+        if not instruction_sets() & {"avx512vnni", "avxvnni"}:
+            # Without VNNI u8 x s8 products would saturate (onnxruntime issue 6004). With it this would only cost:
             # int8 ResNet-20 took 62 ms a batch of 256 with it, 27 ms without.
             options.add_session_config_entry("session.x64quantprecision", "1")
         try:
