@@ -50,13 +50,14 @@ class Rules:
     Args:
         precision: stop when half the 95 % interval of every cell's median is at most this share of the median.
         seconds_a_cell: stop when the group has taken this long for each of its cells, waiting included.
-        sample_s: least length of a sample; never less than 1000 ticks of the clock.
+        sample_s: least length of a sample; never less than 1000 ticks of the clock. The default is a third of the
+            quiet that may have to be waited for before it, so that a group's time goes into samples.
         patience: rounds double in number without the interval shrinking below this share: no longer improving.
     """
 
     precision: float = 0.01
     seconds_a_cell: float = 1.5
-    sample_s: float = 1e-3
+    sample_s: float = 0.01
     patience: float = 0.9
 
 

@@ -258,7 +258,7 @@ def test_methods_of_other_grids_lend_uniform_activations_from_mse() -> None:
         ("mse", "w1c-a8t", Uniform(1, signed=False, symmetric=False), activation_uniform(8)),
         ("linear_floor", "w4c-a8t", activation_uniform(4), activation_uniform(8)),
         ("log", "w4c-a3t", Logarithmic(4), Logarithmic(3)),
-        ("pot", "w4potc-a8t", PowerOfTwo(4), PowerOfTwo(8)),
+        ("pot", "w4potc-a8t", PowerOfTwo(4), activation_uniform(8)),
         ("mse", "wtc-abt", Ternary(), Binary()),
         ("ternary", "w2c-a8t", Ternary(), activation_uniform(8)),
         ("binary", "w1c-a1t", Binary(), Binary()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,6 @@ from qbench.graph import Clamp, Conv, Flatten, Linear, Network, Pool, read_onnx,
 from qbench.runner.clock import Clock
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned, Suite, expand, load_suite
-
-
-@pytest.fixture(scope="session", autouse=True)
-def own_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let no run outside these tests make them wait, nor them it: their times are believed by nobody."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QBENCH_LOCK", str(tmp_path_factory.mktemp("lock") / "lock"))
-        yield
 
 
 class FakeTime:
