@@ -17,6 +17,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numba
 from numba import config, njit
+from numba.core import event
 
 from qbench.kernels.isa import features
 
@@ -46,6 +47,28 @@ llvm.set_option("qbench", "--enable-misched=false")
 
 if "NUMBA_CACHE_DIR" not in os.environ:
     config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+
+
+class _Compilations(event.Listener):
+    """Counts what Numba compiles, or loads from the disk cache in place of compiling."""
+
+    count = 0
+
+    def on_start(self, event: Any) -> None:
+        """Count one."""
+        self.count += 1
+
+    def on_end(self, event: Any) -> None:
+        """Do nothing."""
+
+
+_COMPILED = _Compilations()
+event.register("numba:compile", _COMPILED)  # type: ignore[no-untyped-call]
+
+
+def compilations() -> int:
+    """Return how many compilations this process has begun; a timed region asserts that the number stays."""
+    return _COMPILED.count
 
 
 def jit(function: Compiled) -> Compiled:

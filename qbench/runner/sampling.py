@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qbench.core.trial import Measurement
+from qbench.errors import QBenchError
+from qbench.kernels.jit import compilations
 from qbench.metrics.speed import median_interval
 from qbench.runner.clock import Clock
 
@@ -103,6 +105,9 @@ def interleave(
         clock: the clock.
         seed: of the random order of turns.
         quiet: is called before each turn and returns when no other thread of this process is busy.
+
+    Raises:
+        QBenchError: something was compiled meanwhile, so that its time may be in a sample.
     """
     loops, warmed = [], []
     for cell in cells:
@@ -110,6 +115,7 @@ def interleave(
         loops.append(inner_loops(cell.call, clock, sample_s=rules.sample_s))
         warmed.append(loops[-1] > 1 or clock.elapsed_s(cell.call, 1) < _WARM_BELOW_S)
     samples: list[list[float]] = [[] for _ in cells]
+    compiled = compilations()
     start_s, stops = clock.now_s(), [""] * len(cells)
     for order in turn_orders(len(cells), random.Random(seed)):
         for index in order:
@@ -125,6 +131,8 @@ def interleave(
         stops = [_stop_reason(kept, rules, spent_s=group_s / len(cells)) for kept in samples]
         if all(stops) or group_s >= rules.seconds_a_cell * len(cells):
             break
+    if compilations() != compiled:
+        raise QBenchError(f"{group}: {compilations() - compiled} kernels compiled while times were taken")
     return tuple(
         Measurement(group, cell.name, tuple(kept), count * cell.turns, cell.items, cell.operations, cell.threads, stop)
         for cell, kept, count, stop in zip(cells, samples, loops, stops, strict=True)

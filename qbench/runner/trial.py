@@ -92,7 +92,8 @@ def _run_qbench(planned: Planned, bench: Workbench, row: Row, phases: Phases, *,
             row.score(logits, bench.answers)
             _describe(row, bench, session, weights)
         if activations:
-            row.alarms += range_alarms(activations, bench.stats(trial.calibration, trial.seed))
+            kept = {name: params for name, params in activations.items() if name in session.plan.layouts}
+            row.alarms += range_alarms(kept, bench.stats(trial.calibration, trial.seed))
         if trial.batch_sizes:
             _time(planned, bench, session, row, phases, logits=logits, rules=rules, clock=clock)
     finally:

@@ -8,6 +8,7 @@ from itertools import islice
 
 import pytest
 
+from qbench.errors import QBenchError
 from qbench.runner.clock import Clock
 from qbench.runner.sampling import MIN_ROUNDS, Cell, Rules, inner_loops, interleave, turn_orders
 from tests.runner.conftest import FakeTime
@@ -107,3 +108,13 @@ def test_the_machine_is_quiet_before_every_turn(fake_time: FakeTime) -> None:
     interleave("g", cells, Rules(), clock=Clock(fake_time.read), quiet=lambda: fake_time.calls.append("quiet"))
     turns = fake_time.calls[fake_time.calls.index("b") :]
     assert turns.count("quiet") >= 2 * MIN_ROUNDS
+
+
+def test_a_kernel_that_compiles_while_times_are_taken_fails_the_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = iter([3, 4, 4])  # before, after, and once more for the message
+    monkeypatch.setattr("qbench.runner.sampling.compilations", lambda: next(counts))
+    cell = Cell("qbench", lambda: None, items=1)
+    with pytest.raises(QBenchError, match="network/batch1: 1 kernels compiled while times were taken"):
+        interleave("network/batch1", [cell], Rules(seconds_a_cell=0.01), clock=Clock(), quiet=lambda: None)
