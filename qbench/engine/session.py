@@ -28,8 +28,8 @@ from qbench.kernels.variants import choose
 Floats = npt.NDArray[np.float32]
 Tap = Callable[[str, Floats], None]
 
-CACHE_BYTES = 384 * 1024
-"""Room for a micro-batch's activations: three eighths of a 1 MiB second-level cache; weights take the rest."""
+CACHE_BYTES = 768 * 1024
+"""Room for a micro-batch's activations: three quarters of a 1 MiB second-level cache; see docs/performance.md."""
 
 
 def micro_batch(plan_of: Callable[[int], Plan]) -> int:
