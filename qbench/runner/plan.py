@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qbench.core.trial import TrialResult
-from qbench.errors import ResultsError
+from qbench.errors import MachineError, ResultsError, suggest
+from qbench.kernels.variants import NAMES
 from qbench.results import Run, read_run
 from qbench.results.header import FILE_NAME, RunHeader, read_header
+from qbench.runner.affinity import allowed_cpus
 from qbench.runner.environment import fingerprint
 from qbench.runner.estimate import estimate_s
 from qbench.runner.identity import trial_hash
@@ -71,6 +73,7 @@ def plan_run(suite: Suite, results_root: Path, *, fresh: bool = False, quick: bo
     """
     bench = Workbench(suite)
     planned = in_order(expand(suite, [layer.name for layer in bench.network.layers]))
+    refuse_impossible(planned, bench)
     model, data = bench.network.sha256, bench.data.sha256
     hashes = {
         item.trial.key: trial_hash(item, suite, model_sha256=model, data_sha256=data, quick=quick) for item in planned
@@ -79,6 +82,17 @@ def plan_run(suite: Suite, results_root: Path, *, fresh: bool = False, quick: bo
     todo = [item for item in planned if item.trial.key not in cached]
     estimates = {item.trial.key: estimate_s(item, suite, bench, quick=quick) for item in todo}
     return Plan(suite, bench, quick, planned, hashes, cached, folder, estimates, tuple(remarks))
+
+
+def refuse_impossible(planned: tuple[Planned, ...], bench: Workbench) -> None:
+    """Raise QBenchError for too many samples or threads, or a kernel variant that there is not."""
+    cores = len(allowed_cpus())
+    if bench.threads > cores:
+        raise MachineError(f"threads: expected 1..{cores} on this machine, got {bench.threads}")
+    for item in planned:
+        bench.data.calibration_indices(item.trial.calibration, item.trial.seed)
+    for variant in {item.trial.variant for item in planned} - {"auto", *NAMES}:
+        raise MachineError(f"unknown kernel variant '{variant}'{suggest(variant, NAMES)}")
 
 
 def in_order(planned: tuple[Planned, ...]) -> tuple[Planned, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qbench.core.trial import TrialResult
-from qbench.errors import ResultsError
+from qbench.errors import QBenchError, ResultsError
 from qbench.results import RunWriter, read_run
 from qbench.runner import plan_run, run_suite
 from qbench.runner.identity import trial_hash
@@ -147,3 +147,20 @@ def test_only_timed_rows_depend_on_how_they_are_timed(planned: dict[str, Planned
     for name, changes in {"bits/w8c-a8t": False, "speed/w8c-a8t": True}.items():
         assert (hash_of(planned[name], suite) != hash_of(planned[name], faster)) is changes
         assert (hash_of(planned[name], suite) != hash_of(planned[name], suite, quick=False)) is changes
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("calibration.samples=100000", "calibration samples, got 100000"),
+        ("threads=4096", r"threads: expected 1\.\.\d+ on this machine, got 4096"),
+        ("sweeps.0.variant=x86_foo", "unknown kernel variant 'x86_foo'; did you mean"),
+    ],
+)
+def test_what_no_trial_could_run_with_is_refused_before_anything_is_written(
+    tmp_path: Path, override: str, message: str
+) -> None:
+    suite = load_suite(Path(__file__).parents[2] / "suites" / "tiny.yaml", overrides=[override])
+    with pytest.raises(QBenchError, match=message):
+        plan_run(suite, tmp_path)
+    assert not list(tmp_path.iterdir())
