@@ -154,7 +154,7 @@ def test_only_timed_rows_depend_on_how_they_are_timed(planned: dict[str, Planned
     [
         ("calibration.samples=100000", "calibration samples, got 100000"),
         ("threads=4096", r"threads: expected 1\.\.\d+ on this machine, got 4096"),
-        ("sweeps.0.variant=x86_foo", "unknown kernel variant 'x86_foo'; did you mean"),
+        ("sweeps.0.variant=x86_foo", "unknown kernel variant 'x86_foo'"),
     ],
 )
 def test_what_no_trial_could_run_with_is_refused_before_anything_is_written(
