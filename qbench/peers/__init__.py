@@ -14,6 +14,8 @@ PEERS = Registry(
     {
         "onnxruntime-fp32": "qbench.peers.onnxruntime_fp32:OnnxRuntimeFp32",
         "onnxruntime-int8": "qbench.peers.onnxruntime_int8:OnnxRuntimeInt8",
+        "openvino-fp32": "qbench.peers.openvino_fp32:OpenVinoFp32",
+        "openvino-int8": "qbench.peers.openvino_int8:OpenVinoInt8",
     },
 )
 

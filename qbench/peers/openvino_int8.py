@@ -1,0 +1,22 @@
+"""int8 by OpenVINO: its own integer kernels on a QDQ model with qbench's scales (u8 activations, s8 weights)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from qbench.peers.openvino_session import OpenVinoSession, missing
+
+
+class OpenVinoInt8:
+    """OpenVINO on a qdq model."""
+
+    name: ClassVar[str] = "openvino-int8"
+    model: ClassVar[Literal["float", "qdq"]] = "qdq"
+
+    def supports(self) -> str | None:
+        """Return why OpenVINO cannot be used here, or None."""
+        return missing()
+
+    def prepare(self, model_bytes: bytes, *, threads: int) -> OpenVinoSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
+        return OpenVinoSession(model_bytes, threads=threads, name=self.name)
