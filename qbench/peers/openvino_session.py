@@ -18,7 +18,7 @@ def missing() -> str | None:
     try:
         import openvino  # noqa: F401  (that it imports is the question)
     except ImportError:
-        return "openvino is not installed: pip install 'qbench[peers]'"
+        return "openvino is not installed: install qbench with its extra 'peers'"
     return None
 
 
