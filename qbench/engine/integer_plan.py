@@ -45,7 +45,7 @@ def integer_plan(
 ) -> Plan:
     """Return the plan; raise NotIntegerError with the reason when a layer or a tensor has no integer form."""
     boxes = containers(network, activations)
-    layouts, fills = _layouts(network, boxes, images)
+    layouts, fills = integer_layouts(network, boxes, images)
     aliases = flat_aliases(network)
     steps: list[Step] = []
     for node in network.nodes:
@@ -66,9 +66,10 @@ def integer_plan(
     return Plan(images, layouts, fills, aliases, load, tuple(steps), network.output, network.input)
 
 
-def _layouts(
+def integer_layouts(
     network: Network, boxes: Mapping[str, Container], images: int
 ) -> tuple[dict[str, Layout], dict[str, float]]:
+    """Return every tensor's layout (u8 codes, float32 logits) and what its border holds: the code of zero."""
     border = borders(network)
     layouts, fills = {}, {}
     for tensor, shape in network.shapes.items():

@@ -135,10 +135,8 @@ def lower(layer: Layer, weights: QTensor, ends: Ends) -> Lowered:
     flags += ["floor"] if ends.out and ends.out.floor else []
     params = _params(layer, weights, ends, codes, zero, grouped, span, product)
     flags += ["sum"] if params.shift is not None else []
-    if values is not None:
-        codes = (codes + (1 if values[0] < 0 and len(values) == 2 else -int(values[0]))).astype(np.int16)
-        codes = codes // 2 if len(values) == 2 and values[0] < 0 else codes
-    return Lowered(product, tuple(flags), codes, values, params)
+    indices = codes if values is None else np.searchsorted(values, codes).astype(np.int16)
+    return Lowered(product, tuple(flags), indices, values, params)
 
 
 def _params(

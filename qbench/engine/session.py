@@ -18,12 +18,12 @@ import numpy.typing as npt
 from qbench.core.tensor import QParams, QTensor
 from qbench.core.trial import Execution
 from qbench.engine.float_plan import float_layouts, float_plan, layer_step
-from qbench.engine.integer_plan import integer_plan
+from qbench.engine.integer_plan import containers, integer_layouts, integer_plan
 from qbench.engine.lowering import NotIntegerError
-from qbench.engine.plan import Plan, Workspace
+from qbench.engine.plan import Plan, Run, Workspace
 from qbench.errors import DataError
 from qbench.graph.network import Conv, Network
-from qbench.kernels.layout import aligned
+from qbench.kernels.layout import Layout, aligned
 from qbench.kernels.variants import choose
 
 Floats = npt.NDArray[np.float32]
@@ -33,10 +33,9 @@ CACHE_BYTES = 768 * 1024
 """Room for a micro-batch's activations: three quarters of a 1 MiB second-level cache; see docs/performance.md."""
 
 
-def micro_batch(plan_of: Callable[[int], Plan]) -> int:
-    """Return the images a pass, 1..32, so that the three largest tensors of a layer fit `CACHE_BYTES`."""
-    layouts = plan_of(1).layouts.values()
-    largest = sorted((layout.size_bytes for layout in layouts), reverse=True)[:3]
+def micro_batch(layouts: Mapping[str, Layout]) -> int:
+    """Return the images a pass, 1..32, so that the three largest tensors (laid out for one image) fit `CACHE_BYTES`."""
+    largest = sorted((layout.size_bytes for layout in layouts.values()), reverse=True)[:3]
     return int(np.clip(CACHE_BYTES // max(1, sum(largest)), 1, 32))
 
 
@@ -184,7 +183,7 @@ def build_session(
     reason = ""
     if weights and activations:
         try:
-            size = micro_batch(lambda n: integer_plan(network, weights, activations, images=n, variant=chosen))
+            size = micro_batch(integer_layouts(network, containers(network, activations), 1)[0])
             plan = integer_plan(network, weights, activations, images=size, variant=chosen)
             return Session(network, plan, threads=threads, execution="integer")
         except NotIntegerError as why:
@@ -192,7 +191,7 @@ def build_session(
     execution: Execution = "simulated" if activations else "dequantized" if weights else "float32"
     if execution == "dequantized":
         reason = "activations stay in float32"
-    size = micro_batch(lambda n: float_plan(network, weights, activations, images=n, variant=chosen))
+    size = micro_batch(float_layouts(network, 1))
     plan = float_plan(network, weights, activations, images=size, variant=chosen)
     return Session(network, plan, threads=threads, execution=execution, reason=reason or "weights stay in float32")
 
@@ -202,7 +201,7 @@ class FloatSession(Session):
 
     def __init__(self, network: Network, *, threads: int = 2, variant: str = "auto") -> None:
         chosen = choose(variant)
-        size = micro_batch(lambda n: float_plan(network, {}, {}, images=n, variant=chosen))
+        size = micro_batch(float_layouts(network, 1))
         super().__init__(
             network, float_plan(network, {}, {}, images=size, variant=chosen), threads=threads, execution="float32"
         )
@@ -215,25 +214,31 @@ class FloatSession(Session):
         """
         if tap is None:
             return super().run(x)
-        logits = [
-            self._tapped(np.ascontiguousarray(x[i : i + self.plan.images]), tap)
-            for i in range(0, len(x), self.plan.images)
-        ]
-        return np.concatenate(logits)
+        befores = self._before_additions()
+        parts = [np.ascontiguousarray(x[i : i + self.plan.images]) for i in range(0, len(x), self.plan.images)]
+        return np.concatenate([self._tapped(part, tap, befores) for part in parts])
 
-    def _tapped(self, part: Floats, tap: Tap) -> Floats:
+    def _before_additions(self) -> dict[str, tuple[Run, Floats]]:
+        """Return, for every convolution that adds a residual, a call that computes it without, and where it writes."""
+        found: dict[str, tuple[Run, Floats]] = {}
+        for node in self.network.nodes:
+            if isinstance(node, Conv) and node.residual is not None:
+                layout = self.plan.layouts[node.output]
+                scratch = aligned(layout.size_bytes)
+                step = layer_step(node, self.plan.layouts, None, self._variant, 0, plain=True)
+                run = step.bind({**self._spaces[0].buffers, node.output: scratch})
+                found[node.name] = (run, layout.interior(scratch.view(np.float32)))  # type: ignore[assignment]
+        return found
+
+    def _tapped(self, part: Floats, tap: Tap, befores: Mapping[str, tuple[Run, Floats]]) -> Floats:
         space, plan, count = self._spaces[0], self.plan, len(part)
-        layouts = float_layouts(self.network, plan.images)
         space.load(part)
         tap(plan.input, self._interior(plan.input, count))
         for step, run in zip(plan.steps, space.runs, strict=True):
-            node = self.network.node(step.name)
-            if isinstance(node, Conv) and node.residual is not None:
-                scratch = aligned(layouts[node.output].size_bytes)
-                before = layer_step(node, layouts, None, self._variant, 0, plain=True)
-                before.bind({**space.buffers, node.output: scratch})(count)
-                layout = layouts[node.output]
-                tap(f"{node.name}:pre_add", layout.interior(scratch.view(np.float32))[:count])  # type: ignore[arg-type]
+            if step.name in befores:
+                before, sums = befores[step.name]
+                before(count)
+                tap(f"{step.name}:pre_add", sums[:count])
             run(count)
             if step.writes != plan.output:
                 tap(step.writes, self._interior(step.writes, count))

@@ -26,10 +26,10 @@ def depth_weights(layer: Layer) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(layer.weight.transpose(0, 2, 3, 1).reshape(len(layer.weight), -1), np.float32)
 
 
-def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None, *, blank: int = 0) -> npt.NDArray[Any]:
+def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
     """Return weights or codes of shape (channels, depth) as OHWI.
 
-    Grouped convolutions become dense ones with `blank` outside their block: right, but slow.
+    Grouped convolutions become dense ones with zeros outside their block: right, but slow.
     """
     flat = depth_weights(layer) if depth is None else depth
     if isinstance(layer, Linear):
@@ -38,7 +38,7 @@ def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None, *, blank: int = 0) 
     ohwi = flat.reshape(channels, height, width, inputs)
     if layer.groups == 1:
         return ohwi
-    full = np.full((channels, height, width, inputs * layer.groups), blank, ohwi.dtype)
+    full = np.zeros((channels, height, width, inputs * layer.groups), ohwi.dtype)
     each = channels // layer.groups
     for group in range(layer.groups):
         rows = slice(group * each, (group + 1) * each)

@@ -56,7 +56,7 @@ def pack_weights(
     if product == "t2_t2":
         planes = np.stack([bits_of(codes != 0), bits_of(codes < 0)], axis=-1)
         return pack_words(planes.reshape(channels, -1, 2), shape)
-    zero = 0 if values is None else int(np.flatnonzero(values == 0)[0]) if np.any(values == 0) else 0
+    zero = int(np.flatnonzero(values == 0)[0]) if values is not None and 0 in values else 0
     padding = ((0, 0), (0, 0), (0, 0), (0, -depth_of_taps % 4))
     full = np.pad(codes, padding, constant_values=zero).reshape(channels, -1)
     if values is None:
