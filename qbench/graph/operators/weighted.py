@@ -109,7 +109,8 @@ def arithmetic(node: NodeReader) -> Draft | tuple[Draft, ...]:
         "Add": (one, values), "Mul": (values, zero), "Div": (1 / values if values.all() else zero, zero),
         "Sub": (one, -values) if index == 1 else (-one, values),
     }[node.op]  # fmt: skip
-    return Affine(node.scope(), node.op, source, node.output, scale, offset, axis=axis, raw=node.raw(_ALONE))
+    raw = node.raw(_ALONE)
+    return Affine(node.scope(index), node.op, source, node.output, scale, offset, axis=axis, raw=raw)
 
 
 def _product(node: NodeReader, inverse: str) -> Raw:

@@ -91,7 +91,7 @@ def _made(
             width = web.shape(part.source)[-1] // 3
             channels = tuple(range(part.part * width, (part.part + 1) * width))
             sources[-1] = f"{end.output}:{word}"
-            selects.append(Select(f"{end.name}.{word}", part.source, sources[-1], channels))
+            selects.append(Select(f"{end.name}.{word}" if end.name else word, part.source, sources[-1], channels))
     query, key, value = sources
     made = Attention(end.name or inner[0].name, query, key, value, mask, end.output, parts[0].heads, scale)
     return (*selects, made), region
