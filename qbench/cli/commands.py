@@ -13,11 +13,13 @@ from qbench.errors import suggest
 COMMANDS = {
     "run": "qbench.cli.run:run",
     "plan": "qbench.cli.plan:plan",
+    "quantize": "qbench.cli.quantize:quantize",
     "list": "qbench.cli.listing:list_parts",
     "verify": "qbench.cli.verify:verify",
     "ceiling": "qbench.cli.ceiling:ceiling",
     "report": "qbench.cli.report:report",
     "compare": "qbench.cli.compare:compare",
+    "overrides": "qbench.cli.overrides:overrides",
     "system": "qbench.cli.system:system",
 }
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from qbench.suite import KernelSuite, Suite
 
 Rows = Iterator[tuple[str, str]]
 
@@ -53,13 +56,28 @@ def _peers() -> Rows:
         yield name, _first_line(peer) if reason is None else f"not here: {reason}"
 
 
+def _operators() -> Rows:
+    from qbench.peers.operators import OPERATORS
+
+    for name in OPERATORS:
+        peer = OPERATORS.load(name)()
+        reason = peer.missing()
+        yield name, _first_line(peer) if reason is None else f"not here: {reason}"
+
+
 def _suites() -> Rows:
     from qbench.errors import SuiteError
-    from qbench.suite import load_suite
+    from qbench.runner.cuda.suite import load_cuda_suite
+    from qbench.suite import load_kernel_suite, load_suite, suite_kind
 
+    readers: dict[str, Callable[[Path], Suite | KernelSuite]] = {
+        "network": load_suite,
+        "kernels": load_kernel_suite,
+        "cuda": load_cuda_suite,
+    }
     for path in sorted(Path("suites").glob("*.yaml")):
         try:
-            yield str(path), load_suite(path).title
+            yield str(path), readers[suite_kind(path)](path).title
         except SuiteError as error:
             yield str(path), f"cannot be read: {error}"
 
@@ -71,6 +89,7 @@ SECTIONS: dict[str, Callable[[], Rows]] = {
     "kernels": _kernels,
     "metrics": _metrics,
     "peers": _peers,
+    "operators": _operators,
     "suites": _suites,
 }
 

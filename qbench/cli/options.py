@@ -1,4 +1,4 @@
-"""The arguments that `run` and `plan` share, and the suite that they name."""
+"""The arguments that several commands share: a suite and what changes it, a network and what becomes of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from qbench.errors import QBenchError
+
 if TYPE_CHECKING:
     from qbench.suite import Suite
 
@@ -16,6 +18,11 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def suite_options(command: Command) -> Command:
     """Add SUITE, -o, --filter and --set."""
+    return click.argument("suite", type=click.Path(path_type=Path))(suite_changes(command))
+
+
+def suite_changes(command: Command) -> Command:
+    """Add -o, --filter and --set."""
     path = click.Path(path_type=Path)
     for option in (
         click.option(
@@ -25,7 +32,6 @@ def suite_options(command: Command) -> Command:
         click.option(
             "-o", "--out", type=path, default=Path("results"), show_default=True, help="Folder of all results."
         ),
-        click.argument("suite", type=path),
     ):
         command = option(command)
     return command
@@ -39,3 +45,31 @@ def load(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> Su
 
     filters = () if filter_text is None else (f"filter={json.dumps(filter_text)}",)
     return load_suite(suite, overrides=(*overrides, *filters))
+
+
+def spec_options(command: Command) -> Command:
+    """Add --spec, --method, --layers, --variant and --threads."""
+    rules = "Specs of single layers: first=w8c-a8t,depthwise=w8c-a8t,blocks.*.conv1=w4g32-a8t; repeat."
+    for option in (
+        click.option("--threads", type=int, default=2, show_default=True, help="Threads to run on."),
+        click.option("--variant", default="auto", show_default=True, help="Kernels to pin (qbench system)."),
+        click.option("--layers", multiple=True, callback=_joined, metavar="RULES", help=rules),
+        click.option("--method", default="mse", show_default=True, help="How ranges are chosen (qbench list methods)."),
+        click.option("--spec", default="w8c-a8t", show_default=True, help="Of all other layers, e.g. w4g32-a8t."),
+    ):
+        command = option(command)
+    return command
+
+
+def _joined(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> str:
+    return ",".join(value)
+
+
+def numbers(_context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """Return the numbers of `0.1,0.2`; raise QBenchError for anything else."""
+    if value is None:
+        return None
+    try:
+        return tuple(float(word) for word in value.split(","))
+    except ValueError:
+        raise QBenchError(f"--{parameter.name}: expected numbers between commas, got '{value}'") from None

@@ -1,4 +1,4 @@
-"""`qbench plan`: what a run would do, without doing it."""
+"""`qbench plan`: what a run would do without doing it, or what becomes of a network; the file says which is meant."""
 
 from __future__ import annotations
 
@@ -6,25 +6,100 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from qbench.cli.options import load, suite_options
+from qbench.cli.options import load, spec_options, suite_changes
+from qbench.errors import QBenchError, suggest
 
 if TYPE_CHECKING:
     from qbench.runner import Plan
+    from qbench.runner.layer_plan import ModelPlan
+
+_OF_SUITES = {"out", "filter_text", "overrides", "quick", "fresh"}
+_OF_MODELS = {"spec", "method", "layers", "variant", "threads"}
+_MADE = {"spec", "method", "layers"}
+_SUITES = (".yaml", ".yml")
 
 
-@click.command(epilog="Example: qbench plan suites/resnet.yaml --filter 'bits <= 4 and method == mse'")
-@suite_options
+@click.command(
+    epilog="Examples: qbench plan suites/resnet.yaml --filter 'bits <= 4 and method == mse' | qbench plan mine.onnx "
+    "--spec w4c-a8t --layers first=w8c-a8t"
+)
+@click.argument("target", type=click.Path(path_type=Path))
+@suite_changes
+@spec_options
 @click.option("--quick", is_flag=True, help="Plan for shorter times of measuring.")
 @click.option("--fresh", is_flag=True, help="Plan as if nothing had been run before.")
-def plan(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...], quick: bool, fresh: bool) -> None:
-    """Show what a run would do.
+@click.pass_context
+def plan(
+    context: click.Context,
+    target: Path,
+    out: Path,
+    filter_text: str | None,
+    overrides: tuple[str, ...],
+    quick: bool,
+    fresh: bool,
+    spec: str,
+    method: str,
+    layers: str,
+    variant: str,
+    threads: int,
+) -> None:
+    """Show what a run would do, or what becomes of a network.
 
-    Lists the trials of SUITE: which are new, cached or skipped (and why), and how long they may take.
+    Of a suite (SUITE.yaml): its trials, which are new, cached or skipped (and why), and how long they may take.
+    Of a network (MODEL.onnx, the name of a packaged one, or the folder of a saved one): what runs in integers, what
+    stays in float and why, with kernels, layouts, memory and operations.
     """
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if _is_model(target):
+        _refuse(context, given & _OF_SUITES, f"{target} is a network; expected it with a suite")
+        if target.is_dir():
+            _refuse(context, given & _MADE, f"{target} is quantized already; expected it with an ONNX file")
+        from qbench.runner.layer_plan import plan_model
+        from qbench.runner.own_network import Asked
+
+        asked = Asked(str(target), spec, method, layers, variant=variant, threads=threads)
+        _show_model(plan_model(asked))
+        return
+    _refuse(context, given & _OF_MODELS, f"{target} is a suite; expected it with a network")
+    from qbench.suite import suite_kind
+
+    kind = suite_kind(target)
+    if kind == "cuda":
+        raise QBenchError(f"{target}: a suite of kind 'cuda' is run whole; expected one of networks or kernels")
+    if kind == "kernels":
+        from qbench.cli.kernel_run import load_kernels, show_kernel_plan
+        from qbench.runner.kernel_plan import plan_kernels
+
+        show_kernel_plan(plan_kernels(load_kernels(target, filter_text, overrides), out, fresh=fresh, quick=quick))
+        return
+
     from qbench.runner import plan_run
 
-    _show(plan_run(load(suite, filter_text, overrides), out, fresh=fresh, quick=quick))
+    for one in load(target, filter_text, overrides).each():
+        _show(plan_run(one, out, fresh=fresh, quick=quick))
+
+
+def _is_model(path: Path) -> bool:
+    """Return whether a path is a network: an ONNX file, a packaged name, the folder of a saved one."""
+    if path.suffix.lower() in _SUITES:
+        return False
+    if path.suffix.lower() == ".onnx" or path.is_dir():
+        return True
+    from qbench.zoo import MODELS
+
+    if str(path) not in MODELS and not path.exists():
+        hint = suggest(str(path), MODELS)
+        raise QBenchError(f"{path}: expected a suite (.yaml), a network (.onnx) or a packaged one's name{hint}")
+    return str(path) in MODELS
+
+
+def _refuse(context: click.Context, names: set[str], why: str) -> None:
+    """Raise QBenchError for an option that goes with the other kind of file."""
+    for parameter in context.command.params:
+        if parameter.name in names:
+            raise QBenchError(f"{parameter.opts[-1]}: {why}")
 
 
 def _show(found: Plan) -> None:
@@ -38,6 +113,8 @@ def _show(found: Plan) -> None:
         estimate = "" if state != "new" else f"{found.estimates_s[key]:.1f} s"
         table.add_row(key, " ".join(item.measure), state, estimate, item.reason)
     console.print(table)
+    for rules in dict.fromkeys(item.trial.overrides for item in found.planned if item.trial.overrides):
+        _show_assignment(found, rules)
     for remark in found.remarks:
         console.print(remark, markup=False, highlight=False)
     to_run = len([item for item in found.new if not item.reason])
@@ -48,3 +125,49 @@ def _show(found: Plan) -> None:
     )
     where = f"continues {found.folder}" if found.folder else "starts a new run"
     console.print(where, markup=False, highlight=False)
+
+
+def _show_assignment(found: Plan, rules: str) -> None:
+    """Show which layer gets what from the rules, for every spec that they change."""
+    from qbench.cli.style import make_console, plain_table
+    from qbench.runner.workbench import layer_specs
+
+    trials = [item.trial for item in found.planned if item.trial.overrides == rules and not item.reason]
+    columns = {(trial.spec, trial.edges, trial.method): trial for trial in trials}
+    headings = [" ".join(filter(None, key)) for key in columns]
+    table = plain_table("layer", *headings, title=f"layers under {rules}")
+    network = found.bench.network
+    specs = [
+        layer_specs(network, "all", spec=spec, edges=edges, name=name, overrides=rules) for spec, edges, name in columns
+    ]
+    for layer in network.layers:
+        table.add_row(layer.name, *(found[layer.name].token for found in specs))
+    make_console().print(table)
+
+
+def _show_model(found: ModelPlan) -> None:
+    from qbench.cli.style import make_console, plain_table
+
+    console = make_console()
+    headings = ("step", "operator", "assigned", "runs in", "kernel", "writes", "Mop", "weights, bytes", "output, bytes")
+    table = plain_table(*headings, right=headings[6:], title=found.name)
+    for step in found.steps:
+        table.add_row(
+            step.name, step.operator, step.assigned, "integers" if step.integer else "float32", step.kernel,
+            step.layout, f"{step.operations / 1e6:.2f}", f"{step.weight_bytes:,}", f"{step.activation_bytes:,}",
+        )  # fmt: skip
+    console.print(table)
+    share = 100 * found.integer_operations / max(1, found.operations)
+    console.print(
+        f"{share:.1f} % of {found.operations / 1e6:,.1f} Mop an image in integers ({found.execution}); weights "
+        f"{found.weight_bytes:,} bytes; buffers {found.buffer_bytes:,} bytes for passes of {found.micro_batch} images "
+        f"on {found.threads} threads; output bytes are those of one image",
+        highlight=False,
+    )
+    why: dict[str, list[str]] = {}
+    for step in found.steps:
+        if step.why:
+            why.setdefault(step.why, []).append(step.name)
+    for reason, names in why.items():
+        more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+        console.print(f"in float32: {', '.join(names[:6])}{more}: {reason}", markup=False, highlight=False)

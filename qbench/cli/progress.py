@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -47,13 +48,17 @@ class Watch:
 
     def on_start(self, plan: Plan) -> None:
         """Show how much there is to do."""
-        self._total = len(plan.new)
-        self._estimates = dict(plan.estimates_s)
-        self._bar.reset(self._task, total=self._total)
-        cached = f", {len(plan.cached)} cached" if plan.cached else ""
-        self._say(f"{self._total} trials to run{cached}, about {duration(plan.estimate_s)}")
+        self.begin(len(plan.new), plan.estimates_s, cached=len(plan.cached), what="trials")
         for remark in plan.remarks:
             self._say(remark)
+
+    def begin(self, total: int, estimates_s: Mapping[str, float], *, cached: int, what: str) -> None:
+        """Show how many things there are to do, with rough seconds by key, and how many are done already."""
+        self._total = total
+        self._estimates = dict(estimates_s)
+        self._bar.reset(self._task, total=self._total)
+        more = f", {cached} cached" if cached else ""
+        self._say(f"{self._total} {what} to run{more}, about {duration(sum(estimates_s.values()))}")
 
     def on_phase(self, text: str) -> None:
         """Show what is done outside of trials."""
@@ -63,16 +68,24 @@ class Watch:
 
     def on_trial_start(self, trial: Trial) -> None:
         """Name the trial in the bar."""
-        self._bar.update(self._task, description=trial.key)
+        self.name(trial.key)
+
+    def name(self, key: str) -> None:
+        """Name in the bar what is being done."""
+        self._bar.update(self._task, description=key)
 
     def on_trial_end(self, result: TrialResult) -> None:
         """Advance the bar; without a terminal, and for what failed, write a line."""
+        self.finish(result.trial.key, result_line(result), failed=result.status == "failed")
+
+    def finish(self, key: str, line: str, *, failed: bool) -> None:
+        """Count a thing as done; without a terminal, and for what failed, write its line."""
         self._done += 1
-        self.failed += result.status == "failed"
-        self._done_estimate_s += self._estimates.get(result.trial.key, 0.0)
+        self.failed += failed
+        self._done_estimate_s += self._estimates.get(key, 0.0)
         self._bar.update(self._task, completed=self._done)
-        if result.status == "failed" or not self._console.is_terminal:
-            self._say(f"[{self._done:>{len(str(self._total))}}/{self._total}] {result_line(result)}")
+        if failed or not self._console.is_terminal:
+            self._say(f"[{self._done:>{len(str(self._total))}}/{self._total}] {line}")
 
     def left_s(self, elapsed_s: float) -> float | None:
         """Return the seconds that are likely left: the estimates, scaled by how the finished trials kept theirs."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from qbench.cli.options import load, suite_options
+
+if TYPE_CHECKING:
+    from qbench.suite import Suite
 
 
 @click.command(
@@ -20,10 +24,27 @@ def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, .
     """Run a suite, or continue it, and write its report.
 
     Every finished trial is a line of OUT/<suite>/<run>/trials.jsonl: kill the run at any moment, give the same command
-    again, and it continues. Beside the rows stand tables, plots and a page. Exit code 1 when a trial failed.
+    again, and it continues. Beside the rows stand tables, plots and a page. Exit code 1 when a trial failed. A suite of
+    `kind: kernels` times single operations beside other libraries (suites/kernels.yaml); one of `kind: cuda` does so on
+    the first GPU, always anew.
     """
-    checked = load(suite, filter_text, overrides)
+    from qbench.suite import suite_kind
 
+    kind = suite_kind(suite)
+    if kind == "kernels":
+        from qbench.cli.kernel_run import load_kernels, run_kernel_suite
+
+        return run_kernel_suite(load_kernels(suite, filter_text, overrides), out, quick=quick, fresh=fresh)
+    if kind == "cuda":
+        from qbench.cli.cuda_run import run_cuda_suite
+
+        return run_cuda_suite(suite, out, filter_text, overrides, quick=quick)
+    found = [_run(one, out, quick=quick, fresh=fresh) for one in load(suite, filter_text, overrides).each()]
+    return max(found)
+
+
+def _run(suite: Suite, out: Path, *, quick: bool, fresh: bool) -> int:
+    """Run the suite of one network and show what came out; return the exit code."""
     from qbench.cli.progress import Watch
     from qbench.cli.style import make_console
     from qbench.cli.summary import show_summary
@@ -33,7 +54,7 @@ def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, .
 
     console = make_console()
     with Watch(console) as watch:
-        folder = run_suite(checked, results_root=out, quick=quick, fresh=fresh, observer=watch)
+        folder = run_suite(suite, results_root=out, quick=quick, fresh=fresh, observer=watch)
         watch.on_phase("drawing the report")
         page = write_report([folder], folder)
     found = read_run(folder)

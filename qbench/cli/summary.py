@@ -16,7 +16,7 @@ from qbench.results.columns import timed_column
 if TYPE_CHECKING:
     from qbench.results import Run
 
-_ROW_OF = ("scope", "granularity", "method", "activation_bits", "edges")
+_ROW_OF = ("scope", "granularity", "method", "correction", "activation_bits", "edges", "overrides")
 
 
 def show_summary(console: Console, run: Run) -> None:
@@ -34,19 +34,29 @@ def show_summary(console: Console, run: Run) -> None:
 
 
 def _accuracy(good: pd.DataFrame) -> Iterator[Table]:
-    """Yield one table a sweep of whole networks without times: top-1 in percent, a column for each width."""
+    """Yield one table a sweep of whole networks without times: the score in percent, a column for each width."""
+    score, word = _score(good)
     rows = good[(good["layers"] == "all") & ~_is_timed(good) & (good["sweep"] != "baseline")]
     for sweep, part in rows.groupby("sweep", sort=False):
         other = (part["scope"] == "full") & (part["activation_bits"] != part["bits"])
         widths = part["activation_bits"].astype(str).where(other, "same")
-        yield _pivot(part.assign(activation_bits=widths), list(_ROW_OF), "top1_percent", title=f"{sweep}: top-1 %")
+        yield _pivot(part.assign(activation_bits=widths), list(_ROW_OF), score, title=f"{sweep}: {word}")
 
 
 def _layers(good: pd.DataFrame) -> Iterator[Table]:
-    """Yield one table a sweep of single layers: points lost against fp32."""
+    """Yield one table a sweep of single layers: points lost against fp32, or agreement with it without labels."""
+    score, word = _score(good)
+    lost = ("top1_drop_points", "points of top-1 lost") if score == "top1_percent" else (score, word)
     rows = good[good["layers"] != "all"]
     for sweep, part in rows.groupby("sweep", sort=False):
-        yield _pivot(part, ["layers", "method"], "top1_drop_points", title=f"{sweep}: points of top-1 lost")
+        yield _pivot(part, ["layers", "method"], lost[0], title=f"{sweep}: {lost[1]}")
+
+
+def _score(good: pd.DataFrame) -> tuple[str, str]:
+    """Return the column that rows are scored by, and its heading; without labels it is agreement with fp32."""
+    if "top1_percent" in good and good["top1_percent"].notna().any():
+        return "top1_percent", "top-1 %"
+    return "agreement_percent", "agreement with fp32 %"
 
 
 def _pivot(part: pd.DataFrame, index: list[str], values: str, *, title: str) -> Table:
@@ -68,7 +78,8 @@ def _times(good: pd.DataFrame) -> Iterator[Table]:
     rows = good[_is_timed(good)]
     if rows.empty:
         return
-    columns: dict[str, str] = {"top1_percent": "top-1 %"}
+    score, word = _score(good)
+    columns: dict[str, str] = {score: word}
     for name in rows.columns:
         if name.startswith("latency_s_b"):
             batch = int(name.removeprefix("latency_s_b"))
@@ -82,7 +93,10 @@ def _times(good: pd.DataFrame) -> Iterator[Table]:
     for _, row in rows.iterrows():
         cells = ("" if pd.isna(row[name]) else f"{row[name]:,.{_places(name)}f}" for name in columns)
         backend = "" if row["backend"] == "qbench" else f" ({row['backend']})"
-        table.add_row(row["spec"] + backend, row["method"], row["execution"], *cells)
+        changes = [f"{row['edges']} ends"] * bool(row["edges"]) + [row["overrides"]] * bool(row["overrides"])
+        spec = row["spec"] + backend + (f" ({', '.join(changes)})" if changes else "")
+        method = f"{row['method']} + {row['correction']}" if row["correction"] else row["method"]
+        table.add_row(spec, method, row["execution"], *cells)
     yield table
 
 

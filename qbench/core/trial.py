@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,6 +12,9 @@ from qbench.core.spec import LayerSpec, parse_spec
 Status = Literal["ok", "skipped", "failed"]
 Execution = Literal["float32", "integer", "dequantized", "simulated"]
 Direction = Literal["higher", "lower", "none"]
+
+_LONGEST_RULES = 48
+"""Letters of a key that rules for single layers may take before they are shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Trial:
         layers: `all`, or the name of the one layer that is quantized.
         spec: canonical token of the layers' spec, e.g. `w4c-a8t`; `w32-a32` is the fp32 row.
         edges: canonical token of the first and the last layer's spec when it differs from `spec`, else "".
+        overrides: canonical rules for single layers (`qbench.core.rules.rules_text`), "" for none.
+        correction: what is corrected after rounding: `bias`, `variance`, `both`, or "" for nothing.
         method: how ranges and codes are chosen; `none` for fp32.
         calibration: number of calibration samples.
         seed: draw of the calibration samples and of any random choice.
@@ -44,11 +50,17 @@ class Trial:
     variant: str = "auto"
     batch_sizes: tuple[int, ...] = ()
     backend: str = "qbench"
+    overrides: str = ""
+    correction: str = ""
 
     @property
     def key(self) -> str:
         """Unique and readable, e.g. `accuracy/resnet20/all/w4c-a8t/mse/s0`."""
         parts = [self.sweep, self.model, self.layers, self.spec, self.method, f"s{self.seed}"]
+        if self.correction:
+            parts.insert(5, self.correction)
+        if self.overrides:
+            parts.insert(4, f"rules-{self._short_overrides}")
         if self.edges:
             parts.insert(4, f"edges-{self.edges}")
         if self.variant != "auto":
@@ -56,6 +68,14 @@ class Trial:
         if self.backend != "qbench":
             parts.append(self.backend)
         return "/".join(parts)
+
+    @property
+    def _short_overrides(self) -> str:
+        """The rules themselves while they are few, else the first of them, their number and a hash."""
+        rules = self.overrides.split(",")
+        if len(self.overrides) <= _LONGEST_RULES:
+            return self.overrides
+        return f"{rules[0]}+{len(rules) - 1}-{hashlib.sha256(self.overrides.encode()).hexdigest()[:6]}"
 
     @property
     def layer_spec(self) -> LayerSpec:

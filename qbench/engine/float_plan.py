@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import container_of, level_thresholds
+from qbench.engine.covered import check_covered
 from qbench.engine.integer_steps import flatten_step
 from qbench.engine.plan import Buffers, Load, Plan, Run, Step, borders, flat_aliases, spatial
 from qbench.engine.windows import dense_ohwi, window_of
@@ -24,7 +25,8 @@ UNBOUNDED = Clamp(-np.inf, np.inf)
 
 
 def float_layouts(network: Network, images: int) -> dict[str, Layout]:
-    """Return the float32 layout of every tensor."""
+    """Return the float32 layout of every tensor; raise ModelError for a network that has no plan."""
+    check_covered(network)
     border = borders(network)
     found = {}
     for tensor, shape in network.shapes.items():
@@ -72,6 +74,8 @@ def _step(
             return _pool_step(node, layouts, operations)
         case Flatten():
             return flatten_step(node, layouts)
+        case _:
+            raise AssertionError(node)  # `check_covered` has refused it
 
 
 def layer_step(

@@ -94,7 +94,7 @@ def _other_step(network: Network, node: Node, boxes: Mapping[str, Container], la
             return pool_step(node, boxes, layouts, operations)
         case Flatten():
             return flatten_step(node, layouts)
-    raise AssertionError(node)
+    raise NotIntegerError(f"node '{node.name}' ({type(node).__name__}) has no integer step")
 
 
 def _layer_steps(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from qbench.graph.network import Clamp, Conv, Pool, Shape
+from qbench.graph.nodes import Clamp, Conv, Foreign, Pool, Shape
 
 OPSET = 17
 IR_VERSION = 8  # that of operator set 17: any onnxruntime since 1.12 reads it
@@ -18,8 +20,9 @@ Attribute = int | float | str | Sequence[int]
 class Builder:
     """Collects nodes and initializers, then gives a model's bytes."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, *, opset: int = OPSET) -> None:
+        self._name, self.opset = name, opset
+        self._domains: dict[str, int] = {"": opset}
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
 
@@ -64,17 +67,57 @@ class Builder:
         include = int(node.count_include_pad)
         return self.op("AveragePool", [source], output, name=node.name, count_include_pad=include, **shape)
 
+    def foreign(self, node: Foreign) -> None:
+        """Add the operators of a Foreign, the tensors inside named after it."""
+        model = onnx.load_from_string(node.model)
+        names = dict(zip((value.name for value in model.graph.input), node.inputs, strict=True))
+        names |= dict(zip((value.name for value in model.graph.output), node.outputs, strict=True))
+        for tensor in model.graph.initializer:
+            names[tensor.name] = tensor.name = f"{node.name}/{tensor.name}"
+            self._constants[tensor.name] = tensor
+        for proto in model.graph.node:
+            _rename(proto, names, f"{node.name}/")
+            proto.name = f"{node.name}/{proto.name or proto.output[0]}"
+            self._nodes.append(proto)
+        self._domains |= {entry.domain: entry.version for entry in model.opset_import if entry.domain}
+
     def to_bytes(
-        self, *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape], metadata: Mapping[str, str]
-    ) -> bytes:
-        """Return the model; shapes are without the batch, which is left free."""
-        given, made = (
-            [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *shape]) for name, shape in ends.items()]
-            for ends in (inputs, outputs)
-        )
+        self, *, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape], metadata: Mapping[str, str],
+        dtypes: Mapping[str, str] = MappingProxyType({}), unbatched: Collection[str] = (),
+    ) -> bytes:  # fmt: skip
+        """Return the model; shapes are without the batch, which is left free, but those of `unbatched` tensors."""
+
+        def port(name: str, shape: Shape) -> onnx.ValueInfoProto:
+            sizes: list[int | str | None] = [size if size >= 0 else None for size in shape]
+            whole = sizes if name in unbatched else ["batch", *sizes]
+            kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtypes[name])) if name in dtypes else TensorProto.FLOAT
+            return helper.make_tensor_value_info(name, kind, whole)
+
+        given, made = ([port(*end) for end in ends.items()] for ends in (inputs, outputs))
         graph = helper.make_graph(self._nodes, self._name, given, made, list(self._constants.values()))
-        model = helper.make_model(graph, producer_name="qbench", opset_imports=[helper.make_opsetid("", OPSET)])
-        model.ir_version = IR_VERSION
+        imports = [helper.make_opsetid(domain, version) for domain, version in self._domains.items()]
+        model = helper.make_model(graph, producer_name="qbench", opset_imports=imports)
+        model.ir_version = IR_VERSION if self.opset <= OPSET else helper.find_min_ir_version_for(imports[:1])
         helper.set_model_props(model, dict(metadata))
         content: bytes = model.SerializeToString(deterministic=True)
         return content
+
+
+def _rename(proto: NodeProto, names: dict[str, str], prefix: str) -> None:
+    """Rename a node's tensors: those of `names` so, all others by a prefix; bodies see the outer names too."""
+    for tensors in (proto.input, proto.output):
+        tensors[:] = [name and names.setdefault(name, prefix + name) for name in tensors]
+    for entry in proto.attribute:
+        for body in (*([entry.g] if entry.HasField("g") else []), *entry.graphs):
+            _rename_body(body, names, prefix)
+
+
+def _rename_body(body: onnx.GraphProto, names: dict[str, str], prefix: str) -> None:
+    own = dict(names)
+    for value in (*body.input, *body.initializer):
+        own[value.name] = value.name = f"{prefix}{body.name}/{value.name}"
+    for proto in body.node:
+        _rename(proto, own, prefix)
+    for value in body.output:
+        value.name = own.get(value.name, value.name)
+    del body.value_info[:]

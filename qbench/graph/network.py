@@ -1,150 +1,125 @@
-"""A network as typed nodes between named tensors. Shapes leave the batch out; weights are float32 in ONNX order.
+"""A network as typed nodes between named tensors: what the engine, the writers and the tables read.
 
-No ONNX and no arithmetic here: this is what the engine, the writers and the tables read.
+No ONNX and no arithmetic here; the kinds of nodes are in `qbench.graph.nodes`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
+from qbench.graph.nodes import (
+    FREE,
+    Activation,
+    Add,
+    Attention,
+    ChannelAffine,
+    Clamp,
+    Concat,
+    Conv,
+    Flatten,
+    Floats,
+    Foreign,
+    Layer,
+    LayerNorm,
+    Linear,
+    Mul,
+    Node,
+    Pads,
+    Pair,
+    Pool,
+    PoolKind,
+    Resize,
+    Select,
+    Shape,
+    Softmax,
+    TokenMean,
+    Unary,
+    inputs_of,
+    outputs_of,
+)
 
-Floats = npt.NDArray[np.float32]
-Pair = tuple[int, int]
-Pads = tuple[int, int, int, int]  # top, left, bottom, right
-Shape = tuple[int, ...]  # (c, h, w) or (k,)
-PoolKind = Literal["max", "average", "global_average"]
-
-
-@dataclass(frozen=True, slots=True)
-class Clamp:
-    """min(max(x, low), high): a relu is Clamp(0, inf), a relu6 Clamp(0, 6)."""
-
-    low: float
-    high: float
-
-    def then(self, after: Clamp) -> Clamp:
-        """Return the clamp that does this one, then `after`."""
-        low = min(max(self.low, after.low), after.high)
-        return Clamp(low, max(min(self.high, after.high), after.low))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Conv:
-    """activation(conv(input, weight) + bias + residual); weight is (O, I / groups, kh, kw)."""
-
-    name: str
-    input: str
-    output: str
-    weight: Floats
-    bias: Floats
-    strides: Pair = (1, 1)
-    pads: Pads = (0, 0, 0, 0)
-    dilations: Pair = (1, 1)
-    groups: int = 1
-    activation: Clamp | None = None
-    residual: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Linear:
-    """activation(input @ weight.T + bias); weight is (n, k)."""
-
-    name: str
-    input: str
-    output: str
-    weight: Floats
-    bias: Floats
-    activation: Clamp | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Add:
-    """activation(a + b) of two tensors of one shape, where no convolution could take it in."""
-
-    name: str
-    inputs: tuple[str, str]
-    output: str
-    activation: Clamp | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """A clamp that no node before it could take in."""
-
-    name: str
-    input: str
-    output: str
-    clamp: Clamp
-
-
-@dataclass(frozen=True, slots=True)
-class Pool:
-    """A maximum or mean over windows; padding counts in a mean only where `count_include_pad` says so."""
-
-    name: str
-    kind: PoolKind
-    input: str
-    output: str
-    kernel: Pair
-    strides: Pair = (1, 1)
-    pads: Pads = (0, 0, 0, 0)
-    count_include_pad: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Flatten:
-    """(c, h, w) -> (c * h * w,), channel slowest as ONNX has it, whatever layout the engine keeps."""
-
-    name: str
-    input: str
-    output: str
-
-
-Node = Conv | Linear | Add | Activation | Pool | Flatten
-Layer = Conv | Linear
-
-
-def inputs_of(node: Node) -> tuple[str, ...]:
-    """Return the tensors that a node reads, a convolution's residual last."""
-    if isinstance(node, Add):
-        return node.inputs
-    if isinstance(node, Conv) and node.residual is not None:
-        return (node.input, node.residual)
-    return (node.input,)
+__all__ = [
+    "FREE",
+    "Activation",
+    "Add",
+    "Attention",
+    "ChannelAffine",
+    "Clamp",
+    "Concat",
+    "Conv",
+    "Flatten",
+    "Floats",
+    "Foreign",
+    "Layer",
+    "LayerNorm",
+    "Linear",
+    "Mul",
+    "Network",
+    "Node",
+    "Pads",
+    "Pair",
+    "Pool",
+    "PoolKind",
+    "Resize",
+    "Select",
+    "Shape",
+    "Softmax",
+    "TokenMean",
+    "Unary",
+    "inputs_of",
+    "outputs_of",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """Nodes in an order in which they can run, from one input to one output.
+    """Nodes in an order in which they can run.
 
     Args:
         name: the file's stem.
-        input: name of the input tensor.
-        input_shape: (c, h, w).
-        output: name of the output tensor.
-        nodes: in topological order; every tensor but the two ends bears the name of the node that writes it.
-        shapes: shape of every tensor without its batch.
+        input: name of the first input tensor.
+        input_shape: its shape: (c, h, w) of images.
+        output: name of the first output tensor.
+        nodes: in topological order; every tensor but the ends bears the name of the node that writes it.
+        shapes: shape of every tensor without its batch, FREE (-1) where only a run can tell a size.
         metadata: the file's own facts, e.g. `top1_percent`.
         sha256: of the file (and of the files that hold its weights, where they lie outside it).
+        inputs: names of all inputs; one where it is left out.
+        outputs: names of all outputs; one where it is left out.
+        dtypes: numpy's name of the type of every tensor that is not float32.
+        unbatched: tensors whose first axis is not the batch; their shapes are whole.
+        batch: the batch that the file is fixed to, None where any will do.
     """
 
     name: str
     input: str
-    input_shape: tuple[int, int, int]
+    input_shape: Shape
     output: str
     nodes: tuple[Node, ...]
     shapes: dict[str, Shape]
     metadata: dict[str, str]
     sha256: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    dtypes: dict[str, str] = field(default_factory=dict)
+    unbatched: frozenset[str] = frozenset()
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        """Let a network of one input and one output be told by these alone."""
+        object.__setattr__(self, "inputs", self.inputs or ((self.input,) if self.input else ()))
+        object.__setattr__(self, "outputs", self.outputs or (self.output,))
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The nodes that have weights, in order."""
         return tuple(node for node in self.nodes if isinstance(node, Conv | Linear))
+
+    @property
+    def foreign(self) -> tuple[Foreign, ...]:
+        """The nodes that another library runs, in order."""
+        return tuple(node for node in self.nodes if isinstance(node, Foreign))
 
     def node(self, name: str) -> Node:
         """Return the node called `name`; raise KeyError when there is none."""
@@ -158,17 +133,22 @@ class Network:
         return tuple(node for node in self.nodes if tensor in inputs_of(node))
 
     def operations(self, name: str) -> int:
-        """Return a node's operations an image: two a multiply-add; fused bias, residual and clamp count nothing."""
+        """Return a node's operations an image: two a multiply-add; fused bias, residual and clamp count nothing.
+
+        A free size counts as 1; what a Foreign computes is not known and counts nothing.
+        """
         node = self.node(name)
-        elements = math.prod(self.shapes[node.output])
+        elements = math.prod([abs(size) for size in self.shapes[node.output]])
         match node:
             case Conv():
                 return 2 * elements * math.prod(node.weight.shape[1:])
             case Linear():
-                return 2 * node.weight.size
+                return 2 * elements * int(node.weight.shape[1])
             case Pool():
                 return elements * math.prod(node.kernel)
-            case Flatten():
+            case Attention():
+                return 4 * elements * abs(self.shapes[node.key][0])
+            case Flatten() | Foreign() | Concat() | Select() | Resize():
                 return 0
             case _:
                 return elements

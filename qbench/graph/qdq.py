@@ -72,6 +72,8 @@ class _Writer:
                 return self._builder.pool(node, self._real[node.input], out)
             case Flatten():
                 return self._builder.op("Flatten", [self._real[node.input]], out, name=node.name, axis=1)
+            case _:
+                raise ModelError(f"qdq: node '{node.name}': {type(node).__name__} has no QDQ form here")
 
     def _layer(self, node: Layer, out: str) -> str:
         inputs = [self._real[node.input], *self._constants(node)]

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from qbench.errors import ModelError
 from qbench.graph.draft import Draft, ZeroPad, uncovered
-from qbench.graph.network import Add, Conv, Flatten, Linear, Pads, Pair, Pool, Shape
+from qbench.graph.file import MOST_ELEMENTS
+from qbench.graph.nodes import (
+    Add,
+    Attention,
+    Concat,
+    Conv,
+    Flatten,
+    Linear,
+    Mul,
+    Pads,
+    Pair,
+    Pool,
+    Resize,
+    Select,
+    Shape,
+    TokenMean,
+)
 
 
 def window_count(size: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
@@ -55,25 +71,25 @@ def _conv_shape(node: Conv, shape: Shape) -> Shape:
     return (channels_out, *size)
 
 
-def shape_after(node: Draft, shape: Shape, second: Shape | None = None) -> Shape:
+def shape_after(node: Draft, shapes: Sequence[Shape]) -> Shape:
     """Return the shape of a node's output.
 
     Args:
         node: the node.
-        shape: of its (first) input, without the batch.
-        second: of an Add's other input.
+        shapes: of its inputs, without the batch.
 
     Raises:
         ModelError: when the shapes do not fit the node.
     """
+    shape = shapes[0]
     match node:
         case Conv():
-            return _conv_shape(node, shape)
-        case Linear() if shape != node.weight.shape[1:]:
+            return _bounded(node.name, "Conv", _conv_shape(node, shape))
+        case Linear() if shape[-1:] != node.weight.shape[1:]:
             expected, got = _with_batch(node.weight.shape[1:]), _with_batch(shape)
             raise uncovered(node.name, "Gemm", f"expected {expected}, got {got}")
         case Linear():
-            return (node.weight.shape[0],)
+            return (*shape[:-1], node.weight.shape[0])
         case Pool():
             size = _windows(node.name, "Pool", shape, kernel=node.kernel, strides=node.strides, pads=node.pads)
             return (shape[0], *size)
@@ -81,8 +97,38 @@ def shape_after(node: Draft, shape: Shape, second: Shape | None = None) -> Shape
             return (math.prod(shape),)
         case ZeroPad() if len(shape) == 3:
             top, left, bottom, right = node.pads
-            return (shape[0], shape[1] + top + bottom, shape[2] + left + right)
-        case Add() if second != shape:
-            raise ModelError(f"node '{node.name}' (Add): expected two tensors of one shape, got {shape} and {second}")
+            return _bounded(node.name, "Pad", (shape[0], shape[1] + top + bottom, shape[2] + left + right))
+        case Resize():
+            return _bounded(node.name, "Resize", (shape[0], shape[1] * node.factors[0], shape[2] * node.factors[1]))
+        case Concat():
+            return _joined(node, shapes)
+        case Select():
+            return _replaced(shape, len(node.channels))
+        case TokenMean():
+            return shape[1:]
+        case Attention():
+            return (*shape[:-1], shapes[2][-1])
+        case Add() if shapes[1] != shape:
+            raise uncovered(node.name, "Add", f"expected two tensors of one shape, got {shape} and {shapes[1]}")
+        case Mul() if shapes[1] not in (shape, (*shape[:1], 1, 1)):
+            raise uncovered(node.name, "Mul", f"expected one shape, or (c, 1, 1), got {shape} and {shapes[1]}")
         case _:
             return shape
+
+
+def _replaced(shape: Shape, channels: int) -> Shape:
+    return (channels, *shape[1:]) if len(shape) == 3 else (*shape[:-1], channels)
+
+
+def _joined(node: Concat, shapes: Sequence[Shape]) -> Shape:
+    axis = 0 if len(shapes[0]) == 3 else -1
+    joined = _replaced(shapes[0], sum(shape[axis] for shape in shapes))
+    if any(_replaced(shape, joined[axis]) != joined for shape in shapes):
+        raise uncovered(node.name, "Concat", f"expected shapes that differ in channels alone, got {list(shapes)}")
+    return joined
+
+
+def _bounded(name: str, op: str, shape: Shape) -> Shape:
+    if math.prod(shape) > MOST_ELEMENTS:
+        raise uncovered(name, op, f"expected at most {MOST_ELEMENTS} numbers an image, got {_with_batch(shape)}")
+    return shape

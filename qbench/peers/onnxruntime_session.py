@@ -29,7 +29,7 @@ def missing() -> str | None:
 
 
 class OnnxRuntimeSession:
-    """One ONNX model with one float input and one float output, on `threads` threads.
+    """One ONNX model with one input, float images or token ids, and one float output, on `threads` threads.
 
     Args:
         model_bytes: a serialized ONNX model whose first axis is the batch.
@@ -61,10 +61,10 @@ class OnnxRuntimeSession:
 
     def bind(self, inputs: Floats) -> Callable[[], Floats]:
         """Return a call that computes `inputs` into a buffer of its own."""
-        inputs = np.ascontiguousarray(inputs, dtype=np.float32)
+        inputs = np.ascontiguousarray(inputs)
         target = np.zeros_like(self.run(inputs))
         binding = self._session.io_binding()
-        binding.bind_input(self._input, "cpu", 0, np.float32, inputs.shape, inputs.ctypes.data)
+        binding.bind_input(self._input, "cpu", 0, inputs.dtype, inputs.shape, inputs.ctypes.data)
         binding.bind_output(self._output, "cpu", 0, np.float32, target.shape, target.ctypes.data)
         run_with_binding = self._session.run_with_iobinding
 

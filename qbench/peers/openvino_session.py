@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: one stream, compiled for each batch size, inputs and outputs shared, no copy a call."""
+"""OpenVINO on the CPU: compiled for each batch size, inputs and outputs shared, no copy a call."""
 
 from __future__ import annotations
 
@@ -23,23 +23,28 @@ def missing() -> str | None:
 
 
 class OpenVinoSession:
-    """One ONNX model with one float input and one float output, on `threads` threads.
+    """One ONNX model with one input, float images or token ids, and one float output, on `threads` threads.
 
-    Its default precision on CPUs with bfloat16 is bfloat16; float32 is forced, so that a float row is what it says.
+    Its default precision on CPUs with bfloat16 is bfloat16; float32 is asked for unless the caller wants otherwise, so
+    that a float row is what it says.
 
     Args:
         model_bytes: a serialized ONNX model whose first axis is the batch.
-        threads: threads inside an operator.
+        threads: threads of all streams together.
         name: the peer's name, for messages.
+        precision: of what is not in integers, `f32` or `bf16`.
+        streams: parts that a batch is cut into, run side by side on their share of the threads (throughput mode).
     """
 
-    def __init__(self, model_bytes: bytes, *, threads: int, name: str) -> None:
-        self._bytes, self._name = model_bytes, name
+    def __init__(
+        self, model_bytes: bytes, *, threads: int, name: str, precision: str = "f32", streams: int = 1
+    ) -> None:
+        self._bytes, self._name, self._streams = model_bytes, name, streams
         self._settings: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": "f32",
-            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": streams,
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
             "ENABLE_CPU_PINNING": False,  # the runner pins every thread of the process, the same way for all
         }
         self._compiled: dict[tuple[int, ...], Any] = {}
@@ -61,9 +66,8 @@ class OpenVinoSession:
         import openvino
 
         if shape not in self._compiled:
-            compiled = openvino.Core().compile_model(self._model(shape), "CPU", self._settings)
-            self._compiled[shape] = compiled.create_infer_request()
-        return self._compiled[shape]
+            self._compiled[shape] = openvino.Core().compile_model(self._model(shape), "CPU", self._settings)
+        return self._compiled[shape].create_infer_request()
 
     def run(self, inputs: Floats) -> Floats:
         """Return the output of float32 NCHW `inputs`."""
@@ -73,14 +77,22 @@ class OpenVinoSession:
         """Return a call that computes `inputs` into a buffer of its own."""
         import openvino
 
-        inputs = np.ascontiguousarray(inputs, dtype=np.float32)
-        request = self._request(inputs.shape)
-        tensor = openvino.Tensor(inputs, shared_memory=True)
-        target: Floats = request.get_output_tensor(0).data  # a view of the request's own memory
+        inputs = np.ascontiguousarray(inputs)
+        parts = np.array_split(inputs, min(self._streams, len(inputs)))
+        requests = [self._request(part.shape) for part in parts]
+        ends = np.cumsum([0, *map(len, parts)])
+        output: Any = requests[0].get_output_tensor(0)
+        target: Floats = np.zeros((len(inputs), *output.shape[1:]), np.float32)
+        for request, part, start, stop in zip(requests, parts, ends, ends[1:], strict=False):
+            request.set_input_tensor(0, openvino.Tensor(part, shared_memory=True))
+            request.set_output_tensor(0, openvino.Tensor(target[start:stop], shared_memory=True))
 
         def call(inputs: Floats = inputs) -> Floats:  # the default keeps the shared memory alive
-            request.set_input_tensor(0, tensor)
-            request.infer()
+            for request in requests[1:]:
+                request.start_async()
+            requests[0].infer()
+            for request in requests[1:]:
+                request.wait()
             return target
 
         return call

@@ -8,14 +8,20 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from qbench.peers.model import PeerModel
+
 Floats = npt.NDArray[np.float32]
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 class Prepared(Protocol):
     """A model that is loaded, optimized and ready to be called."""
 
     def run(self, inputs: Floats) -> Floats:
-        """Return the float32 output of float32 NCHW `inputs` of any batch size, as an array of its own."""
+        """Return the float32 output of `inputs` of any batch size, as an array of its own.
+
+        Images are float32 NCHW; token ids are int64 (n, tokens) and come to the peers that read ONNX alone.
+        """
         ...
 
     def bind(self, inputs: Floats) -> Callable[[], Floats]:
@@ -28,16 +34,16 @@ class Peer(Protocol):
 
     Attributes:
         name: the peer's name in suites and results.
-        model: which ONNX model it wants, `float` or `qdq` (u8 activations, s8 weights, QuantizeLinear and its inverse).
+        precision: of its arithmetic. `int8` wants a quantized model, the others a float one.
     """
 
     name: ClassVar[str]
-    model: ClassVar[Literal["float", "qdq"]]
+    precision: ClassVar[Precision]
 
     def supports(self) -> str | None:
         """Return why this peer cannot run here, or None."""
         ...
 
-    def prepare(self, model_bytes: bytes, *, threads: int) -> Prepared:
+    def prepare(self, model: PeerModel, *, threads: int) -> Prepared:
         """Return the model ready to run on `threads` threads; raise ModelError when the library refuses it."""
         ...

@@ -25,6 +25,10 @@ class Card:
 def headline(view: RunView, answer: Answer) -> str:
     """Return the answer to "how low can it go?" in one sentence."""
     row = answer.headline
+    if view.baseline is not None and view.fp32_percent is None:
+        seeded = view.header.model.declared.get("weights") == "seeded"
+        why = "The weights of this network are seeded" if seeded else "These images carry no labels"
+        return f"{why}: its rows hold speed and agreement with fp32, no accuracy."
     if row is None:
         return f"No quantized row of this run is shown to keep {view.keep_text} of fp32's accuracy."
     parts = [f"{row.label} keeps {view.keep_text} of fp32's accuracy in {words.size(row.value('packed_bytes'))}"]
@@ -86,7 +90,9 @@ def _baseline(row: Row, view: RunView) -> Card:
     rate = row.images_per_s(view.batches[-1]) if view.batches else None
     if rate is not None:
         lines.append(f"{words.rate(rate.value)} images/s in qbench, batch {view.batches[-1]}")
-    return Card("fp32 baseline, top-1", f"{words.number(top1.value if top1 else None)} %", tuple(lines))
+    if top1 is None:
+        return Card("fp32 baseline, packed", lines[1], tuple(lines[2:]))
+    return Card("fp32 baseline, top-1", f"{words.number(top1.value)} %", tuple(lines))
 
 
 def _accuracy(row: Row) -> str:

@@ -41,11 +41,11 @@ class Pair:
 
 def pairs(view: RunView) -> list[Pair]:
     """Return the pairs of the panel and granularity that has most, weights only first, from many bits to few."""
-    rows = {(row.method, row.result.trial.spec, row.result.trial.edges): row for row in reversed(view.network)}
+    rows = {(row.method, row.result.trial.spec): row for row in reversed(view.network) if row.is_plain}
     groups: dict[tuple[str, str], list[Pair]] = {}
-    for (method, spec, edges), row in rows.items():
-        other = rows.get((ROUND, spec, edges))
-        if method != FLOOR or other is None or edges:
+    for (method, spec), row in rows.items():
+        other = rows.get((ROUND, spec))
+        if method != FLOOR or other is None:
             continue
         for panel in panel_names(row):
             groups.setdefault((panel, row.granularity), []).append(Pair(row, other, panel))

@@ -21,6 +21,7 @@ def layers(view: RunView) -> list[tuple[Row, Table]]:
 def _layer_table(row: Row, view: RunView) -> Table:
     columns = (
         Column("layer", number=False),
+        Column("spec", number=False, hint="what the layer was to become: the row's spec, its ends' or a rule's"),
         Column("Mop an image", hint="10^6 operations, 2 a multiply-add"),
         Column("depth", hint="multiply-adds an output"),
         Column("weight SQNR, dB"),
@@ -51,6 +52,7 @@ def _layer(facts: dict[str, str | float | int | None], time: LayerTime | None, r
     name = str(facts["name"])
     cells = (
         Cell(name, name),
+        Cell(str(facts.get("assigned") or words.ABSENT)),
         Cell(words.significant(None if operations is None else operations / 1e6), operations),
         Cell(words.number(number("depth"), 0), number("depth")),
         Cell(words.number(sqnr_db, 1), sqnr_db),

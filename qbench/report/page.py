@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,18 @@ def stops(view: RunView) -> str:
 
 def render(sections: Sequence[Section]) -> str:
     """Return the page's HTML: one run, or several side by side in the order given."""
+    names: dict[str, Any] = {
+        "sections": sections,
+        "side": side_by_side([one.view for one in sections]) if len(sections) > 1 else None,
+        "metrics": [kind(name) for name in METRICS],
+        "words": words,
+        "plot_names": list(dict.fromkeys(plot.name for one in sections for plot in one.plots)),
+    }
+    return render_template("page.html.j2", names)
+
+
+def render_template(template: str, names: Mapping[str, Any]) -> str:
+    """Return the HTML of a template, with style and script in it."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -111,17 +123,12 @@ def render(sections: Sequence[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names: dict[str, Any] = {
-        "sections": sections,
-        "side": side_by_side([one.view for one in sections]) if len(sections) > 1 else None,
-        "metrics": [kind(name) for name in METRICS],
-        "words": words,
+    fixed = {
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
         "script": Markup((_TEMPLATES / "table.js").read_text(encoding="utf-8")),
         "Markup": Markup,
-        "plot_names": list(dict.fromkeys(plot.name for one in sections for plot in one.plots)),
     }
-    return environment.get_template("page.html.j2").render(names)
+    return environment.get_template(template).render({**names, **fixed})
 
 
 def _absent(view: RunView) -> list[tuple[str, str, tuple[str, ...]]]:

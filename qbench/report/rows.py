@@ -67,14 +67,24 @@ class Row:
 
     @property
     def token(self) -> str:
-        """The spec's token, with the edges' when they differ."""
+        """The spec's token, with the edges' when they differ, and how many rules single layers have."""
         trial = self.result.trial
-        return f"{trial.spec} ({trial.edges} ends)" if trial.edges else trial.spec
+        count = len(trial.overrides.split(",")) if trial.overrides else 0
+        rules = f"{trial.overrides}" if count == 1 else f"{count} layer rules"
+        changes = [f"{trial.edges} ends"] * bool(trial.edges) + [rules] * bool(count)
+        return f"{trial.spec} ({', '.join(changes)})" if changes else trial.spec
 
     @property
     def label(self) -> str:
         """Spec and method, as the plots name a point."""
-        return "fp32" if self.is_baseline else f"{self.token} {self.method}"
+        corrected = f" + {self.result.trial.correction}" if self.result.trial.correction else ""
+        return "fp32" if self.is_baseline else f"{self.token} {self.method}{corrected}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all layers have one spec and nothing was corrected: the rows that lines of a plot join."""
+        trial = self.result.trial
+        return not (trial.edges or trial.overrides or trial.correction)
 
     @property
     def is_baseline(self) -> bool:

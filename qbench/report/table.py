@@ -153,8 +153,11 @@ def _speed(row: Row, view: RunView) -> list[Cell]:
 def _which(row: Row) -> str:
     """Return what of the network a row quantizes, where that is not all of it alike."""
     trial = row.result.trial
-    ends = [f"ends {trial.edges}"] if trial.edges else []
-    return ", ".join([*([] if row.whole_network else [f"{trial.layers} alone"]), *ends])
+    said = [] if row.whole_network else [f"{trial.layers} alone"]
+    said += [f"ends {trial.edges}"] if trial.edges else []
+    said += [trial.overrides.replace(",", ", ")] if trial.overrides else []
+    said += [f"{trial.correction} corrected"] if trial.correction else []
+    return ", ".join(said)
 
 
 def score(metric: Metric | None, digits: int, *, interval: bool = True) -> Cell:

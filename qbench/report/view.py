@@ -152,6 +152,6 @@ def unique(rows: Iterable[Row]) -> list[Row]:
     return list(seen.values())
 
 
-def _what(row: Row) -> tuple[str, str, str, str]:
+def _what(row: Row) -> tuple[str, ...]:
     trial = row.result.trial
-    return trial.layers, trial.spec, trial.edges, trial.method
+    return trial.layers, trial.spec, trial.edges, trial.overrides, trial.method, trial.correction

@@ -36,10 +36,15 @@ def write_report(runs: list[Path], out: Path) -> Path:
         for plot in plots:
             write_files(plot, out / PLOTS_NAME, prefix=prefix)
         sections.append(section(view, [drawn(plot, run=view.name) for plot in plots]))
-    page, fresh = out / PAGE_NAME, out / f".{PAGE_NAME}.new"
+    return write_page(out / PAGE_NAME, render(sections))
+
+
+def write_page(page: Path, content: str) -> Path:
+    """Write a page in one step, with its folder, and return its path; raise ResultsError when it cannot be written."""
+    fresh = page.with_name(f".{page.name}.new")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(render(sections), encoding="utf-8")
+        page.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(content, encoding="utf-8")
         fresh.replace(page)
     except OSError as error:
         fresh.unlink(missing_ok=True)

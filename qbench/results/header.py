@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,8 +24,8 @@ class _Facts(BaseModel):
 class ModelFacts(_Facts):
     """The network that was run."""
 
-    name: str
-    sha256: str
+    name: str = ""
+    sha256: str = ""
     layers: tuple[str, ...] = ()
     weights: int = 0
     operations: int = 0
@@ -36,18 +36,35 @@ class ModelFacts(_Facts):
 class DataFacts(_Facts):
     """The images that were scored and calibrated on."""
 
-    name: str
-    sha256: str
-    images: int
+    name: str = ""
+    sha256: str = ""
+    images: int = 0
     """Number of evaluation images: the length of every row's `correct`."""
     classes: tuple[str, ...] = ()
     calibration_images: int = 0
+
+
+class KernelBar(_Facts):
+    """What a group of rows of a kernel suite has to show."""
+
+    name: str
+    against: str
+    """`peers`, `ceiling`, the name of a peer, or a spec of qbench's own."""
+    mean: float
+    """Least geometric mean."""
+    least: float | None = None
+    """Least value of any row."""
+    threads: int
+    keys: tuple[str, ...]
+    """Keys of the rows."""
 
 
 class RunHeader(_Facts):
     """The contents of `run.json`; `schema_version` also covers the rows of `trials.jsonl`."""
 
     schema_version: int = SCHEMA_VERSION
+    kind: Literal["network", "kernels"] = "network"
+    """What the rows are: trials of a network, or single operations."""
     qbench_version: str
     suite_name: str
     suite_title: str = ""
@@ -55,8 +72,8 @@ class RunHeader(_Facts):
     suite_sha256: str
     command_line: str = ""
     created_utc: str
-    model: ModelFacts
-    data: DataFacts
+    model: ModelFacts = ModelFacts()
+    data: DataFacts = DataFacts()
     threads: int = 1
     target_keep: float = 0.99
     quick: bool = False
@@ -65,6 +82,8 @@ class RunHeader(_Facts):
     versions: dict[str, str] = {}
     canary: list[Any] = []
     unstable: bool = False
+    bars: tuple[KernelBar, ...] = ()
+    """Of a run of kernels."""
     finished: bool = False
     seconds: float = 0.0
 

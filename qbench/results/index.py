@@ -110,6 +110,11 @@ _CEILING_OF = {"b1_b1": "popcount_gops", "t2_t2": "ternary_gops", "f32_f32": "fl
 """Operand types in a kernel's name -> the ceiling of their arithmetic; all other integer kernels are 8-bit products."""
 
 
+def ceiling_of_kernel(kernel: str) -> str:
+    """Return the ceiling, without the number of threads, of a kernel's arithmetic."""
+    return next((ceiling for types, ceiling in _CEILING_OF.items() if types in kernel), "int8_gops")
+
+
 def binding_ceiling(result: TrialResult, *, threads: int) -> str:
     """Return the name of the compute ceiling of a row's arithmetic: that of the kernels that do most of its work."""
     suffix = "1" if threads == 1 else "all"
@@ -118,7 +123,7 @@ def binding_ceiling(result: TrialResult, *, threads: int) -> str:
     operations = {row["name"]: row.get("operations") for row in result.layer_rows}
     work: dict[str, float] = {}
     for layer, kernel in result.kernels.items():
-        name = next((ceiling for types, ceiling in _CEILING_OF.items() if types in kernel), "int8_gops")
+        name = ceiling_of_kernel(kernel)
         work[name] = work.get(name, 0.0) + float(operations.get(layer) or 1)
     most = max(work, key=lambda name: work[name]) if work else "int8_gops"
     return f"{most}_{suffix}"

@@ -38,6 +38,8 @@ def read_run(folder: Path) -> Run:
     """
     found = find_run(folder)
     header = read_header(found)
+    if header.kind != "network":
+        raise ResultsError(f"{found}: expected a run of a network, got one of {header.kind}")
     unique: dict[str, TrialResult] = {}
     for result in read_rows(found / ROWS_NAME):
         unique[result.trial.key] = result
@@ -60,11 +62,15 @@ def find_run(path: Path) -> Path:
 
 def read_rows(path: Path) -> list[TrialResult]:
     """Return every whole row of a `trials.jsonl`; raise ResultsError for a damaged one."""
+    return [decode_row(line, place=f"{path}:{number}") for number, line in enumerate(whole_lines(path), start=1)]
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """Return every line that ends in a line break, none when there is no such file; raise ResultsError."""
     try:
         text = path.read_bytes()
     except FileNotFoundError:
         return []
     except OSError as error:
         raise ResultsError(f"{path}: cannot read: {error.strerror}") from error
-    lines = text.split(b"\n")[:-1]
-    return [decode_row(line, place=f"{path}:{number}") for number, line in enumerate(lines, start=1)]
+    return text.split(b"\n")[:-1]

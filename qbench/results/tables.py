@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,9 +22,18 @@ def write_tables(run: Run) -> list[Path]:
         "table.md": lambda path: path.write_text(markdown_table(run, table), encoding="utf-8"),
         "trials.parquet": lambda path: table.to_parquet(path, index=False),
     }
+    return write_each(run.folder, writers)
+
+
+def write_each(folder: Path, writers: Mapping[str, Callable[[Path], object]]) -> list[Path]:
+    """Call every writer with a path, so that a reader sees the old file or the new one; return the files' paths.
+
+    Raises:
+        ResultsError: a file cannot be written.
+    """
     written = []
     for name, write in writers.items():
-        path, fresh = run.folder / name, run.folder / f".{name}.new"
+        path, fresh = folder / name, folder / f".{name}.new"
         try:
             write(fresh)
             fresh.replace(path)
@@ -60,7 +69,9 @@ def readable_columns(table: pd.DataFrame) -> dict[str, str]:
         "layers": "layers",
         "spec": "spec",
         "edges": "edges",
+        "overrides": "overrides",
         "method": "method",
+        "correction": "correction",
         "top1_percent": "top-1 %",
         "top1_drop_points": "drop, points",
         "mcnemar_p": "p",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from qbench.core.kernel_result import KernelResult
 from qbench.core.trial import TrialResult
 from qbench.errors import ResultsError
 from qbench.results.header import RunHeader, read_header, write_header
+from qbench.results.kernel_reader import read_kernel_rows
 from qbench.results.reader import ROWS_NAME, read_rows
 from qbench.results.rows import encode_row
 
@@ -27,7 +30,10 @@ class RunWriter:
             self._size = self._cut_torn_line()
         except OSError as error:
             raise ResultsError(f"{self._path}: cannot write: {error.strerror}") from error
-        self.results = {result.trial.key: result for result in read_rows(self._path)}
+        rows: Sequence[TrialResult | KernelResult] = (
+            read_kernel_rows(self._path) if header.kind == "kernels" else read_rows(self._path)
+        )
+        self.results = {result.trial.key: result for result in rows}
 
     @classmethod
     def create(cls, folder: Path, header: RunHeader) -> Self:
@@ -46,7 +52,7 @@ class RunWriter:
         """Continue the run in `folder`: a line torn by a kill is cut off, the rows before it stand in `results`."""
         return cls(folder, read_header(folder))
 
-    def append(self, result: TrialResult) -> None:
+    def append(self, result: TrialResult | KernelResult) -> None:
         """Write one row and wait until it is on disk.
 
         Raises:

@@ -5,20 +5,16 @@ Each finished trial is one line on disk before the next begins, so that a kill l
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import qbench
-from qbench.errors import ResultsError
 from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter, read_run
-from qbench.results.reader import LATEST_NAME
 from qbench.results.tables import write_tables
 from qbench.runner import ceilings, environment, lock
 from qbench.runner.baseline import check_declared, check_runtimes
@@ -26,6 +22,7 @@ from qbench.runner.canary import Canary, is_unstable
 from qbench.runner.clock import Clock
 from qbench.runner.observer import RunObserver, Silent
 from qbench.runner.plan import Plan, is_timed, plan_run
+from qbench.runner.run_folder import new_run, point_to
 from qbench.runner.speed import network_operations
 from qbench.runner.timing_rules import timing_rules
 from qbench.runner.trial import run_trial
@@ -135,12 +132,10 @@ def _open(plan: Plan, folder: Path) -> RunWriter:
     """Continue the plan's run, or start a new one with the rows that still hold."""
     if plan.folder is not None:
         return RunWriter.open(plan.folder)
-    moment = datetime.now(UTC)
-    digest = hashlib.sha256(f"{plan.suite.sha256}{time.time_ns()}".encode()).hexdigest()[:6]
-    writer = RunWriter.create(folder / f"{moment:%Y%m%dT%H%M%SZ}-{digest}", _header(plan, moment))
+    writer = new_run(folder, plan.suite.sha256, lambda moment: _header(plan, moment))
     for result in plan.cached.values():
         writer.append(result)
-    _point_to(writer.folder)
+    point_to(writer.folder)
     return writer
 
 
@@ -178,12 +173,3 @@ def _header(plan: Plan, moment: datetime) -> RunHeader:
         versions=environment.versions(),
     )
 
-
-def _point_to(folder: Path) -> None:
-    """Make `latest` beside the run name it, in one step."""
-    pointer, fresh = folder.parent / LATEST_NAME, folder.parent / f".{LATEST_NAME}.new"
-    try:
-        fresh.write_text(folder.name + "\n", encoding="utf-8")
-        fresh.replace(pointer)
-    except OSError as error:
-        raise ResultsError(f"{pointer}: cannot write: {error.strerror}") from error

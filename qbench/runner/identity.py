@@ -12,6 +12,7 @@ from typing import Any
 import qbench
 from qbench.core.trial import Trial
 from qbench.methods import METHODS
+from qbench.methods.correction import VERSION
 from qbench.runner.environment import fingerprint
 from qbench.suite import Planned, Suite
 
@@ -38,6 +39,7 @@ def trial_hash(planned: Planned, suite: Suite, *, model_sha256: str, data_sha256
     trial = planned.trial
     facts: dict[str, Any] = {
         "trial": [trial.layers, trial.spec, trial.edges, trial.method, trial.variant, trial.backend],
+        "changes": [trial.overrides, trial.correction, VERSION if trial.correction else 0],
         "method_version": method_version(trial),
         "calibration": [trial.calibration, trial.seed],
         "model": model_sha256,

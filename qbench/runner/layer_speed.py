@@ -20,6 +20,7 @@ from qbench.errors import QBenchError
 from qbench.graph import Conv, Layer, Network, layer_onnx_bytes
 from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.metrics.tensor import sqnr_db
+from qbench.peers import PeerModel
 from qbench.runner.clock import Clock
 from qbench.runner.quiet import quiet_cores
 from qbench.runner.sampling import Cell, Rules, interleave
@@ -116,7 +117,7 @@ class LayerTeam:
 
 def _reference(bench: Workbench, layer: Layer, batch: int) -> Callable[[], object]:
     """Return a call of the one-layer fp32 model on made-up numbers; raise QBenchError when its answer is wrong."""
-    prepared = peer(INDEPENDENT).prepare(layer_onnx_bytes(bench.network, layer.name), threads=bench.threads)
+    prepared = peer(INDEPENDENT).prepare(PeerModel(layer_onnx_bytes(bench.network, layer.name)), threads=bench.threads)
     shape = (batch, *bench.network.shapes[layer.input])
     inputs = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     expected = expected_output(layer, inputs[:1])

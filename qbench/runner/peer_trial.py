@@ -5,15 +5,14 @@ from __future__ import annotations
 from qbench.core.formats import Uniform
 from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.trial import Trial
-from qbench.graph import to_onnx_bytes
-from qbench.peers import Prepared
+from qbench.peers import Prepared, float_model
 from qbench.runner.clock import Clock
 from qbench.runner.phases import Phases
 from qbench.runner.quiet import quiet_cores
 from qbench.runner.row import Row
 from qbench.runner.sampling import Cell, Rules, interleave
 from qbench.runner.score import all_logits
-from qbench.runner.speed import batch_of, check_peer, network_operations, qdq_bytes
+from qbench.runner.speed import batch_of, check_peer, network_operations, qdq_model
 from qbench.runner.workbench import Workbench, peer
 from qbench.suite import Planned
 
@@ -24,12 +23,13 @@ def why_not(trial: Trial) -> str | None:
     reason = chosen.supports()
     if reason is not None:
         return f"{trial.backend}: {reason}"
-    if chosen.model == "float":
+    if chosen.precision != "int8":
         return None if spec.scope == "none" else f"{trial.backend} runs the fp32 network only (spec w32-a32)"
     weights, activations = spec.weights, spec.activations
     eight_bits = all(isinstance(side.format, Uniform) and side.format.bits == 8 for side in (weights, activations))
     grains = isinstance(weights.granularity, PerChannel | PerTensor) and isinstance(activations.granularity, PerTensor)
-    if trial.layers != "all" or trial.edges or not eight_bits or not grains:
+    mixed = trial.edges or trial.overrides or trial.correction
+    if trial.layers != "all" or mixed or not eight_bits or not grains:
         return f"{trial.backend} runs the whole network at w8c-a8t or w8t-a8t only"
     return None
 
@@ -49,7 +49,10 @@ def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, ru
     with phases("score"):
         logits = all_logits(prepared, bench.inputs)
         row.score(logits, bench.answers)
-    row.execution = "float32" if peer(trial.backend).model == "float" else "integer"
+    precision = peer(trial.backend).precision
+    row.execution = "integer" if precision == "int8" else "float32"
+    if precision == "bf16":
+        row.notes.append(f"{trial.backend} computes in bfloat16")
     if "speed" not in planned.measure:
         return None
     for batch in trial.batch_sizes:
@@ -65,6 +68,6 @@ def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, ru
 
 def _prepare(trial: Trial, bench: Workbench) -> Prepared:
     chosen = peer(trial.backend)
-    if chosen.model == "float":
-        return chosen.prepare(to_onnx_bytes(bench.network), threads=bench.threads)
-    return chosen.prepare(qdq_bytes(bench, spec=trial.spec, method=trial.method), threads=bench.threads)
+    if chosen.precision != "int8":
+        return chosen.prepare(float_model(bench.network), threads=bench.threads)
+    return chosen.prepare(qdq_model(bench, spec=trial.spec, method=trial.method), threads=bench.threads)

@@ -15,7 +15,7 @@ from qbench.runner.affinity import allowed_cpus
 from qbench.runner.environment import fingerprint
 from qbench.runner.estimate import estimate_s
 from qbench.runner.identity import trial_hash
-from qbench.runner.workbench import Workbench
+from qbench.runner.workbench import Workbench, layer_kinds
 from qbench.suite import Planned, Suite, expand
 
 
@@ -72,7 +72,7 @@ def plan_run(suite: Suite, results_root: Path, *, fresh: bool = False, quick: bo
         QBenchError: the model, the data or the suite's layers are not what they should be.
     """
     bench = Workbench(suite)
-    planned = in_order(expand(suite, [layer.name for layer in bench.network.layers]))
+    planned = in_order(expand(suite, layer_kinds(bench.network)))
     refuse_impossible(planned, bench)
     model, data = bench.network.sha256, bench.data.sha256
     hashes = {

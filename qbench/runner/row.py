@@ -30,7 +30,7 @@ class Row:
     def score(self, logits: Floats, answers: Answers) -> None:
         """Fill in what the logits of all evaluation images say."""
         self.metrics |= score_logits(logits, answers)
-        self.correct = pack_bits(accuracy.correct(logits, answers.labels))
+        self.correct = pack_bits(accuracy.correct(logits, answers.labels)) if answers.labelled else ""
         self.alarms += output_alarms(logits)
 
     def finish(self, trial: Trial, cache_hash: str, phases_s: Mapping[str, float]) -> TrialResult:

@@ -33,11 +33,16 @@ class Answers:
 
     Args:
         logits: (n, classes) of the independent fp32 runtime.
-        labels: (n,).
+        labels: (n,), or (0,) where nothing is known of the images.
     """
 
     logits: Floats
     labels: npt.NDArray[np.int64]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there is a right answer."""
+        return len(self.labels) > 0
 
     @property
     def correct(self) -> Bools:
@@ -51,7 +56,14 @@ def all_logits(session: Runnable, inputs: Floats) -> Floats:
 
 
 def score_logits(found: Floats, reference: Answers) -> dict[str, Metric]:
-    """Return every score of logits (n, classes) against the labels and against fp32's logits, by metric name."""
+    """Return every score of logits (n, classes) against fp32's, and against the labels if any, by metric name."""
+    against_fp32 = {
+        "agreement_percent": logits.agreement(reference.logits, found),
+        "logit_sqnr_db": logits.logit_sqnr(reference.logits, found),
+        "logit_kl_nats": logits.logit_kl(reference.logits, found),
+    }
+    if not reference.labelled:
+        return against_fp32
     right, right_ref = accuracy.correct(found, reference.labels), reference.correct
     return {
         "top1_percent": accuracy.top1(right),
@@ -61,9 +73,7 @@ def score_logits(found: Floats, reference: Answers) -> dict[str, Metric]:
         "kept_percent": noninferiority.kept(right_ref, right),
         "keeps_99": noninferiority.keeps(right_ref, right, 0.99),
         "keeps_999": noninferiority.keeps(right_ref, right, 0.999),
-        "agreement_percent": logits.agreement(reference.logits, found),
-        "logit_sqnr_db": logits.logit_sqnr(reference.logits, found),
-        "logit_kl_nats": logits.logit_kl(reference.logits, found),
+        **against_fp32,
     }
 
 

@@ -13,17 +13,18 @@ import numpy as np
 from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.errors import QBenchError
-from qbench.graph import Network, qdq_onnx_bytes, to_onnx_bytes
+from qbench.graph import Network
 from qbench.metrics.tensor import sqnr_db
-from qbench.peers import Prepared
+from qbench.peers import PeerModel, Prepared, float_model, quantized_model
 from qbench.runner.clock import Clock
 from qbench.runner.quiet import quiet_cores
 from qbench.runner.sampling import Cell, Rules, interleave
 from qbench.runner.score import Runnable
 from qbench.runner.workbench import QDQ_METHOD, QDQ_SPEC, Workbench, activation_specs, layer_specs, peer
 
-LEAST_SQNR_DB = {"float": 60.0, "qdq": 10.0}
-"""A peer's logits must be this near to fp32's. int8 stands near 30 dB; saturated or wrong products fall below 5."""
+LEAST_SQNR_DB = {"fp32": 60.0, "bf16": 20.0, "int8": 10.0}
+"""A peer's logits must be this near to fp32's. bfloat16 stands near 40 dB, int8 near 30 dB;
+saturated or wrong products fall below 5."""
 _SAME_SQNR_DB = 60.0
 _CHECKED_IMAGES = 64
 
@@ -40,20 +41,20 @@ def network_operations(network: Network) -> int:
 
 def reference_session(bench: Workbench, name: str) -> Prepared:
     """Return the peer `name` holding the network: in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row."""
-    if peer(name).model == "float":
-        return bench.prepared(name, "float", model=lambda: to_onnx_bytes(bench.network))
-    return bench.prepared(name, "qdq", model=lambda: qdq_bytes(bench, spec=QDQ_SPEC, method=QDQ_METHOD))
+    if peer(name).precision != "int8":
+        return bench.prepared(name, "float", model=lambda: float_model(bench.network))
+    return bench.prepared(name, "qdq", model=lambda: qdq_model(bench, spec=QDQ_SPEC, method=QDQ_METHOD))
 
 
-def qdq_bytes(bench: Workbench, *, spec: str, method: str) -> bytes:
-    """Return the network as an ONNX QDQ model with the scales that `method` gives `spec` on the suite's calibration."""
+def qdq_model(bench: Workbench, *, spec: str, method: str) -> PeerModel:
+    """Return the network in int8 with the scales that `method` gives `spec` on the suite's calibration."""
     draw = bench.suite.calibration
     specs = layer_specs(bench.network, "all", spec=spec, edges="", name=method)
     weights = bench.weights(specs, method, seed=draw.seed)
     default = next(iter(specs.values())).activations
     tensors = activation_specs(bench.network, specs, bench.stats(draw.samples, draw.seed), default=default)
     activations = bench.activations(tensors, method, samples=draw.samples, seed=draw.seed)
-    return qdq_onnx_bytes(bench.network, {name: codes.params for name, codes in weights.items()}, activations)
+    return quantized_model(bench.network, {name: codes.params for name, codes in weights.items()}, activations)
 
 
 def ready_peers(bench: Workbench, names: Sequence[str]) -> tuple[dict[str, Prepared], list[str]]:
@@ -114,7 +115,7 @@ def measure_network(
 
 def check_peer(name: str, found: Floats, expected: Floats) -> None:
     """Raise QBenchError when a peer's logits are further from fp32's than its precision explains."""
-    least_db = LEAST_SQNR_DB[peer(name).model]
+    least_db = LEAST_SQNR_DB[peer(name).precision]
     distance_db = sqnr_db(expected, found)
     if not distance_db >= least_db:
         raise QBenchError(f"{name}: logits are {distance_db:.0f} dB from fp32's, expected at least {least_db:.0f} dB")

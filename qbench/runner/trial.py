@@ -8,24 +8,26 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping
 
-from qbench.core.tensor import Floats, QParams, QTensor
-from qbench.core.trial import Trial, TrialResult
+from qbench.core.tensor import Floats
+from qbench.core.trial import TrialResult
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
-from qbench.methods import method_spec
 from qbench.metrics import size
 from qbench.runner.alarms import range_alarms
 from qbench.runner.clock import Clock
 from qbench.runner.layer_speed import measure_layers
 from qbench.runner.peer_trial import run_peer
 from qbench.runner.phases import Phases
+from qbench.runner.quantizing import Quantized, quantize_trial
 from qbench.runner.row import LayerRow, Row
 from qbench.runner.sampling import Rules
 from qbench.runner.score import WeightScores, all_logits
 from qbench.runner.speed import measure_network, ready_peers
 from qbench.runner.verify import verify
-from qbench.runner.workbench import Workbench, activation_specs, layer_specs, method
+from qbench.runner.workbench import Workbench
 from qbench.suite import Planned
+
+SEEDED = "weights are seeded: speed and agreement with fp32 only, no accuracy"
 
 
 def run_trial(planned: Planned, bench: Workbench, *, cache_hash: str, rules: Rules, clock: Clock) -> TrialResult:
@@ -40,7 +42,7 @@ def run_trial(planned: Planned, bench: Workbench, *, cache_hash: str, rules: Rul
     """
     if planned.reason:
         return TrialResult(planned.trial, cache_hash, "skipped", planned.reason)
-    phases, row = Phases(clock), Row()
+    phases, row = Phases(clock), Row(notes=[SEEDED] if bench.seeded else [])
     try:
         if planned.trial.backend == "qbench":
             _run_qbench(planned, bench, row, phases, rules=rules, clock=clock)
@@ -58,46 +60,35 @@ def run_trial(planned: Planned, bench: Workbench, *, cache_hash: str, rules: Rul
     return row.finish(planned.trial, cache_hash, phases.seconds)
 
 
-def quantize_trial(trial: Trial, bench: Workbench, phases: Phases) -> tuple[dict[str, QTensor], dict[str, QParams]]:
-    """Return the codes of each layer and the parameters of each activation that the trial quantizes."""
-    if trial.method == "none":
-        return {}, {}
-    specs = layer_specs(bench.network, trial.layers, spec=trial.spec, edges=trial.edges, name=trial.method)
-    activations: dict[str, QParams] = {}
-    if any(not spec.activations.is_float for spec in specs.values()):
-        with phases("calibrate"):
-            stats = bench.stats(trial.calibration, trial.seed)
-        default = method_spec(method(trial.method), trial.layer_spec).activations
-        tensors = activation_specs(bench.network, specs, stats, default=default)
-        with phases("quantize"):
-            activations = bench.activations(tensors, trial.method, samples=trial.calibration, seed=trial.seed)
-    with phases("quantize"):
-        weights = bench.weights(specs, trial.method, seed=trial.seed)
-    return weights, activations
-
-
 def _run_qbench(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> None:
     trial = planned.trial
-    weights, activations = quantize_trial(trial, bench, phases)
+    made = quantize_trial(trial, bench, phases)
     with phases("pack"):
-        session = build_session(bench.network, weights, activations, variant=trial.variant, threads=bench.threads)
+        session = build_session(
+            made.network, made.weights, made.activations, variant=trial.variant, threads=bench.threads
+        )
     try:
-        with phases("compile"):
-            session.compile()
-        if session.execution == "integer":
-            with phases("verify"):
-                verify(session, bench.network, weights, activations, inputs=bench.inputs)
+        verified(session, made, bench, phases)
         with phases("score"):
             logits = all_logits(session, bench.inputs)
             row.score(logits, bench.answers)
-            _describe(row, bench, session, weights)
-        if activations:
-            kept = {name: params for name, params in activations.items() if name in session.plan.layouts}
+            describe(row, bench, session, made)
+        if made.activations:
+            kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
             row.alarms += range_alarms(kept, bench.stats(trial.calibration, trial.seed))
         if trial.batch_sizes:
             _time(planned, bench, session, row, phases, logits=logits, rules=rules, clock=clock)
     finally:
         session.close()
+
+
+def verified(session: Session, made: Quantized, bench: Workbench, phases: Phases) -> None:
+    """Compile a session, and hold an integer one against the portable loops; raise QBenchError when they differ."""
+    with phases("compile"):
+        session.compile()
+    if session.execution == "integer":
+        with phases("verify"):
+            verify(session, made.network, made.weights, made.activations, inputs=bench.inputs)
 
 
 def _time(
@@ -131,29 +122,35 @@ def _time(
             layer |= {"median_s": float(step["median_s"]), "images": int(step["images"])}
 
 
-def _describe(row: Row, bench: Workbench, session: Session, weights: Mapping[str, QTensor]) -> None:
+def describe(row: Row, bench: Workbench, session: Session, made: Quantized) -> None:
     """Fill in what the session and the codes say without running: execution, kernels, errors of weights, sizes."""
     row.execution = session.execution
     if session.execution in ("dequantized", "simulated"):
         row.notes.append(f"{session.execution}: {session.execution_reason}")
     row.kernels = dict(session.kernels)
-    error = WeightScores(bench.network, weights)
+    error = WeightScores(bench.network, made.weights)
     row.metrics |= error.error_metrics() | error.size_metrics(resident_bytes=session.resident_bytes)
     row.metrics["integer_share"] = size.INTEGER_SHARE.of(session.integer_share)
-    row.layer_rows = _layer_rows(bench, error, session.kernels)
+    row.layer_rows = _layer_rows(made, error, session.kernels)
 
 
-def _layer_rows(bench: Workbench, error: WeightScores, kernels: Mapping[str, str]) -> list[LayerRow]:
-    """Return the facts of every layer that are known without a clock."""
+def _layer_rows(made: Quantized, error: WeightScores, kernels: Mapping[str, str]) -> list[LayerRow]:
+    """Return the facts of every layer that are known without a clock.
+
+    `assigned` is what the layer was to become; `spec` and `activations` are what its weights and its input became.
+    """
     rows: list[LayerRow] = []
-    for layer in bench.network.layers:
+    for layer in made.network.layers:
+        assigned = made.specs.get(layer.name)
         rows.append(
             {
                 "name": layer.name,
                 "channels": int(layer.weight.shape[0]),
                 "depth": int(layer.weight[0].size),
-                "operations": bench.network.operations(layer.name),
+                "operations": made.network.operations(layer.name),
+                "assigned": assigned.token if assigned else "w32-a32",
                 "spec": error.weights[layer.name].spec.token if layer.name in error.weights else "32",
+                "activations": made.input_token(layer.name),
                 "sqnr_db": error.layer_sqnr_db(layer.name),
                 "kernel": kernels.get(layer.name, ""),
             }

@@ -11,18 +11,22 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from qbench.core.rules import Kind, assign, edge_rules, parse_rules
 from qbench.core.spec import LayerSpec, QuantSpec, parse_spec
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine import FloatSession
 from qbench.errors import DataError, MachineError
-from qbench.graph import Network, read_onnx, to_onnx_bytes
+from qbench.graph import Conv, Layer, Network, read_onnx
 from qbench.methods import METHODS, method_spec
 from qbench.methods.activation_stats import ActivationStats
-from qbench.peers import PEERS, Peer, Prepared
+from qbench.methods.slices import Doubles
+from qbench.peers import PEERS, Peer, PeerModel, Prepared, float_model
 from qbench.runner.calibration import calibrate
+from qbench.runner.correction import mean_maps
 from qbench.runner.score import Answers, all_logits, flat_weights
+from qbench.runner.tensors import unflattened
 from qbench.suite import Suite
-from qbench.zoo import Dataset, load_data, model_path
+from qbench.zoo import Samples, load_data, model_path
 
 INDEPENDENT = "onnxruntime-fp32"
 """The runtime whose fp32 answers every row is compared with."""
@@ -51,18 +55,28 @@ class Workbench:
     Args:
         suite: names model, data, threads and calibration.
         data_folder: folder that holds the data, None for the packaged or cached one.
+        network: the suite's network where it was read already.
+        data: the suite's data where it was loaded already.
 
     Raises:
         DataError: the network cannot take these images, or cannot name all their classes.
     """
 
-    def __init__(self, suite: Suite, *, data_folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        suite: Suite,
+        *,
+        data_folder: Path | None = None,
+        network: Network | None = None,
+        data: Samples | None = None,
+    ) -> None:
         self.suite = suite
         self.threads = suite.threads
-        self.network: Network = read_onnx(model_path(suite.model_source()))
-        self.data: Dataset = load_data(suite.data_source(), folder=data_folder)
+        self.network: Network = network or read_onnx(model_path(suite.model_source()))
+        self.data: Samples = data or load_data(suite.data_source(), folder=data_folder)
         _check_fit(self.network, self.data)
         self._calibrations: dict[tuple[int, int], dict[str, ActivationStats]] = {}
+        self._mean_maps: dict[tuple[int, int], dict[str, Doubles]] = {}
         self._weights: dict[tuple[str, str, QuantSpec, int], QTensor] = {}
         self._activations: dict[tuple[str, str, QuantSpec, int, int], QParams] = {}
         self._prepared: dict[tuple[str, str], Prepared] = {}
@@ -75,13 +89,19 @@ class Workbench:
     @property
     def uses_all_images(self) -> bool:
         """Whether no limit leaves evaluation images out."""
-        return len(self.inputs) == len(self.data.labels)
+        return len(self.inputs) == len(self.data)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the weights were drawn and never trained: there is speed and agreement in such a row, no accuracy."""
+        return self.network.metadata.get("weights") == "seeded"
 
     @cached_property
     def answers(self) -> Answers:
         """What the independent runtime answers in fp32, and the labels."""
-        prepared = self.prepared(INDEPENDENT, "float", model=lambda: to_onnx_bytes(self.network))
-        return Answers(all_logits(prepared, self.inputs), self.data.labels[: len(self.inputs)])
+        prepared = self.prepared(INDEPENDENT, "float", model=lambda: float_model(self.network))
+        labels = self.data.labels[: 0 if self.seeded else len(self.inputs)]
+        return Answers(all_logits(prepared, self.inputs), labels)
 
     @cached_property
     def own_logits(self) -> Floats:
@@ -95,6 +115,14 @@ class Workbench:
             drawn = self.data.calibration_inputs(samples, seed)
             self._calibrations[key] = calibrate(self.network, drawn, threads=self.threads)
         return self._calibrations[key]
+
+    def mean_maps(self, samples: int, seed: int) -> Mapping[str, Doubles]:
+        """Return the mean of every tensor at every place on a draw of calibration images, float64 (h, w, c) each."""
+        key = (samples, seed)
+        if key not in self._mean_maps:
+            drawn = self.data.calibration_inputs(samples, seed)
+            self._mean_maps[key] = mean_maps(self.network, drawn, threads=self.threads)
+        return self._mean_maps[key]
 
     def weights(self, specs: Mapping[str, LayerSpec], name: str, *, seed: int) -> dict[str, QTensor]:
         """Return the codes of every layer whose spec quantizes its weights, by method `name`."""
@@ -119,7 +147,7 @@ class Workbench:
             found[tensor] = self._activations[key]
         return found
 
-    def prepared(self, name: str, kind: str, *, model: Callable[[], bytes]) -> Prepared:
+    def prepared(self, name: str, kind: str, *, model: Callable[[], PeerModel]) -> Prepared:
         """Return a peer holding `model()`, prepared once for each peer and kind of model.
 
         Raises:
@@ -135,14 +163,11 @@ class Workbench:
         return self._prepared[key]
 
 
-def _check_fit(network: Network, data: Dataset) -> None:
-    height, width, channels = data.images.shape[1:]
-    if (channels, height, width) != network.input_shape:
-        expected = " x ".join(map(str, network.input_shape))
-        raise DataError(
-            f"data '{data.name}': network '{network.name}' expects images of {expected} (channels, height, width), "
-            f"got {channels} x {height} x {width}"
-        )
+def _check_fit(network: Network, data: Samples) -> None:
+    if data.sample_shape != network.input_shape:
+        expected, got = (" x ".join(map(str, shape)) for shape in (network.input_shape, data.sample_shape))
+        what = "images of {} (channels, height, width)" if len(network.input_shape) == 3 else "samples of {}"
+        raise DataError(f"data '{data.name}': network '{network.name}' expects {what.format(expected)}, got {got}")
     outputs = math.prod(network.shapes[network.output])
     if len(data.classes) > outputs:
         raise DataError(
@@ -150,7 +175,9 @@ def _check_fit(network: Network, data: Dataset) -> None:
         )
 
 
-def layer_specs(network: Network, layers: str, *, spec: str, edges: str, name: str) -> dict[str, LayerSpec]:
+def layer_specs(
+    network: Network, layers: str, *, spec: str, edges: str, name: str, overrides: str = ""
+) -> dict[str, LayerSpec]:
     """Return the spec of each quantized layer of a trial.
 
     Args:
@@ -159,12 +186,26 @@ def layer_specs(network: Network, layers: str, *, spec: str, edges: str, name: s
         spec: token of the layers' spec.
         edges: token of the first and last layer's spec, "" for no exception.
         name: the method, which says what a width means to it.
+        overrides: rules for single layers, as `qbench.core.rules.rules_text` writes them.
+
+    Raises:
+        QBenchError: a rule matches no layer, or two contradict each other.
     """
-    names = [layer.name for layer in network.layers]
-    chosen = dict.fromkeys(names if layers == "all" else [layers], parse_spec(spec))
-    if edges and layers == "all":
-        chosen |= {names[0]: parse_spec(edges), names[-1]: parse_spec(edges)}
-    return {layer: method_spec(method(name), asked) for layer, asked in chosen.items()}
+    chosen = {layers: spec}
+    if layers == "all":
+        chosen = assign(layer_kinds(network), spec, [*edge_rules(edges), *parse_rules(overrides)])
+    return {layer: method_spec(method(name), parse_spec(token)) for layer, token in chosen.items()}
+
+
+def layer_kinds(network: Network) -> dict[str, Kind]:
+    """Return the operator type of every layer, in the network's order."""
+    return {layer.name: _kind(layer) for layer in network.layers}
+
+
+def _kind(layer: Layer) -> Kind:
+    if not isinstance(layer, Conv):
+        return "linear"
+    return "depthwise" if layer.groups > 1 and layer.weight.shape[1] == 1 else "conv"
 
 
 def activation_specs(
@@ -178,7 +219,7 @@ def activation_specs(
     found: dict[str, QuantSpec] = {}
     whole = len(specs) == len(network.layers)
     for tensor in tensors:
-        entered = [layer.name for layer in network.layers if layer.input == tensor]
+        entered = [layer.name for layer in network.layers if unflattened(network, layer.input) == tensor]
         asked = [specs[name].activations for name in entered if name in specs] or ([default] if whole else [])
         asked = [spec for spec in asked if not spec.is_float]
         if asked:

@@ -77,6 +77,10 @@ def _edges(text: str) -> str:
     return "" if text in ("", "same") else parse_spec(text).token
 
 
+def _correction(text: str) -> str:
+    return "" if text == "none" else text
+
+
 Word = Annotated[str, Field(min_length=1)]
 PlainName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
 Bits = Annotated[int, Field(ge=1, le=8)]
@@ -85,6 +89,7 @@ ScopeName = Literal["weights", "activations", "full"]
 Measure = Literal["accuracy", "speed", "layers"]
 Spec = Annotated[Word, _checked(lambda text: parse_spec(text).token)]
 Edges = Annotated[str, _checked(_edges)]
+Correction = Annotated[Literal["", "bias", "variance", "both"], _checked(_correction)]
 GranularityName = Annotated[Word, _checked(_granularity)]
 Method = Annotated[Word, _checked(_method)]
 Backend = Annotated[Word, _checked(_peer)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -11,6 +11,7 @@ from typing import Any
 
 from qbench.core.facts import spec_facts
 from qbench.core.granularity import PerTensor, parse_granularity
+from qbench.core.rules import Kind, assign, edge_rules, rules_text
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec, Scope, activation_uniform, parse_spec, weight_uniform
 from qbench.core.trial import Trial
 from qbench.errors import QBenchError, SuiteError, suggest
@@ -37,29 +38,35 @@ class _Choice:
     spec: LayerSpec
     method: str
     edges: str
+    correction: str
     seed: int
     variant: str
     backend: str
     reason: str = ""
 
 
-def expand(suite: Suite, layer_names: Sequence[str], supports: Supports | None = None) -> tuple[Planned, ...]:
+def expand(
+    suite: Suite, layer_names: Sequence[str] | Mapping[str, Kind], supports: Supports | None = None
+) -> tuple[Planned, ...]:
     """Return the trials of `suite` in order; the fp32 baseline is always the first, whatever the filter says.
 
     Args:
         suite: a checked suite.
-        layer_names: the network's layers in order, for `layers: each` and globs.
+        layer_names: the network's layers in order, for `layers: each` and globs; with their operator types where
+            `overrides` may name types (names alone count as convolutions).
         supports: method name and spec -> why it cannot be done, or None; the default asks `qbench.methods`.
 
     Raises:
-        SuiteError: a name or glob of `layers` matches no layer, or edges are asked for single layers.
+        SuiteError: a name or glob of `layers` or `overrides` matches no layer, rules contradict each other, or edges
+            are asked for single layers.
     """
     ask = supports or method_supports
+    kinds: Mapping[str, Kind] = layer_names if isinstance(layer_names, Mapping) else dict.fromkeys(layer_names, "conv")
     keep = parse_filter(suite.filter) if suite.filter else None
     planned = [_baseline(suite)]
     for sweep in suite.sweeps:
         unique: dict[str, Planned] = {}
-        for item in _sweep_trials(suite, sweep, layer_names, ask):
+        for item in _sweep_trials(suite, sweep, kinds, ask):
             unique.setdefault(item.trial.key, item)
         planned += [item for item in unique.values() if keep is None or keep(item.trial)]
     return tuple(planned)
@@ -88,13 +95,14 @@ def _baseline(suite: Suite) -> Planned:
     return Planned(trial, measure)
 
 
-def _sweep_trials(suite: Suite, sweep: Sweep, layer_names: Sequence[str], supports: Supports) -> Iterator[Planned]:
-    layers = _layers(sweep, layer_names)
+def _sweep_trials(suite: Suite, sweep: Sweep, kinds: Mapping[str, Kind], supports: Supports) -> Iterator[Planned]:
+    layers = _layers(sweep, list(kinds))
     timed = bool({"speed", "layers"} & set(sweep.measure))
     for cell in sweep.cells():
         for choice, layer in product(list(_choices(suite, cell)), layers):
             if choice.edges and layer != "all":
                 raise SuiteError(f"sweep '{sweep.name}': 'edges' goes with 'layers: all', not with single layers")
+            assigned = _assigned(sweep, choice, kinds) if sweep.overrides else ()
             trial = Trial(
                 sweep=sweep.name,
                 model=suite.model,
@@ -108,9 +116,11 @@ def _sweep_trials(suite: Suite, sweep: Sweep, layer_names: Sequence[str], suppor
                 variant=choice.variant,
                 batch_sizes=suite.timing.batch_sizes if timed else (),
                 backend=choice.backend,
+                overrides=rules_text(sweep.rules),
+                correction=choice.correction,
             )
             if not any(_matches(trial, pattern) for pattern in sweep.exclude):
-                yield Planned(trial, sweep.measure, choice.reason or _why_not(choice, supports))
+                yield Planned(trial, sweep.measure, choice.reason or _why_not(choice, assigned, supports))
 
 
 def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
@@ -130,11 +140,12 @@ def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
 
 def _choices(suite: Suite, cell: Cell) -> Iterator[_Choice]:
     seeds = cell.seed or (suite.calibration.seed,)
-    rest = list(product(cell.edges or ("",), seeds, cell.variant or ("auto",), cell.backend or ("qbench",)))
+    others = (cell.correction or ("",), seeds, cell.variant or ("auto",), cell.backend or ("qbench",))
+    rest = list(product(cell.edges or ("",), *others))
     for method in cell.method or ():
         for spec, reason in _specs(cell, method):
-            for edges, seed, variant, backend in rest:
-                yield _Choice(spec, method, edges, seed, variant, backend, reason)
+            for edges, correction, seed, variant, backend in rest:
+                yield _Choice(spec, method, edges, correction, seed, variant, backend, reason)
 
 
 def _specs(cell: Cell, method: str) -> Iterator[tuple[LayerSpec, str]]:
@@ -183,13 +194,23 @@ def _method(name: str) -> Any:
     return part() if isinstance(part, type) else part
 
 
-def _why_not(choice: _Choice, supports: Supports) -> str:
-    """Return why the method cannot do the spec or the edges' spec, or ""."""
+def _assigned(sweep: Sweep, choice: _Choice, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+    """Return the tokens that the sweep's rules give to layers; raise SuiteError when a rule is wrong."""
+    try:
+        found = assign(kinds, choice.spec.token, (*sweep.rules, *edge_rules(choice.edges)))
+    except QBenchError as error:
+        raise SuiteError(f"sweep '{sweep.name}': {error}") from error
+    return tuple(dict.fromkeys(found.values()))
+
+
+def _why_not(choice: _Choice, assigned: Sequence[str], supports: Supports) -> str:
+    """Return why the method cannot do the spec, the edges' spec or one that a rule gives to a layer, or ""."""
     if choice.method == "none":
         return "" if choice.spec.scope == "none" else "the method 'none' quantizes nothing"
     asked = [(choice.spec, "")]
     if choice.edges:
         asked.append(_resolved(parse_spec(choice.edges), choice.method))
+    asked += [_resolved(parse_spec(token), choice.method) for token in assigned]
     return next((why for spec, reason in asked if (why := reason or supports(choice.method, spec))), "")
 
 

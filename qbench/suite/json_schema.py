@@ -1,9 +1,12 @@
-"""The suite schema as JSON Schema, for completion and checks in editors: `suites/suite.schema.json`."""
+"""The suite schemas as JSON Schema, for completion and checks in editors: `suites/*.schema.json`."""
 
 from __future__ import annotations
 
 import json
 
+from pydantic import BaseModel
+
+from qbench.suite.kernel_schema import KernelSuite
 from qbench.suite.schema import Suite
 
 _HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "qbench suite"}
@@ -11,7 +14,16 @@ _HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "qb
 
 def suite_json_schema() -> str:
     """Return the JSON Schema of a suite file as text, with the key `base` that the loader resolves."""
-    schema = Suite.model_json_schema(mode="validation")
+    return _text(Suite)
+
+
+def kernel_json_schema() -> str:
+    """Return the JSON Schema of a suite of kernels, `suites/kernels.schema.json`."""
+    return _text(KernelSuite)
+
+
+def _text(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(mode="validation")
     schema["properties"]["base"] = {"type": "string", "description": "A suite beside this one whose keys it changes."}
     # A suite with a base may leave out anything, and the loader says what is missing after merging.
     required = schema.pop("required")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 from qbench.errors import SuiteError, suggest
 from qbench.suite.reader import Data, Document, KeyPath, key_text, parse_scalar, read_document
 from qbench.suite.schema import Suite
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _EXPECTED = {
     "missing": "this key must be given",
@@ -37,15 +39,25 @@ def load_suite(path: Path, *, overrides: Sequence[str] = ()) -> Suite:
     Raises:
         SuiteError: anything is unknown, missing, doubled or of the wrong type: one line with file, line and key.
     """
+    suite = checked(load_document(path, overrides=overrides), Suite)
+    suite._folder = path.parent
+    return suite
+
+
+def load_document(path: Path, *, overrides: Sequence[str] = ()) -> Document:
+    """Return what a suite file says, bases merged and values of the command line in place, before it is checked."""
     document = _with_base(path, seen=())
     for text in overrides:
         _override(document, text)
+    return document
+
+
+def checked(document: Document, model: type[Model]) -> Model:
+    """Return a document as a suite of the kind `model`; raise SuiteError that names file, line and key."""
     try:
-        suite = Suite.model_validate_json(json.dumps(document.data))
+        return model.model_validate_json(json.dumps(document.data))
     except ValidationError as error:
-        raise SuiteError(_message(error.errors(), document)) from error
-    suite._folder = path.parent
-    return suite
+        raise SuiteError(_message(error.errors(), document, model)) from error
 
 
 def _with_base(path: Path, *, seen: tuple[Path, ...]) -> Document:
@@ -121,14 +133,14 @@ def _step(node: Any, part: str, source: str) -> str | int:
     raise SuiteError(f"{source}: no item '{part}' in a list of {len(node)}{hint}")
 
 
-def _message(errors: list[ErrorDetails], document: Document) -> str:
+def _message(errors: list[ErrorDetails], document: Document, model: type[BaseModel]) -> str:
     """Return one line for the first error, with its place, and how many there are beside it."""
     first = errors[0]
     path = tuple(first["loc"])
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     key = f" '{key_text(path)}'" if path else ""
     if first["type"] == "extra_forbidden":
-        text = f"unknown key{key}{suggest(str(path[-1]), _keys_at(path[:-1]))}"
+        text = f"unknown key{key}{suggest(str(path[-1]), _keys_at(path[:-1], model))}"
     elif first["type"] == "missing":
         text = f"key{key} is missing"
     elif first["type"] == "value_error":
@@ -139,13 +151,13 @@ def _message(errors: list[ErrorDetails], document: Document) -> str:
     return f"{document.place(path)}: {text}{more}"
 
 
-def _keys_at(path: KeyPath) -> list[str]:
-    """Return the keys that the mapping at `path` may hold."""
-    model: type[BaseModel] = Suite
+def _keys_at(path: KeyPath, whole: type[BaseModel]) -> list[str]:
+    """Return the keys that the mapping at `path` of a suite of the kind `whole` may hold."""
+    model = whole
     for part in path:
         if isinstance(part, str) and part in model.model_fields:
             model = _models_in(model.model_fields[part].annotation) or model
-    return list(model.model_fields) + (["base"] if model is Suite else [])
+    return list(model.model_fields) + (["base"] if model is whole else [])
 
 
 def _models_in(annotation: Any) -> type[BaseModel] | None:

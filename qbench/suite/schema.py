@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from qbench.core.rules import Rule
 from qbench.errors import SuiteError
 from qbench.suite.axes import (
     Backend,
     Bits,
+    Correction,
     Edges,
     GranularityName,
     ListOf,
@@ -85,6 +87,8 @@ class Cell(Strict):
     """Token of the first and last layer; `same` (the default) gives them no exception."""
     method: ListOf[Method] | None = None
     """How ranges and codes are chosen (`qbench list methods`)."""
+    correction: ListOf[Correction] | None = None
+    """What is mended after weights are rounded: `none`, `variance` of each slice, `bias` of each channel, or `both`."""
     seed: ListOf[Seed] | None = None
     """Draws; the default is `calibration.seed`."""
     variant: ListOf[Word] | None = None
@@ -127,6 +131,8 @@ class SweepHead(Strict):
     """`accuracy`, `speed` (the network's throughput), `layers` (a table of times a layer)."""
     layers: ListOf[Word] = ("all",)
     """`all`; `each` for one trial a layer; or names and globs, one trial for each layer that matches."""
+    overrides: dict[Word, Spec] = {}
+    """Specs of single layers, by name, glob or type (`conv`, `depthwise`, `linear`, `first`, `last`); `layers: all`."""
 
 
 class Sweep(Cell, SweepHead):
@@ -143,13 +149,29 @@ class Sweep(Cell, SweepHead):
             raise ValueError("the name 'baseline' is taken by the fp32 row")
         for cell in self.cells():
             cell.check_complete()
+        if self.overrides and self.layers != ("all",):
+            raise ValueError("'overrides' goes with 'layers: all', not with single layers")
         return self
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The overrides as rules."""
+        return tuple(Rule(pattern, spec) for pattern, spec in self.overrides.items())
 
     def cells(self) -> tuple[Cell, ...]:
         """Return the products to expand: the sweep's own, when it names a width, then one for each `include`."""
         own = Cell(**{axis: getattr(self, axis) for axis in Cell.model_fields})
         added = tuple(own.overlaid(cell) for cell in self.include)
         return (own, *added) if own.names_a_width or not added else added
+
+
+class NetworkChoice(Strict):
+    """A network of a suite of several, and the data that suits it."""
+
+    model: Word
+    """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
+    data: Word
+    """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
 
 
 class Suite(Strict):
@@ -159,10 +181,12 @@ class Suite(Strict):
     """Name of the suite, and of its folder under `results/`."""
     title: str = ""
     """A line for people."""
-    model: Word
+    model: str = ""
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
-    data: Word
+    data: str = ""
     """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
+    networks: tuple[NetworkChoice, ...] = ()
+    """Several networks, each with its data, instead of `model` and `data`: one run each, of the same sweeps."""
     data_limit: Annotated[int, Field(ge=1)] | None = None
     """Evaluate on the first so many images only."""
     calibration: Calibration = Calibration()
@@ -191,7 +215,25 @@ class Suite(Strict):
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
             raise ValueError(f"two sweeps are named '{doubled[0]}'")
+        missing = [key for key in ("model", "data") if bool(getattr(self, key)) == bool(self.networks)]
+        if missing:
+            raise ValueError(f"expected the keys 'model' and 'data', or 'networks' alone; see '{missing[0]}'")
         return self
+
+    def each(self) -> tuple[Suite, ...]:
+        """Return a suite for each of several networks, named after both; the suite itself where it names one."""
+        return tuple(
+            self.model_copy(
+                update={
+                    "name": f"{self.name}-{Path(choice.model).stem}",
+                    "title": f"{self.title}: {choice.model}" if self.title else "",
+                    "model": choice.model,
+                    "data": choice.data,
+                    "networks": (),
+                }
+            )
+            for choice in self.networks
+        ) or (self,)
 
     def model_source(self) -> str:
         """Return what names the network: a packaged name as written, or the path of an ONNX file."""

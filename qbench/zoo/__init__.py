@@ -1,7 +1,8 @@
 """Networks and images that come with qbench, and loaders of those that are fetched or are the user's own.
 
-To add a network: one `PackagedModel` in `packaged.py`, one line in `MODELS`. To add data: a function
-`load(*, folder: Path | None) -> Dataset`, one line in `DATASETS`; other packages add theirs by the entry-point group.
+To add a network: one `PackagedModel` in `packaged.py` or `BuiltModel` in `built.py`, one line in `MODELS`. To add data:
+a function `load(*, folder: Path | None) -> Samples`, one line in `DATASETS`; other packages add theirs by the
+entry-point group.
 """
 
 from __future__ import annotations
@@ -10,15 +11,33 @@ from pathlib import Path
 
 from qbench.errors import DataError, ModelError, suggest
 from qbench.registry import Registry
-from qbench.zoo.dataset import Dataset
+from qbench.zoo.dataset import Dataset, Samples
 
-MODELS = Registry("qbench.models", {"resnet20": "qbench.zoo.packaged:RESNET20"})
+MODELS = Registry(
+    "qbench.models",
+    {
+        "resnet20": "qbench.zoo.packaged:RESNET20",
+        "resnet18-seeded": "qbench.zoo.built:RESNET18",
+        "resnet50-seeded": "qbench.zoo.built:RESNET50",
+        "mobilenet_v2-seeded": "qbench.zoo.built:MOBILENET_V2",
+        "mobilenet_v2_32-seeded": "qbench.zoo.built:MOBILENET_V2_32",
+        "efficientnet_lite0": "qbench.zoo.built:EFFICIENTNET_LITE0",
+        "minilm_l6-bbc": "qbench.zoo.built:MINILM_BBC",
+    },
+)
 DATASETS = Registry(
     "qbench.datasets",
-    {"cifar10": "qbench.zoo.cifar10_sources:load_whole", "cifar10-shard": "qbench.zoo.cifar10:load_shard"},
+    {
+        "bbc-news": "qbench.zoo.text.documents:load_bbc_news",
+        "cifar10": "qbench.zoo.cifar10_sources:load_whole",
+        "cifar10-shard": "qbench.zoo.cifar10:load_shard",
+        "imagenet-samples": "qbench.zoo.imagenet_samples:load_samples",
+        "smooth-224": "qbench.zoo.smooth:load_224",
+        "smooth-32": "qbench.zoo.smooth:load_32",
+    },
 )
 
-__all__ = ["DATASETS", "MODELS", "Dataset", "load_data", "model_path"]
+__all__ = ["DATASETS", "MODELS", "Dataset", "Samples", "load_data", "model_path"]
 
 
 def model_path(name_or_path: str) -> Path:
@@ -32,7 +51,7 @@ def model_path(name_or_path: str) -> Path:
     raise ModelError(f"model '{name_or_path}': no such file and no packaged network{suggest(name_or_path, MODELS)}")
 
 
-def load_data(name: str, *, folder: Path | None = None) -> Dataset:
+def load_data(name: str, *, folder: Path | None = None) -> Samples:
     """Return evaluation data by its name in `DATASETS`, or from the user's own `.npz` file.
 
     Args:
@@ -43,7 +62,7 @@ def load_data(name: str, *, folder: Path | None = None) -> Dataset:
         DataError: when there is no such data, or it is damaged or of the wrong shape.
     """
     if name in DATASETS:
-        dataset: Dataset = DATASETS.load(name)(folder=folder)
+        dataset: Samples = DATASETS.load(name)(folder=folder)
         return dataset
     if name.endswith(".npz"):
         from qbench.zoo.own_file import load_npz

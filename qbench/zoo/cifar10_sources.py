@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from qbench.errors import DataError
+from qbench.zoo.cache import cache_folder, keep
 from qbench.zoo.cifar10 import CLASSES, MEAN, STD, checked_test_set, parse_binary, read_npm_test, shard_calibration
 from qbench.zoo.dataset import Dataset, Images, Labels
 from qbench.zoo.own_file import read_npz
@@ -64,13 +65,6 @@ def find_test_set(folder: Path | None) -> TestSet:
         except DataError as error:
             raise DataError(f"{error}; delete the file to fetch it again") from error
     return _fetch(cached)
-
-
-def cache_folder() -> Path:
-    """Return the folder for what was fetched, by the platform's custom."""
-    import pooch
-
-    return Path(pooch.os_cache("qbench"))
 
 
 def read_folder(folder: Path) -> TestSet | None:
@@ -196,14 +190,8 @@ def _one_line(error: Exception | str) -> str:
 
 
 def _keep(cached: Path, images: Images, labels: Labels) -> None:
-    """Write the cache file whole or not at all; one that cannot be written is no error, only slower next time."""
+    """Write the cache file; one that cannot be written is no error, only slower next time."""
     buffer = io.BytesIO()
     np.savez(buffer, images=images, labels=labels)
-    partial = cached.with_name(f"{cached.name}.{os.getpid()}")
-    try:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(buffer.getvalue())
-        partial.replace(cached)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    with contextlib.suppress(OSError):
+        keep(cached, buffer.getvalue())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,61 @@ Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
+class Samples(Protocol):
+    """What is evaluated and calibrated on: images here, documents in `qbench.zoo.text.documents`."""
+
+    @property
+    def name(self) -> str:
+        """For messages and tables."""
+        ...
+
+    @property
+    def labels(self) -> Labels:
+        """An index into `classes` each; empty where nothing is known of the samples."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all of it."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of evaluation samples."""
+        ...
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it is known what the samples show."""
+        ...
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample as a network takes it: (c, h, w) of images."""
+        ...
+
+    @property
+    def calibration(self) -> npt.NDArray[Any]:
+        """Samples for calibration; none of them is evaluated."""
+        ...
+
+    def inputs(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
+        """Return evaluation samples `start` to `stop` as a network takes them."""
+        ...
+
+    def calibration_indices(self, count: int, seed: int) -> npt.NDArray[np.int64]:
+        """Return which calibration samples a draw takes."""
+        ...
+
+    def calibration_inputs(self, count: int, seed: int) -> npt.NDArray[Any]:
+        """Return the calibration samples of that draw as a network takes them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """Images as they were taken: uint8 (n, h, w, c).
@@ -22,7 +78,7 @@ class Dataset:
     Args:
         name: for messages and tables.
         images: evaluation images.
-        labels: int64 (n,), an index into `classes` each.
+        labels: int64 (n,), an index into `classes` each; (0,) with no classes where nothing is known of the images.
         calibration: (m, h, w, c); m is 0 where there are none. None of them may be an evaluation image.
         classes: names of the classes.
         mean: of each channel, on a scale of 0 to 1.
@@ -57,6 +113,17 @@ class Dataset:
     def __len__(self) -> int:
         """Return the number of evaluation images."""
         return len(self.images)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it is known what the images show."""
+        return bool(self.classes)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one image as a network takes it: (c, h, w)."""
+        height, width, channels = self.images.shape[1:]
+        return channels, height, width
 
     def inputs(self, start: int = 0, stop: int | None = None) -> Floats:
         """Return evaluation images `start` to `stop` as a network takes them: float32 (n, c, h, w), normalized."""
@@ -105,6 +172,8 @@ def _check_images(name: str, what: str, images: Images, *, like: Images | None =
 def _check_labels(name: str, labels: Labels, *, count: int, classes: int) -> None:
     if labels.dtype != np.int64 or labels.ndim != 1:
         raise DataError(f"data '{name}': expected labels as int64 (n,), got {labels.dtype} {labels.shape}")
+    if not classes and not len(labels):
+        return
     if len(labels) != count:
         raise DataError(f"data '{name}': expected {count} labels, one an image, got {len(labels)}")
     if labels.min() < 0 or labels.max() >= classes:

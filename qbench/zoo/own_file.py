@@ -24,14 +24,20 @@ _KNOWN = ("images", "labels", "calibration", "classes", "mean", "std")
 Array = npt.NDArray[np.generic]
 
 
-def load_npz(path: Path) -> Dataset:
-    """Return the data of an `.npz` file; raise DataError when it is missing, damaged or incomplete."""
+def load_npz(path: Path, *, labels_needed: bool = True) -> Dataset:
+    """Return the data of an `.npz` file; raise DataError when it is missing, damaged or incomplete.
+
+    Args:
+        path: the file.
+        labels_needed: whether a file without `labels` is refused.
+    """
     arrays = read_npz(path)
     unknown = sorted(set(arrays) - set(_KNOWN))
-    missing = [key for key in ("images", "labels") if key not in arrays]
+    needed = ("images", "labels") if labels_needed or "classes" in arrays else ("images",)
+    missing = [key for key in needed if key not in arrays]
     if unknown or missing:
         raise DataError(f"{path}: expected arrays among {', '.join(_KNOWN)}; missing {missing}, unknown {unknown}")
-    images, labels = arrays["images"], arrays["labels"]
+    images, labels = arrays["images"], arrays.get("labels", np.empty(0, np.int64))
     if images.dtype != np.uint8 or images.ndim != 4:
         raise DataError(f"{path}: expected images as uint8 (n, h, w, c), got {images.dtype} {images.shape}")
     if labels.dtype.kind not in "iu" or labels.ndim != 1:

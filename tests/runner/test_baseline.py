@@ -59,3 +59,13 @@ def test_without_a_declaration_on_this_data_only_runtimes_are_compared(
 def test_a_declaration_that_is_no_number_is_an_error(answers: Answers) -> None:
     with pytest.raises(ModelError, match="expected a number"):
         check_declared(answers, {"dataset": "cifar10", "top1_percent": "high"}, data="cifar10", whole=True)
+
+
+def test_without_labels_two_runtimes_must_still_agree() -> None:
+    logits = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
+    unlabelled = Answers(logits, np.empty(0, np.int64))
+    check_runtimes(unlabelled, logits + np.float32(1e-6))
+    with pytest.raises(ModelError, match="got logits 0 dB apart"):
+        check_runtimes(unlabelled, np.zeros_like(logits))
+    remark = check_declared(unlabelled, {"dataset": "d", "top1_percent": "90"}, data="d", whole=True)
+    assert remark == "the images of d carry no labels: rows are compared with fp32's answers only"

@@ -137,6 +137,8 @@ def test_a_hash_covers_what_the_row_depends_on(planned: dict[str, Planned], suit
         hash_of(replace(item, trial=replace(item.trial, calibration=8)), suite),
         hash_of(replace(item, trial=replace(item.trial, method="mse")), suite),
         hash_of(replace(item, trial=replace(item.trial, variant="portable")), suite),
+        hash_of(replace(item, trial=replace(item.trial, overrides="last=w4c-a8t")), suite),
+        hash_of(replace(item, trial=replace(item.trial, correction="bias")), suite),
         hash_of(item, suite.model_copy(update={"data_limit": 7})),
     ]
     assert len({same, *others}) == 1 + len(others)

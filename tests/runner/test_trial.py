@@ -7,16 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from qbench.core.spec import parse_spec
 from qbench.core.tensor import Floats
 from qbench.core.trial import TrialResult
 from qbench.engine import Session
 from qbench.errors import QBenchError
+from qbench.graph import Linear, Network
 from qbench.metrics import METRICS
 from qbench.runner import trial as trial_module
 from qbench.runner.clock import Clock
 from qbench.runner.sampling import Rules
 from qbench.runner.trial import run_trial
-from qbench.runner.workbench import Workbench
+from qbench.runner.workbench import Workbench, activation_specs
 from qbench.suite import Planned
 
 ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)
@@ -133,3 +135,37 @@ def test_a_kernel_with_a_wrong_answer_is_not_scored_and_not_timed(
     assert row.status == "failed"
     assert row.reason.startswith("verify: logits differ")
     assert not row.measurements
+
+
+def test_every_layer_says_what_it_was_assigned_and_what_it_became(
+    planned: dict[str, Planned], bench: Workbench
+) -> None:
+    item = planned["bits/w4c-a4t"]
+    rules = "first=w8c-a8t,linear=w32-a32"
+    row = run(replace(item, trial=replace(item.trial, overrides=rules.replace("first", "name:first"))), bench)
+    facts = [(layer["assigned"], layer["spec"], layer["activations"]) for layer in row.layer_rows]
+    assert facts == [("w8c-a8t", "8c", "8t"), ("w4c-a4t", "4c", "4t"), ("w32-a32", "32", "32")]
+
+
+def test_what_a_flattened_layer_reads_has_that_layers_own_spec(planned: dict[str, Planned], bench: Workbench) -> None:
+    item = planned["bits/w4c-a4t"]
+    row = run(replace(item, trial=replace(item.trial, edges="w8c-a8t")), bench)
+    assert [layer["activations"] for layer in row.layer_rows] == ["8t", "4t", "8t"]
+
+
+def test_a_tensor_that_two_layers_read_takes_the_wider_activations() -> None:
+    specs = {"a": parse_spec("w4c-a4t"), "b": parse_spec("w4c-a8t")}
+    layers = tuple(Linear(name, "x", name, np.eye(2, dtype=np.float32), np.zeros(2, np.float32)) for name in specs)
+    network = Network("n", "x", (2, 1, 1), "b", layers, {"x": (2,), "a": (2,), "b": (2,)}, {}, "")
+    found = activation_specs(network, specs, ["x"], default=specs["a"].activations)
+    assert found["x"].token == "8t"
+
+
+def test_a_corrected_trial_is_scored_with_the_corrected_network(planned: dict[str, Planned], bench: Workbench) -> None:
+    item = planned["bits/w4c-a4t"]
+    plain, mended = (
+        run(replace(item, trial=replace(item.trial, spec="w2c-a8t", method="mse", correction=word)), bench)
+        for word in ("", "both")
+    )
+    assert mended.status == "ok", mended.reason
+    assert (mended.metrics["logit_sqnr_db"].value or 0) > (plain.metrics["logit_sqnr_db"].value or 0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qbench.core.rules import Kind
 from qbench.core.spec import LayerSpec
 from qbench.errors import SuiteError
 from qbench.suite import Planned, Suite, expand, load_suite
@@ -178,3 +179,59 @@ def test_keys_are_unique_over_sweeps(tmp_path: Path) -> None:
     )
     found = [item.trial.key for item in expand(load_suite(path), LAYERS)]
     assert len(found) == len(set(found)) == 3
+
+
+def test_overrides_are_part_of_a_trial_and_of_its_key(tmp_path: Path) -> None:
+    found = trials(tmp_path, "spec: w4c-a8t, method: mse, overrides: {stem: w8-a8, 'blocks.*': w2c-a8t}")
+    assert found[1].trial.overrides == "blocks.*=w2c-a8t,stem=w8c-a8t"
+    assert keys(found) == ["all/w4c-a8t/rules-blocks.*=w2c-a8t,stem=w8c-a8t/mse/s0"]
+
+
+def test_many_overrides_are_short_in_a_key_and_still_tell_trials_apart(tmp_path: Path) -> None:
+    def key(stem: str) -> str:
+        rules = f"{{stem: {stem}, blocks.0.conv1: w4g32-a8t, blocks.0.conv2: w8c-a8t, classifier: w8c-a8t}}"
+        return keys(trials(tmp_path, f"spec: w4c-a8t, method: mse, overrides: {rules}"))[0]
+
+    assert len(key("w8c-a8t")) < 80
+    assert key("w8c-a8t") != key("w6c-a8t")
+
+
+def test_overrides_may_name_operator_types(tmp_path: Path) -> None:
+    kinds: dict[str, Kind] = dict(zip(LAYERS, ("conv", "depthwise", "conv", "linear"), strict=True))
+    found = expand(suite(tmp_path, "spec: w4c-a8t, method: mse, overrides: {depthwise: w8c-a8t}"), kinds)
+    assert found[1].reason == ""
+    with pytest.raises(SuiteError, match="no layer is of the type 'depthwise'; types here: conv"):
+        trials(tmp_path, "spec: w4c-a8t, method: mse, overrides: {depthwise: w8c-a8t}")
+
+
+def test_a_rule_that_the_method_cannot_do_is_a_reason(tmp_path: Path) -> None:
+    found = trials(tmp_path, "spec: w4c-a8t, method: minmax, overrides: {stem: wt-a8t}")
+    assert "minmax: cannot give weights the format Ternary()" in found[1].reason
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            "overrides: {stam: w8c-a8t}",
+            "sweep 'one': layer rule 'stam=w8c-a8t': no layer is named 'stam'; did you mean",
+        ),
+        ("overrides: {stem: w8c-a8t, first: w2c-a8t}", "contradict each other"),
+        ("edges: w8c-a8t, overrides: {stem: w2c-a8t}", "contradict each other"),
+        ("overrides: {stem: w9}", "spec 'w9'"),
+        ("overrides: [stem]", "'sweeps.0.overrides'"),
+        ("layers: each, overrides: {stem: w8c-a8t}", "'overrides' goes with 'layers: all'"),
+        ("correction: biases", "'sweeps.0.correction"),
+    ],
+)
+def test_wrong_overrides_are_refused_in_one_line(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(SuiteError) as refusal:
+        trials(tmp_path, f"spec: w4c-a8t, method: mse, {more}")
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_corrections_are_an_axis(tmp_path: Path) -> None:
+    found = trials(tmp_path, "spec: w4c-a8t, method: mse, correction: [none, bias, variance, both]")
+    assert [item.trial.correction for item in found[1:]] == ["", "bias", "variance", "both"]
+    assert keys(found)[3] == "all/w4c-a8t/mse/both/s0"

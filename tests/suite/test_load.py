@@ -188,3 +188,37 @@ def test_files_are_looked_for_beside_the_suite(tmp_path: Path) -> None:
     assert suite.model_source() == str(tmp_path / "nets/own.onnx")
     assert suite.data_source() == str(tmp_path / "images.npz")
     assert load_suite(write(tmp_path, GOOD)).model_source() == "resnet20"
+
+
+NETWORKS = """
+name: several
+title: Two networks
+networks:
+  - {model: resnet20, data: cifar10-shard}
+  - {model: mine.onnx, data: mine.npz}
+sweeps: [{name: bits, bits: 8, method: mse}]
+"""
+
+
+def test_a_suite_of_several_networks_is_one_suite_for_each(tmp_path: Path) -> None:
+    (tmp_path / "several.yaml").write_text(NETWORKS)
+    first, second = load_suite(tmp_path / "several.yaml").each()
+    assert (first.name, first.model_source(), first.data_source()) == ("several-resnet20", "resnet20", "cifar10-shard")
+    assert (second.name, second.title) == ("several-mine", "Two networks: mine.onnx")
+    assert second.model_source() == str(tmp_path / "mine.onnx")
+    assert first.sweeps == second.sweeps
+    assert first.sha256 != second.sha256
+    assert first.each() == (first,)
+
+
+@pytest.mark.parametrize("more", ["model: resnet20\ndata: cifar10-shard\n", "data: cifar10-shard\n"])
+def test_one_network_and_several_are_not_both_said(tmp_path: Path, more: str) -> None:
+    (tmp_path / "both.yaml").write_text(NETWORKS + more)
+    with pytest.raises(SuiteError, match="expected the keys 'model' and 'data', or 'networks' alone"):
+        load_suite(tmp_path / "both.yaml")
+
+
+def test_a_suite_without_a_network_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.yaml").write_text("name: none\nmodel: resnet20\nsweeps: [{name: bits, bits: 8, method: mse}]\n")
+    with pytest.raises(SuiteError, match="or 'networks' alone; see 'data'"):
+        load_suite(tmp_path / "none.yaml")

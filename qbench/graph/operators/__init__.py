@@ -1,4 +1,4 @@
-"""The operators that are covered: each turns one ONNX node into a draft node or several, or says why it cannot.
+"""The operators that have a typed node: each turns one ONNX node into a draft or several, or says why it cannot.
 
 To add one: a function here in the room, one line in the table.
 """
@@ -9,30 +9,52 @@ from collections.abc import Callable, Mapping
 
 from qbench.graph.draft import Draft
 from qbench.graph.node_reader import NodeReader
-from qbench.graph.operators.plain import alias, clip, flatten, relu
-from qbench.graph.operators.weighted import arithmetic, batch_normalization, conv, gemm, matmul
-from qbench.graph.operators.windows import global_pool, pad, pool, reduce_mean
+from qbench.graph.operators.channels import concat, gather, slices, split
+from qbench.graph.operators.elementwise import NAMES, gelu, power, prelu, unary
+from qbench.graph.operators.normal import layer_normalization, softmax
+from qbench.graph.operators.plain import alias, bound, cast, clip, flatten, relu, transpose
+from qbench.graph.operators.weighted import arithmetic, batch_normalization, conv, gemm, matmul, negate
+from qbench.graph.operators.windows import global_pool, pad, pool, reduce_mean, resize
 
 OPERATORS: Mapping[str, Callable[[NodeReader], Draft | tuple[Draft, ...]]] = {
     "Add": arithmetic,
     "AveragePool": pool,
     "BatchNormalization": batch_normalization,
+    "Cast": cast,
     "Clip": clip,
+    "Concat": concat,
     "Conv": conv,
     "Div": arithmetic,
     "Dropout": alias,
+    "Expand": flatten,
     "Flatten": flatten,
+    "Gather": gather,
+    "Gelu": gelu,
     "Gemm": gemm,
     "GlobalAveragePool": global_pool,
     "GlobalMaxPool": global_pool,
     "Identity": alias,
+    "LayerNormalization": layer_normalization,
     "MatMul": matmul,
+    "Max": bound,
     "MaxPool": pool,
+    "Min": bound,
     "Mul": arithmetic,
+    "Neg": negate,
+    "PRelu": prelu,
     "Pad": pad,
+    "Pow": power,
     "ReduceMean": reduce_mean,
     "Relu": relu,
     "Reshape": flatten,
+    "Resize": resize,
+    "Slice": slices,
+    "Softmax": softmax,
+    "Split": split,
     "Squeeze": flatten,
     "Sub": arithmetic,
+    "Transpose": transpose,
+    "Unsqueeze": flatten,
+    "Upsample": resize,
+    **dict.fromkeys(NAMES, unary),
 }

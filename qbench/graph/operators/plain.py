@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
-from qbench.graph.draft import Alias, Draft
-from qbench.graph.network import Activation, Clamp, Flatten, Shape
+from qbench.graph.draft import Alias, Draft, UntypedError
 from qbench.graph.node_reader import NodeReader
+from qbench.graph.nodes import Activation, Clamp, Flatten
+from qbench.graph.tensor_type import FLOAT
 
 
 def relu(node: NodeReader) -> Draft:
@@ -20,49 +21,57 @@ def clip(node: NodeReader) -> Draft:
         low, high = node.number("min", -math.inf), node.number("max", math.inf)
     else:
         low, high = node.scalar(1, "min", -math.inf), node.scalar(2, "max", math.inf)
-    if not low <= high:
-        raise node.fail(f"expected min <= max, got {low} and {high}")
+    if math.isnan(low) or math.isnan(high):
+        raise node.fail(f"expected numbers as min and max, got {low} and {high}")
+    low = min(low, high)  # ONNX: where min is above max, all become max
     return Activation(node.scope(), node.tensor(), node.output, Clamp(low, high))
 
 
+def bound(node: NodeReader) -> Draft:
+    """Read Min or Max of a tensor and one constant number."""
+    if len(node.proto.input) != 2 or not (node.is_constant(0) or node.is_constant(1)):
+        raise UntypedError("of two tensors or more")
+    index = 1 if node.is_constant(1) else 0
+    if node.array(index, "bound").size != 1 or node.array(index, "bound").ndim > len(node.shape(1 - index)) + 1:
+        raise UntypedError("its bound is no single number")
+    value = node.scalar(index, "bound", 0.0)
+    clamp = Clamp(-math.inf, value) if node.op == "Min" else Clamp(value, math.inf)
+    return Activation(node.scope(), node.tensor(1 - index), node.output, clamp)
+
+
 def flatten(node: NodeReader) -> Draft:
-    """Read Flatten, Reshape or Squeeze: what turns (batch, c, h, w) into (batch, c * h * w), or changes nothing."""
-    sizes = (node.batch, *node.shape())
-    target = {"Flatten": _flattened, "Reshape": _reshaped, "Squeeze": _squeezed}[node.op](node, sizes)
-    if target == sizes:
+    """Read what turns (batch, c, h, w) into (batch, c * h * w), or changes nothing, whatever it is called."""
+    source, target = node.shape(), node.written()
+    if source == target and min(source, default=1) > 0:
         return Alias(node.scope(), node.tensor(), node.output)
-    if target != (node.batch, math.prod(sizes[1:])):
-        raise node.fail(f"only flattening (batch, c, h, w) to (batch, {math.prod(sizes[1:])}) is covered")
+    if target != (math.prod(source),) or min(source) < 1 or len(source) != 3:
+        raise UntypedError(f"changes {source} to {target}")
     return Flatten(node.scope(), node.tensor(), node.output)
 
 
-def _flattened(node: NodeReader, sizes: Shape) -> Shape:
-    axis = node.integer("axis", 1)
-    if not -len(sizes) <= axis <= len(sizes):
-        raise node.fail(f"expected an axis in {-len(sizes)}..{len(sizes)}, got {axis}")
-    axis += len(sizes) if axis < 0 else 0
-    return (math.prod(sizes[:axis]), math.prod(sizes[axis:]))
+def transpose(node: NodeReader) -> Draft:
+    """Read the Transpose that changes nothing, as it only moves sizes of 1, or flattens nothing."""
+    order = node.several("perm")
+    rank = len(node.shape()) + 1
+    if order is None or sorted(order) != list(range(rank)) or order[0] != 0:
+        raise UntypedError(f"reorders axes {order}")
+    moving = [axis for axis in order if axis == 0 or node.shape()[axis - 1] != 1]
+    if moving != sorted(moving) or node.written() != node.shape():
+        raise UntypedError(f"reorders axes {order}")
+    return Alias(node.scope(), node.tensor(), node.output)
 
 
-def _reshaped(node: NodeReader, sizes: Shape) -> Shape:
-    wanted = list(node.integers(1, "shape"))
-    if not node.integer("allowzero", 0):
-        wanted = [sizes[i] if size == 0 and i < len(sizes) else size for i, size in enumerate(wanted)]
-    if -1 in wanted:
-        known = -math.prod(wanted)
-        wanted[wanted.index(-1)] = math.prod(sizes) // known if known > 0 else 0
-    return tuple(wanted)
-
-
-def _squeezed(node: NodeReader, sizes: Shape) -> Shape:
-    axes = node.several("axes") if node.opset < 13 else (node.integers(1, "axes") if node.has(1) else None)
-    ones = {axis for axis, size in enumerate(sizes) if size == 1}
-    dropped = ones if axes is None else {axis % len(sizes) for axis in axes}
-    if not dropped <= ones:
-        raise node.fail(f"expected axes of length 1, got {axes} of {sizes[1:]}")
-    return tuple(size for axis, size in enumerate(sizes) if axis not in dropped)
+def cast(node: NodeReader) -> Draft:
+    """Read the Cast from float32 to float32."""
+    if node.integer("to", FLOAT) != FLOAT:
+        raise UntypedError("to another type")
+    return Alias(node.scope(), node.tensor(), node.output)
 
 
 def alias(node: NodeReader) -> Draft:
     """Read an operator that changes nothing at inference: Identity, Dropout."""
+    if node.op == "Dropout" and node.has(2) and not (node.is_constant(2) and not node.array(2, "mode").any()):
+        raise UntypedError("in training mode")
+    if len(node.outputs) > 1:
+        raise UntypedError("its mask is read") if node.op != "Dropout" else UntypedError("it has a mask")
     return Alias(node.scope(), node.tensor(), node.output)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
-from qbench.graph.network import Activation, Add, Conv, Flatten, Linear, Node, Pool
+from qbench.graph.nodes import Activation, ChannelAffine, Conv, Flatten, Foreign, Linear, Node, Pool, Unary, outputs_of
 from qbench.graph.passes.rewire import rewire
 
-_WORDS = {Conv: "conv", Linear: "linear", Add: "add", Activation: "clamp", Pool: "pool", Flatten: "flatten"}
+_WORDS: dict[type[Node], str] = {Activation: "clamp", ChannelAffine: "affine", Flatten: "flatten"}
 _OPERATOR = re.compile(r"^(?P<op>[A-Z][A-Za-z]*)(_\d+)?$")
 N = TypeVar("N", bound=Node)
 
@@ -39,9 +39,21 @@ def scope_of(node_name: str, weight_name: str) -> str:
     return ".".join(scope)
 
 
+def _word(node: Node) -> str:
+    """Return the kind of a node in a word."""
+    match node:
+        case Pool():
+            return node.kind
+        case Unary():
+            return node.function
+        case Foreign():
+            return "foreign" if len(set(node.operators)) > 1 else node.operators[0].lower()
+    return _WORDS.get(type(node), type(node).__name__.lower())
+
+
 def _wanted(node: Node) -> str:
     """Return a node's name before it is made unique: a layer is its module, another node its module and its kind."""
-    word = node.kind if isinstance(node, Pool) else _WORDS[type(node)]
+    word = _word(node)
     if isinstance(node, Conv | Linear):
         return node.name or word
     if not node.name or re.match(rf"{word}(_\d+)?$", node.name.rpartition(".")[2]):
@@ -72,7 +84,9 @@ def name_nodes(nodes: Sequence[Node], *, ends: Mapping[str, str]) -> tuple[Node,
         unique = next(name_n for name_n in _numbered(name) if name_n not in taken)
         taken.add(unique)
         named.append(_renamed(node, unique))
-        tensors.setdefault(node.output, f"{unique}:out" if unique in ends.values() else unique)
+        for index, tensor in enumerate(outputs_of(node)):
+            own = unique if len(outputs_of(node)) == 1 else f"{unique}:{index}"
+            tensors.setdefault(tensor, f"{own}:out" if own in ends.values() else own)
     return tuple(rewire(node, tensors) for node in named)
 
 

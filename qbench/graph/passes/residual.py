@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qbench.graph.draft import Draft, reads, uses
-from qbench.graph.network import Add, Conv
+from qbench.graph.draft import Draft, reads, uses, writes
+from qbench.graph.nodes import Add, Conv
 
 
 def _depths(nodes: Sequence[Draft]) -> dict[str, int]:
     """Return the longest path, in nodes, from the input to each tensor."""
     depths: dict[str, int] = {}
     for node in nodes:
-        depths[node.output] = 1 + max(depths.get(tensor, 0) for tensor in reads(node))
+        depth = 1 + max((depths.get(tensor, 0) for tensor in reads(node)), default=0)
+        depths.update(dict.fromkeys(writes(node), depth))
     return depths
 
 
-def fuse_residual(nodes: Sequence[Draft], *, output: str) -> tuple[Draft, ...]:
+def fuse_residual(nodes: Sequence[Draft], *, outputs: Sequence[str]) -> tuple[Draft, ...]:
     """Return the nodes with each Add merged into a convolution that only it reads.
 
     Of two such convolutions the deeper one is the host, so that the residual can always be computed before it. The
     order of the nodes may have to change afterwards (`qbench.graph.order`).
     """
-    count, depths = uses(nodes, output), _depths(nodes)
+    count, depths = uses(nodes, outputs), _depths(nodes)
     kept: dict[str, Draft] = {}
     for node in nodes:
         hosts: list[Conv] = []

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from qbench.graph.draft import Draft
-from qbench.graph.network import Add, Conv
+from qbench.graph.draft import Draft, Raw
+from qbench.graph.nodes import Add, Attention, Concat, Conv, Foreign, Mul
 
 N = TypeVar("N", bound=Draft)
 
 
 def rewire(node: N, names: Mapping[str, str]) -> N:
     """Return the node with every tensor found in `names` renamed."""
-    output = names.get(node.output, node.output)
-    if isinstance(node, Add):
-        first, second = (names.get(tensor, tensor) for tensor in node.inputs)
-        return replace(node, inputs=(first, second), output=output)
-    source = names.get(node.input, node.input)
-    if isinstance(node, Conv) and node.residual is not None:
-        return replace(node, input=source, output=output, residual=names.get(node.residual, node.residual))
-    return replace(node, input=source, output=output)
+    return cast("N", _rewired(node, names))
+
+
+def _rewired(node: Draft, names: Mapping[str, str]) -> Draft:
+    def new(tensor: str) -> str:
+        return names.get(tensor, tensor)
+
+    match node:
+        case Raw():
+            return replace(node, reads=tuple(map(new, node.reads)), outputs=tuple(map(new, node.outputs)))
+        case Foreign():
+            return replace(node, inputs=tuple(map(new, node.inputs)), outputs=tuple(map(new, node.outputs)))
+        case Add() | Mul():
+            first, second = map(new, node.inputs)
+            return replace(node, inputs=(first, second), output=new(node.output))
+        case Concat():
+            return replace(node, inputs=tuple(map(new, node.inputs)), output=new(node.output))
+        case Attention():
+            mask = None if node.mask is None else new(node.mask)
+            return replace(
+                node, query=new(node.query), key=new(node.key), value=new(node.value), mask=mask,
+                output=new(node.output),
+            )  # fmt: skip
+        case Conv() if node.residual is not None:
+            return replace(node, input=new(node.input), output=new(node.output), residual=new(node.residual))
+        case _:
+            return replace(node, input=new(node.input), output=new(node.output))

@@ -56,7 +56,7 @@ class Panel:
 
 def by_method(view: RunView) -> Plot | None:
     """Return accuracy against bits by method, at the granularity that most methods share."""
-    rows = [row for row in view.network if not row.result.trial.edges]
+    rows = [row for row in view.network if row.is_plain]
     grain = _commonest(rows, lambda row: row.granularity, lambda row: row.method)
     rows = [row for row in rows if row.spec.scope == "activations" or row.granularity == grain]
     known = sorted({row.method for row in rows})
@@ -77,7 +77,7 @@ def by_method(view: RunView) -> Plot | None:
 
 def by_granularity(view: RunView) -> Plot | None:
     """Return accuracy against bits by granularity of the weights, with the method that most granularities share."""
-    rows = [row for row in view.network if row.spec.scope != "activations" and not row.result.trial.edges]
+    rows = [row for row in view.network if row.spec.scope != "activations" and row.is_plain]
     method = _commonest(rows, lambda row: row.method, lambda row: row.granularity)
     rows = [row for row in rows if row.method == method]
     groups = sorted({row.granularity for row in rows} - set(_GRAINS), key=lambda text: -int(text.split()[-1]))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from qbench.errors import ModelError
-from qbench.graph import Activation, Add, Clamp, Conv, Linear, Pool, inputs_of
+from qbench.graph import Activation, Add, ChannelAffine, Clamp, Conv, Linear, Pool, inputs_of
 from qbench.graph.draft import Affine, Alias, Draft, ZeroPad
 from qbench.graph.passes.activation import fuse_activation
 from qbench.graph.passes.affine import fold_affine
@@ -29,14 +31,20 @@ def affine(source: str, output: str) -> Affine:
     return Affine("norm", "BatchNormalization", source, output, np.asarray([1.0, 2.0, 3.0, 4.0]), np.full(4, 0.5))
 
 
+def fold(nodes: Sequence[Draft], *, outputs: tuple[str, ...]) -> tuple[Draft, ...]:
+    shapes = {tensor: (4, 1, 1) if tensor != "x" else (3, 1, 1) for tensor in "abcy"} | {"x": (3, 1, 1)}
+    linear = any(isinstance(node, Linear) for node in nodes)
+    return fold_affine(nodes, outputs=outputs, shapes=dict.fromkeys("abxy", (4,)) if linear else shapes)
+
+
 def test_aliases_vanish_and_their_readers_read_what_they_read() -> None:
     nodes: list[Draft] = [Alias("", "x", "a"), Add("", ("a", "x"), "b"), Alias("", "b", "c"), Alias("", "c", "y")]
-    kept, output = drop_aliases(nodes, source="x", output="y")
-    assert (kept, output) == ((Add("", ("x", "x"), "b"),), "b")
+    kept, outputs = drop_aliases(nodes, outputs=("y",))
+    assert (kept, outputs) == ((Add("", ("x", "x"), "b"),), ("b",))
 
 
 def test_affine_is_folded_into_weights_and_bias() -> None:
-    (folded,) = fold_affine([conv("x", "a"), affine("a", "b"), affine("b", "y")], output="y")
+    (folded,) = fold([conv("x", "a"), affine("a", "b"), affine("b", "y")], outputs=("y",))
     assert isinstance(folded, Conv)
     assert folded.output == "y"
     np.testing.assert_allclose(folded.weight[:, 1, 0, 0], [1, 16, 63, 160])
@@ -45,21 +53,47 @@ def test_affine_is_folded_into_weights_and_bias() -> None:
 
 def test_affine_is_folded_into_a_linear() -> None:
     linear = Linear("fc", "x", "a", np.ones((4, 2), np.float32), np.zeros(4, np.float32))
-    (folded,) = fold_affine([linear, affine("a", "y")], output="y")
+    (folded,) = fold([linear, affine("a", "y")], outputs=("y",))
     assert isinstance(folded, Linear)
     np.testing.assert_allclose(folded.weight, [[1, 1], [2, 2], [3, 3], [4, 4]])
 
 
 @pytest.mark.parametrize("output", ["y", "a"])
-def test_affine_after_what_others_read_is_refused(output: str) -> None:
-    with pytest.raises(ModelError, match="node 'norm' \\(BatchNormalization\\)"):
-        fold_affine([conv("x", "a"), affine("a", "b"), Add("", ("a", "b"), "y")], output=output)
+def test_affine_after_what_others_read_becomes_a_node_of_its_own(output: str) -> None:
+    nodes = fold([conv("x", "a"), affine("a", "b"), Add("", ("a", "b"), "y")], outputs=(output,))
+    alone = nodes[1]
+    assert isinstance(alone, ChannelAffine)
+    assert (alone.input, alone.output, alone.scale.tolist()) == ("a", "b", [1.0, 2.0, 3.0, 4.0])
+
+
+def test_affine_before_a_convolution_is_folded_forward() -> None:
+    first = Affine("norm", "Mul", "x", "a", np.asarray([2.0, 3.0, 4.0]), np.asarray([1.0, 1.0, -1.0]))
+    (folded,) = fold([first, conv("a", "y")], outputs=("y",))
+    assert isinstance(folded, Conv)
+    assert folded.input == "x"
+    np.testing.assert_allclose(folded.weight[0, :, 0, 0], [0, 3, 8])
+    np.testing.assert_allclose(folded.bias, [0.0, 3.0, 6.0, 9.0])
+
+
+def test_affine_with_an_offset_before_padding_stays() -> None:
+    first = Affine("norm", "Add", "x", "a", np.ones(3), np.ones(3))
+    nodes = fold([first, replace(conv("a", "y"), pads=(1, 1, 1, 1))], outputs=("y",))
+    assert [type(node) for node in nodes] == [ChannelAffine, Conv]
+
+
+def test_affine_before_grouped_convolutions_goes_to_each_group() -> None:
+    weight = np.ones((4, 1, 1, 1), np.float32)
+    grouped = Conv("", "a", "y", weight, np.zeros(4, np.float32), groups=2)
+    first = Affine("norm", "Mul", "x", "a", np.asarray([2.0, 3.0]), np.zeros(2))
+    (folded,) = fold([first, grouped], outputs=("y",))
+    assert isinstance(folded, Conv)
+    np.testing.assert_array_equal(folded.weight.reshape(-1), [2, 2, 3, 3])
 
 
 def test_affine_that_overflows_is_refused() -> None:
     huge = Affine("norm", "Mul", "a", "y", np.full(4, 1e300), np.zeros(4))
     with np.errstate(over="ignore"), pytest.raises(ModelError, match="not finite"):
-        fold_affine([conv("x", "a"), huge], output="y")
+        fold([conv("x", "a"), huge], outputs=("y",))
 
 
 def test_padding_is_merged_into_every_convolution_that_reads_it() -> None:
@@ -69,21 +103,26 @@ def test_padding_is_merged_into_every_convolution_that_reads_it() -> None:
         conv("p", "b"),
         Add("", ("a", "b"), "y"),
     ]
-    first, second, _ = merge_padding(nodes, output="y")
+    first, second, _ = merge_padding(nodes, outputs=("y",))
     assert isinstance(first, Conv)
     assert isinstance(second, Conv)
     assert (first.input, first.pads, second.pads) == ("x", (1, 2, 3, 4), (1, 2, 3, 4))
 
 
-def test_padding_at_the_output_is_refused() -> None:
-    with pytest.raises(ModelError, match="found at the output"):
-        merge_padding([ZeroPad("pad", "x", "y", (1, 1, 1, 1))], output="y")
+def test_padding_at_the_output_stays() -> None:
+    nodes: list[Draft] = [ZeroPad("pad", "x", "y", (1, 1, 1, 1))]
+    assert merge_padding(nodes, outputs=("y",)) == tuple(nodes)
+
+
+def test_padding_that_others_read_too_stays() -> None:
+    nodes: list[Draft] = [ZeroPad("pad", "x", "p", (1, 1, 1, 1)), conv("p", "a"), Pool("", "max", "p", "b", (2, 2))]
+    assert merge_padding(nodes, outputs=("a", "b")) == tuple(nodes)
 
 
 @pytest.mark.parametrize("operands", [("b", "s"), ("s", "b")])
 def test_residual_goes_into_the_deeper_convolution_whatever_the_order(operands: tuple[str, str]) -> None:
     nodes: list[Draft] = [conv("x", "a", "one"), conv("a", "b", "two"), conv("x", "s", "short"), Add("", operands, "y")]
-    kept = fuse_residual(nodes, output="y")
+    kept = fuse_residual(nodes, outputs=("y",))
     assert [node.name for node in kept] == ["one", "short", "two"]
     host = kept[-1]
     assert isinstance(host, Conv)
@@ -92,17 +131,17 @@ def test_residual_goes_into_the_deeper_convolution_whatever_the_order(operands: 
 
 def test_residual_stays_apart_where_the_convolution_has_another_reader() -> None:
     nodes: list[Draft] = [conv("x", "a"), Add("", ("a", "x"), "b"), Add("", ("a", "b"), "y")]
-    assert fuse_residual(nodes, output="y") == tuple(nodes)
+    assert fuse_residual(nodes, outputs=("y",)) == tuple(nodes)
 
 
 def test_residual_of_a_tensor_with_itself_stays_apart() -> None:
     nodes: list[Draft] = [conv("x", "a"), Add("", ("a", "a"), "y")]
-    assert fuse_residual(nodes, output="y") == tuple(nodes)
+    assert fuse_residual(nodes, outputs=("y",)) == tuple(nodes)
 
 
 def test_convolution_takes_one_residual_only() -> None:
     nodes: list[Draft] = [conv("x", "a"), Add("", ("a", "x"), "b"), Add("", ("b", "x"), "y")]
-    host, rest = fuse_residual(nodes, output="y")
+    host, rest = fuse_residual(nodes, outputs=("y",))
     assert isinstance(host, Conv)
     assert isinstance(rest, Add)
     assert host.residual == "x"
@@ -110,7 +149,7 @@ def test_convolution_takes_one_residual_only() -> None:
 
 def test_clamps_go_into_what_is_before_them() -> None:
     nodes: list[Draft] = [conv("x", "a"), Activation("", "a", "b", RELU), Activation("", "b", "y", Clamp(-1.0, 6.0))]
-    (fused,) = fuse_activation(nodes, output="y")
+    (fused,) = fuse_activation(nodes, outputs=("y",))
     assert isinstance(fused, Conv)
     assert (fused.activation, fused.output) == (Clamp(0.0, 6.0), "y")
 
@@ -121,7 +160,7 @@ def test_clamps_after_a_pool_or_the_input_stay_but_merge() -> None:
         Activation("", "a", "b", RELU),
         Activation("", "b", "y", Clamp(1.0, 2.0)),
     ]
-    _, clamp = fuse_activation(nodes, output="y")
+    _, clamp = fuse_activation(nodes, outputs=("y",))
     assert clamp == Activation("", "a", "y", Clamp(1.0, 2.0))
 
 

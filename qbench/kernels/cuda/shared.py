@@ -1,0 +1,36 @@
+"""Building blocks of shared memory and its pipeline that all kernels use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qbench.kernels.cuda.block import block
+
+
+def _shared_base_macro(ops: Any, memory: Any) -> Any:
+    """Return the first multiple of 1024 in shared memory: swizzles work on the address bits below."""
+    return ops.binary("and", ops.binary("add", ops.shared_base(memory), 1023), -1024)
+
+
+def _commit_macro(ops: Any) -> None:
+    ops.commit()
+
+
+def _sync_warp_macro(ops: Any) -> None:
+    ops.sync_warp()
+
+
+shared_base = block(_shared_base_macro, "i32")
+commit, sync_warp = block(_commit_macro), block(_sync_warp_macro)
+
+SHARED_MARGIN = 1024
+"""Bytes that a launch asks for beyond what it uses, for `shared_base`."""
+
+
+def waiting(pending: int) -> Any:
+    """Return the block () that waits until at most `pending` groups of copies are under way."""
+
+    def wait_macro(ops: Any) -> None:
+        ops.wait(pending)
+
+    return block(wait_macro)

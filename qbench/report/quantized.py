@@ -1,0 +1,138 @@
+"""The report of one quantized network: `report.md`, `layers.csv` and the timeline, from `quantized.json` alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from qbench.core.trial import Metric
+from qbench.errors import ResultsError
+from qbench.metrics import speed
+from qbench.report.figures import write_files
+from qbench.report.plots import timeline
+from qbench.results.quantized import QuantizedResult
+from qbench.results.tables import number_text
+from qbench.results.why import own_measurements, reasons, step_ceiling_share
+
+REPORT_NAME, LAYERS_NAME = "report.md", "layers.csv"
+
+LAYER_HEADINGS = (
+    "layer", "assigned", "weights", "input", "Mop an image", "weight SQNR, dB", "time an image, us", "% of time",
+    "Gop/s", "% of ceiling", "kernel",
+)  # fmt: skip
+
+
+def write_quantized_report(result: QuantizedResult, out: Path) -> list[Path]:
+    """Write `report.md`, `layers.csv`, `timeline.svg` and `timeline.png` into `out` and return their paths.
+
+    Raises:
+        ResultsError: they cannot be written.
+    """
+    drawn = timeline.plot(result)
+    files = {REPORT_NAME: markdown(result), LAYERS_NAME: _csv(result)}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (out / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{out}: cannot write the report: {error.strerror}") from error
+    return [*(out / name for name in files), *(write_files(drawn, out) if drawn else [])]
+
+
+def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
+    """Return (what, quantized, fp32) of accuracy, agreement, sizes and speed, for tables."""
+    metrics, weights = result.row.metrics, result.model.weights
+    rows = []
+    if result.labelled:
+        rows.append(("top-1 %", _interval(metrics["top1_percent"]), _interval(result.fp32["top1_percent"])))
+        rows.append(("points of top-1 lost", _interval(metrics["top1_drop_points"]), ""))
+    rows += [
+        ("same first guess as fp32, %", _interval(metrics["agreement_percent"]), ""),
+        ("logit SQNR, dB", _value(metrics["logit_sqnr_db"]), ""),
+        ("size: information in the codes, bytes", _whole(metrics["theoretical_bytes"]), f"{4 * weights:,}"),
+        ("size: packed, bytes", _whole(metrics["packed_bytes"]), ""),
+        ("size: the saved files, bytes", f"{result.disk_bytes:,}", ""),
+        ("size: resident in the kernels' layout, bytes", _whole(metrics["resident_bytes"]), ""),
+        ("bits a weight", _value(metrics["bits_per_weight"]), "32"),
+    ]
+    for batch, own in own_measurements(result).items():
+        group = [m for m in result.row.measurements if m.group == own.group and m.cell == "onnxruntime-fp32"]
+        fp32 = _interval(speed.images_per_s(group[0])) if group else ""
+        rows.append((f"images/s, batch {batch}", _interval(speed.images_per_s(own)), fp32))
+    return rows
+
+
+def layer_cells(result: QuantizedResult) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of every layer under `LAYER_HEADINGS`; empty where nothing is known."""
+    steps = {step.name: step for step in result.steps}
+    total_s = sum(step.median_s for step in result.steps)
+    for layer in result.row.layer_rows:
+        step = steps.get(str(layer["name"]))
+        share = step_ceiling_share(result, step) if step else None
+        sqnr_db = layer.get("sqnr_db")
+        timed = ("", "", "") if step is None else (
+            f"{1e6 * step.median_s / step.images:.2f}", f"{100 * step.median_s / total_s:.1f}",
+            f"{step.operations / step.median_s / 1e9:.0f}",
+        )  # fmt: skip
+        yield (
+            str(layer["name"]), str(layer["assigned"]), f"w{layer['spec']}", f"a{layer['activations']}",
+            f"{float(layer['operations'] or 0) / 1e6:.2f}", "" if sqnr_db is None else f"{float(sqnr_db):.1f}",
+            *timed, "" if share is None else f"{share:.0f}", str(layer["kernel"]),
+        )  # fmt: skip
+
+
+def markdown(result: QuantizedResult) -> str:
+    """Return the report as Markdown."""
+    trial, data = result.row.trial, result.data
+    labels = "labelled" if result.labelled else "without labels"
+    lines = [
+        f"# {result.model.name}: {trial.spec}, {trial.method}",
+        "",
+        *([f"Layers with a spec of their own: {trial.overrides.replace(',', ', ')}.", ""] if trial.overrides else []),
+        *([f"Corrected after rounding: {trial.correction}.", ""] if trial.correction else []),
+        f"{data.images:,} images of {data.name} ({labels}), {trial.calibration} for calibration, seed {trial.seed}; "
+        f"{result.threads} threads. Intervals are 95 %.",
+        "",
+        *_table(("", "quantized", "fp32"), score_rows(result)),
+        "",
+        "## Where its time goes, and why it is not faster",
+        "",
+        *(f"- {reason}" for reason in reasons(result)),
+        *(f"- alarm: {alarm}" for alarm in result.row.alarms),
+        *(f"- note: {note}" for note in result.row.notes),
+        "",
+        *(["![timeline](timeline.svg)", ""] if result.steps else []),
+        "## Layers",
+        "",
+        *_table(LAYER_HEADINGS, list(layer_cells(result))),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]] | list[tuple[str, str, str]]) -> list[str]:
+    body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings), *body]
+
+
+def _csv(result: QuantizedResult) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(LAYER_HEADINGS)
+    writer.writerows(layer_cells(result))
+    return buffer.getvalue()
+
+
+def _value(metric: Metric) -> str:
+    return "-" if metric.value is None else number_text(metric.value)
+
+
+def _whole(metric: Metric) -> str:
+    return "-" if metric.value is None else f"{metric.value:,.0f}"
+
+
+def _interval(metric: Metric) -> str:
+    if metric.value is None or metric.low is None or metric.high is None:
+        return _value(metric)
+    return f"{number_text(metric.value)} [{number_text(metric.low)}, {number_text(metric.high)}]"

@@ -1,0 +1,161 @@
+"""Why a quantized network is not faster: where its time goes, in numbers, one sentence each.
+
+Every sentence is made from what was measured in one run: times of steps, ceilings of this machine, what ran in floats.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from qbench.core.trial import Measurement
+from qbench.metrics import speed
+from qbench.results.columns import batch_of
+from qbench.results.index import ceiling_of_kernel
+from qbench.results.quantized import ROLES, QuantizedResult, Role, StepTime
+
+_SLOW = 3
+_MUCH = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Where the time of a call on one thread goes.
+
+    Args:
+        images: of the call.
+        call_s: median of the call.
+        roles_s: seconds of the steps of each role.
+        rest_s: what is in no step: the images' conversion, copies of the answers, the call itself.
+    """
+
+    images: int
+    call_s: float
+    roles_s: dict[Role, float]
+    rest_s: float
+
+    def share(self, seconds: float) -> float:
+        """Return percent of the call."""
+        return 100.0 * seconds / self.call_s
+
+
+def own_measurements(result: QuantizedResult) -> dict[int, Measurement]:
+    """Return the network's own times by batch size, ascending."""
+    found = {batch_of(m.group): m for m in result.row.measurements if m.cell == "qbench"}
+    return {batch: found[batch] for batch in sorted(batch for batch in found if batch is not None)}
+
+
+def split(result: QuantizedResult) -> Split | None:
+    """Return where the time of a call on one thread goes, or None where nothing was timed."""
+    if not result.steps or not result.pass_s:
+        return None
+    roles_s = {role: math.fsum(step.median_s for step in result.steps if step.role == role) for role in ROLES}
+    spent_s = math.fsum(roles_s.values())
+    call_s = max(result.pass_s, spent_s)
+    return Split(result.steps[0].images, call_s, roles_s, call_s - spent_s)
+
+
+def step_ceiling_share(result: QuantizedResult, step: StepTime) -> float | None:
+    """Return percent of one core's ceiling that a product reaches, or None where that is unknown."""
+    limit = result.ceilings.get(f"{ceiling_of_kernel(step.kernel)}_1", 0.0)
+    if step.role != "product" or not limit or not step.median_s:
+        return None
+    return 100.0 * step.operations / step.median_s / 1e9 / limit
+
+
+def reasons(result: QuantizedResult) -> tuple[str, ...]:
+    """Return what holds the network back, or lets it run, one sentence each; facts without a clock come first."""
+    shaky = "the machine was unstable while times were taken: believe no time and no share of a ceiling below"
+    return tuple([*_arithmetic(result), *[shaky] * result.unstable, *_speed(result), *_time(result)])
+
+
+def _arithmetic(result: QuantizedResult) -> Iterator[str]:
+    share = result.row.metrics["integer_share"].value or 0.0
+    yield f"{100 * share:.1f} % of the operations run in integers ({result.row.execution})"
+    if result.float_reasons:
+        (name, why), *more = result.float_reasons.items()
+        others = f", and {len(more)} more" if more else ""
+        yield f"in float: '{name}' ({why}){others}"
+    path = f"instruction path: {result.variant}"
+    if result.variant != result.best_variant:
+        path += f"; the best of this machine is {result.best_variant}"
+    portable = [step.name for step in result.steps if step.kernel.endswith("/portable")]
+    if portable and result.variant != "portable":
+        path += f"; plain loops run {_plural(len(portable), 'step')} ({', '.join(portable[:_SLOW])}{' ...' if len(portable) > _SLOW else ''})"
+    yield path
+    if any("u8_t" in kernel for kernel in result.row.kernels.values()):
+        yield "weights below 8 bits are looked up and multiplied as 8-bit ones: they save bytes, not multiplications"
+    packed, resident = (result.row.metrics[name].value or 0.0 for name in ("packed_bytes", "resident_bytes"))
+    if packed and resident > _MUCH * packed:
+        yield (
+            f"the kernels read {resident / packed:.0f} times the packed bytes of the weights: depthwise and grouped layers "
+            "are laid out as dense ones, zeros included"
+        )
+
+
+def _speed(result: QuantizedResult) -> Iterator[str]:
+    cells: dict[int, dict[str, Measurement]] = {}
+    for measured in result.row.measurements:
+        batch = batch_of(measured.group)
+        if batch is not None:
+            cells.setdefault(batch, {})[measured.cell] = measured
+    for batch, group in sorted(cells.items()):
+        for name, reference in group.items():
+            ratio = speed.speedup(reference, group["qbench"]) if name != "qbench" else None
+            if ratio is not None and ratio.value is not None:
+                word = "faster than" if ratio.value >= 1 else "slower than"
+                factor = ratio.value if ratio.value >= 1 else 1 / ratio.value
+                yield f"batch {batch}: {factor:.2f} times {word} {name}"
+
+
+def _time(result: QuantizedResult) -> Iterator[str]:
+    found = split(result)
+    if found is None:
+        return
+    count = len([step for step in result.steps if step.role == "conversion"])
+    yield (
+        f"of a call of {_plural(found.images, 'image')} on one thread, products take "
+        f"{found.share(found.roles_s['product']):.0f} %, additions, pooling and the like "
+        f"{found.share(found.roles_s['other']):.0f} %, {_plural(count, 'conversion')} between steps "
+        f"{found.share(found.roles_s['conversion']):.0f} %; the rest, {found.share(found.rest_s):.0f} %, is converting "
+        "the images and the call"
+    )
+    yield from _threads(result, found)
+    products = [step for step in result.steps if step.role == "product"]
+    shares = {step.name: share for step in products if (share := step_ceiling_share(result, step)) is not None}
+    if shares:
+        worked = sum(step.operations for step in products)
+        weighted = sum(step.operations / share for step in products if (share := shares.get(step.name)))
+        yield f"products reach {worked / weighted:.0f} % of what one core can do at most, all layers together"
+    total = sum(step.median_s for step in result.steps)
+    slowest = sorted(result.steps, key=lambda step: -step.median_s)[:_SLOW]
+    words = [f"{step.name} {100 * step.median_s / total:.0f} %{_at(shares.get(step.name))}" for step in slowest]
+    yield f"the slowest steps: {', '.join(words)}"
+    yield from _memory(result)
+
+
+def _threads(result: QuantizedResult, found: Split) -> Iterator[str]:
+    """Say what more threads gain on the largest batch."""
+    own = own_measurements(result)
+    if own and result.threads > 1:
+        batch, measured = list(own.items())[-1]
+        gain = (found.call_s / found.images) / (measured.median_s / batch)
+        yield f"{result.threads} threads at batch {batch} are {gain:.2f} times as fast an image as one thread"
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _at(share: float | None) -> str:
+    return "" if share is None else f" (at {share:.0f} % of the ceiling)"
+
+
+def _memory(result: QuantizedResult) -> Iterator[str]:
+    """Say how near the traffic comes to what memory can give, were none of it in a cache."""
+    limit = result.ceilings.get("read_gb_s_1", 0.0)
+    seconds, moved = (math.fsum(getattr(step, name) for step in result.steps) for name in ("median_s", "moved_bytes"))
+    if limit and seconds:
+        rate = moved / seconds / 1e9
+        yield f"steps move {rate:.0f} GB/s on one core; its memory alone gives {limit:.0f}, caches more"

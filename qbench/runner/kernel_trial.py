@@ -1,0 +1,135 @@
+"""One row of a kernel suite: operands, every party's answer checked, all of them timed in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from qbench.core.kernel_result import OWN, KernelResult, KernelTrial, PartyRow
+from qbench.core.trial import Measurement, Status
+from qbench.errors import QBenchError
+from qbench.peers.operators import OPERATORS
+from qbench.runner.kernel_bound import bound, moved_bytes
+from qbench.runner.kernel_operands import draw_operands, expected_output
+from qbench.runner.kernel_party import BrokenError, Party, PartyClock
+from qbench.runner.kernel_worker import Task
+from qbench.runner.phases import Phases
+from qbench.runner.quiet import settle
+from qbench.runner.sampling import Cell, Rules, interleave
+
+
+@dataclass(slots=True)
+class Parties:
+    """The processes of a run, each started when it is first asked."""
+
+    started: dict[str, Party] = field(default_factory=dict)
+
+    def of(self, name: str) -> Party:
+        """Return the party `name`."""
+        return self.started.setdefault(name, Party(name))
+
+    def close(self) -> None:
+        """End all processes."""
+        for party in self.started.values():
+            party.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What this machine can do: measured ceilings, and bytes of a core's caches."""
+
+    ceilings: Mapping[str, float]
+    caches: Mapping[str, int]
+
+
+def run_kernel(
+    trial: KernelTrial, parties: Parties, machine: Machine, *, cache_hash: str, rules: Rules, clock: PartyClock
+) -> KernelResult:
+    """Return the row of `trial`; what goes wrong with a party stands in its place."""
+    phases, table = Phases(clock), _Table(trial)
+    with phases("prepare"):
+        for name, spec in _asked(trial):
+            table.seat(name, spec, parties)
+    with phases("time"):
+        measurements = table.timed(rules, clock)
+    table.drop()
+    limit = bound(trial.cell, machine.ceilings, machine.caches)
+    own = table.rows[OWN]
+    status: Status = "ok" if not own.reason else "failed" if OWN in table.broken else "skipped"
+    return KernelResult(
+        trial,
+        cache_hash,
+        status,
+        own.reason,
+        operations=trial.cell.problem.operations,
+        moved_bytes=moved_bytes(trial.cell),
+        bound=limit.name,
+        bound_s=limit.seconds,
+        parties=tuple(table.rows.values()),
+        measurements=measurements,
+        phases_s=phases.seconds,
+    )
+
+
+class _Table:
+    """The parties of one row: who is ready, who is not and why, and who broke."""
+
+    def __init__(self, trial: KernelTrial) -> None:
+        self._trial = trial
+        self._tasks: dict[str, Task] = {}
+        self._ready: dict[str, Party] = {}
+        self._turns: dict[str, int] = {}
+        self.rows: dict[str, PartyRow] = {}
+        self.broken: set[str] = set()
+
+    def seat(self, name: str, spec: str, parties: Parties) -> None:
+        """Bring a party up, or note why it cannot take part; operands are drawn once a spec."""
+        trial, cell = self._trial, replace(self._trial.cell, spec=spec)
+        lacking = OPERATORS.load(name)().supports(cell) if name in trial.peers else None
+        try:
+            if lacking is not None:
+                raise QBenchError(str(lacking))
+            if spec not in self._tasks:
+                operands = draw_operands(cell)
+                self._tasks[spec] = Task(cell, operands, expected_output(cell, operands), trial.variant)
+            facts = parties.of(name).prepare(self._tasks[spec])
+        except QBenchError as error:
+            self._refuse(name, error)
+            return
+        self.rows[name] = PartyRow(
+            name, "", *(facts[key] for key in ("kernel", "packed", "isa", "note", "resident_bytes"))
+        )
+        self._ready[name], self._turns[name] = parties.of(name), facts["turns"]
+
+    def timed(self, rules: Rules, clock: PartyClock) -> tuple[Measurement, ...]:
+        """Return the times of all that are ready; a party whose process ends is noted, and the others start anew."""
+        trial, cell = self._trial, self._trial.cell
+        while self._ready:
+            cells = [
+                Cell(name, party, 1, cell.problem.operations, cell.threads, self._turns[name])
+                for name, party in self._ready.items()
+            ]
+            try:
+                return interleave(trial.key, cells, rules, clock=clock, quiet=settle)
+            except QBenchError as error:
+                gone = [name for name, party in self._ready.items() if not party.is_alive] or list(self._ready)
+                for name in gone:
+                    self._refuse(name, error)
+                    del self._ready[name]
+        return ()
+
+    def drop(self) -> None:
+        """Let all parties forget their tasks."""
+        for party in self._ready.values():
+            party.drop()
+
+    def _refuse(self, name: str, error: QBenchError) -> None:
+        self.rows[name] = PartyRow(name, str(error))
+        if isinstance(error, BrokenError):
+            self.broken.add(name)
+
+
+def _asked(trial: KernelTrial) -> list[tuple[str, str]]:
+    """Return name and spec of every party."""
+    own = [(f"{OWN} {spec}", spec) for spec in trial.own]
+    return [(OWN, trial.cell.spec), *own, *((name, trial.cell.spec) for name in trial.peers)]

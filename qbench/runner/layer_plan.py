@@ -1,0 +1,183 @@
+"""What becomes of a network before any data is seen: every step, its kernel, its layout, its memory, and why.
+
+Kernels, layouts and memory follow from formats and shapes. The ranges that a session needs to be built are those of
+made-up images; no score comes from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qbench.core.spec import LayerSpec, parse_spec
+from qbench.core.tensor import QParams, QTensor
+from qbench.engine import Session, build_session
+from qbench.engine.saved import load_network
+from qbench.graph import Network
+from qbench.kernels.layout import Layout
+from qbench.methods import method_spec
+from qbench.runner.calibration import calibrate
+from qbench.runner.own_network import Asked, assigned_specs, read_network
+from qbench.runner.score import flat_weights
+from qbench.runner.step_times import float_reasons
+from qbench.runner.workbench import activation_specs, layer_kinds, method
+
+_IMAGES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """One step.
+
+    Args:
+        name: the node, or the tensor that is converted.
+        operator: `conv`, `depthwise`, `linear`, or the kind of any other node; ONNX operators of one that another
+            library runs; `conversion` for what is no node.
+        assigned: token that rules and spec give a layer; "" for a step without weights.
+        integer: whether it runs in integers.
+        why: why it does not, "" where it does.
+        kernel: what runs.
+        layout: of what it writes, without the batch.
+        operations: an image, 2 a multiply-add.
+        weight_bytes: of weights and parameters, in the kernel's layout.
+        activation_bytes: of what it writes, an image.
+    """
+
+    name: str
+    operator: str
+    assigned: str
+    integer: bool
+    why: str
+    kernel: str
+    layout: str
+    operations: int
+    weight_bytes: int
+    activation_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """A network's steps in order, and what they need together.
+
+    Args:
+        name: the network's.
+        execution: integer, simulated, dequantized; `reason` says why it is not integer.
+        steps: in order.
+        micro_batch: images a pass.
+        weight_bytes: of all weights in the kernels' layout.
+        buffer_bytes: of the buffers of all threads; tensors share them when their lifetimes allow.
+        threads: threads of the session.
+    """
+
+    name: str
+    execution: str
+    reason: str
+    steps: tuple[StepPlan, ...]
+    micro_batch: int
+    weight_bytes: int
+    buffer_bytes: int
+    threads: int
+
+    @property
+    def operations(self) -> int:
+        """Operations of all steps, an image."""
+        return sum(step.operations for step in self.steps)
+
+    @property
+    def integer_operations(self) -> int:
+        """Operations of the steps that run in integers, an image."""
+        return sum(step.operations for step in self.steps if step.integer)
+
+
+def plan_model(asked: Asked) -> ModelPlan:
+    """Return what becomes of a network file, or of a saved quantized network.
+
+    Raises:
+        QBenchError: the network cannot be read, or the spec or a rule is wrong.
+    """
+    folder = Path(asked.model)
+    if folder.is_dir():
+        saved = load_network(folder)
+        tokens = {name: f"w{codes.spec.token}" for name, codes in saved.weights.items()}
+        return _planned(saved.network, saved.weights, saved.activations, tokens, asked)
+    network = read_network(asked)
+    specs = assigned_specs(asked, network)
+    weights = {
+        layer.name: method(asked.method).quantize_weights(flat_weights(layer), specs[layer.name].weights)
+        for layer in network.layers
+        if not specs[layer.name].weights.is_float
+    }
+    tokens = {name: spec.token for name, spec in specs.items()}
+    return _planned(network, weights, _made_up(network, specs, asked), tokens, asked)
+
+
+def _made_up(network: Network, specs: Mapping[str, LayerSpec], asked: Asked) -> dict[str, QParams]:
+    """Return parameters of every tensor that is quantized, from the ranges of two made-up images."""
+    if all(spec.activations.is_float for spec in specs.values()):
+        return {}
+    images = np.random.default_rng(asked.seed).standard_normal((_IMAGES, *network.input_shape), np.float32)
+    stats = calibrate(network, images, threads=1)
+    default = method_spec(method(asked.method), parse_spec(asked.spec)).activations
+    wanted = activation_specs(network, specs, stats, default=default)
+    return {tensor: method(asked.method).activation_params(stats[tensor], spec) for tensor, spec in wanted.items()}
+
+
+def _planned(
+    network: Network,
+    weights: Mapping[str, QTensor],
+    activations: Mapping[str, QParams],
+    tokens: Mapping[str, str],
+    asked: Asked,
+) -> ModelPlan:
+    session = build_session(network, weights, activations, variant=asked.variant, threads=asked.threads)
+    try:
+        steps = tuple(_steps(session, tokens, set(weights), set(activations)))
+        return ModelPlan(
+            name=network.name,
+            execution=session.execution,
+            reason=session.execution_reason,
+            steps=steps,
+            micro_batch=session.plan.images,
+            weight_bytes=session.resident_bytes,
+            buffer_bytes=session.activation_bytes,
+            threads=asked.threads,
+        )
+    finally:
+        session.close()
+
+
+def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activations: set[str]) -> list[StepPlan]:
+    network, plan = session.network, session.plan
+    kinds: dict[str, str] = dict(layer_kinds(network))
+    operators = {node.name: kinds.get(node.name, type(node).__name__.lower()) for node in network.nodes}
+    operators |= {node.name: "+".join(node.operators) for node in network.foreign}
+    reasons = float_reasons(session, weights=weights, activations=activations)
+    found = []
+    for step in plan.steps:
+        layout = plan.layouts.get(plan.aliases.get(step.writes, step.writes))
+        why = "" if step.in_integers else reasons.get(step.name, session.execution_reason or "runs in float32")
+        found.append(
+            StepPlan(
+                name=step.name,
+                operator=operators.get(step.name, "conversion"),
+                assigned=tokens.get(step.name, "w32-a32" if step.name in kinds else ""),
+                integer=step.in_integers,
+                why=why,
+                kernel=step.kind,
+                layout="" if layout is None else _layout_text(layout),
+                operations=step.operations,
+                weight_bytes=step.resident_bytes,
+                activation_bytes=0 if layout is None else layout.size_bytes // layout.images,
+            )
+        )
+    return found
+
+
+def _layout_text(layout: Layout) -> str:
+    """Return `NHWC 32x32x16 u8, border 1/1/1/1`: what is kept of an image, channels with their padding."""
+    kind = {1: "u8", 4: "32 bits"}.get(layout.item_bytes, f"{8 * layout.item_bytes} bits")
+    around = f", border {'/'.join(map(str, layout.border))}" if any(layout.border) else ""
+    return f"NHWC {layout.height}x{layout.width}x{layout.words} {kind}{around}"

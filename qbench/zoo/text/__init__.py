@@ -1,0 +1,1 @@
+"""Text: words to tokens, labelled documents, and the encoder that reads them."""

@@ -1,0 +1,73 @@
+"""Foreign nodes run through onnxruntime; what has no step is refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qbench.core.tensor import QTensor
+from qbench.engine import FloatSession, build_session
+from qbench.engine.foreign import ForeignRunner
+from qbench.errors import ModelError
+from qbench.graph import Foreign, read_onnx
+from tests.graph.oracle import outputs_of_file
+
+EXPORTED = Path(__file__).parents[1] / "graph" / "exported"
+
+
+def foreign() -> Foreign:
+    return read_onnx(EXPORTED / "pyramid_script.onnx").foreign[0]
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_foreign_node_computes_what_its_model_says(images: int) -> None:
+    node = foreign()
+    x = np.random.default_rng(0).normal(size=(images, 4, 8, 8)).astype(np.float32)
+    (found,) = ForeignRunner(node).run([x])
+    (expected,) = outputs_of_file(node.model, dict.fromkeys(_inputs(node), x))
+    np.testing.assert_array_equal(found, expected)
+    assert found.shape == (images, 1, 16, 16)
+
+
+def _inputs(node: Foreign) -> list[str]:
+    import onnx
+
+    return [value.name for value in onnx.load_from_string(node.model).graph.input]
+
+
+def test_model_that_onnxruntime_cannot_load_is_one_line() -> None:
+    node = foreign()
+    broken = Foreign("head", ("Explode",), node.inputs, node.outputs, node.model[:100], 17)
+    with pytest.raises(ModelError, match=r"node 'head' \(Explode\): onnxruntime cannot run: ") as caught:
+        ForeignRunner(broken)
+    assert str(caught.value).isprintable()
+
+
+def test_arrays_that_do_not_fit_are_one_line() -> None:
+    runner = ForeignRunner(foreign())
+    with pytest.raises(ModelError, match="onnxruntime failed"):
+        runner.run([np.zeros((1, 3, 8, 8), np.float64)])
+    with pytest.raises(ModelError, match="expected 1 inputs, got 2"):
+        runner.run([np.zeros((1, 4, 8, 8), np.float32)] * 2)
+
+
+REFUSALS = {
+    "pyramid_script": "expected one input and one output to run it, got 1 inputs and 3 outputs",
+    "bert_script": "got 3 inputs and 2 outputs",
+    "mobilenet_v3_script": "(Unary) has no step in this engine yet",
+    "vit_script": "(Foreign) has no step in this engine yet",
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_network_without_a_plan_is_refused_in_one_line(name: str) -> None:
+    network = read_onnx(EXPORTED / f"{name}.onnx")
+    weights: dict[str, QTensor] = {}
+    with pytest.raises(ModelError) as caught:
+        FloatSession(network)
+    assert REFUSALS[name] in str(caught.value)
+    with pytest.raises(ModelError) as caught:
+        build_session(network, weights, {})
+    assert REFUSALS[name] in str(caught.value)

@@ -1,0 +1,35 @@
+"""Whole small products in Numba's simulator: index maps, tails, packing and pipelines, bit for bit, without a GPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("in_simulator.py")
+EXPECTED = {"words": 6, "tiles": 8, "groups": 4, "hopper": 3, "skinny": 8, "layers": 4}
+PATIENCE_S = 300
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("group", EXPECTED)
+def test_simulated_kernels_equal_their_law(group: str) -> None:
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    command = [sys.executable, str(SCRIPT), group]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = dict(json.loads(line) for line in done.stdout.splitlines())
+    assert len(found) == EXPECTED[group]
+    assert [detail for detail in found.values() if detail] == []
+
+
+@pytest.mark.usefixtures("compiler")
+def test_the_simulator_says_what_it_needs() -> None:
+    code = "from qbench.kernels.cuda.simulator import Simulator\nSimulator()"
+    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert "needs NUMBA_ENABLE_CUDASIM=1 before Numba is imported" in done.stderr

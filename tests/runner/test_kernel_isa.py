@@ -1,0 +1,61 @@
+"""What instructions a kernel runs on is read from its code."""
+
+from __future__ import annotations
+
+import pytest
+
+from qbench.core.problem import GemmProblem, KernelCell
+from qbench.kernels.isa import features
+from qbench.runner.kernel_isa import decoded, instructions, most_common
+from qbench.runner.kernel_operands import draw_operands, expected_output
+from qbench.runner.kernel_party import Party
+from qbench.runner.kernel_worker import Task
+
+FILLER = bytes.fromhex("0f1f840000000000")
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("62f2754850c2", "vpdpbusd zmm"),
+        ("62f2752850c2", "vpdpbusd ymm"),
+        ("c4e27550c2", "vpdpbusd ymm"),
+        ("62f2754851c2", "vpdpbusds zmm"),
+        ("c4e27504c2", "vpmaddubsw ymm"),
+        ("62f27d4855c1", "vpopcnt zmm"),
+        ("c5f1f5c2", "vpmaddwd xmm"),
+        ("62f17548f5c2", "vpmaddwd zmm"),
+        ("62f27548b8c2", "vfmadd231ps zmm"),
+    ],
+)
+def test_an_instruction_is_found_among_others(code: str, name: str) -> None:
+    assert list(decoded(FILLER + bytes.fromhex(code) + FILLER)) == [name]
+
+
+def test_moves_and_additions_are_not_named() -> None:
+    # vmovdqu64 zmm0, [rdi]; vpaddd zmm0, zmm0, zmm1; vmovdqu ymm0, [rdi]
+    assert list(decoded(bytes.fromhex("62f1fe486f07 62f17d48fec1 c5fe6f07") + FILLER)) == []
+
+
+def test_products_of_whole_numbers_go_before_the_scales_beside_them() -> None:
+    dot, fma = bytes.fromhex("62f2754850c2"), bytes.fromhex("62f27548b8c2")
+    assert most_common([FILLER + fma + FILLER] * 7 + [FILLER + dot + fma + FILLER] * 3) == "vpdpbusd zmm"
+    assert most_common([FILLER + fma + FILLER] * 9 + [FILLER + dot + FILLER]) == "vfmadd231ps zmm"
+    assert most_common([FILLER * 2]) == most_common([]) == ""
+
+
+def test_a_process_that_may_not_be_traced_tells_nothing() -> None:
+    asked: list[int] = []
+    assert instructions(1 << 22, lambda: asked.append(1)) == ""
+
+
+def test_a_library_on_this_machine_runs_on_what_it_has() -> None:
+    cell = KernelCell(GemmProblem(256, 512, 512), "w8c-a8t", "s32")
+    operands = draw_operands(cell)
+    with Party("onnxruntime") as party:
+        isa = party.prepare(Task(cell, operands, expected_output(cell, operands)))["isa"]
+    if not isa:
+        pytest.skip("this process may not trace its children")
+    if "avx512vnni" in features():
+        assert isa.startswith("vpdpbusd")
+    assert isa.split(" ")[1] in ("xmm", "ymm", "zmm")
