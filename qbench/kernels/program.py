@@ -14,6 +14,7 @@ import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 from qbench.kernels.jit import jit
 from qbench.kernels.tasks import Task, Words
@@ -131,6 +132,77 @@ def run_images(
                 epoch += 1
                 meet(gate, epoch, part, parts)
     return epoch
+
+
+JOB, DONE, ASLEEP, FIELDS = 0, LINE, 2 * LINE, 3 * LINE
+MAIL_WORDS = 5 * LINE
+"""A mailbox: counters of jobs posted and done, whether its thread sleeps, and the fields of one job."""
+
+
+def mailbox() -> Words:
+    """Return an empty mailbox."""
+    return np.zeros(MAIL_WORDS, np.int64)
+
+
+@intrinsic
+def _words_at(typingctx: Any, address: Any, rows: Any, columns: Any) -> Any:
+    """Return the int64 array (rows, columns) at an address."""
+    kind = types.Array(types.int64, 2, "C")
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        array = make_array(kind)(context, builder)
+        data = builder.inttoptr(values[0], I64.as_pointer())
+        size = ir.Constant(I64, 8)
+        strides = [builder.mul(values[2], size), size]
+        populate_array(array, data=data, shape=values[1:], strides=strides, itemsize=size, meminfo=None)
+        return array._getvalue()
+
+    return kind(types.int64, types.int64, types.int64), codegen
+
+
+@jit
+def post(
+    mail: Any, program: Any, pointers: Any, first: int, last: int, most: int, part: int, parts: int, epoch: int
+) -> bool:
+    """Post a job, a call of `run_images`; return whether the mailbox's thread sleeps and must be woken."""
+    mail[FIELDS] = program.ctypes.data
+    mail[FIELDS + 1] = len(program)
+    mail[FIELDS + 2] = pointers.ctypes.data
+    mail[FIELDS + 3] = len(pointers)
+    mail[FIELDS + 4] = first
+    mail[FIELDS + 5] = last
+    mail[FIELDS + 6] = most
+    mail[FIELDS + 7] = part
+    mail[FIELDS + 8] = parts
+    mail[FIELDS + 9] = epoch
+    publish(mail, JOB, mail[JOB] + 1)  # type: ignore[call-arg]
+    return bool(observe(mail, ASLEEP) != 0)  # type: ignore[call-arg]
+
+
+@jit
+def serve(mail: Any, gate: Any, polls: int) -> None:
+    """Run jobs as they are posted; return after `polls` looks at an empty mailbox."""
+    done, waited = observe(mail, DONE), 0  # type: ignore[call-arg]
+    while waited < polls:
+        if observe(mail, JOB) == done:  # type: ignore[call-arg]
+            waited += 1
+            continue
+        f = mail[FIELDS:]
+        program, pointers = _words_at(f[0], f[1], 2), _words_at(f[2], f[3], 3)  # type: ignore[call-arg]
+        run_images(program, pointers, f[4], f[5], f[6], f[7], f[8], gate, f[9])
+        done += 1
+        publish(mail, DONE, done)  # type: ignore[call-arg]
+        waited = 0
+
+
+@jit
+def await_done(mail: Any) -> None:
+    """Wait until the last job posted is done."""
+    polls = 0
+    while observe(mail, DONE) < mail[JOB]:  # type: ignore[call-arg]
+        polls += 1
+        if polls > PATIENCE:
+            _yield()
 
 
 ALONE = gate_of(1)

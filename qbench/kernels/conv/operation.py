@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -164,7 +165,7 @@ class BoundConv:
         target, weights, words = target_of(self.variant), self.weights, self.epilogue.split("+")
         rows = self.out.images * self.pixels_an_image
         tall = tile_shape(
-            target, product_of(self.product, target.dot), self.product, rows, self.span,
+            target, product_of(self.product, target.dot), self.product, rows, math.gcd(self.span, weights.k_groups),
             vectors=self.shape.vectors, spread=self.shape.spread, grouped="grouped" in words, sums="sum" in words,
         )  # fmt: skip
         lhs_bytes = max(1, self.lhs.size_bytes // max(1, rows))

@@ -74,7 +74,7 @@ def tile_shape(
         product: the product.
         name: its name.
         rows: lhs rows in all.
-        span: k-groups that a depth loop runs over; chains must divide it.
+        span: k-groups that every depth loop's length is a multiple of; chains must divide it.
         vectors: rhs vectors of a panel.
         spread: lanes a channel.
         grouped: whether scales are grouped.

@@ -82,6 +82,8 @@ def _fields(builder: Any, arguments: Value, place: Value) -> dict[str, Value]:
             value = builder.inttoptr(value, I8.as_pointer())
         elif name in FLOATS:
             value = builder.bitcast(builder.trunc(value, I32), F32)
+        elif name == "sum_correction":
+            value = builder.trunc(value, I32)
         found[name] = value
     for index, name in enumerate(("m", "panel")):
         found[name] = builder.extract_value(place, index)
