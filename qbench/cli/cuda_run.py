@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+from rich.console import Console
 
 from qbench.cli.kernel_run import kernel_line, show_kernels
 from qbench.cli.progress import Watch
@@ -36,11 +39,30 @@ def run_cuda_suite(path: Path, out: Path, filter_text: str | None, overrides: tu
     wrong = [row for row in found.header.environment.get("cuda_checks", []) if row["detail"]]
     for row in wrong:
         console.print(f"wrong  {row['operation']} by {row['variant']}: {row['detail']}", markup=False, style="red")
+    show_networks(console, found.header.environment.get("cuda_networks", []))
     for name, value in found.header.ceilings.items():
         console.print(f"ceiling  {name}  {value:,.0f}", markup=False, highlight=False)
     for name, target in (("tables", folder / "table.md"), ("report", page)):
         console.print(f"{name}  {target}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if wrong or any(result.status == "failed" for result in found.results) else 0
+    lost = any("reason" in row for row in found.header.environment.get("cuda_networks", []))
+    return 1 if wrong or lost or any(result.status == "failed" for result in found.results) else 0
+
+
+def show_networks(console: Console, networks: list[dict[str, Any]]) -> None:
+    """Print images a second of whole networks, beside the other library's, or why there are none."""
+    table = plain_table("network", "spec", "batch", "images/s", "beside", "its images/s", "times", "copy to device, ms")
+    for row in networks:
+        if "reason" in row:
+            console.print(f"failed  {row['model']}: {row['reason']}", markup=False, highlight=False, style="red")
+            continue
+        rates = dict(row["images_per_s"])
+        own = rates.pop("qbench")
+        other = max(rates.values(), default=0.0)
+        numbers = (f"{other:,.0f}", f"{own / other:.2f}") if other else ("", "")
+        transfer = f"{1e3 * row['transfer_s']:.2f}"
+        table.add_row(row["model"], row["spec"], str(row["batch"]), f"{own:,.0f}", row["peer"], *numbers, transfer)
+    if table.rows:
+        console.print(table)
 
 
 def show_ptx() -> int:

@@ -53,6 +53,19 @@ class ForeignRunner:
         except Exception as error:
             raise _refusal(self.node, "failed", error) from error
 
+    def is_per_image(self, inputs: Sequence[Array]) -> bool:
+        """Whether each image's result depends on that image alone, told on these inputs: only then may a batch be cut.
+
+        Args:
+            inputs: arrays of at least two images, the batch first.
+        """
+        whole = self.run(inputs)
+        parts = [self.run([array[i : i + 1] for array in inputs]) for i in range(len(inputs[0]))]
+        return all(
+            len(output) == len(parts) and np.allclose(output, np.concatenate(apart), rtol=1e-4, atol=1e-5)
+            for output, apart in zip(whole, zip(*parts, strict=True), strict=True)
+        )
+
 
 def _refusal(node: Foreign, what: str, error: Exception) -> ModelError:
     line = " ".join(str(error).split())[:200]

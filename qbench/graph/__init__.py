@@ -25,6 +25,7 @@ from qbench.graph.network import (
     inputs_of,
     outputs_of,
 )
+from qbench.graph.outsource import outsource
 from qbench.graph.qdq import qdq_onnx_bytes
 from qbench.graph.quantized import read_quantized
 from qbench.graph.read import read_onnx
@@ -55,6 +56,7 @@ __all__ = [
     "inputs_of",
     "layer_onnx_bytes",
     "outputs_of",
+    "outsource",
     "qdq_onnx_bytes",
     "read_onnx",
     "read_quantized",

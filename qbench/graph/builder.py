@@ -79,6 +79,7 @@ class Builder:
             _rename(proto, names, f"{node.name}/")
             proto.name = f"{node.name}/{proto.name or proto.output[0]}"
             self._nodes.append(proto)
+        self._nodes[-1].name = node.name  # reading it back names the whole after its last operator
         self._domains |= {entry.domain: entry.version for entry in model.opset_import if entry.domain}
 
     def to_bytes(

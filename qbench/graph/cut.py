@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import onnx
 import onnx.version_converter
@@ -23,13 +24,15 @@ NEWEST_RUN = 25
 """The newest operator set that onnxruntime 1.32 has kernels of throughout."""
 
 Members = Sequence[Raw]
+T = TypeVar("T")
 
 
 def cut_foreign(nodes: Sequence[Draft], *, outputs: Sequence[str], file: File, found: Survey) -> tuple[Draft, ...]:
     """Return the nodes in an order in which they can run, every Raw (and what no pass took in) part of a Foreign."""
     ordered, waiting = in_order(_without_leftovers(nodes), reads=reads, writes=writes)
     assert not waiting, "a pass made a cycle"
-    groups = _groups(ordered)
+    found_groups = neighbours(ordered, foreign=lambda node: isinstance(node, Raw), reads=reads, writes=writes)
+    groups = [[node for node in group if isinstance(node, Raw)] for group in found_groups]
     readers: dict[str, set[int]] = {}
     owner = {id(raw): number for number, group in enumerate(groups) for raw in group}
     for node in ordered:
@@ -55,27 +58,45 @@ def _without_leftovers(nodes: Sequence[Draft]) -> list[Draft]:
     return kept
 
 
-def _groups(nodes: Sequence[Draft]) -> list[list[Raw]]:
-    """Return the Raws that can run as one: joined by tensors, with no typed node on any way between them.
+def neighbours(
+    nodes: Sequence[T], *, foreign: Callable[[T], bool], reads: Callable[[T], Sequence[str]],
+    writes: Callable[[T], Sequence[str]],
+) -> list[list[T]]:  # fmt: skip
+    """Return the foreign nodes that can run as one: joined by tensors, with no other node on any way between them.
 
-    A node's level counts the changes between typed and foreign on the longest way to it; two Raws of one level have no
-    typed node between them.
+    A node's level counts the changes between typed and foreign on the longest way to it; two foreign nodes of one level
+    have no typed node between them.
+
+    Args:
+        nodes: in topological order.
+        foreign: whether a node is foreign.
+        reads: the tensors that a node reads.
+        writes: the tensors that a node writes.
     """
     level: dict[str, int] = {}
-    group: dict[str, int] = {}  # tensor -> number of the group that writes it
-    members: dict[int, list[Raw]] = {}
-    foreign = {tensor for node in nodes if isinstance(node, Raw) for tensor in node.outputs}
+    writer: dict[str, int] = {}  # tensor -> number of the foreign node that writes it
+    root: dict[int, int] = {}  # foreign node -> another of its group, or itself
+
+    def find(number: int) -> int:
+        while root[number] != number:
+            root[number] = root[root[number]]
+            number = root[number]
+        return number
+
     for number, node in enumerate(nodes):
-        mine = isinstance(node, Raw)
-        height = max((level[t] + ((t in foreign) != mine) for t in reads(node) if t in level), default=0)
+        mine = foreign(node)
+        height = max((level[t] + ((t in writer) != mine) for t in reads(node) if t in level), default=0)
         level.update(dict.fromkeys(writes(node), height))
-        if not isinstance(node, Raw):
-            continue
-        near = {group[t] for t in node.reads if t in group and level[t] == height}
-        members[number] = [raw for other in sorted(near) for raw in members.pop(other)] + [node]
-        group.update({tensor: number for raw in members[number] for tensor in raw.outputs})
-    place = {id(node): index for index, node in enumerate(nodes)}
-    return [sorted(group, key=lambda raw: place[id(raw)]) for group in members.values()]
+        if mine:
+            root[number] = number
+            writer.update(dict.fromkeys(writes(node), number))
+            for tensor in reads(node):
+                if tensor in writer and level[tensor] == height:
+                    root[find(writer[tensor])] = number
+    groups: dict[int, list[T]] = {}
+    for number in root:
+        groups.setdefault(find(number), []).append(nodes[number])
+    return list(groups.values())
 
 
 def _foreign(group: Members, wanted: Sequence[str], file: File, found: Survey) -> Foreign:

@@ -47,6 +47,10 @@ MICROSOFT: Mapping[str, Callable[[Sequence[TensorType]], TensorType]] = {
 """Operators of onnxruntime's own domain whose first output has a shape that is easily told."""
 
 
+LIKE_FIRST = frozenset({"GroupNormalization", "MeanVarianceNormalization", "RMSNormalization"})
+"""Standard operators that are functions, of which ONNX's inference says nothing: they write what they read."""
+
+
 def infer(
     proto: NodeProto, types: Types, constants: Mapping[str, Array], *, opsets: Mapping[str, int], ir_version: int
 ) -> dict[str, TensorType]:
@@ -83,7 +87,14 @@ def infer(
         found = {}  # a tensor whose type is not known, or a sequence: nothing can be said of what follows
     except _CHECKED_ERRORS as error:
         raise uncovered(label, proto.op_type, one_line(error)) from error
-    known = {name: from_proto(found[name]) if name in found else TensorType(0, None) for name in proto.output if name}
+    return _completed(proto, {name: from_proto(kind) for name, kind in found.items()}, types)
+
+
+def _completed(proto: NodeProto, found: Types, types: Types) -> dict[str, TensorType]:
+    """Return a type for every tensor that a node writes, and refuse absurd sizes."""
+    known = {name: found.get(name, TensorType(0, None)) for name in proto.output if name}
+    if proto.op_type in LIKE_FIRST and known[proto.output[0]].dims is None and proto.input[0] in types:
+        known[proto.output[0]] = types[proto.input[0]]
     for name, kind in known.items():
         _check_size(proto, name, kind)
     return known

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto
 
 from qbench.graph.codes import Codes, tensor_params
-from qbench.graph.file import Array
+from qbench.graph.dynamic_operators import (
+    cast,
+    dynamic_matmul,
+    dynamic_quantize,
+    integer_product,
+    matmul_bits,
+    mul,
+)
 from qbench.graph.nodes import Floats
 from qbench.graph.tensor_type import DTYPE_NAMES
-from qbench.graph.unquantize import Unquantizer
+from qbench.graph.unquantize import Unquantizer, attributes_of, integer_of
 
 Handler = Callable[[Unquantizer, NodeProto], None]
-
-
-def _attributes(proto: NodeProto) -> dict[str, object]:
-    return {entry.name: helper.get_attribute_value(entry) for entry in proto.attribute}
-
-
-def _integer(proto: NodeProto, name: str, default: int) -> int:
-    return next((int(entry.i) for entry in proto.attribute if entry.name == name), default)
 
 
 def _float(to: Unquantizer, proto: NodeProto, index: int, *, name: str = "") -> str:
@@ -41,7 +40,7 @@ def _written(to: Unquantizer, proto: NodeProto, source: str, index: int) -> None
 def quantize_linear(to: Unquantizer, proto: NodeProto) -> None:
     """QuantizeLinear of a computed tensor."""
     kind, scale, zero = to.pair(proto, 1)
-    output_type = DTYPE_NAMES[_integer(proto, "output_dtype", 0) or TensorProto.UINT8]
+    output_type = DTYPE_NAMES[integer_of(proto, "output_dtype", 0) or TensorProto.UINT8]
     source = to.real.get(proto.input[0], proto.input[0])
     to.quantized(source, proto.output[0], tensor_params(kind or output_type, scale, zero, f"tensor '{proto.input[0]}'"))
 
@@ -52,8 +51,8 @@ def dequantize_linear(to: Unquantizer, proto: NodeProto) -> None:
     output = proto.output[0]
     if to.is_constant(proto, 0):
         rank = to.constant(proto, 0).ndim
-        axis = _integer(proto, "axis", 1)
-        block = _integer(proto, "block_size", 0)
+        axis = integer_of(proto, "axis", 1)
+        block = integer_of(proto, "block_size", 0)
         codes = to.codes(proto, 0, scale, zero, axis=axis % max(1, rank) if scale.size > 1 or block else 0, block=block)
         to.weight(output, codes)
         return
@@ -68,7 +67,7 @@ def conv(to: Unquantizer, proto: NodeProto) -> None:
     if to.has(proto, 8):
         scale = to.constant(proto, 1).astype(np.float32) * to.constant(proto, 4).astype(np.float32)
         inputs.append(_bias(to, proto, 8, scale))
-    _written(to, proto, to.emit("Conv", inputs, f"{proto.output[0]}:float", proto, **_attributes(proto)), 6)
+    _written(to, proto, to.emit("Conv", inputs, f"{proto.output[0]}:float", proto, **attributes_of(proto)), 6)
 
 
 def _bias(to: Unquantizer, proto: NodeProto, index: int, scale: Floats) -> str:
@@ -97,7 +96,7 @@ def _product_weight(to: Unquantizer, proto: NodeProto, index: int, scale_at: int
 
 def gemm(to: Unquantizer, proto: NodeProto) -> None:
     """QGemm; without an output scale its result is float32."""
-    attributes = _attributes(proto)
+    attributes = attributes_of(proto)
     turned = bool(attributes.get("transB", 0))
     a = _float(to, proto, 0)
     kind, scale, zero = to.pair(proto, 4)
@@ -126,8 +125,10 @@ def _binary(op: str) -> Handler:
 
 def _unary(op: str) -> Handler:
     def handler(to: Unquantizer, proto: NodeProto) -> None:
-        attributes = {key: value for key, value in _attributes(proto).items() if key not in ("channels_last", "opset")}
-        if _integer(proto, "channels_last", 0):
+        attributes = {
+            key: value for key, value in attributes_of(proto).items() if key not in ("channels_last", "opset")
+        }
+        if integer_of(proto, "channels_last", 0):
             raise to.fail(proto, "expected channels first")
         _written(to, proto, to.emit(op, [_float(to, proto, 0)], f"{proto.output[0]}:float", proto, **attributes), 3)
 
@@ -137,7 +138,7 @@ def _unary(op: str) -> Handler:
 def concat(to: Unquantizer, proto: NodeProto) -> None:
     """QLinearConcat: the output's parameters, then a tensor and its parameters for each part."""
     inputs = [_float(to, proto, index) for index in range(2, len(proto.input), 3)]
-    _written(to, proto, to.emit("Concat", inputs, f"{proto.output[0]}:float", proto, **_attributes(proto)), 0)
+    _written(to, proto, to.emit("Concat", inputs, f"{proto.output[0]}:float", proto, **attributes_of(proto)), 0)
 
 
 def gather(to: Unquantizer, proto: NodeProto) -> None:
@@ -148,8 +149,22 @@ def gather(to: Unquantizer, proto: NodeProto) -> None:
         return
     _, scale, zero = to.pair(reader, 1)
     table = to.weight(f"{proto.output[0]}:table", to.codes(proto, 0, scale, zero))
-    real = to.emit("Gather", [table, proto.input[1]], f"{proto.output[0]}:real", proto, **_attributes(proto))
+    real = to.emit("Gather", [table, proto.input[1]], f"{proto.output[0]}:real", proto, **attributes_of(proto))
     to.real[proto.output[0]] = real
+
+
+def pad(to: Unquantizer, proto: NodeProto) -> None:
+    """Pad, which may pad codes with a code."""
+    source = to.real.get(proto.input[0], proto.input[0])
+    if source == proto.input[0] or not to.is_constant(proto, 2):
+        to.keep_or_move(proto)
+        return
+    params = to.activations[source]
+    code = to.constant(proto, 2).astype(np.float32)
+    value = f"{proto.output[0]}:value"
+    to.add(value, ((code - params.zero_point) * params.scale).astype(np.float32))
+    inputs = [source, proto.input[1], value, *proto.input[3:]]
+    to.moved(proto, inputs)
 
 
 def clip(to: Unquantizer, proto: NodeProto) -> None:
@@ -160,99 +175,6 @@ def clip(to: Unquantizer, proto: NodeProto) -> None:
         to.clip(proto, low, high)
         return
     to.keep(proto)
-
-
-def dynamic_quantize(to: Unquantizer, proto: NodeProto) -> None:
-    """DynamicQuantizeLinear: its codes stand for its input, its scale is known only when it runs."""
-    source = proto.input[0]
-    to.dynamic.add(source)
-    to.real[proto.output[0]] = source
-    to.dynamic_scales[proto.output[1]] = (source, np.ones((), np.float32))
-
-
-def integer_product(to: Unquantizer, proto: NodeProto) -> None:
-    """MatMulInteger or ConvInteger of dynamic codes and constant ones: waits for the scale that its sums get."""
-    if proto.input[0] in to.real and to.is_constant(proto, 1):
-        to.sums[proto.output[0]] = proto
-        return
-    to.keep(proto)
-
-
-def cast(to: Unquantizer, proto: NodeProto) -> None:
-    """Cast of 32-bit sums to float32."""
-    if proto.input[0] in to.sums:
-        to.sums[proto.output[0]] = to.sums[proto.input[0]]
-        return
-    to.keep(proto)
-
-
-def mul(to: Unquantizer, proto: NodeProto) -> None:
-    """Mul of a dynamic scale with the weights', or of sums with both."""
-    names = list(proto.input)
-    for first, second in ((0, 1), (1, 0)):
-        if names[first] in to.dynamic_scales and to.is_constant(proto, second):
-            source, factor = to.dynamic_scales[names[first]]
-            scale = factor * to.constant(proto, second).astype(np.float32)
-            to.dynamic_scales[proto.output[0]] = (source, scale)
-            return
-        if names[first] in to.sums and names[second] in to.dynamic_scales:
-            _scaled_sums(to, proto, to.sums[names[first]], to.dynamic_scales[names[second]][1])
-            return
-    to.keep(proto)
-
-
-def _scaled_sums(to: Unquantizer, proto: NodeProto, product: NodeProto, scale: Floats) -> None:
-    zero = to.constant(product, 3).astype(np.float32) if to.has(product, 3) else np.zeros((), np.float32)
-    scale = scale.reshape(-1) if scale.size > 1 else scale.reshape(())
-    zero = np.broadcast_to(zero.reshape(-1) if zero.size > 1 else zero.reshape(()), scale.shape).astype(np.float32)
-    is_conv = product.op_type == "ConvInteger"
-    codes = to.codes(product, 1, scale, zero, axis=0 if is_conv else 1)
-    weight = to.weight(f"{proto.output[0]}:weight", codes)
-    attributes = _attributes(product)
-    op = "Conv" if is_conv else "MatMul"
-    to.emit(op, [to.real[product.input[0]], weight], proto.output[0], product, **attributes)
-
-
-def dynamic_matmul(to: Unquantizer, proto: NodeProto) -> None:
-    """DynamicQuantizeMatMul: a float tensor, codes, their scale and zero point, a float bias."""
-    kind, scale, zero = to.pair(proto, 2)
-    del kind
-    to.dynamic.add(proto.input[0])
-    weight = to.weight(f"{proto.output[0]}:weight", to.codes(proto, 1, scale, zero, axis=1))
-    biased = to.has(proto, 4)
-    product = f"{proto.output[0]}:product" if biased else proto.output[0]
-    to.emit("MatMul", [proto.input[0], weight], product, proto)
-    if biased:
-        to.emit("Add", [product, proto.input[4]], proto.output[0], proto)
-
-
-def matmul_bits(to: Unquantizer, proto: NodeProto) -> None:
-    """MatMulNBits of 4 or 8 bits: (n, blocks, bytes) packed low half first, scales and zero points a block."""
-    depth, rows, bits, block = (_integer(proto, key, 0) for key in ("K", "N", "bits", "block_size"))
-    if bits not in (4, 8) or block < 1 or any(to.has(proto, index) for index in (4,)):
-        raise to.fail(proto, f"expected 4 or 8 bits in order, got {bits}")
-    blocks = -(-depth // block)
-    values = _unpacked(to.constant(proto, 1), bits).reshape(rows, blocks * block)[:, :depth]
-    scale = to.constant(proto, 2).astype(np.float32).reshape(rows, blocks)
-    zero = np.full(scale.shape, 2 ** (bits - 1), np.float32)
-    if to.has(proto, 3):
-        given = to.constant(proto, 3)
-        plain = given if given.dtype.kind == "f" else _unpacked(given.reshape(rows, -1), bits)
-        zero = plain.reshape(rows, -1)[:, :blocks].astype(np.float32)
-    codes = Codes(f"uint{bits}", values.astype(np.int64), scale, zero, 1, block)
-    turned = to.weight(f"{proto.output[0]}:weight", codes.turned())
-    biased = to.has(proto, 5)
-    product = f"{proto.output[0]}:product" if biased else proto.output[0]
-    to.emit("MatMul", [proto.input[0], turned], product, proto)
-    if biased:
-        to.emit("Add", [product, proto.input[5]], proto.output[0], proto)
-
-
-def _unpacked(packed: Array, bits: int) -> Array:
-    if bits == 8:
-        return packed
-    halves = packed.astype(np.uint8)
-    return np.stack([halves & 0x0F, halves >> 4], axis=-1).reshape(*packed.shape[:-1], -1)
 
 
 OPERATORS: Mapping[str, Handler] = {
@@ -266,6 +188,7 @@ OPERATORS: Mapping[str, Handler] = {
     "MatMulInteger": integer_product,
     "MatMulNBits": matmul_bits,
     "Mul": mul,
+    "Pad": pad,
     "QGemm": gemm,
     "QLinearAdd": _binary("Add"),
     "QLinearAveragePool": _unary("AveragePool"),

@@ -30,12 +30,14 @@ class NodeReader:
         opset: version of the standard operators.
         constants: all constant tensors of the file.
         types: of all tensors.
+        origins: folded constant -> the file's constant that it is another form of.
     """
 
     proto: NodeProto
     opset: int
     constants: Mapping[str, Array]
     types: Mapping[str, TensorType]
+    origins: Mapping[str, str] = field(default_factory=dict)
     attributes: dict[str, AttributeProto] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +66,9 @@ class NodeReader:
 
     def scope(self, weight: int | None = None) -> str:
         """Return the module that the node stands for, told by its name or that of its input number `weight`."""
-        return scope_of(self.proto.name, "" if weight is None else self.proto.input[weight])
+        name = "" if weight is None else str(self.proto.input[weight])
+        told = scope_of(self.proto.name, name)
+        return told or scope_of(self.proto.name, self.origins.get(name, name))
 
     def fail(self, why: str) -> ModelError:
         """Return the error that names this node."""

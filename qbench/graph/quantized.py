@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 
 from qbench.core.tensor import QParams, QTensor
 from qbench.errors import ModelError
+from qbench.graph.assemble import Names
 from qbench.graph.codes import Codes, layer_codes
 from qbench.graph.file import read_file
 from qbench.graph.integer_operators import OPERATORS
 from qbench.graph.liveness import live_nodes
 from qbench.graph.network import Network
-from qbench.graph.nodes import Shape
-from qbench.graph.read import NO_SHAPES, Names, named_error, network_and_names
+from qbench.graph.nodes import Flatten, Node, Pool, Resize, Select, Shape
+from qbench.graph.read import NO_SHAPES, named_error, network_and_names
 from qbench.graph.survey import survey
 from qbench.graph.unquantize import Unquantizer
 
@@ -49,9 +51,12 @@ def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, resid
         file = read_file(path)
         found = survey(file, live_nodes(file), shapes=shapes)
         maker = Unquantizer(file, found.constants, OPERATORS)
-        network, names = network_and_names(maker.run(), path.stem, shapes=shapes, residuals=residuals)
+        plain = maker.run()
+        network, names = network_and_names(
+            plain, path.stem, shapes=shapes, residuals=residuals, fixed=maker.weights.keys()
+        )
         weights = _weights(network, maker.weights)
-        activations = _activations(maker.activations, names)
+        activations = _shared(network, _activations(maker.activations, names))
         if not weights and not activations:
             raise ModelError("expected quantized tensors, found none: read it as a float network")
     except ModelError as error:
@@ -76,6 +81,21 @@ def _activations(known: Mapping[str, QParams], names: Names) -> dict[str, QParam
             if other is not params and not _same(other, params):
                 raise ModelError(f"tensor '{tensor}' is quantized in two ways, by {other.scale} and {params.scale}")
     return found
+
+
+def _shared(network: Network, known: dict[str, QParams]) -> dict[str, QParams]:
+    """Give tensors without parameters those of what they are made of, or become, where a node changes no value."""
+    for node in network.nodes:
+        if _keeps_values(node) and node.input in known:
+            known.setdefault(node.output, known[node.input])
+    for node in reversed(network.nodes):
+        if isinstance(node, Flatten) and node.output in known:
+            known.setdefault(node.input, known[node.output])
+    return known
+
+
+def _keeps_values(node: Node) -> TypeGuard[Flatten | Select | Resize | Pool]:
+    return isinstance(node, Flatten | Select | Resize) or (isinstance(node, Pool) and node.kind == "max")
 
 
 def _same(first: QParams, second: QParams) -> bool:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto
 
 from qbench.errors import ModelError
+from qbench.graph.assemble import Names, Shapes, assembled, names_of
 from qbench.graph.branches import take_branches
 from qbench.graph.cut import cut_foreign, identity_raw
-from qbench.graph.draft import Affine, Alias, Draft, Raw, UntypedError, ZeroPad, reads, writes
+from qbench.graph.draft import Affine, Alias, Draft, Raw, ZeroPad, reads, writes
+from qbench.graph.drafting import drafts_of
 from qbench.graph.file import File, as_file, read_file
-from qbench.graph.inference import STANDARD
-from qbench.graph.liveness import inputs_of_proto, live_nodes
+from qbench.graph.liveness import live_nodes
 from qbench.graph.network import Network
-from qbench.graph.node_reader import NodeReader
-from qbench.graph.nodes import Conv, Foreign, Node, Shape
-from qbench.graph.normalize import with_constant_shape
-from qbench.graph.operators import OPERATORS
+from qbench.graph.nodes import Conv, Node, Shape
 from qbench.graph.passes.activation import fuse_activation
 from qbench.graph.passes.affine import fold_affine
 from qbench.graph.passes.identity import drop_aliases
@@ -31,12 +29,9 @@ from qbench.graph.patterns.functions import fuse_functions
 from qbench.graph.patterns.layer_norm import fuse_layer_norms
 from qbench.graph.patterns.moves import fuse_moves
 from qbench.graph.patterns.web import Web
-from qbench.graph.shapes import shape_after
 from qbench.graph.survey import Survey, survey
-from qbench.graph.tensor_type import FLOAT, TensorType
+from qbench.graph.tensor_type import FLOAT
 
-Shapes = dict[str, Shape]
-Names = dict[str, str]
 NO_SHAPES: Mapping[str, Shape] = {}
 
 
@@ -71,7 +66,13 @@ def network_of_model(model: ModelProto, name: str) -> Network:
 
 
 def network_and_names(
-    file: File, name: str, *, shapes: Mapping[str, Shape] = NO_SHAPES, trivial: bool = False, residuals: bool = True
+    file: File,
+    name: str,
+    *,
+    shapes: Mapping[str, Shape] = NO_SHAPES,
+    trivial: bool = False,
+    residuals: bool = True,
+    fixed: Collection[str] = (),
 ) -> tuple[Network, Names]:
     """Return the network of a checked file, and the names that the file's tensors have in it.
 
@@ -81,36 +82,20 @@ def network_and_names(
         shapes: input -> shape without its batch, for inputs that the file leaves free.
         trivial: whether outputs may be constants, or inputs as they are.
         residuals: whether convolutions take in the additions after them.
+        fixed: weights whose numbers nothing may be folded into.
     """
     _check_images(file, shapes)
     file, found = _surveyed(file, shapes)
-    drafts, known = _drafts(file, found)
+    drafts, known = drafts_of(file, found)
     kept, outputs = drop_aliases(drafts, outputs=file.outputs)
     live, outputs = _with_own_outputs(_live(kept, outputs), file, found, outputs, trivial=trivial)
     recognized = _recognized(live, outputs, found, opset=file.opset)
-    fused, before = _fused(recognized, outputs, known, residuals=residuals)
+    fused, before = _fused(recognized, outputs, known, residuals=residuals, fixed=fixed)
     whole = _typed(cut_foreign(fused, outputs=outputs, file=file, found=found))
     ends = {port.name: port.name for port in file.inputs} | dict(zip(outputs, file.outputs, strict=True))
     named = name_nodes(whole, ends=ends)
-    network = _assembled(file, found, name, whole=whole, named=named)
-    return network, _names(file, (drafts, recognized), whole, named, before)
-
-
-def _names(
-    file: File, drafts: tuple[Sequence[Draft], Sequence[Draft]], whole: Sequence[Node], named: Sequence[Node],
-    before: Names,
-) -> Names:  # fmt: skip
-    """Return what the file's tensors are called in the network; `before` tells those before a residual is added."""
-    final = {port.name: port.name for port in file.inputs}
-    for old, new in zip(whole, named, strict=True):
-        final.update(zip(writes(old), writes(new), strict=True))
-        if isinstance(old, Conv) and old.output in before:
-            final[before[old.output]] = f"{new.name}:pre_add"
-    names = dict(final)
-    for draft in drafts[0]:
-        if isinstance(draft, Alias) and draft.input in names:
-            names[draft.output] = names[draft.input]
-    return names
+    network = assembled(file, found, name, whole=whole, named=named)
+    return network, names_of(file, drafts, whole=whole, named=named, before=before)
 
 
 def _surveyed(file: File, shapes: Mapping[str, Shape]) -> tuple[File, Survey]:
@@ -132,46 +117,6 @@ def _check_images(file: File, shapes: Mapping[str, Shape]) -> None:
         if len(dims) == 4 and port.dtype == FLOAT and not all(isinstance(d, int) and d > 0 for d in dims[1:]):
             shown = ["?" if size == "" else size for size in dims]
             raise ModelError(f"input '{port.name}': expected (batch, c, h, w) with fixed c, h, w, got {shown}")
-
-
-def _drafts(file: File, found: Survey) -> tuple[tuple[Draft, ...], Shapes]:
-    """Return a draft of every node, and the shapes of what they write."""
-    used = {*file.outputs, *(tensor for proto in found.nodes for tensor in inputs_of_proto(proto))}
-    known = {name: kind.shape for name, kind in found.types.items()}
-    drafts: list[Draft] = []
-    for proto in found.nodes:
-        node = NodeReader(with_constant_shape(_trimmed(proto, used), found), file.opset, found.constants, found.types)
-        try:
-            made = _read(node)
-            for draft in made:
-                if not isinstance(draft, Raw):
-                    known[draft.output] = shape_after(draft, [known[tensor] for tensor in reads(draft)])
-            drafts.extend(made)
-        except UntypedError as why:
-            drafts.append(node.raw(str(why)))
-    return tuple(drafts), known
-
-
-def _read(node: NodeReader) -> tuple[Draft, ...]:
-    if node.proto.domain not in STANDARD:
-        raise UntypedError(f"of domain '{node.proto.domain}'")
-    if node.op not in OPERATORS:
-        raise UntypedError("it has no typed node")
-    made = OPERATORS[node.op](node)
-    return made if isinstance(made, tuple) else (made,)
-
-
-def _trimmed(proto: NodeProto, used: set[str]) -> NodeProto:
-    """Return the node without the optional outputs that nothing reads (masks, indices, running means)."""
-    if proto.op_type == "Split" or all(name in used for name in proto.output[1:]):
-        return proto
-    changed = NodeProto()
-    changed.CopyFrom(proto)
-    names = [name if index == 0 or name in used else "" for index, name in enumerate(proto.output)]
-    while names[-1] == "":
-        names.pop()
-    changed.output[:] = names
-    return changed
 
 
 def _live(nodes: Sequence[Draft], outputs: Sequence[str]) -> list[Draft]:
@@ -217,14 +162,14 @@ def _recognized(nodes: Sequence[Draft], outputs: Sequence[str], found: Survey, *
 
 
 def _fused(
-    nodes: Sequence[Draft], outputs: Sequence[str], shapes: Shapes, *, residuals: bool
+    nodes: Sequence[Draft], outputs: Sequence[str], shapes: Shapes, *, residuals: bool, fixed: Collection[str]
 ) -> tuple[tuple[Draft, ...], Names]:
     """Run the passes in the one order that lets each see what it needs.
 
     Returns:
         The nodes; and by what each convolution with a residual writes, what it wrote before it took the residual in.
     """
-    nodes = fold_affine(nodes, outputs=outputs, shapes=shapes)
+    nodes = fold_affine(nodes, outputs=outputs, shapes=shapes, fixed=fixed)
     nodes = merge_padding(nodes, outputs=outputs)
     sums = {id(node.weight): node.output for node in nodes if isinstance(node, Conv)}
     nodes = fuse_residual(nodes, outputs=outputs) if residuals else nodes
@@ -237,33 +182,3 @@ def _typed(nodes: Sequence[Draft]) -> tuple[Node, ...]:
     typed = tuple(node for node in nodes if not isinstance(node, Affine | ZeroPad | Alias | Raw))
     assert len(typed) == len(nodes), "a pass left a draft"
     return typed
-
-
-def _assembled(file: File, found: Survey, name: str, *, whole: Sequence[Node], named: tuple[Node, ...]) -> Network:
-    """Return the network; `whole` are the nodes before they were `named`, by whose tensors `found` is asked."""
-    types: dict[str, TensorType] = {}
-    shapes: Shapes = {}
-    for port in file.inputs:
-        types[port.name], shapes[port.name] = found.types[port.name], found.types[port.name].shape
-    for old, new in zip(whole, named, strict=True):
-        for before, after in zip(writes(old), writes(new), strict=True):
-            if isinstance(new, Foreign):
-                types[after] = found.types.get(before, TensorType(0, None))
-                shapes[after] = types[after].shape
-            else:
-                types[after] = TensorType(FLOAT, (-2, *shapes_of(new, shapes)))
-                shapes[after] = shapes_of(new, shapes)
-    inputs = tuple(port.name for port in file.inputs)
-    first = inputs[0] if inputs else ""
-    return Network(
-        name=name, input=first, input_shape=shapes.get(first, ()), output=file.outputs[0], nodes=named, shapes=shapes,
-        metadata={entry.key: entry.value for entry in file.model.metadata_props}, sha256=file.sha256,
-        inputs=inputs, outputs=file.outputs, batch=found.batch,
-        dtypes={tensor: kind.dtype_name for tensor, kind in types.items() if kind.dtype != FLOAT},
-        unbatched=frozenset(tensor for tensor, kind in types.items() if not kind.has_batch),
-    )  # fmt: skip
-
-
-def shapes_of(node: Node, shapes: Mapping[str, Shape]) -> Shape:
-    """Return the shape that a typed node writes, given those of what it reads."""
-    return shape_after(node, [shapes[tensor] for tensor in reads(node)])

@@ -95,11 +95,8 @@ def shape_after(node: Draft, shapes: Sequence[Shape]) -> Shape:
             return (shape[0], *size)
         case Flatten():
             return (math.prod(shape),)
-        case ZeroPad() if len(shape) == 3:
-            top, left, bottom, right = node.pads
-            return _bounded(node.name, "Pad", (shape[0], shape[1] + top + bottom, shape[2] + left + right))
-        case Resize():
-            return _bounded(node.name, "Resize", (shape[0], shape[1] * node.factors[0], shape[2] * node.factors[1]))
+        case ZeroPad() | Resize():
+            return _grown(node, shape)
         case Concat():
             return _joined(node, shapes)
         case Select():
@@ -108,12 +105,18 @@ def shape_after(node: Draft, shapes: Sequence[Shape]) -> Shape:
             return shape[1:]
         case Attention():
             return (*shape[:-1], shapes[2][-1])
-        case Add() if shapes[1] != shape:
-            raise uncovered(node.name, "Add", f"expected two tensors of one shape, got {shape} and {shapes[1]}")
-        case Mul() if shapes[1] not in (shape, (*shape[:1], 1, 1)):
-            raise uncovered(node.name, "Mul", f"expected one shape, or (c, 1, 1), got {shape} and {shapes[1]}")
+        case Add() | Mul() if shapes[1] != shape and (isinstance(node, Add) or shapes[1] != (*shape[:1], 1, 1)):
+            raise uncovered(node.name, type(node).__name__, f"expected one shape, got {shape} and {shapes[1]}")
         case _:
             return shape
+
+
+def _grown(node: ZeroPad | Resize, shape: Shape) -> Shape:
+    channels, height, width = shape
+    if isinstance(node, Resize):
+        return _bounded(node.name, "Resize", (channels, height * node.factors[0], width * node.factors[1]))
+    top, left, bottom, right = node.pads
+    return _bounded(node.name, "Pad", (channels, height + top + bottom, width + left + right))
 
 
 def _replaced(shape: Shape, channels: int) -> Shape:

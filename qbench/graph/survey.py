@@ -44,6 +44,7 @@ class Survey:
         types: of every tensor.
         batch: the batch that the file is fixed to, None where any will do.
         opsets: domain -> version.
+        origins: folded constant -> the file's constant that it is another form of.
     """
 
     nodes: tuple[NodeProto, ...]
@@ -51,6 +52,7 @@ class Survey:
     types: dict[str, TensorType]
     batch: int | None
     opsets: dict[str, int]
+    origins: dict[str, str]
 
 
 def survey(file: File, nodes: Sequence[NodeProto], *, shapes: Mapping[str, Shape]) -> Survey:
@@ -111,7 +113,16 @@ def _survey(
         for name, kind in first.types.items()
     }
     left = tuple(proto for proto in first.nodes if not all(name in same for name in proto.output if name))
-    return Survey(left, same, merged, batch, first.opsets)
+    return Survey(left, same, merged, batch, first.opsets, _origins(first.nodes, same))
+
+
+def _origins(nodes: Sequence[NodeProto], constants: Mapping[str, Array]) -> dict[str, str]:
+    """Return which constant of the file each is that was only turned, reshaped or made real."""
+    found: dict[str, str] = {}
+    for proto in nodes:
+        if proto.op_type in ("Transpose", "Identity", "Reshape", "DequantizeLinear") and proto.output[0] in constants:
+            found[proto.output[0]] = found.get(proto.input[0], proto.input[0])
+    return found
 
 
 def _equal(first: Array, second: Array | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,8 +20,8 @@ from qbench.graph.nodes import Floats
 from qbench.graph.tensor_type import DTYPE_NAMES
 
 MOVES = frozenset({
-    "Concat", "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Resize", "Slice", "Split", "Squeeze", "Transpose",
-    "Unsqueeze",
+    "Concat", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Split", "Squeeze",
+    "Transpose", "Unsqueeze",
 })  # fmt: skip
 """Operators that may run on codes, as they change no value."""
 
@@ -88,7 +88,7 @@ class Unquantizer:
     def keep_or_move(self, proto: NodeProto) -> None:
         """Let a node stand as it is, or, where it moves codes, move what they stand for."""
         if proto.op_type in MOVES and proto.domain in STANDARD and self._on_codes(proto):
-            self._moved(proto)
+            self.moved(proto, [self.real.get(name, name) for name in proto.input])
         else:
             self.keep(proto)
 
@@ -140,7 +140,7 @@ class Unquantizer:
     def weight(self, name: str, codes: Codes) -> str:
         """Add a float constant for codes and return its name."""
         self.weights[name] = codes
-        self.constants[name] = self._known[name] = codes.real()
+        self.add(name, codes.real())
         return name
 
     def emit(self, op: str, inputs: list[str], output: str, proto: NodeProto, **attributes: object) -> str:
@@ -182,11 +182,15 @@ class Unquantizer:
     def _on_codes(self, proto: NodeProto) -> bool:
         return any(name in self.real and name not in self._inputs for name in proto.input)
 
-    def _moved(self, proto: NodeProto) -> None:
-        """Let an operator that moves codes move what they stand for."""
+    def add(self, name: str, value: Array) -> None:
+        """Add a constant."""
+        self.constants[name] = self._known[name] = value
+
+    def moved(self, proto: NodeProto, inputs: Sequence[str]) -> None:
+        """Let an operator that moves codes move what they stand for, which is `inputs`."""
         changed = NodeProto()
         changed.CopyFrom(proto)
-        changed.input[:] = [self.real.get(name, name) for name in proto.input]
+        changed.input[:] = inputs
         for index, name in enumerate(proto.output):
             changed.output[index] = f"{name}:real"
             self.real[name] = f"{name}:real"
@@ -209,3 +213,13 @@ def _name(dtype: int) -> str:
 
 def _same(first: QParams, second: QParams) -> bool:
     return first.spec == second.spec and bool(first.scale == second.scale and first.zero_point == second.zero_point)
+
+
+def attributes_of(proto: NodeProto) -> dict[str, object]:
+    """Return a node's attributes by name."""
+    return {entry.name: helper.get_attribute_value(entry) for entry in proto.attribute}
+
+
+def integer_of(proto: NodeProto, name: str, default: int) -> int:
+    """Return an attribute of one whole number."""
+    return next((int(entry.i) for entry in proto.attribute if entry.name == name), default)

@@ -87,16 +87,17 @@ def layer_onnx_bytes(network: Network, layer_name: str) -> bytes:
     )
 
 
-def node_as_foreign(network: Network, node: Node) -> Foreign:
+def node_as_foreign(network: Network, node: Node, *, opset: int = OPSET) -> Foreign:
     """Return a typed node of a network as a Foreign, for another library to run."""
-    builder = Builder(node.name)
+    builder = Builder(node.name, opset=opset)
     _add(builder, node, None, network)
     inputs = tuple(dict.fromkeys(inputs_of(node)))
     content = builder.to_bytes(
         inputs={name: network.shapes[name] for name in inputs},
-        outputs={node.output: network.shapes[node.output]}, metadata={},
+        outputs={node.output: network.shapes[node.output]}, metadata={}, dtypes=network.dtypes,
+        unbatched=network.unbatched,
     )  # fmt: skip
-    return Foreign(node.name, (type(node).__name__,), inputs, (node.output,), content, OPSET)
+    return Foreign(node.name, (type(node).__name__,), inputs, (node.output,), content, opset)
 
 
 def as_onnx(layer: Layer, weights: Floats) -> Floats:

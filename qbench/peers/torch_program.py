@@ -61,7 +61,8 @@ def _step(
         case Activation():
             return node.output, lambda values: rounding(_clamped(values[node.input], node.clamp))
         case Flatten():
-            return node.output, lambda values: values[node.input].flatten(1)
+            # Rounded again, which changes nothing: torch finds an 8-bit product only right behind its quantize step.
+            return node.output, lambda values: rounding(values[node.input].flatten(1))
         case Pool():
             return node.output, lambda values: rounding(_pooled(node, values[node.input]))
         case _:

@@ -45,9 +45,11 @@ def mean_window(layer: Layer, tensor: Doubles) -> Doubles:
 
     Args:
         layer: a convolution or a linear layer.
-        tensor: mean of its input, (h, w, c); a linear layer flattens it channel slowest.
+        tensor: mean of its input, (h, w, c); a linear layer flattens it channel slowest, or takes its tokens' channels.
     """
     if not isinstance(layer, Conv):
+        if tensor.size != layer.weight.shape[1]:  # one product for each token
+            return tensor.reshape(-1, tensor.shape[-1]).mean(axis=0, keepdims=True)
         return tensor.transpose(2, 0, 1).reshape(1, -1) if tensor.ndim == 3 else tensor.reshape(1, -1)
     top, left, bottom, right = layer.pads
     padded = np.pad(tensor, ((top, bottom), (left, right), (0, 0)))

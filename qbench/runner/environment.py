@@ -14,7 +14,8 @@ import psutil
 
 from qbench.runner.affinity import allowed_cpus, distinct_cores
 
-LIBRARIES = ("numpy", "numba", "llvmlite", "onnx", "onnxruntime", "pandas", "scipy", "matplotlib")
+PEER_LIBRARIES = ("openvino", "ai-edge-litert", "torch")
+LIBRARIES = ("numpy", "numba", "llvmlite", "onnx", "onnxruntime", "pandas", "scipy", "matplotlib", *PEER_LIBRARIES)
 _CPU = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
 

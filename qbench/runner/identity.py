@@ -13,7 +13,7 @@ import qbench
 from qbench.core.trial import Trial
 from qbench.methods import METHODS
 from qbench.methods.correction import VERSION
-from qbench.runner.environment import fingerprint
+from qbench.runner.environment import PEER_LIBRARIES, fingerprint, versions
 from qbench.suite import Planned, Suite
 
 _ROOMS = ("core", "kernels", "graph", "engine", "methods", "metrics", "peers", "runner", "zoo")
@@ -49,6 +49,8 @@ def trial_hash(planned: Planned, suite: Suite, *, model_sha256: str, data_sha256
         "sources": sources_hash(),
         "libraries": {name: version(name) for name in ("numpy", "numba", "onnxruntime")},
     }
+    if trial.batch_sizes or trial.backend != "qbench":
+        facts["peers"] = {name: found for name, found in versions().items() if name in PEER_LIBRARIES}
     if trial.batch_sizes:
         facts["timing"] = [trial.batch_sizes, suite.timing.model_dump(mode="json"), suite.threads, quick, fingerprint()]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

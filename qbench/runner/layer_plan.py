@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qbench.core.spec import LayerSpec, parse_spec
 from qbench.core.tensor import QParams, QTensor
@@ -118,11 +120,19 @@ def _made_up(network: Network, specs: Mapping[str, LayerSpec], asked: Asked) -> 
     """Return parameters of every tensor that is quantized, from the ranges of two made-up images."""
     if all(spec.activations.is_float for spec in specs.values()):
         return {}
-    images = np.random.default_rng(asked.seed).standard_normal((_IMAGES, *network.input_shape), np.float32)
-    stats = calibrate(network, images, threads=1)
+    stats = calibrate(network, _made_up_inputs(network, seed=asked.seed), threads=1)
     default = method_spec(method(asked.method), parse_spec(asked.spec)).activations
     wanted = activation_specs(network, specs, stats, default=default)
     return {tensor: method(asked.method).activation_params(stats[tensor], spec) for tensor, spec in wanted.items()}
+
+
+def _made_up_inputs(network: Network, *, seed: int) -> npt.NDArray[Any]:
+    """Return two samples: normal numbers, or zeros and ones where the network wants whole numbers (words, say)."""
+    generator, shape = np.random.default_rng(seed), (_IMAGES, *network.input_shape)
+    kind = np.dtype(network.dtypes.get(network.input, "float32"))
+    if kind.kind == "f":
+        return generator.standard_normal(shape, np.float32).astype(kind)
+    return generator.integers(0, 2, shape).astype(kind)
 
 
 def _planned(

@@ -36,7 +36,7 @@ class BuiltModel:
         Raises:
             ModelError: what was built is not the known network, or cannot be kept.
         """
-        path = cache_folder() / "models" / f"{self.name}-{self.sha256[:12]}.onnx"
+        path = cache_folder() / "models" / self.sha256[:12] / f"{self.name}.onnx"
         if path.is_file() and file_sha256(path) == self.sha256:
             return path
         module, _, function = self.builder.partition(":")

@@ -6,7 +6,6 @@ octaves, each twice as fine and half as strong, with a few filled ellipses and b
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ def smooth_images(count: int, *, size: int, seed: int) -> Images:
 
 
 def load_smooth(*, folder: Path | None = None, size: int) -> Dataset:
-    """Return seeded images without labels, scaled as ImageNet is: 64 to evaluate on, 64 for calibration."""
+    """Return seeded images without labels, scaled as ImageNet's are."""
     if folder is not None:
         raise DataError(f"data 'smooth-{size}': it is made from a seed and takes no folder")
     images = smooth_images(EVALUATED + CALIBRATION, size=size, seed=7)
@@ -35,8 +34,14 @@ def load_smooth(*, folder: Path | None = None, size: int) -> Dataset:
     return Dataset(f"smooth-{size}", images[:EVALUATED], none, images[EVALUATED:], (), *SCALING)
 
 
-load_224 = partial(load_smooth, size=224)
-load_32 = partial(load_smooth, size=32)
+def load_224(*, folder: Path | None = None) -> Dataset:
+    """Return 64 seeded images of 224 x 224 without labels, and 64 for calibration."""
+    return load_smooth(folder=folder, size=224)
+
+
+def load_32(*, folder: Path | None = None) -> Dataset:
+    """Return 64 seeded images of 32 x 32 without labels, and 64 for calibration."""
+    return load_smooth(folder=folder, size=32)
 
 
 def _image(numbers: Numbers, size: int) -> Images:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from qbench.core.tensor import QTensor
@@ -32,8 +33,6 @@ def test_foreign_node_computes_what_its_model_says(images: int) -> None:
 
 
 def _inputs(node: Foreign) -> list[str]:
-    import onnx
-
     return [value.name for value in onnx.load_from_string(node.model).graph.input]
 
 
@@ -51,6 +50,18 @@ def test_arrays_that_do_not_fit_are_one_line() -> None:
         runner.run([np.zeros((1, 3, 8, 8), np.float64)])
     with pytest.raises(ModelError, match="expected 1 inputs, got 2"):
         runner.run([np.zeros((1, 4, 8, 8), np.float32)] * 2)
+
+
+def test_node_that_mixes_images_is_found_out() -> None:
+    node = foreign()
+    x = np.random.default_rng(0).normal(size=(3, 4, 8, 8)).astype(np.float32)
+    assert ForeignRunner(node).is_per_image([x])
+    total = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 17]> agraph (float[N, 4] x) => (float[N, 4] y)'
+        " { m = ReduceMean <axes = [0], keepdims = 1> (x) y = Sub(x, m) }"
+    )
+    mixing = Foreign("mix", ("ReduceMean", "Sub"), ("x",), ("y",), total.SerializeToString(), 17)
+    assert not ForeignRunner(mixing).is_per_image([x[:, :, 0, 0]])
 
 
 REFUSALS = {

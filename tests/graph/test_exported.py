@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qbench.graph import Attention, Foreign, LayerNorm, Unary, read_onnx, to_onnx_bytes
+from qbench.graph import Attention, Conv, Foreign, LayerNorm, Linear, Select, Unary, outsource, read_onnx, to_onnx_bytes
 from tests.graph.oracle import assert_close, feeds_of, outputs_of_file
 
 FOLDER = Path(__file__).parent / "exported"
@@ -17,6 +17,7 @@ FOREIGN: dict[str, set[str]] = {
     "bert": {"Add", "Gather", "Slice", "Unsqueeze", "Cast"},
     "inception": {"AveragePool", "Div", "Pad"},
     "odd": {"Greater", "InstanceNormalization", "PRelu", "Pad", "Sub", "Tile"},
+    "packed": {"Transpose"},
     "pyramid": {"DepthToSpace"},
     "unet_transposed": {"ConvTranspose"},
     "vit": {"Add", "Concat", "Expand", "Gather", "Transpose"},
@@ -71,15 +72,52 @@ def test_activations_are_recognized_however_they_are_spelled(network: str, funct
     assert {node.function for node in nodes if isinstance(node, Unary)} == functions
 
 
-@pytest.mark.parametrize("exporter", ["script", "dynamo"])
-@pytest.mark.parametrize(("network", "masked"), [("bert", True), ("vit", False)])
-def test_transformers_units_are_recognized(network: str, masked: bool, exporter: str) -> None:
+@pytest.mark.parametrize(
+    ("network", "exporter", "masked"),
+    [
+        ("bert", "script", True),
+        ("bert", "script13", True),
+        ("bert", "dynamo", True),
+        ("vit", "script", False),
+        ("vit", "dynamo", False),
+        ("vit", "dynamo23", False),
+    ],
+)
+def test_transformers_units_are_recognized(network: str, exporter: str, masked: bool) -> None:
     read = read_onnx(FOLDER / f"{network}_{exporter}.onnx")
     attentions = [node for node in read.nodes if isinstance(node, Attention)]
     assert [(node.heads, node.mask is not None) for node in attentions] == [(4, masked)] * 2
     assert all(node.scale == pytest.approx(0.5, rel=1e-6) for node in attentions)
     assert sum(isinstance(node, LayerNorm) for node in read.nodes) == 5
     assert len(read.layers) == 12 + 2 * (network == "vit")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nodes_without_steps_can_be_handed_to_another_library(name: str) -> None:
+    path = FOLDER / name
+    feeds = feeds_of(path)
+    network = read_onnx(path)
+    handed = outsource(network, keep=lambda node: isinstance(node, Conv | Linear))
+    assert {type(node) for node in handed.nodes} <= {Conv, Linear, Foreign}
+    assert [layer.name for layer in handed.layers] == [layer.name for layer in network.layers]
+    assert len(handed.nodes) <= len(network.nodes)
+    assert handed.shapes.keys() <= network.shapes.keys()
+    assert_close(outputs_of_file(to_onnx_bytes(handed), feeds), outputs_of_file(path, feeds))
+
+
+def test_nothing_changes_where_all_nodes_have_steps() -> None:
+    network = read_onnx(FOLDER / "mobilenet_v3_script.onnx")
+    assert outsource(network, keep=lambda node: True).nodes == network.nodes
+
+
+@pytest.mark.parametrize("exporter", ["script", "dynamo"])
+def test_attention_of_one_packed_product_is_recognized_behind_selected_channels(exporter: str) -> None:
+    network = read_onnx(FOLDER / f"packed_{exporter}.onnx")
+    (attention,) = (node for node in network.nodes if isinstance(node, Attention))
+    selects = {node.output: node for node in network.nodes if isinstance(node, Select)}
+    parts = [selects[name] for name in (attention.query, attention.key, attention.value)]
+    assert [(part.channels[0], len(part.channels)) for part in parts] == [(0, 16), (16, 16), (32, 16)]
+    assert {part.input for part in parts} == {"qkv"}
 
 
 def test_inputs_of_whole_numbers_and_free_length_are_told() -> None:

@@ -241,6 +241,29 @@ def test_neighbours_with_a_typed_node_on_a_way_between_them_stay_apart(sketch: S
     assert kinds(same(sketch.save())) == [Foreign, Conv, Foreign]
 
 
+def test_function_that_is_clamped_far_out_keeps_its_clamp(sketch: Sketch) -> None:
+    sketch.constant("low", np.float32(-100))
+    sketch.constant("high", np.float32(100))
+    sketch.node("Sigmoid", "x", "a")
+    sketch.node("Mul", "x a", "b")
+    sketch.node("Clip", "b low high", "y")
+    network = same(sketch.save())
+    assert kinds(network) == [Unary, Activation]
+
+
+def test_spelled_out_gelu_of_any_order_is_one_function(sketch: Sketch) -> None:
+    for name, value in (("root", 1.4142135), ("one", 1.0), ("half", 0.5)):
+        sketch.constant(name, np.float32(value))
+    sketch.node("Mul", "half x", "a")
+    sketch.node("Div", "x root", "b")
+    sketch.node("Erf", "b", "c")
+    sketch.node("Add", "one c", "d")
+    sketch.node("Mul", "d a", "y")
+    (node,) = same(sketch.save()).nodes
+    assert isinstance(node, Unary)
+    assert node.function == "gelu"
+
+
 def test_several_inputs_and_outputs_keep_their_names(sketch: Sketch) -> None:
     sketch.weights("w", 3, 3, 1, 1)
     sketch.node("Conv", "a w", "c")

@@ -62,6 +62,30 @@ def test_own_export_comes_back_with_equal_parameters(images: Reals, tmp_path: Pa
         assert_same_params(params[tensor], expected_params)
 
 
+@pytest.mark.parametrize(
+    "name", ["mobilenet_v3_script", "densenet_dynamo", "shufflenet_script", "vit_script", "unet_transposed_dynamo"]
+)
+def test_network_of_any_nodes_is_written_in_int8_and_comes_back(name: str, tmp_path: Path) -> None:
+    network = read_onnx(Path(__file__).parent / "exported" / f"{name}.onnx")
+    x = np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32)
+    weights, activations = all_params(network, x)
+    known = {tensor: params for tensor, params in activations.items() if tensor in network.shapes}
+    known |= {tensor: params for tensor, params in activations.items() if tensor.endswith(":pre_add")}
+    path = tmp_path / "int8.onnx"
+    path.write_bytes(qdq_onnx_bytes(network, weights, known))
+    (found,) = outputs_of_file(path, {"x": x})
+    (expected,) = outputs_of_file(to_onnx_bytes(network), {"x": x})
+    noise_db = 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum())
+    assert noise_db > 20
+    again, codes, params = read_quantized(path)
+    assert [type(node) for node in again.nodes] == [type(node) for node in network.nodes]
+    assert [layer.name for layer in again.layers] == list(codes) == list(weights)
+    for layer, tensor in codes.items():
+        assert_same_params(tensor.params, weights[layer])
+    for tensor_name in known.keys() - {network.output}:
+        assert_same_params(params[tensor_name], known[tensor_name])
+
+
 class Reader:
     def __init__(self, images: Reals) -> None:
         self._batches = iter([{"images": images[:32]}, {"images": images[32:]}])
@@ -267,6 +291,32 @@ def test_codes_clipped_to_fewer_bits_have_fewer_bits(sketch: Sketch) -> None:
     sketch.node("Conv", "xr w", "y", "conv")
     _, _, activations = read_quantized(sketch.save())
     assert activations["x"].spec.format == Uniform(4, signed=True, symmetric=False)
+
+
+def test_codes_are_padded_with_a_code(sketch: Sketch) -> None:
+    x = scales(sketch, "x", 0.25, np.uint8(4))
+    sketch.node("QuantizeLinear", f"x {x}", "xq")
+    sketch.constant("pads", np.asarray([0, 0, 1, 0, 0, 0, 0, 1]))
+    sketch.constant("code", np.uint8(4))
+    sketch.node("Pad", "xq pads code", "xp")
+    sketch.node("DequantizeLinear", f"xp {x}", "xr")
+    sketch.weights("w", 4, 3, 2, 2)
+    sketch.node("Conv", "xr w", "y", "conv")
+    network, _, _ = read_quantized(sketch.save())
+    (conv,) = network.nodes
+    assert isinstance(conv, Conv)
+    assert conv.pads == (1, 0, 0, 1)
+
+
+def test_mean_without_parameters_of_its_own_has_those_of_what_it_is_flattened_to(sketch: Sketch) -> None:
+    x, y = scales(sketch, "x", 0.03, np.uint8(120)), scales(sketch, "y", 0.01, np.uint8(128))
+    sketch.node("QuantizeLinear", f"x {x}", "xq")
+    sketch.node("DequantizeLinear", f"xq {x}", "xr")
+    sketch.node("ReduceMean", "xr", "m", axes=[2, 3], keepdims=0)
+    sketch.node("QuantizeLinear", f"m {y}", "mq")
+    sketch.node("DequantizeLinear", f"mq {y}", "y")
+    network, _, activations = read(sketch.save())
+    assert set(network.shapes) == activations.keys()
 
 
 def test_input_of_codes_becomes_a_float_input_with_parameters(sketch: Sketch) -> None:

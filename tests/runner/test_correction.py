@@ -57,6 +57,11 @@ def test_a_flattened_input_is_channel_slowest() -> None:
     np.testing.assert_array_equal(mean_window(layer, np.arange(8.0).reshape(2, 2, 2)), [[0, 2, 4, 6, 1, 3, 5, 7]])
 
 
+def test_a_layer_of_tokens_sees_their_mean() -> None:
+    layer = Linear("l", "x", "l", numbers(2, 4), numbers(2))
+    np.testing.assert_array_equal(mean_window(layer, np.arange(12.0).reshape(1, 3, 4)), [[4, 5, 6, 7]])
+
+
 def test_a_bias_correction_puts_the_mean_of_each_channel_back(bench: Workbench) -> None:
     trial = Trial("s", "m", "d", "first", "w2c-a32", "mse", calibration=16, correction="bias")
     made = quantize_trial(trial, bench, Phases(Clock()))

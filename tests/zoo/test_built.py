@@ -31,7 +31,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuiltModel:
 
 def test_it_is_made_once_and_kept_under_its_hash(model: BuiltModel, tmp_path: Path) -> None:
     first = model.path
-    assert model.path == first == tmp_path / "models" / f"made-{model.sha256[:12]}.onnx"
+    assert model.path == first == tmp_path / "models" / model.sha256[:12] / "made.onnx"
     assert first.read_bytes() == b"a network"
     assert len(MADE) == 1
 

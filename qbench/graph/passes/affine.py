@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,26 +11,29 @@ from qbench.graph.draft import Affine, Draft, reads, uncovered, uses
 from qbench.graph.nodes import ChannelAffine, Conv, Layer, Linear, Shape
 
 
-def fold_affine(nodes: Sequence[Draft], *, outputs: Sequence[str], shapes: Mapping[str, Shape]) -> tuple[Draft, ...]:
+def fold_affine(
+    nodes: Sequence[Draft], *, outputs: Sequence[str], shapes: Mapping[str, Shape], fixed: Collection[str] = ()
+) -> tuple[Draft, ...]:
     """Return the nodes with every Affine folded into a layer before or after it, or made a node of its own.
 
     Args:
         nodes: in topological order.
         outputs: the network's output tensors.
         shapes: of all tensors, without the batch.
+        fixed: weights (`source` of their layers) whose numbers must stay: those of layers that are quantized already.
     """
-    nodes = _backward(nodes, outputs)
-    nodes = _forward(nodes, outputs, shapes)
+    nodes = _backward(nodes, outputs, fixed)
+    nodes = _forward(nodes, outputs, shapes, fixed)
     return tuple(_alone(node, shapes[node.input]) if isinstance(node, Affine) else node for node in nodes)
 
 
-def _backward(nodes: Sequence[Draft], outputs: Sequence[str]) -> tuple[Draft, ...]:
+def _backward(nodes: Sequence[Draft], outputs: Sequence[str], fixed: Collection[str]) -> tuple[Draft, ...]:
     """Fold each Affine into the layer, or the Affine, that only it reads."""
     count = uses(nodes, outputs)
     kept: dict[str, Draft] = {}  # by the tensor that each writes
     for node in nodes:
         before = kept.get(node.input) if isinstance(node, Affine) and count[node.input] == 1 else None
-        if isinstance(node, Affine) and isinstance(before, Conv | Linear) and _is_channel(node, before):
+        if isinstance(node, Affine) and isinstance(before, Conv | Linear) and _is_channel(node, before, fixed):
             del kept[node.input]
             kept[node.output] = _scaled(before, node)
         elif isinstance(node, Affine) and isinstance(before, Affine) and _same_axis(before, node):
@@ -41,8 +44,10 @@ def _backward(nodes: Sequence[Draft], outputs: Sequence[str]) -> tuple[Draft, ..
     return tuple(kept.values())
 
 
-def _is_channel(affine: Affine, layer: Layer) -> bool:
-    """Whether an Affine has one number for each channel that a layer writes (a Linear's last axis)."""
+def _is_channel(affine: Affine, layer: Layer, fixed: Collection[str]) -> bool:
+    """Whether an Affine has one number for each channel that a layer writes, and may change the layer's weights."""
+    if layer.source in fixed and not np.all(affine.scale == 1):
+        return False
     if affine.axis is None:
         return True
     return affine.scale.size == len(layer.weight) and (affine.axis == 0 or isinstance(layer, Linear))
@@ -61,7 +66,9 @@ def _chained(first: Affine, second: Affine) -> Affine:
             first.raw, protos=(*first.raw.protos, *raw.protos), outputs=(second.output,),
             inputs=first.raw.inputs, reads=first.raw.reads,
         )  # fmt: skip
-    return replace(first, output=second.output, scale=scale, offset=offset, axis=axis, raw=raw)
+    return replace(
+        first, name=second.name or first.name, output=second.output, scale=scale, offset=offset, axis=axis, raw=raw
+    )
 
 
 def _scaled(layer: Layer, affine: Affine) -> Layer:
@@ -69,14 +76,16 @@ def _scaled(layer: Layer, affine: Affine) -> Layer:
     bias = (layer.bias * affine.scale + affine.offset).astype(np.float32)
     if np.all(affine.scale == 1):
         _check_finite(affine, layer, bias)
-        return replace(layer, bias=bias, output=affine.output)
+        return replace(layer, name=layer.name or affine.name, bias=bias, output=affine.output)
     column = affine.scale.reshape(-1, *([1] * (layer.weight.ndim - 1)))
     weight = (layer.weight * column).astype(np.float32)
     _check_finite(affine, layer, weight, bias)
     return replace(layer, weight=weight, bias=bias, output=affine.output, source="")
 
 
-def _forward(nodes: Sequence[Draft], outputs: Sequence[str], shapes: Mapping[str, Shape]) -> tuple[Draft, ...]:
+def _forward(
+    nodes: Sequence[Draft], outputs: Sequence[str], shapes: Mapping[str, Shape], fixed: Collection[str]
+) -> tuple[Draft, ...]:
     """Fold each Affine into the layers after it, where they alone read it and no padding is in the way."""
     readers: dict[str, list[Draft]] = {}
     for node in nodes:
@@ -87,7 +96,7 @@ def _forward(nodes: Sequence[Draft], outputs: Sequence[str], shapes: Mapping[str
         for node in nodes
         if isinstance(node, Affine)
         and node.output not in outputs
-        and all(_takes(reader, node, shapes[node.input]) for reader in readers.get(node.output, ()))
+        and all(_takes(reader, node, shapes[node.input], fixed) for reader in readers.get(node.output, ()))
     }
     kept: list[Draft] = []
     for node in nodes:
@@ -98,7 +107,9 @@ def _forward(nodes: Sequence[Draft], outputs: Sequence[str], shapes: Mapping[str
     return tuple(kept)
 
 
-def _takes(reader: Draft, affine: Affine, shape: Shape) -> bool:
+def _takes(reader: Draft, affine: Affine, shape: Shape, fixed: Collection[str]) -> bool:
+    if isinstance(reader, Conv | Linear) and reader.source in fixed:
+        return False
     if isinstance(reader, Conv):
         unpadded = not any(reader.pads) or not affine.offset.any()
         return unpadded and len(shape) == 3 and affine.axis in (0, None) and reader.residual is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -13,6 +15,7 @@ from qbench.graph.passes.rewire import rewire
 
 _WORDS: dict[type[Node], str] = {Activation: "clamp", ChannelAffine: "affine", Flatten: "flatten"}
 _OPERATOR = re.compile(r"^(?P<op>[A-Z][A-Za-z]*)(_\d+)?$")
+_NUMBERED = re.compile(r"^node_\w+$")  # PyTorch's newer exporter: node_MatMul_7, node_mean
 N = TypeVar("N", bound=Node)
 
 
@@ -24,10 +27,10 @@ def scope_of(node_name: str, weight_name: str) -> str:
         weight_name: the name of its weight, "" without one; `parent.child.weight` tells too.
     """
     if "/" not in node_name:
-        weight = weight_name.removesuffix(".weight")
-        if weight != weight_name:
-            return weight
-        return "" if _OPERATOR.match(node_name) else node_name
+        for suffix in (".weight", ".bias"):
+            if weight_name.endswith(suffix):
+                return weight_name.removesuffix(suffix)
+        return "" if _OPERATOR.match(node_name) or _NUMBERED.match(node_name) else node_name
     parts = [part for part in node_name.split("/") if part]
     if parts and _OPERATOR.match(parts[-1]):
         parts.pop()
@@ -61,11 +64,19 @@ def _wanted(node: Node) -> str:
     return f"{node.name}.{word}"
 
 
-def _without_zero(name: str, names: Sequence[str]) -> str:
-    """Return the name without a last `.0` where nothing else lives in that module: a layer alone in its Sequential."""
-    parent = name.removesuffix(".0")
-    alone = all(other == name or not f"{other}.".startswith(f"{parent}.") for other in names)
-    return parent if parent != name and alone else name
+def _without_zeros(names: Sequence[str]) -> list[str]:
+    """Return names without a last `.0` where nothing else lives in that module: a layer alone in its Sequential."""
+    count, ordered = Counter(names), sorted(names)
+
+    def inside(module: str) -> int:
+        """Return how many names are in a module, or are its own: a slash follows a dot in the order of letters."""
+        return bisect_left(ordered, f"{module}/") - bisect_left(ordered, f"{module}.") + count[module]
+
+    parents = [name.removesuffix(".0") for name in names]
+    return [
+        parent if parent != name and inside(parent) == count[name] else name
+        for name, parent in zip(names, parents, strict=True)
+    ]
 
 
 def name_nodes(nodes: Sequence[Node], *, ends: Mapping[str, str]) -> tuple[Node, ...]:
@@ -75,13 +86,13 @@ def name_nodes(nodes: Sequence[Node], *, ends: Mapping[str, str]) -> tuple[Node,
         nodes: in topological order, with their scopes (`scope_of`) as names.
         ends: the network's input and output tensors, and the names that they shall have.
     """
-    wanted = [_wanted(node) for node in nodes]
-    wanted = [_without_zero(name, wanted) for name in wanted]
+    wanted = _without_zeros([_wanted(node) for node in nodes])
     taken: set[str] = set()
+    numbers: dict[str, Iterator[str]] = {}
     tensors = dict(ends)
     named: list[Node] = []
     for node, name in zip(nodes, wanted, strict=True):
-        unique = next(name_n for name_n in _numbered(name) if name_n not in taken)
+        unique = next(one for one in numbers.setdefault(name, _numbered(name)) if one not in taken)
         taken.add(unique)
         named.append(_renamed(node, unique))
         for index, tensor in enumerate(outputs_of(node)):

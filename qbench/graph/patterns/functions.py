@@ -25,7 +25,8 @@ CANDIDATES: tuple[tuple[str, tuple[float, ...]], ...] = (
 
 @cache
 def _grid() -> Reals:
-    return np.linspace(-9.0, 9.0, 721)
+    far = np.asarray([12.0, 20.0, 50.0, 100.0, 1e3, 1e4])  # where a clamp of the region would show
+    return np.concatenate([-far[::-1], np.linspace(-9.0, 9.0, 721), far])
 
 
 @cache
@@ -44,7 +45,7 @@ def fuse_functions(web: Web) -> None:
             continue
         made, region = found
         gone.update(id(node) for node in region)
-        web.put({id(end): made}, region)
+        web.put(made, region)
 
 
 def _is_elementwise(node: Draft | None) -> bool:
@@ -68,7 +69,8 @@ def _region(web: Web, end: Draft) -> tuple[Unary, list[Draft]] | None:
         if not open_tensors:
             return None
         tensor = max(open_tensors, key=lambda name: web.place[name])
-        writer = web.nodes[web.place[tensor]]
+        writer = web.writer(tensor)
+        assert writer is not None, "an open tensor has a writer"
         region.append(writer)
         frontier = (frontier - {tensor}) | set(reads(writer))
         if len(frontier) == 1:

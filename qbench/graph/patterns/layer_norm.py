@@ -18,11 +18,10 @@ def fuse_layer_norms(web: Web) -> None:
         if isinstance(node, Raw) and _over_last_axis(web, node):
             found = _norm(web, node)
             if found is not None:
-                made, end, region = found
-                web.put({id(end): made}, region)
+                web.put(*found)
 
 
-def _norm(web: Web, mean: Raw) -> tuple[LayerNorm, Draft, list[Draft]] | None:
+def _norm(web: Web, mean: Raw) -> tuple[LayerNorm, list[Draft]] | None:
     source = mean.reads[0]
     centred = [n for n in web.readers(mean.output) if operator(n) == "Sub" and reads(n) == (source, mean.output)]
     if not centred:
@@ -52,7 +51,7 @@ def _norm(web: Web, mean: Raw) -> tuple[LayerNorm, Draft, list[Draft]] | None:
         return None
     gamma, beta = (np.ascontiguousarray(np.broadcast_to(v, shape[-1:]), np.float32) for v in (scale, offset))
     made = LayerNorm(mean.name, source, end.output, gamma, beta, float(spread.offset[0]))
-    return made, end, region
+    return made, region
 
 
 def _is_square(node: Draft, differences: set[str]) -> bool:
@@ -84,7 +83,7 @@ def _affine(web: Web, unit: Draft, region: list[Draft]) -> tuple[Reals, Reals, D
     while True:
         after = web.only_reader(end.output)
         rank = len(web.shape(end.output))
-        if not isinstance(after, Affine) or after.axis not in (rank - 1, None) or (scale.size > 1 and offset.size > 1):
+        if not isinstance(after, Affine) or after.axis not in (rank - 1, None):
             return scale, offset, end
         scale, offset = scale * after.scale, offset * after.scale + after.offset
         region.append(after)

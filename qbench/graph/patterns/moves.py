@@ -29,7 +29,7 @@ def fuse_moves(web: Web) -> None:
             if found is not None:
                 made, chain = found
                 gone.update(id(node) for node in chain)
-                web.put({id(chain[-1]): made}, chain)
+                web.put(made, chain)
 
 
 def _chain(web: Web, start: Raw) -> tuple[Draft, list[Raw]] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from qbench.graph.draft import Affine, Draft, Raw, reads, writes
 from qbench.graph.node_reader import NodeReader
@@ -21,10 +21,19 @@ class Web:
     """
 
     def __init__(self, nodes: Sequence[Draft], *, outputs: Sequence[str], found: Survey, opset: int) -> None:
-        self.nodes: list[Draft] = list(nodes)
+        self._slots: list[Draft | None] = []
+        self.place: dict[str, int] = {}
+        self._readers: dict[str, list[Draft]] = {}
         self.outputs, self.types = frozenset(outputs), found.types
         self._constants, self._opset = found.constants, opset
-        self._index()
+        for slot, node in enumerate(nodes):
+            self._slots.append(None)
+            self._enter(node, slot)
+
+    @property
+    def nodes(self) -> list[Draft]:
+        """The drafts as they are by now, in topological order."""
+        return [node for node in self._slots if node is not None]
 
     def reader(self, node: Raw) -> NodeReader:
         """Return a reader of a Raw of one node."""
@@ -35,16 +44,9 @@ class Web:
         kind = self.types.get(tensor)
         return kind.shape if kind is not None and kind.has_batch else ()
 
-    def _index(self) -> None:
-        self.place = {tensor: i for i, node in enumerate(self.nodes) for tensor in writes(node)}
-        self._readers: dict[str, list[Draft]] = {}
-        for node in self.nodes:
-            for tensor in reads(node):
-                self._readers.setdefault(tensor, []).append(node)
-
     def writer(self, tensor: str) -> Draft | None:
         """Return the node that writes a tensor, None for the network's inputs."""
-        return self.nodes[self.place[tensor]] if tensor in self.place else None
+        return self._slots[self.place[tensor]] if tensor in self.place else None
 
     def readers(self, tensor: str) -> list[Draft]:
         """Return the nodes that read a tensor, twice where one reads it twice."""
@@ -60,11 +62,27 @@ class Web:
         found = self.readers(tensor)
         return found[0] if len(found) == 1 and tensor not in self.outputs else None
 
-    def put(self, made: Mapping[int, Draft], gone: Iterable[Draft]) -> None:
-        """Put nodes in the places of their last ones (`made`: id -> node) and take others out."""
-        away = {id(node) for node in gone}
-        self.nodes = [made.get(id(node), node) for node in self.nodes if id(node) not in away or id(node) in made]
-        self._index()
+    def put(self, made: Draft | Sequence[Draft], region: Sequence[Draft]) -> None:
+        """Put one node, or several, in the place of a region; the last one writes what the region's last node wrote."""
+        last = made if isinstance(made, Draft) else made[-1]
+        others = [] if isinstance(made, Draft) else made[:-1]
+        members = list({id(node): node for node in region}.values())
+        slots = [self.place[node.output] for node in members]
+        for node, slot in zip(members, slots, strict=True):
+            self._slots[slot] = None
+            for tensor in writes(node):
+                del self.place[tensor]
+            for tensor in reads(node):
+                self._readers[tensor] = [reader for reader in self._readers[tensor] if reader is not node]
+        for node, slot in zip(others, sorted(slots), strict=False):
+            self._enter(node, slot)
+        self._enter(last, max(slots))
+
+    def _enter(self, node: Draft, slot: int) -> None:
+        self._slots[slot] = node
+        self.place.update(dict.fromkeys(writes(node), slot))
+        for tensor in reads(node):
+            self._readers.setdefault(tensor, []).append(node)
 
 
 def operator(node: Draft | None) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.reference import Window, conv_s32, finish, scaled, windows
+from qbench.kernels.conv.reference import Window, windows
 from qbench.kernels.cuda.choice import Choice
+from qbench.kernels.cuda.law import epilogue
 from qbench.kernels.cuda.machine import Machine
 from qbench.kernels.cuda.operands import CODE_BITS, Params
 from qbench.kernels.cuda.operation import DeviceProduct, Task
@@ -110,23 +111,22 @@ def _expected(product: str, words: str, shape: Shape, lhs: Any, rhs: Any, pad: i
     depth, flat = windows(codes, shape.window, border), rhs.reshape(len(rhs), -1).astype(exact)
     if product == "f16_s4":
         return _expected_float(depth, flat, params)
-    if params.group_size:
-        t = np.zeros((), np.float32)
-        for group, start in enumerate(range(0, flat.shape[1], params.group_size)):
-            part = slice(start, start + params.group_size)
-            acc = (depth[..., part] @ flat[:, part].T).astype(np.int32)
-            t = t + scaled(acc, params.correction[group], params.scale[group])
-    else:
-        acc = conv_s32(codes, rhs, shape.window, pad_code=border)
-        if kind == "s32":
-            return acc + params.correction
-        t = scaled(acc, params.correction, params.scale)
+    size = params.group_size or flat.shape[1]
+    corrections, scales = np.atleast_2d(params.correction), np.atleast_2d(params.scale)
+    accs = []
+    for group, start in enumerate(range(0, flat.shape[1], size)):
+        part = slice(start, start + size)
+        acc = (depth[..., part] @ flat[:, part].T).astype(np.int32) + corrections[group]
+        accs.append((acc.astype(np.int32), scales[group]))
+    if kind == "s32":
+        return accs[0][0]
     sums = None
     if params.shift is not None:
         sums = ((depth.sum(axis=-1) + params.sum_correction).astype(np.int32), params.shift)
     rounding = "none" if kind == "f32" else "floor" if "floor" in words else "nearest"
     residual = (extra, params.residual_scale) if "residual" in words else None
-    return finish(t, params.offset, sums=sums, residual=residual, low=params.low, high=params.high, rounding=rounding)
+    limits = {"low": params.low, "high": params.high}
+    return epilogue(accs, params.offset, sums=sums, residual=residual, rounding=rounding, **limits)
 
 
 def _expected_float(depth: Any, flat: Any, params: Params) -> Any:

@@ -209,8 +209,9 @@ class Hopper(Tiles):
 
 @dataclass(frozen=True, slots=True)
 class Skinny:
-    """Few lhs rows: weights stream to registers in the order of lanes; a block has `warps` warps."""
+    """Few lhs rows, 8 or 16 (`tall`) at a time: weights stream to registers in the order of lanes."""
 
+    tall: int = 8
     warps: int = 8
 
     @property
@@ -221,7 +222,7 @@ class Skinny:
     @property
     def tile(self) -> tuple[int, int]:
         """Rows and columns of a block's tile."""
-        return skinny.ROWS, skinny.COLUMNS
+        return self.tall, skinny.COLUMNS
 
     def reason_against(self, job: Job, capability: int) -> str | None:
         """Return why this cannot compute `job`, or None."""
@@ -258,7 +259,9 @@ class Skinny:
         from qbench.kernels.cuda.skinny_kernel import skinny_kernel
 
         slots = depth_bytes // self.stage_bytes(job) if job.group_size else self.warps
-        return skinny_kernel(job.product, job.words, group_size=job.group_size, warps=self.warps, slots=slots)
+        return skinny_kernel(
+            job.product, job.words, group_size=job.group_size, tall=self.tall, warps=self.warps, slots=slots
+        )
 
 
 def _cut_groups(job: Job) -> str | None:

@@ -18,6 +18,8 @@ FEW_ROWS = 16
 
 _TILES = (
     # warps down, across; rows of 16, columns of 8 a warp; bytes of depth a stage, stages
+    TileShape(2, 4, 4, 8, 64, 4),
+    TileShape(4, 2, 4, 8, 64, 4),
     TileShape(2, 2, 4, 8, 64, 4),
     TileShape(2, 2, 4, 8, 128, 3),
     TileShape(2, 2, 4, 4, 64, 4),
@@ -72,15 +74,16 @@ def _all(job: Job) -> list[Choice]:
         if shape.depth_bytes >= least and (not job.group_size or shape.accumulators <= _GROUPED_CELLS)
     ]
     found += [Hopper(shape) for shape in _HOPPER]
-    return [*found, Skinny()] if job.geometry.rows <= FEW_ROWS else found
+    few = (Skinny(8), Skinny(16)) if job.geometry.rows > 8 else (Skinny(8),)
+    return [*found, *few] if job.geometry.rows <= FEW_ROWS else found
 
 
 def _cost(choice: Choice, rows: int, columns: int, multiprocessors: int) -> float:
     """Return relative seconds: waves of blocks, each a tile's work at the rate that its variant reaches."""
     tile_rows, tile_columns = choice.tile
     blocks = ceil(rows / tile_rows) * ceil(columns / tile_columns)
-    if choice.variant == "cuda_skinny":
-        return 0.0
+    if choice.variant == "cuda_skinny":  # before all tiles; weights that are read once before those read twice
+        return float(blocks) / columns
     edge = (tile_rows * tile_columns) / (tile_rows + tile_columns)  # products a byte that is copied
     rate = _RATES[choice.variant] * edge / (edge + 24.0)
     return ceil(blocks / multiprocessors) * tile_rows * tile_columns / rate

@@ -1,7 +1,7 @@
 """The vocabulary of kernels as LLVM IR and inline PTX; `simulate.Simulate` has the same words in Python.
 
 Whole numbers are 32 bits wide. Memory is addressed in elements (`load`), or in bytes (`*_words`); shared memory by its
-32-bit address. Products and sums of floats are `mul.rn` and `add.rn`, which ptxas never fuses.
+32-bit address. Floats are fused where `fma` says so and nowhere else: `mul.rn` and `add.rn` are never fused by ptxas.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Emit:
         return ir.Constant(I32, value) if isinstance(value, int) else value
 
     def binary(self, name: str, a: Any, b: Any) -> Value:
-        """Emit `add sub mul and or xor shl shr ushr` of two numbers."""
-        words = {"and": "and_", "or": "or_", "shr": "ashr", "ushr": "lshr"}
+        """Emit `add sub mul and or xor shl shr ushr div mod` of two numbers, the last two of numbers >= 0."""
+        words = {"and": "and_", "or": "or_", "shr": "ashr", "ushr": "lshr", "div": "udiv", "mod": "urem"}
         return getattr(self.b, words.get(name, name))(self._number(a), self._number(b))
 
     def minimum(self, a: Any, b: Any) -> Value:
@@ -85,6 +85,10 @@ class Emit:
         """Emit `add mul min max`, rounded once."""
         suffix = ".rn.f32" if name in ("add", "mul") else ".f32"
         return self.asm(F32, f"{name}{suffix} $0, $1, $2;", "=f,f,f", a, b)
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """Emit a * b + c, rounded once."""
+        return self.asm(F32, "fma.rn.f32 $0, $1, $2, $3;", "=f,f,f,f", a, b, c)
 
     def round_whole(self, a: Value, *, floor: bool) -> Value:
         """Emit rounding to a whole number: half to even, or down."""

@@ -1,4 +1,4 @@
-"""Building blocks from accumulators to memory: the same operations, in the same order, as `qbench.kernels.tiles.tile`.
+"""Building blocks from accumulators to memory: the operations of `law`, in its order.
 
 A warp lays its accumulators down in a patch of shared memory, row by row, and takes them up again four columns at a
 time, so that stores to memory are whole words in a row.
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from qbench.kernels.cuda.block import block
-from qbench.kernels.cuda.multiply import scaled
 from qbench.kernels.cuda.products import Product
 
 
@@ -86,13 +85,11 @@ def _finish(ops: Any, words: list[Any], rest: tuple[Any, ...], product: Product,
     extra = _residual(ops, residual, residual_row, column, epilogue)
     results = []
     for i, (word, c) in enumerate(zip(words, columns, strict=True)):
-        t = _scaled(ops, product, epilogue, word, (correction, scale, c, row_sum))
+        t = _scaled(ops, product, epilogue, word, (correction, scale, offset, c, row_sum))
         if epilogue.sums:
-            total = ops.to_float(row_sum)
-            t = ops.float_binary("add", t, ops.float_binary("mul", total, ops.load(shift, c, "f32")))
+            t = ops.fma(ops.to_float(row_sum), ops.load(shift, c, "f32"), t)
         if epilogue.residual:
-            t = ops.float_binary("add", t, ops.float_binary("mul", extra[i], residual_scale))
-        t = ops.float_binary("add", t, ops.load(offset, c, "f32"))
+            t = ops.fma(extra[i], residual_scale, t)
         if epilogue.kind == "u8":
             t = ops.round_whole(t, floor=epilogue.floor)
         results.append(ops.float_binary("min", ops.float_binary("max", t, low), high))
@@ -119,15 +116,16 @@ def _corrected(ops: Any, product: Product, acc: Any, correction: Any, row_sum: A
     return ops.binary("add", acc, correction)
 
 
-def _scaled(ops: Any, product: Product, epilogue: Epilogue, word: Any, params: tuple[Any, Any, Any, Any]) -> Any:
-    correction, scale, column, row_sum = params
+def _scaled(ops: Any, product: Product, epilogue: Epilogue, word: Any, params: tuple[Any, Any, Any, Any, Any]) -> Any:
+    """Return fma(float32(acc + correction), scale, offset); grouped totals hold that already."""
+    correction, scale, offset, column, row_sum = params
     if epilogue.grouped:
         return ops.as_float(word)
-    factor = ops.load(scale, column, "f32")
+    factor, start = ops.load(scale, column, "f32"), ops.load(offset, column, "f32")
     if product.is_float:
-        return scaled(ops, product, ops.as_float(word), None, factor)
+        return ops.fma(ops.as_float(word), factor, start)
     whole = _corrected(ops, product, word, ops.load(correction, column, "i32"), row_sum)
-    return ops.float_binary("mul", ops.to_float(whole), factor)
+    return ops.fma(ops.to_float(whole), factor, start)
 
 
 def _residual(ops: Any, residual: Any, row: Any, column: Any, epilogue: Epilogue) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from qbench.kernels.cuda.block import block
 from qbench.kernels.cuda.dialect import cuda, types
 from qbench.kernels.cuda.machine import Kernel
+from qbench.kernels.cuda.shared import div, mod
 
 THREADS = 128
 _BYTES, _INTS, _FLOATS = (types.CPointer(kind) for kind in (types.uint8, types.int32, types.float32))
@@ -105,8 +106,8 @@ def quantize_kernel(*, floor: bool) -> Kernel:
         pixel = cuda.blockIdx.x * THREADS + cuda.threadIdx.x
         if pixel < pixels:
             area = height * width
-            image, place = pixel // area, pixel % area
-            to = (image * plane_pitch + place // width * pitch + place % width + corner) * words
+            image, place = div(pixel, area), mod(pixel, area)
+            to = (image * plane_pitch + div(place, width) * pitch + mod(place, width) + corner) * words
             for c in range(channels):
                 out[to + c] = code(x[(image * channels + c) * area + place], scale, offset, 0.0, high)
 
@@ -122,7 +123,7 @@ def pack_kernel(*, ternary: bool) -> Kernel:
         count, channels, words, pitch = sizes
         index = cuda.blockIdx.x * THREADS + cuda.threadIdx.x
         if index < count:
-            pixel, first = index // words, index % words * 32
+            pixel, first = div(index, words), mod(index, words) * 32
             one, two = 0, 0
             for i in range(min(32, channels - first)):
                 value = byte_at(codes, pixel * pitch + first + i)
@@ -150,7 +151,7 @@ def add_kernel(*, floor: bool) -> Kernel:
         scale_a, scale_b, offset, low, high = numbers
         index = cuda.blockIdx.x * THREADS + cuda.threadIdx.x
         if index < count:
-            pixel, c = index // channels, index % channels
+            pixel, c = div(index, channels), mod(index, channels)
             left, right = byte_at(a, tables[0][pixel] + c), byte_at(b, tables[1][pixel] + c)
             out[tables[2][pixel] + c] = code(left, right, scale_a, scale_b, offset, low, high)
 
@@ -166,7 +167,7 @@ def table_kernel() -> Kernel:
         count, channels = sizes
         index = cuda.blockIdx.x * THREADS + cuda.threadIdx.x
         if index < count:
-            pixel, c = index // channels, index % channels
+            pixel, c = div(index, channels), mod(index, channels)
             out[tables[1][pixel] + c] = byte_at(table, byte_at(a, tables[0][pixel] + c))
 
     signature = types.void(_BYTES, _BYTES, _BYTES, types.UniTuple(_INTS, 2), _ints(2))
@@ -183,7 +184,7 @@ def average_kernel(*, floor: bool) -> Kernel:
         scale, offset, high = numbers
         index = cuda.blockIdx.x * THREADS + cuda.threadIdx.x
         if index < images * channels:
-            image, c = index // channels, index % channels
+            image, c = div(index, channels), mod(index, channels)
             total = 0
             for y in range(height):
                 for x in range(width):
@@ -204,9 +205,10 @@ def max_pool_kernel(*, floor: bool) -> Kernel:
         scale, offset, low, high = numbers
         index = cuda.blockIdx.x * THREADS + cuda.threadIdx.x
         if index < count:
-            pixel, c = index // channels, index % channels
-            image, place = pixel // (out_height * out_width), pixel % (out_height * out_width)
-            top, left = place // out_width * step_y - pad_y, place % out_width * step_x - pad_x
+            pixel, c = div(index, channels), mod(index, channels)
+            area = out_height * out_width
+            image, place = div(pixel, area), mod(pixel, area)
+            top, left = div(place, out_width) * step_y - pad_y, mod(place, out_width) * step_x - pad_x
             best = 0
             for y in range(max(top, 0), min(top + kernel_y, height)):
                 for x in range(max(left, 0), min(left + kernel_x, width)):

@@ -139,12 +139,25 @@ def add_group(product: Product, shape: TileShape) -> Any:
     return block(add_group_macro, "f32", shape.accumulators)
 
 
-def scaled(ops: Any, product: Product, acc: Any, correction: Any, scale: Any) -> Any:
-    """Return float32(acc + correction) * scale, each operation rounded once; float sums have no correction."""
+def start_at(shape: TileShape) -> Any:
+    """Return the block (offset, the lane's first column) -> totals that begin at each column's offset."""
+
+    def start_at_macro(ops: Any, offset: Any, column: Any) -> list[Any]:
+        sides = [
+            [ops.load(offset, ops.binary("add", column, 8 * j + side), "f32") for side in range(2)]
+            for j in range(shape.nj)
+        ]
+        return [sides[j][cell % 2] for _ in range(shape.mi) for j in range(shape.nj) for cell in range(4)]
+
+    return block(start_at_macro, "f32", shape.accumulators)
+
+
+def as_sum(ops: Any, product: Product, acc: Any, correction: Any) -> Any:
+    """Return float32(acc + correction), what a scale multiplies; float sums have no correction."""
     if product.is_float:
-        return ops.float_binary("mul", acc, scale)
+        return acc
     whole = ops.binary("shr", acc, ops.constant(product.shift)) if product.shift else acc
-    return ops.float_binary("mul", ops.to_float(ops.binary("add", whole, correction)), scale)
+    return ops.to_float(ops.binary("add", whole, correction))
 
 
 def _add_group(
@@ -159,5 +172,5 @@ def _add_group(
             for i in range(shape.mi):
                 for half in range(2):
                     cell = 4 * (i * shape.nj + j) + 2 * half + side
-                    new[cell] = ops.float_binary("add", total[cell], scaled(ops, product, acc[cell], c, s))
+                    new[cell] = ops.fma(as_sum(ops, product, acc[cell], c), s, total[cell])
     return new

@@ -9,6 +9,7 @@ from qbench.kernels.cuda.dialect import types
 from qbench.kernels.cuda.epilogue import Epilogue, finish
 from qbench.kernels.cuda.products import Product
 from qbench.kernels.cuda.shapes import WARP, TileShape
+from qbench.kernels.cuda.shared import div, mod
 
 
 def store_patch(product: Product, epilogue: Epilogue, shape: TileShape) -> Any:
@@ -22,7 +23,7 @@ def store_patch(product: Product, epilogue: Epilogue, shape: TileShape) -> Any:
         params, sums = arrays[8:12], arrays[12]
         rows, stored, sum_correction = sizes[0], sizes[2], sizes[4]
         for index in range(lane, warp_m * quads, WARP):
-            row, quad = index // quads, index % quads * 4
+            row, quad = div(index, quads), mod(index, quads) * 4
             place, column = first_row + row, first_column + quad
             if place < rows and column < stored:
                 row_sum = sums[place] + sum_correction if row_sums else 0
@@ -41,10 +42,10 @@ def place_of_block(tile_m: int, tile_n: int, tall: int) -> Any:
     """
 
     def place(block: Any, rows: Any, channels: Any) -> Any:
-        tiles_m, tiles_n = (rows + tile_m - 1) // tile_m, channels // tile_n
+        tiles_m, tiles_n = div(rows + tile_m - 1, tile_m), div(channels, tile_n)
         wide = tall * tiles_n
-        first = block // wide * tall
-        down = min(tiles_m - first, tall)
-        return (first + block % wide % down) * tile_m, block % wide // down * tile_n
+        first = div(block, wide) * tall
+        down, inner = min(tiles_m - first, tall), mod(block, wide)
+        return (first + mod(inner, down)) * tile_m, div(inner, down) * tile_n
 
     return device_function(place, types.UniTuple(types.int64, 2))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.cuda.law import fma
 from qbench.kernels.cuda.simulate_units import WARP, fragments_of, mma_of, product_of, rows_of_atom, signed
 
 _PATIENCE_S = 120.0
@@ -71,12 +72,13 @@ class Simulate:
 
     @staticmethod
     def binary(name: str, a: int, b: int) -> int:
-        """Return `add sub mul and or xor shl shr ushr` of two numbers, wrapped to 32 bits."""
+        """Return `add sub mul and or xor shl shr ushr div mod` of two numbers, wrapped to 32 bits."""
         low = a % 2**32
         found = {
             "add": a + b, "sub": a - b, "mul": a * b, "and": a & b, "or": a | b, "xor": a ^ b,
             "shl": low << b if name == "shl" else 0, "shr": a >> b if name == "shr" else 0,
             "ushr": low >> b if name == "ushr" else 0,
+            "div": low // b if name == "div" else 0, "mod": low % b if name == "mod" else 0,
         }  # fmt: skip
         return signed(found[name])
 
@@ -112,6 +114,11 @@ class Simulate:
         """Return `add mul min max`, rounded once."""
         operation: Any = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}[name]
         return np.float32(operation(a, b))
+
+    @staticmethod
+    def fma(a: np.float32, b: np.float32, c: np.float32) -> np.float32:
+        """Return a * b + c, rounded once."""
+        return np.float32(fma(a, b, c))
 
     @staticmethod
     def round_whole(a: np.float32, *, floor: bool) -> np.float32:

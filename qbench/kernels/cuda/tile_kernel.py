@@ -15,7 +15,7 @@ from qbench.kernels.cuda.machine import Kernel
 from qbench.kernels.cuda.patch import place_of_block, store_patch
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import WARP, TileShape
-from qbench.kernels.cuda.shared import SHARED_MARGIN, commit, shared_base, sync_warp, waiting
+from qbench.kernels.cuda.shared import SHARED_MARGIN, commit, div, mod, shared_base, sync_warp, waiting
 
 TALL = 8
 """Tiles down that neighbouring blocks share columns with, so that both operands are found in the second-level cache."""
@@ -47,7 +47,7 @@ def tile_kernel(product_name: str, words: str, shape: TileShape, *, piece: int =
     large_groups = grouped and not small_groups
 
     zero_acc = multiply.zeros(shape.accumulators, is_float=product.is_float)
-    zero_total = multiply.zeros(shape.accumulators, is_float=True)
+    start_total = multiply.start_at(shape)
     row_offsets = copies.row_offsets(tile_m, depth, piece, threads)
     copy_lhs = copies.copy_lhs(tile_m, depth, piece, threads)
     copy_rhs = copies.copy_rhs(tile_n, rhs_depth, threads)
@@ -63,9 +63,8 @@ def tile_kernel(product_name: str, words: str, shape: TileShape, *, piece: int =
     wait_all = waiting(0)
 
     def run(arrays: Any, limits: Any, sizes: Any) -> None:
-        lhs, rhs, lhs_rows, k_offsets, correction, scale = (
-            arrays[0], arrays[1], arrays[4], arrays[7], arrays[8], arrays[9],
-        )  # fmt: skip
+        lhs, rhs, lhs_rows, k_offsets = arrays[0], arrays[1], arrays[4], arrays[7]
+        correction, scale, offset = arrays[8], arrays[9], arrays[10]
         rows, channels, k_stages = sizes[0], sizes[1], sizes[3]
         thread = cuda.threadIdx.x
         warp, lane = thread // WARP, thread % WARP
@@ -86,7 +85,7 @@ def tile_kernel(product_name: str, words: str, shape: TileShape, *, piece: int =
         rhs_own = rhs_lane(base + lhs_bytes + own_n * rhs_depth, lane)
         column = n + own_n + lane % 4 * 2
         acc = zero_acc()
-        total = zero_total()
+        total = start_total(offset, column)
         slot, next_slot = 0, stages - 1
         for stage in range(k_stages):
             wait()
@@ -103,8 +102,8 @@ def tile_kernel(product_name: str, words: str, shape: TileShape, *, piece: int =
                 total = small(total, lhs_own + here, rhs_own + here, correction, scale, index, channels)
             else:
                 acc = products(acc, lhs_own + here, rhs_own + here)
-            if large_groups and ((stage + 1) % stages_a_group == 0 or stage + 1 == k_stages):
-                total = add_group(total, acc, correction, scale, stage // stages_a_group * channels + column)
+            if large_groups and (mod(stage + 1, stages_a_group) == 0 or stage + 1 == k_stages):
+                total = add_group(total, acc, correction, scale, div(stage, stages_a_group) * channels + column)
                 acc = zero_acc()
             slot = slot + 1 if slot + 1 < stages else 0
             next_slot = next_slot + 1 if next_slot + 1 < stages else 0

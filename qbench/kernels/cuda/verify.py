@@ -15,7 +15,7 @@ from qbench.kernels.cuda.hopper_kernel import hopper_shape
 from qbench.kernels.cuda.machine import Machine
 from qbench.kernels.cuda.shapes import TileShape
 
-PLAIN, DP4A, SKINNY = Words("plain"), Words("dp4a"), Skinny()
+PLAIN, DP4A, SKINNY, TALL = Words("plain"), Words("dp4a"), Skinny(8), Skinny(16)
 LARGE, HALF = Tiles(TileShape(2, 2, 4, 8, 64, 4)), Tiles(TileShape(2, 2, 4, 4, 128, 3))
 SMALL, DEEP = Tiles(TileShape(1, 4, 1, 2, 128, 5)), Tiles(TileShape(2, 2, 2, 4, 256, 2))
 WIDE, NARROW = Hopper(hopper_shape(2, 256, 4)), Hopper(hopper_shape(1, 64, 6))
@@ -94,12 +94,15 @@ def _cases() -> Iterator[Case]:
         for words in ("s32", "u8", "f32"):
             yield tiles, product, words, CONVS + ODD + PRODUCTS, 0
             yield SKINNY, product, words, ROWS, 0
+            yield TALL, product, words, ROWS[3:], 0
     for group_size, tiles in ((32, LARGE), (64, HALF), (128, HALF)):
         for words in ("u8+grouped", "u8+residual+grouped", "f32+grouped"):
             yield tiles, "u8_t4", words, CONVS[2:] + PRODUCTS, group_size
             yield DP4A, "u8_s8", words, CONVS[2:] + PRODUCTS, group_size
     for group_size in (64, 128):
         yield SKINNY, "u8_t4", "f32+grouped", ROWS, group_size
+        yield TALL, "u8_t4", "f32+grouped", ROWS[3:], group_size
+        yield TALL, "f16_s4", "f32+grouped", ROWS[3:], group_size
         yield SKINNY, "f16_s4", "f32+grouped", ROWS, group_size
         yield HALF, "f16_s4", "f32+grouped", PRODUCTS, group_size
     for words in ("s32", "u8", "f32"):

@@ -13,9 +13,9 @@ from qbench.kernels.cuda.block import block
 from qbench.kernels.cuda.dialect import cuda, types
 from qbench.kernels.cuda.epilogue import Epilogue, finish
 from qbench.kernels.cuda.machine import Kernel
-from qbench.kernels.cuda.multiply import scaled, zeros
+from qbench.kernels.cuda.multiply import as_sum, zeros
 from qbench.kernels.cuda.products import PRODUCTS, Product
-from qbench.kernels.cuda.shared import shared_base
+from qbench.kernels.cuda.shared import div, mod, shared_base
 
 SIDE, WORDS = 16, 16
 """Threads down and across a tile, words of depth a stage; a thread computes 4 x 4 outputs."""
@@ -78,8 +78,14 @@ def _add_group_macro(ops: Any, total: list[Any], acc: list[Any], correction: Any
         for at in (ops.binary("add", index, j) for j in range(4))
     ]
     return [
-        ops.float_binary("add", total[cell], scaled(ops, _SUMS, acc[cell], *params[cell % 4])) for cell in range(CELLS)
+        ops.fma(as_sum(ops, _SUMS, acc[cell], params[cell % 4][0]), params[cell % 4][1], total[cell])
+        for cell in range(CELLS)
     ]
+
+
+def _start_macro(ops: Any, offset: Any, column: Any) -> list[Any]:
+    """Return totals that begin at each column's offset."""
+    return [ops.load(offset, ops.binary("add", column, cell % 4), "f32") for cell in range(CELLS)]
 
 
 def _put_macro(ops: Any, acc: list[Any], address: Any) -> None:
@@ -98,7 +104,7 @@ def _load_word_macro(ops: Any, pointer: Any, index: Any) -> Any:
 add_group = block(_add_group_macro, "f32", CELLS)
 put, put_floats = block(_put_macro), block(_put_floats_macro)
 load_word = block(_load_word_macro, "i32")
-zero_acc, zero_total = zeros(CELLS, is_float=False), zeros(CELLS, is_float=True)
+zero_acc, start_total = zeros(CELLS, is_float=False), block(_start_macro, "f32", CELLS)
 
 
 @cache
@@ -125,9 +131,9 @@ def words_kernel(product: str, words: str, how: str, *, group_size: int = 0, sid
         thread = cuda.threadIdx.x
         down, first = thread // side, thread % side * 4
         tiles_n = channels // tile
-        m, n = cuda.blockIdx.x // tiles_n * tile, cuda.blockIdx.x % tiles_n * tile
+        m, n = div(cuda.blockIdx.x, tiles_n) * tile, mod(cuda.blockIdx.x, tiles_n) * tile
         row_bytes = k_stages * WORDS * 4
-        acc, total = zero_acc(), zero_total()
+        acc, total = zero_acc(), start_total(params[2], n + first)
         for stage in range(k_stages):
             cuda.syncthreads()
             for index in range(thread, tile * WORDS, threads):
@@ -150,8 +156,8 @@ def words_kernel(product: str, words: str, how: str, *, group_size: int = 0, sid
                     acc = dot(acc, left, right)
                 if grouped:
                     done = stage * WORDS + word + 1
-                    if done % group_words == 0 or done == k_stages * WORDS:
-                        index = (done - 1) // group_words * channels + n + first
+                    if mod(done, group_words) == 0 or done == k_stages * WORDS:
+                        index = div(done - 1, group_words) * channels + n + first
                         total = add_group(total, acc, params[0], params[1], index)
                         acc = zero_acc()
         own = slots + thread * 4 * CELLS

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
-from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform
+from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, reals
 
 _GROUP = 32
 _BUILDS = ("avx512_vnni", "avx512", "avx_vnni", "avx2", "avx", "neon")
@@ -60,7 +60,6 @@ class GgmlOperator:
         problem, ggml = cell.problem, _library()
         assert isinstance(problem, GemmProblem)
         weights = _q4_0(operands)
-        reals = (operands.lhs.astype(np.float32) - operands.lhs_zero_point) * np.float32(operands.lhs_scale)
         self._ggml, self._backend = ggml, ggml.ggml_backend_cpu_init()
         ggml.ggml_backend_cpu_set_n_threads(self._backend, cell.threads)
         self._contexts = [ggml.ggml_init(_InitParams(_CONTEXT_BYTES, None, True)) for _ in range(2)]
@@ -73,7 +72,7 @@ class GgmlOperator:
             ggml.ggml_backend_alloc_ctx_tensors_from_buft(self._contexts[0], _repacking_buffers()),
             ggml.ggml_backend_alloc_ctx_tensors(self._contexts[1], self._backend),
         ]
-        for tensor, values in ((rhs, weights), (lhs, np.ascontiguousarray(reals))):
+        for tensor, values in ((rhs, weights), (lhs, reals(operands))):
             ggml.ggml_backend_tensor_set(tensor, values.ctypes.data, 0, values.nbytes)
         self.facts = OperatorFacts(
             "ggml_mul_mat q4_0",

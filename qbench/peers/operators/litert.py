@@ -14,7 +14,7 @@ import numpy.typing as npt
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
 from qbench.peers.operators import litert_model as model
-from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module
+from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module, reals
 
 _SHIFT = 128
 _VALID = 1
@@ -44,24 +44,23 @@ class LiteRt:
     def prepare(self, cell: KernelCell, operands: KernelOperands) -> LiteRtOperator:
         """Return the operation as a model of one node."""
         if cell.out == "f32":
-            return LiteRtOperator(cell, _dynamic_model(cell, operands), _reals(operands), "float32 in")
+            note = "float32 activations, quantized row by row on each call"
+            facts = OperatorFacts("XNNPACK FULLY_CONNECTED", least_sqnr_db=40.0, note=note)
+            return LiteRtOperator(cell, _dynamic_model(cell, operands), reals(operands), facts)
         lhs = (operands.lhs.astype(np.int16) - _SHIFT).astype(np.int8)
         build = _conv_model if isinstance(cell.problem, ConvProblem) else _gemm_model
-        return LiteRtOperator(cell, build(cell, operands), lhs, "")
+        facts = OperatorFacts(f"XNNPACK {_operator(cell)}", code_steps=1)
+        return LiteRtOperator(cell, build(cell, operands), lhs, facts)
 
 
 def _dynamic(cell: KernelCell) -> str | None:
     return None if isinstance(cell.problem, GemmProblem) else "float32 outputs of integer convolutions are not timed"
 
 
-def _reals(operands: KernelOperands) -> npt.NDArray[np.float32]:
-    return ((operands.lhs.astype(np.float32) - operands.lhs_zero_point) * operands.lhs_scale).astype(np.float32)
-
-
 class LiteRtOperator:
     """One interpreter; input and output stay in its own memory."""
 
-    def __init__(self, cell: KernelCell, content: bytes, lhs: npt.NDArray[np.generic], kind: str) -> None:
+    def __init__(self, cell: KernelCell, content: bytes, lhs: npt.NDArray[np.generic], facts: OperatorFacts) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         try:
@@ -70,19 +69,24 @@ class LiteRtOperator:
             self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], lhs)
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"litert: expected a model that it accepts, got: {str(error).splitlines()[0]}") from error
-        self.run = self._interpreter.invoke
+        self.facts = facts
         self._output = self._interpreter.get_output_details()[0]["index"]
         self._is_code = cell.out == "u8"
-        name = "CONV_2D" if isinstance(cell.problem, ConvProblem) else "FULLY_CONNECTED"
-        if isinstance(cell.problem, ConvProblem) and cell.problem.is_depthwise:
-            name = "DEPTHWISE_CONV_2D"
-        note = "float32 activations, quantized row by row on each call" if kind else ""
-        self.facts = OperatorFacts(f"XNNPACK {name}", code_steps=1, least_sqnr_db=40.0 if kind else 100.0, note=note)
+
+    def run(self) -> object:
+        """Compute the output once more."""
+        return self._interpreter.invoke()
 
     def result(self) -> npt.NDArray[np.generic]:
         """Return the output of the last call; int8 codes moved back up."""
         found: npt.NDArray[np.generic] = self._interpreter.get_tensor(self._output)
         return (found.astype(np.int16) + _SHIFT).astype(np.uint8) if self._is_code else found
+
+
+def _operator(cell: KernelCell) -> str:
+    if isinstance(cell.problem, GemmProblem):
+        return "FULLY_CONNECTED"
+    return "DEPTHWISE_CONV_2D" if cell.problem.is_depthwise else "CONV_2D"
 
 
 def _activations(draft: model.Draft, shape: tuple[int, ...], scale: float, zero_point: int) -> int:

@@ -14,7 +14,7 @@ from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOper
 from qbench.errors import ModelError
 from qbench.graph.one_node import CONTRIB, one_node_bytes
 from qbench.peers.onnxruntime_session import missing
-from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform
+from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, reals
 
 Array = npt.NDArray[np.generic]
 _ERRORS_ONLY = 3
@@ -90,9 +90,10 @@ def _gemm(cell: KernelCell, problem: GemmProblem, operands: KernelOperands) -> O
         content = one_node_bytes("MatMulInteger", ["lhs", rhs, np.array(zero)], lhs=lhs, out=out)
         return OnnxRuntimeOperator(content, lhs, out, OperatorFacts("MatMulInteger"), threads=cell.threads)
     out = np.zeros((problem.m, problem.n), np.uint8)
+    out_scale, out_zero = np.array(operands.out_scale, np.float32), np.array(operands.out_zero_point, np.uint8)
     inputs: list[Array | str] = [
         "lhs", np.array(operands.lhs_scale, np.float32), np.array(zero), rhs, operands.rhs_scale,
-        np.zeros(problem.n, np.int8), operands.bias, np.array(operands.out_scale, np.float32), np.array(operands.out_zero_point, np.uint8),
+        np.zeros(problem.n, np.int8), operands.bias, out_scale, out_zero,
     ]  # fmt: skip
     content = one_node_bytes("QGemm", inputs, lhs=lhs, out=out, domain=CONTRIB)
     return OnnxRuntimeOperator(content, lhs, out, OperatorFacts("QGemm", code_steps=1), threads=cell.threads)
@@ -129,7 +130,7 @@ def _conv(cell: KernelCell, problem: ConvProblem, operands: KernelOperands) -> O
 def _nbits(cell: KernelCell, operands: KernelOperands) -> OnnxRuntimeOperator:
     problem = cell.problem
     assert isinstance(problem, GemmProblem)
-    lhs = ((operands.lhs.astype(np.float32) - operands.lhs_zero_point) * operands.lhs_scale).astype(np.float32)
+    lhs = reals(operands)
     out = np.zeros((problem.m, problem.n), np.float32)
     codes = (operands.rhs.astype(np.int16) + 8).astype(np.uint8)
     data = (codes[:, 0::2] | codes[:, 1::2] << 4).reshape(problem.n, -1, cell.group_size // 2)

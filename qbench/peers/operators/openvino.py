@@ -14,7 +14,7 @@ import numpy.typing as npt
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
 from qbench.peers.openvino_session import missing
-from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform
+from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, real_bias, reals
 
 Array = npt.NDArray[np.generic]
 _LEVELS = 256
@@ -40,7 +40,7 @@ class OpenVino:
     def prepare(self, cell: KernelCell, operands: KernelOperands) -> OpenVinoOperator:
         """Return the operation as a compiled model."""
         if cell.out == "f32":
-            return OpenVinoOperator(cell, _dynamic(cell, operands), _reals(operands), "FullyConnected")
+            return OpenVinoOperator(cell, _dynamic(cell, operands), reals(operands), "FullyConnected")
         graph = _conv if isinstance(cell.problem, ConvProblem) else _gemm
         kind = "Convolution" if isinstance(cell.problem, ConvProblem) else "FullyConnected"
         return OpenVinoOperator(cell, graph(cell, operands), operands.lhs, kind)
@@ -103,17 +103,13 @@ def _isa(primitive: str) -> str:
     return "" if start < 0 else primitive[start:].partition("_")[0]
 
 
-def _reals(operands: KernelOperands) -> npt.NDArray[np.float32]:
-    return ((operands.lhs.astype(np.float32) - operands.lhs_zero_point) * operands.lhs_scale).astype(np.float32)
-
-
 def _dequantized(codes: Any, zero_point: int, scale: npt.ArrayLike) -> Any:
     from openvino import opset15 as ops
 
-    reals = ops.convert(codes, "f32")
+    found = ops.convert(codes, "f32")
     if zero_point:
-        reals = ops.subtract(reals, ops.constant(np.float32(zero_point)))
-    return ops.multiply(reals, ops.constant(np.asarray(scale, np.float32)))
+        found = ops.subtract(found, ops.constant(np.float32(zero_point)))
+    return ops.multiply(found, ops.constant(np.asarray(scale, np.float32)))
 
 
 def _requantized(codes: Any, operands: KernelOperands) -> Any:
@@ -126,15 +122,14 @@ def _requantized(codes: Any, operands: KernelOperands) -> Any:
     return ops.fake_quantize(ops.convert(codes, "f32"), *bounds, _LEVELS)
 
 
-def _fused(reals: Any, operands: KernelOperands, parameter: Any, *, channel_axis: int, rank: int) -> Any:
+def _fused(found: Any, operands: KernelOperands, parameter: Any, *, channel_axis: int, rank: int) -> Any:
     """Add bias and requantize: FakeQuantize onto the codes 0..255, as u8."""
     import openvino
     from openvino import opset15 as ops
 
     shape = [1] * rank
     shape[channel_axis] = -1
-    bias = operands.bias * (operands.rhs_scale * np.float32(operands.lhs_scale))
-    total = ops.add(reals, ops.constant(bias.astype(np.float32).reshape(shape)))
+    total = ops.add(found, ops.constant(real_bias(operands).reshape(shape)))
     low = np.float32(-operands.out_zero_point * operands.out_scale)
     high = np.float32((_LEVELS - 1 - operands.out_zero_point) * operands.out_scale)
     bounds = [ops.constant(np.full([1] * rank, value, np.float32)) for value in (low, high, 0.0, 255.0)]
@@ -147,8 +142,8 @@ def _gemm(cell: KernelCell, operands: KernelOperands) -> Any:
 
     lhs = ops.parameter(operands.lhs.shape, np.uint8)
     rhs = _dequantized(ops.constant(operands.rhs), 0, operands.rhs_scale[:, None])
-    reals = ops.matmul(_dequantized(lhs, operands.lhs_zero_point, operands.lhs_scale), rhs, False, True)
-    return _fused(reals, operands, lhs, channel_axis=1, rank=2)
+    found = ops.matmul(_dequantized(lhs, operands.lhs_zero_point, operands.lhs_scale), rhs, False, True)
+    return _fused(found, operands, lhs, channel_axis=1, rank=2)
 
 
 def _conv(cell: KernelCell, operands: KernelOperands) -> Any:
@@ -159,17 +154,17 @@ def _conv(cell: KernelCell, operands: KernelOperands) -> Any:
     assert isinstance(problem, ConvProblem)
     shape = (problem.images, problem.channels, problem.height, problem.width)
     lhs = ops.parameter(shape, np.uint8)
-    reals = _requantized(lhs, operands)
+    source = _requantized(lhs, operands)
     weights = np.ascontiguousarray(np.moveaxis(operands.rhs, 3, 1))
     (top, left, bottom, right), groups = problem.pads, problem.groups
     geometry = (problem.strides, (top, left), (bottom, right), problem.dilations)
     if groups == 1:
         rhs = _dequantized(ops.constant(weights), 0, operands.rhs_scale[:, None, None, None])
-        found = ops.convolution(reals, rhs, *geometry)
+        found = ops.convolution(source, rhs, *geometry)
     else:
         grouped = weights.reshape(groups, -1, *weights.shape[1:])
         scale = operands.rhs_scale.reshape(groups, -1, 1, 1, 1)
-        found = ops.group_convolution(reals, _dequantized(ops.constant(grouped), 0, scale), *geometry)
+        found = ops.group_convolution(source, _dequantized(ops.constant(grouped), 0, scale), *geometry)
     return nhwc(_fused(found, operands, lhs, channel_axis=1, rank=4))
 
 
@@ -198,7 +193,7 @@ def _dynamic(cell: KernelCell, operands: KernelOperands) -> Any:
     packed = (low | high << 4).astype(np.uint8)
     tensor = openvino.Tensor(packed.reshape(-1), openvino.Shape(list(groups)), openvino.Type.i4)
     codes = ops.convert(ops.constant(tensor, shared_memory=False), "f32")
-    reals = ops.multiply(codes, ops.constant(operands.rhs_scale[..., None].astype(np.float32)))
+    rhs = ops.multiply(codes, ops.constant(operands.rhs_scale[..., None].astype(np.float32)))
     if cell.group_size:
-        reals = ops.reshape(reals, ops.constant(np.array([problem.n, problem.k], np.int64)), False)
-    return openvino.Model([ops.matmul(lhs, reals, False, True)], [lhs], "operation")
+        rhs = ops.reshape(rhs, ops.constant(np.array([problem.n, problem.k], np.int64)), False)
+    return openvino.Model([ops.matmul(lhs, rhs, False, True)], [lhs], "operation")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.formats import Uniform
 from qbench.core.problem import KernelCell, KernelOperands
 
 Packed = Literal["once", "each call"]
@@ -80,8 +82,6 @@ class OperatorPeer(Protocol):
 
 def missing_module(module: str, extra: str) -> str | None:
     """Return why `module` cannot be imported, or None; `extra` names the extra of qbench that brings it."""
-    import importlib
-
     try:
         importlib.import_module(module)
     except ImportError as error:
@@ -89,10 +89,20 @@ def missing_module(module: str, extra: str) -> str | None:
     return None
 
 
+def reals(operands: KernelOperands) -> npt.NDArray[np.float32]:
+    """Return the lhs as real numbers, for libraries that quantize activations themselves."""
+    codes = operands.lhs.astype(np.float32) - np.float32(operands.lhs_zero_point)
+    return np.ascontiguousarray(codes * np.float32(operands.lhs_scale))
+
+
+def real_bias(operands: KernelOperands) -> npt.NDArray[np.float32]:
+    """Return the bias as real numbers (exact: scales are dyadic)."""
+    scale = operands.rhs_scale * np.float32(operands.lhs_scale)
+    return (operands.bias * scale).astype(np.float32)
+
+
 def is_uniform(cell: KernelCell, *, weight_bits: int, activation_bits: int = 8) -> bool:
     """Return whether weights and activations are uniform codes of these widths."""
-    from qbench.core.formats import Uniform
-
-    weights, activations = cell.layer_spec.weights.format, cell.layer_spec.activations.format
-    sides: tuple[Any, ...] = ((weights, weight_bits), (activations, activation_bits))
+    spec = cell.layer_spec
+    sides = ((spec.weights.format, weight_bits), (spec.activations.format, activation_bits))
     return all(isinstance(side, Uniform) and side.bits == bits for side, bits in sides)

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
-from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module
+from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module, reals
 from qbench.peers.operators.torch_quantized import TorchOperator
 
 _SIZES = (32, 64, 128, 256)
@@ -34,8 +34,7 @@ class TorchInt4Pack:
         """Return the product; scales and zeros are bfloat16, which holds them exactly."""
         import torch
 
-        reals = (operands.lhs.astype(np.float32) - operands.lhs_zero_point) * np.float32(operands.lhs_scale)
-        lhs = torch.from_numpy(reals.astype(np.float32)).to(torch.bfloat16)
+        lhs = torch.from_numpy(reals(operands)).to(torch.bfloat16)
         codes = torch.from_numpy((operands.rhs.astype(np.int32) + 8).astype(np.int32))
         packed = torch._convert_weight_to_int4pack_for_cpu(codes, 1)
         scales = torch.from_numpy(operands.rhs_scale.T.copy())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
-from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module
+from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module, real_bias
 
 Array = npt.NDArray[np.generic]
 
@@ -160,8 +160,7 @@ def _tensors(cell: KernelCell, operands: KernelOperands) -> tuple[Any, Any, Any]
     lhs, rhs = torch.from_numpy(operands.lhs), torch.from_numpy(operands.rhs)
     if isinstance(cell.problem, ConvProblem):
         lhs, rhs = lhs.permute(0, 3, 1, 2), rhs.permute(0, 3, 1, 2)
-    bias = operands.bias * (operands.rhs_scale * np.float32(operands.lhs_scale))
-    return lhs, rhs, torch.from_numpy(bias.astype(np.float32))
+    return lhs, rhs, torch.from_numpy(real_bias(operands))
 
 
 def _geometry(problem: ConvProblem) -> tuple[list[int], list[int], list[int], int]:

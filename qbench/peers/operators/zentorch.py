@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
 from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
-from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module
+from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module, real_bias
 from qbench.peers.operators.torch_quantized import TorchOperator
 
 _KEPT: list[Any] = []
@@ -44,9 +42,8 @@ class ZenTorch:
         if cell.out == "f32":
             tail: tuple[Any, ...] = (None, None, None, torch.float32)
         else:
-            bias = operands.bias * (operands.rhs_scale * np.float32(operands.lhs_scale))
             out_law = torch.tensor([operands.out_scale]), torch.tensor([operands.out_zero_point], dtype=torch.int32)
-            tail = (torch.from_numpy(bias.astype(np.float32)), *out_law, torch.uint8)
+            tail = (torch.from_numpy(real_bias(operands)), *out_law, torch.uint8)
 
         def call() -> Any:
             return ops.zentorch_qlinear(lhs, weights, lhs_law[0], lhs_law[1], scales, zeros, *tail)

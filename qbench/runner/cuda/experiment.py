@@ -23,7 +23,7 @@ from qbench.results.kernel_tables import write_kernel_tables
 from qbench.runner import environment, lock
 from qbench.runner.clock import Clock
 from qbench.runner.cuda import health
-from qbench.runner.cuda.suite import CudaSuite
+from qbench.runner.cuda.suite import CudaNetwork, CudaSuite
 from qbench.runner.cuda.worker import Setup, Worker
 from qbench.runner.identity import sources_hash
 from qbench.runner.run_folder import new_run, point_to
@@ -35,6 +35,9 @@ from qbench.suite.kernel_filter import parse_kernel_filter
 LIBRARIES = ("numba", "numba-cuda", "torch", "triton", "nvidia-cublas", "numpy")
 SAMPLE_S = 0.002
 """Least length of a sample on the device, whose events tick every half microsecond."""
+
+ROWS_A_READING = 8
+"""The vendor's tool takes most of a second to answer."""
 
 Told = Callable[[str], None]
 Finished = Callable[[KernelResult], None]
@@ -84,12 +87,15 @@ class _Run:
         writer.update_header(ceilings=worker.ask("ceilings", self._quick))
         setup = Setup(_rules(self._suite, quick=self._quick), writer.header.ceilings)
         readings = [health.read("before")]
-        for trial in trials:
+        for number, trial in enumerate(trials, start=1):
             self._tell(trial.key)
             result = self._row(setup, trial)
             writer.append(result)
             self._finished(result)
-            readings.append(health.read(trial.key))
+            if number % ROWS_A_READING == 0 or number == len(trials):
+                readings.append(health.read(trial.key))
+        networks = [self._network(setup, asked) for asked in self._suite.networks]
+        writer.update_header(environment=writer.header.environment | {"cuda_networks": networks})
         writer.update_header(
             canary=readings, unstable=health.throttled(readings), finished=True, seconds=clock.now_s() - start_s,
             bars=bars_of(self._suite, trials),
@@ -109,6 +115,15 @@ class _Run:
             if row["detail"]:
                 self._tell(f"wrong: {name} by {row['variant']}: {row['detail']}")
         return rows
+
+    def _network(self, setup: Setup, asked: CudaNetwork) -> dict[str, Any]:
+        """Return a network's facts and times, or why there are none."""
+        self._tell(f"{asked.model} {asked.spec}, {asked.batch} images at a time")
+        try:
+            found: dict[str, Any] = self._worker.ask("network", (setup.rules, asked))
+        except QBenchError as error:
+            found = {"model": asked.model, "spec": asked.spec, "batch": asked.batch, "reason": str(error)}
+        return found
 
     def _row(self, setup: Setup, trial: KernelTrial) -> KernelResult:
         digest = _hash(trial, self._suite)

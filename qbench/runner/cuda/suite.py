@@ -10,9 +10,10 @@ from pydantic import BeforeValidator, Field
 
 from qbench.errors import suggest
 from qbench.peers.cuda import CUDA_OPERATORS
-from qbench.suite.axes import Word
+from qbench.suite.axes import Spec, Word
 from qbench.suite.kernel_schema import KernelSuite, KernelSweep, Positive
 from qbench.suite.load import checked, load_document
+from qbench.suite.schema import Strict
 
 
 def _peer(name: Any) -> Any:
@@ -31,6 +32,17 @@ class CudaSweep(KernelSweep):
     """Other libraries on the device; the suite's own when left out."""
 
 
+class CudaNetwork(Strict):
+    """A network of the zoo, on random images."""
+
+    model: Word
+    """Name of a packaged network, e.g. `resnet50-seeded`."""
+    spec: Spec = "w8c-a8t"
+    """What its layers become."""
+    batch: Positive = 64
+    """Images at a time."""
+
+
 class CudaSuite(KernelSuite):
     """A whole suite for one GPU."""
 
@@ -42,6 +54,8 @@ class CudaSuite(KernelSuite):
     """Whether every kernel is checked on odd sizes before anything is timed."""
     peers: tuple[PeerName, ...] = ()
     """Other libraries on the device that take turns with qbench."""
+    networks: tuple[CudaNetwork, ...] = ()
+    """Whole networks on the device, beside PyTorch in float16."""
     sweeps: Annotated[tuple[CudaSweep, ...], Field(min_length=1)]
     """What is timed."""
 

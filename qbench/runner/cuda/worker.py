@@ -15,10 +15,12 @@ from qbench.kernels.cuda.verify import verify
 from qbench.runner.cuda import ceilings
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.contest import Contest
+from qbench.runner.cuda.network import time_network
 from qbench.runner.sampling import Rules
 
-PATIENCE_S = 180.0
-"""A row that takes longer hangs: its process is ended."""
+PATIENCE_S = {"check": 60.0, "network": 300.0}
+LONGEST_S = 180.0
+"""What takes longer hangs: its process is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Worker:
         self._connection: Connection | None = None
 
     def ask(self, verb: str, content: object = None) -> Any:
-        """Return the answer to `facts`, `ceilings`, `check` or `row`.
+        """Return the answer to `facts`, `ceilings`, `check`, `network` or `row`.
 
         Raises:
             LostError: see there.
@@ -50,8 +52,9 @@ class Worker:
         connection = self._started()
         try:
             connection.send((verb, content))
-            if not connection.poll(PATIENCE_S):
-                raise LostError(f"no answer within {PATIENCE_S:.0f} s")
+            longest_s = PATIENCE_S.get(verb, LONGEST_S)
+            if not connection.poll(longest_s):
+                raise LostError(f"no answer within {longest_s:.0f} s")
             word, answer = connection.recv()
         except (EOFError, OSError) as error:
             self.close()
@@ -127,6 +130,9 @@ def _answer(device: Device, clock: DeviceClock, verb: str, content: Any) -> Any:
         return ceilings.measure(device, clock=clock, quick=bool(content))
     if verb == "check":
         return verify(device, content)
+    if verb == "network":
+        rules, asked = content
+        return time_network(device, clock, rules, model=asked.model, spec=asked.spec, batch=asked.batch)
     assert verb == "row"
     setup, trial, digest = content
     return Contest(device, clock, setup.rules, setup.ceilings).run(trial, cache_hash=digest)

@@ -84,7 +84,7 @@ class Documents:
 
 
 def load_bbc_news(*, folder: Path | None = None) -> Documents:
-    """Return BBC News (Greene and Cunningham 2006): 1,100 documents of five classes, their first 128 tokens.
+    """Return BBC News (Greene and Cunningham 2006): 1,053 documents of five classes, their first 128 tokens.
 
     The classes take turns, so that the first so many documents are balanced as long as each class lasts.
     """

@@ -1,12 +1,13 @@
 """Small networks of the well-known kinds, as both of PyTorch's exporters write them: run by hand, with torch and onnx.
 
-    python tests/graph/exported/make.py
+    python tests/graph/exported/make.py [NETWORK ...]
 
 Widths are tiny and weights random: what matters is the shape of the graphs.
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -269,9 +270,28 @@ class ViT(nn.Module):
         return self.head(self.norm(x)[:, 0])
 
 
+class Packed(nn.Module):
+    """A vision transformer's layers whose query, key and value are one product."""
+
+    def __init__(self, width: int = 16, heads: int = 4) -> None:
+        super().__init__()
+        self.heads, self.patches = heads, nn.Conv2d(3, width, 8, 8)
+        self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        batch, tokens, width = x.shape
+        cut = self.qkv(self.norm(x)).reshape(batch, tokens, 3, self.heads, width // self.heads)
+        q, k, v = cut.permute(2, 0, 3, 1, 4).unbind(0)
+        scores = (q * (width // self.heads) ** -0.5) @ k.transpose(-2, -1)
+        mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, tokens, width)
+        return (x + self.out(mixed)).mean(1)
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "bert": Bert, "densenet": densenet, "efficientnet": efficientnet, "inception": Inception,
-    "mobilenet_v2": mobilenet_v2, "mobilenet_v3": mobilenet_v3, "odd": Odd, "pyramid": Pyramid, "resnet": resnet,
+    "mobilenet_v2": mobilenet_v2, "mobilenet_v3": mobilenet_v3, "odd": Odd, "packed": Packed, "pyramid": Pyramid,
+    "resnet": resnet,
     "shufflenet": shufflenet, "squeezenet": squeezenet, "unet_nearest": lambda: UNet(mode="nearest"),
     "unet_transposed": lambda: UNet(mode="transposed"), "vit": ViT,
 }  # fmt: skip
@@ -288,15 +308,25 @@ def export(name: str, folder: Path) -> None:
     network.train()
     network(*given)  # running means
     network.eval()
-    common = {"input_names": names, "opset_version": 17}
-    torch.onnx.export(
-        network, given, folder / f"{name}_script.onnx", dynamo=False, dynamic_axes=dict.fromkeys(names, axes), **common
-    )
+    for parameter in network.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    for exporter, opset in (("script", 17), *([("script13", 13)] if name == "bert" else [])):
+        torch.onnx.export(
+            network, given, folder / f"{name}_{exporter}.onnx", dynamo=False, input_names=names, opset_version=opset,
+            dynamic_axes=dict.fromkeys(names, axes),
+        )  # fmt: skip
     shapes = tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for _ in names)
-    path = folder / f"{name}_dynamo.onnx"
-    torch.onnx.export(
-        network, given, path, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False, input_names=names
-    )
+    for exporter, version in (("dynamo", None), *([("dynamo23", 23)] if name == "vit" else [])):
+        path = folder / f"{name}_{exporter}.onnx"
+        torch.onnx.export(
+            network, given, path, dynamo=True, dynamic_shapes=shapes, external_data=False, verbose=False,
+            input_names=names, opset_version=version,
+        )  # fmt: skip
+        _strip(path)
+
+
+def _strip(path: Path) -> None:
+    """Take out what tells of the machine that wrote a file."""
     model = onnx.load(path)
     for node in model.graph.node:
         del node.metadata_props[:]
@@ -307,5 +337,5 @@ def export(name: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    for network_name in NETWORKS:
+    for network_name in sys.argv[1:] or NETWORKS:
         export(network_name, Path(__file__).parent)

@@ -90,6 +90,17 @@ def test_affine_before_grouped_convolutions_goes_to_each_group() -> None:
     np.testing.assert_array_equal(folded.weight.reshape(-1), [2, 2, 3, 3])
 
 
+def test_affine_does_not_change_weights_that_are_fixed() -> None:
+    shapes = dict.fromkeys("axy", (4, 1, 1))
+    fixed = replace(conv("x", "a"), source="w")
+    scaled = fold_affine([fixed, affine("a", "y")], outputs=("y",), shapes=shapes, fixed={"w"})
+    assert [type(node) for node in scaled] == [Conv, ChannelAffine]
+    shift = Affine("bias", "Add", "a", "y", np.ones(1), np.ones(1), axis=None)
+    (biased,) = fold_affine([fixed, shift], outputs=("y",), shapes=shapes, fixed={"w"})
+    assert isinstance(biased, Conv)
+    assert (biased.bias.tolist(), biased.source) == ([2.0] * 4, "w")
+
+
 def test_affine_that_overflows_is_refused() -> None:
     huge = Affine("norm", "Mul", "a", "y", np.full(4, 1e300), np.zeros(4))
     with np.errstate(over="ignore"), pytest.raises(ModelError, match="not finite"):

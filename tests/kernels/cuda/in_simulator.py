@@ -17,7 +17,8 @@ from qbench.kernels.cuda.hopper_kernel import hopper_shape
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.simulator import Simulator
 
-PLAIN, DP4A, SKINNY = Words("plain", side=4), Words("dp4a", side=4), Skinny(warps=2)
+PLAIN, DP4A, SKINNY = Words("plain", side=4), Words("dp4a", side=4), Skinny(8, warps=2)
+TALL = Skinny(16, warps=2)
 SMALL = Tiles(TileShape(1, 2, 1, 2, 64, 2))
 DEEP, DEEPEST = Tiles(TileShape(1, 2, 1, 2, 128, 2)), Tiles(TileShape(1, 2, 1, 2, 256, 2))
 HOPPER, HOPPER4 = Hopper(hopper_shape(1, 16, 3)), Hopper(hopper_shape(1, 32, 4))
@@ -63,6 +64,8 @@ GROUPS: dict[str, tuple[Case, ...]] = {
         (SKINNY, "u8_s8", "u8+residual+sum", Shape(1, 1, 3, 64, 20), 0),
         (SKINNY, "u8_t4", "u8", Shape(1, 1, 9, 640, 17), 0),
         (SKINNY, "u8_t4", "f32+grouped", Shape(1, 1, 2, 640, 17), 128),
+        (TALL, "u8_t4", "f32+grouped", Shape(1, 1, 19, 640, 17), 128),
+        (TALL, "u8_t4", "u8", Shape(1, 1, 16, 384, 17), 0),
         (SKINNY, "u8_t2", "f32", Shape(1, 1, 8, 384, 17), 0),
         (SKINNY, "u8_t1", "s32", Shape(1, 1, 8, 512, 17), 0),
         (SKINNY, "b1_b1", "u8", Shape(1, 1, 8, 1024, 17), 0),

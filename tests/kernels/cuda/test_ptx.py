@@ -11,6 +11,7 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (the extra
 from qbench.errors import MachineError
 from qbench.kernels.cuda.compile import PTX_VERSION, ptx
 from qbench.kernels.cuda.hopper_kernel import hopper_kernel, hopper_shape
+from qbench.kernels.cuda.layers import quantize_kernel
 from qbench.kernels.cuda.listing import Listed, catalogue, row_of
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.tile_kernel import tile_kernel
@@ -54,8 +55,10 @@ def test_a_kernel_refuses_a_device_that_is_too_old() -> None:
         ptx(hopper_kernel("u8_s8", "s32", hopper_shape(1, 64, 6)), 80)
 
 
-def test_floats_are_never_fused() -> None:
-    text = ptx(tile_kernel("u8_t4", "f32+grouped", TileShape(2, 2, 4, 4, 128, 3), group_steps=4), 90).text
-    assert "mul.rn.f32" in text
-    assert "add.rn.f32" in text
-    assert not re.search(r"\bfma\.rn|\bmad\.f32", text)
+def test_floats_are_fused_where_the_law_says_and_nowhere_else() -> None:
+    text = ptx(tile_kernel("u8_t4", "u8+residual+grouped", TileShape(2, 2, 4, 4, 128, 3), group_steps=4), 90).text
+    assert "fma.rn.f32" in text
+    assert not re.search(r"\bmul\.(rn\.)?f32|\badd\.(rn\.)?f32", text)
+    apart = ptx(quantize_kernel(floor=False), 90).text
+    assert not re.search(r"\bfma\.|\bmad\.", apart)
+    assert "mul.rn.f32" in apart

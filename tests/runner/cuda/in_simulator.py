@@ -60,7 +60,7 @@ def main(name: str) -> None:
     device: Any = Device()
     contest.candidates = (
         lambda job, capability, multiprocessors: [  # type: ignore[assignment]
-            c for c in (Skinny(warps=2), *TILES) if c.reason_against(job, 90) is None
+            c for c in (Skinny(8, warps=2), *TILES) if c.reason_against(job, 90) is None
         ][:2]
     )
     contest.TRIES = 1

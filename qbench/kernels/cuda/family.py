@@ -1,0 +1,29 @@
+"""CUDA kernels as rows of `qbench verify cuda`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qbench.kernels.check import Status, VerifyRow
+from qbench.kernels.cuda import compile as compiler
+
+NAME = "cuda"
+
+
+def rows() -> Iterator[VerifyRow]:
+    """Yield a row for every kernel, or one with the reason why none can run here."""
+    reason = compiler.unavailable()
+    if reason is None:
+        from qbench.kernels.cuda import driver
+
+        reason = driver.unavailable()
+    if reason is not None:
+        yield VerifyRow(NAME, "all", NAME, 0, "not on this machine", reason)
+        return
+    from qbench.kernels.cuda import verify
+
+    device = driver.Device()
+    for number in range(verify.count()):
+        found = verify.verify(device, number)
+        status: Status = "mismatch" if found.detail else "ok"
+        yield VerifyRow(NAME, found.operation, found.variant, found.comparisons, status, found.detail)
