@@ -97,9 +97,7 @@ class Team:
 
     def _run(self, job: Job, parts: int) -> int:
         epoch = self._epoch if parts > 1 else 0
-        return int(
-            run_images(job.program, job.pointers, job.first, job.last, job.most, 0, parts, self._gate, epoch)
-        )
+        return int(run_images(job.program, job.pointers, job.first, job.last, job.most, 0, parts, self._gate, epoch))
 
     def close(self) -> None:
         """End the threads."""

@@ -86,6 +86,5 @@ def inlined(function: Compiled) -> Compiled:
 def c_function(function: Compiled) -> Any:
     """Compile `function(arguments, images, part, parts)` as a C function of a pointer and three whole numbers."""
     _COMPILED.count += 1
-    return cfunc("void(CPointer(int64), int64, int64, int64)", cache=True, error_model="numpy", boundscheck=False)(
-        function
-    )
+    options: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
+    return cfunc("void(CPointer(int64), int64, int64, int64)", cache=True, **options)(function)

@@ -12,6 +12,7 @@ PORTABLE = "portable"
 NAMES = (PORTABLE, *(target.name for target in TARGETS))
 """All variants, worst to best."""
 
+
 def choose(variant: str = "auto") -> str:
     """Return the variant to run: the best of this machine for `auto`, else the pinned one.
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from qbench.core.formats import Binary, Ternary, Uniform
 from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
-from qbench.errors import QBenchError
 from qbench.engine.lowering import MOST_PLANES
 from qbench.engine.team import Job, Team
+from qbench.errors import QBenchError
 from qbench.kernels.conv.operation import OUT_DTYPE, ChannelParams, bind, is_words, lhs_dtype, pack_weights
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.gemm.operation import row_words
@@ -73,7 +73,11 @@ class Subject:
         if product[0] == "p":
             words = pack_u8_planes(flat.astype(np.uint8), int(product[1]))
         else:
-            words = pack_u8_b1((flat > 0).astype(np.uint8)) if product == "b1_b1" else pack_u8_t2((flat + 1).astype(np.uint8))
+            words = (
+                pack_u8_b1((flat > 0).astype(np.uint8))
+                if product == "b1_b1"
+                else pack_u8_t2((flat + 1).astype(np.uint8))
+            )
         top, left = lhs.border[:2]
         shaped = words.reshape(*codes.shape[:3], -1)
         typed.reshape(lhs.shape)[:, top : top + lhs.height, left : left + lhs.width, : shaped.shape[-1]] = shaped

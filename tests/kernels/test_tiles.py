@@ -89,9 +89,7 @@ def test_an_edited_intrinsic_is_never_served_stale(tmp_path: Path) -> None:
     assert before in tile.read_text()
     tile.write_text(tile.read_text().replace(before, "return self.e.constant(7, self.e.ints)"))
     portable = package / "kernels" / "tiles" / "portable.py"
-    portable.write_text(
-        portable.read_text().replace("return int32(acc + correction)", "return int32(acc + 7)")
-    )
+    portable.write_text(portable.read_text().replace("return int32(acc + correction)", "return int32(acc + 7)"))
     assert _python(NETWORK_KERNEL, cache=cache, package=package).stdout == "135\n"
 
 

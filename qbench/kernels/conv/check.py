@@ -19,7 +19,10 @@ from qbench.kernels.variants import PORTABLE, choose
 GUARD = 0xAB
 LESSER_SHAPES = 3
 """Shapes for the variants that are neither the best here nor portable: every tile must be compiled."""
-VALUES = {"t4": np.array([-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64, 127], np.int8), "t1": np.array([-1, 1], np.int8)}
+VALUES = {
+    "t4": np.array([-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64, 127], np.int8),
+    "t1": np.array([-1, 1], np.int8),
+}
 """Levels of table products."""
 
 

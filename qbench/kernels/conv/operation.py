@@ -14,7 +14,14 @@ from qbench.kernels.layout import Layout, Offsets, aligned, padded_channels
 from qbench.kernels.tasks import Task, float_bits, task_of
 from qbench.kernels.tiles.driver import tiled
 from qbench.kernels.tiles.operands import (
-    PackedWeights, Tiling, bits_of, pack_bytes, pack_fields, pack_floats_by_codes, pack_indices, pack_words,
+    PackedWeights,
+    Tiling,
+    bits_of,
+    pack_bytes,
+    pack_fields,
+    pack_floats_by_codes,
+    pack_indices,
+    pack_words,
 )  # fmt: skip
 from qbench.kernels.tiles.portable import flags_of
 from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, FloatsByCodes, product_of
@@ -188,13 +195,18 @@ class BoundConv:
         function = tiled(self.product, self.epilogue, self.variant, tall)
         return Task(function, np.array(words_of, np.int64), tuple(arrays.values()))
 
-    def _portable(self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8]) -> Task:
+    def _portable(
+        self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8]
+    ) -> Task:
         source, kind = lhs_dtype(self.product), self.epilogue.split("+")[0]
         tables = (self.tables[name] for name in ("lhs_rows", "out_rows", "residual_rows", "k_offsets"))
         params = (self.params[name] for name in ("correction", "scale", "offset", "shift"))
         extra = residual.view(np.float32 if source is np.float32 else np.uint8)
         arrays = (lhs.view(source), self.weights.data.view(source), out.view(OUT_DTYPE[kind]), extra, *tables, *params)
-        scalars = (*(np.float32(self.scalars[n]) for n in ("low", "high", "residual_scale")), self.scalars["sum_correction"])
+        scalars = (
+            *(np.float32(self.scalars[n]) for n in ("low", "high", "residual_scale")),
+            self.scalars["sum_correction"],
+        )
         w = self.weights
         numbers = (w.channels, (w.k_groups, self.span), w.panel_bytes, flags_of(self.product, self.epilogue))
         return task_of("qbench.kernels.tiles.portable:run", (arrays, scalars, *numbers), units=self.pixels_an_image)
@@ -278,6 +290,12 @@ def _at_least(offsets: Offsets) -> Offsets:
 def _largest(params: ChannelParams, depth: int) -> float:
     """Return a bound of |t| before it is rounded."""
     acc = 255.0 * 128.0 * depth + float(np.abs(params.correction.astype(np.float64)).max(initial=0))
-    t = acc * float(np.atleast_2d(np.abs(params.scale)).sum(axis=0).max(initial=0)) + np.abs(params.offset).max(initial=0)
-    t += 0 if params.shift is None else (255.0 * depth + abs(params.sum_correction)) * np.abs(params.shift).max(initial=0)
+    t = acc * float(np.atleast_2d(np.abs(params.scale)).sum(axis=0).max(initial=0)) + np.abs(params.offset).max(
+        initial=0
+    )
+    t += (
+        0
+        if params.shift is None
+        else (255.0 * depth + abs(params.sum_correction)) * np.abs(params.shift).max(initial=0)
+    )
     return float(t + 255.0 * abs(params.residual_scale))

@@ -8,7 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.operation import (
-    OUT_DTYPE, BoundConv, ChannelParams, bind, is_words, lhs_dtype, lhs_words, pack_weights,
+    OUT_DTYPE,
+    BoundConv,
+    ChannelParams,
+    bind,
+    is_words,
+    lhs_dtype,
+    lhs_words,
+    pack_weights,
 )  # fmt: skip
 from qbench.kernels.conv.reference import Codes, Window
 from qbench.kernels.layout import Layout, aligned, padded_channels
@@ -84,7 +91,9 @@ class Gemm:
 
     def bind(self, rows: int) -> BoundConv:
         """Return the product for `rows` lhs rows; one "image" is one row."""
-        return bind(self.product, self._flags, self.variant, Window((1, 1)), *self.layouts(rows), self.weights, self._params)
+        return bind(
+            self.product, self._flags, self.variant, Window((1, 1)), *self.layouts(rows), self.weights, self._params
+        )
 
     def fill(self, buffer: npt.NDArray[np.uint8], lhs: npt.NDArray[np.generic]) -> None:
         """Write lhs codes (m, k) into a buffer of the lhs layout."""
@@ -106,5 +115,7 @@ class Gemm:
         source, target = aligned(a.size_bytes), aligned(out.size_bytes)
         self.fill(source, lhs)
         run_task(self.bind(len(lhs)).task(source, target), images=len(lhs))
-        result: npt.NDArray[np.generic] = target.view(OUT_DTYPE[self.epilogue]).reshape(len(lhs), -1)[:, : self.n].copy()
+        result: npt.NDArray[np.generic] = (
+            target.view(OUT_DTYPE[self.epilogue]).reshape(len(lhs), -1)[:, : self.n].copy()
+        )
         return result

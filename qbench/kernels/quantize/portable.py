@@ -15,9 +15,7 @@ from qbench.kernels.jit import jit
 
 
 @jit
-def quantize_f32_u8(
-    begin: int, end: int, x: Any, out: Any, size: Any, corner: Any, numbers: Any, floor: bool
-) -> None:
+def quantize_f32_u8(begin: int, end: int, x: Any, out: Any, size: Any, corner: Any, numbers: Any, floor: bool) -> None:
     """Write u8 codes (n, h, w, words) of float32 images (n, c, h, w); `numbers` is (inverse_scale, offset, high)."""
     channels, height, width = size
     top, left = corner

@@ -96,7 +96,9 @@ def pack_fields(codes: npt.NDArray[np.int8], product: BytesByFewBits, tiling: Ti
     packed = np.concatenate(parts, axis=-1)
     data = _panels(packed, tiling, words=product.vectors)
     channels, depth = packed.shape[:2]
-    return PackedWeights(data, aligned(64), tiling.padded(channels), depth * planes, tiling.width * depth * packed.shape[2])
+    return PackedWeights(
+        data, aligned(64), tiling.padded(channels), depth * planes, tiling.width * depth * packed.shape[2]
+    )
 
 
 def pack_floats_by_codes(codes: npt.NDArray[np.int8], product: FloatsByCodes, tiling: Tiling) -> PackedWeights:

@@ -32,7 +32,16 @@ POINTERS = (
     "correction", "scale", "offset", "shift", "table",
 )  # fmt: skip
 FLOATS = ("low", "high", "residual_scale")
-INTS = ("sum_correction", "pixels", "channels", "k_groups", "k_groups_a_scale", "panel_bytes", "block_rows", "split_panels")
+INTS = (
+    "sum_correction",
+    "pixels",
+    "channels",
+    "k_groups",
+    "k_groups_a_scale",
+    "panel_bytes",
+    "block_rows",
+    "split_panels",
+)
 FIELDS = (*POINTERS, *FLOATS, *INTS)
 """The words of a tile's arguments, in order; `pixels` are the rows of one image, `block_rows` see `driver`."""
 
