@@ -11,14 +11,13 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import container_of, level_thresholds
 from qbench.engine.covered import check_covered
 from qbench.engine.integer_steps import flatten_step
-from qbench.engine.plan import Buffers, Load, Plan, Run, Step, borders, flat_aliases, spatial
+from qbench.engine.plan import Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
 from qbench.engine.windows import dense_ohwi, window_of
 from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool, inputs_of
 from qbench.kernels.conv.operation import ChannelParams, bind, pack_weights
-from qbench.kernels.elementwise import portable as elementwise
 from qbench.kernels.layout import Layout, padded_channels
-from qbench.kernels.pool import portable as pool
-from qbench.kernels.quantize import portable as quantize
+from qbench.kernels.quantize.portable import level_starts
+from qbench.kernels.tasks import Task, task_of
 
 Floats = npt.NDArray[np.float32]
 UNBOUNDED = Clamp(-np.inf, np.inf)
@@ -53,11 +52,10 @@ def float_plan(
         fake = _fake_quantize(node.output, layouts[node.output], activations.get(node.output))
         steps += [fake] if fake and node.output != network.output and not isinstance(node, Flatten) else []
 
-    def load(buffers: Buffers) -> Load:
-        layout = layouts[network.input]
-        whole = buffers[network.input].view(np.float32).reshape(layout.shape)
-        return lambda x: quantize.copy_f32_f32(x, whole, layout.border[0], layout.border[1])
-
+    load = load_step(
+        "qbench.kernels.quantize.portable:copy_f32_f32", f"{network.input}:layout", network.input,
+        layouts[network.input], (), kind=np.float32,
+    )  # fmt: skip
     return Plan(images, layouts, {}, aliases, load, tuple(steps), network.output, network.input)
 
 
@@ -100,11 +98,8 @@ def layer_step(
         residual=layouts[residual] if residual else None,
     )  # fmt: skip
 
-    def join(buffers: Buffers) -> Run:
-        extra = buffers[residual] if residual else None
-        head = bound.arguments(buffers[node.input], buffers[node.output], extra, "f32", "f32_f32")
-        compiled, pixels = bound.kernel, bound.pixels_an_image
-        return lambda count: compiled(*head, 0, count * pixels)
+    def join(buffers: Buffers) -> Task:
+        return bound.task(buffers[node.input], buffers[node.output], buffers[residual] if residual else None)
 
     return Step(node.name, bound.name, operations, inputs_of(node), node.output, join, False, packed.data.size)
 
@@ -120,13 +115,15 @@ def _elementwise_step(node: Add | Activation, layouts: Mapping[str, Layout], ope
     size = (out.height, out.width, out.channels)
     tensors = (*inputs_of(node), node.output)
     corners = tuple(layouts[tensor].border[:2] for tensor in tensors)
-    kernel = elementwise.add_f32_f32_f32 if isinstance(node, Add) else elementwise.clamp_f32_f32
+    kernel = "add_f32_f32_f32" if isinstance(node, Add) else "clamp_f32_f32"
 
-    def join(buffers: Buffers) -> Run:
-        arrays = [_whole(buffers, tensor, layouts) for tensor in tensors]
-        return lambda count: kernel(*arrays, count, size, corners, limits)
+    def join(buffers: Buffers) -> Task:
+        arrays = (_whole(buffers, tensor, layouts) for tensor in tensors)
+        return task_of(
+            f"qbench.kernels.elementwise.portable:{kernel}", (*arrays, size, corners, limits), units=out.height
+        )
 
-    return Step(node.name, f"{kernel.__name__}/portable", operations, inputs_of(node), node.output, join, False)
+    return Step(node.name, f"{kernel}/portable", operations, inputs_of(node), node.output, join, False)
 
 
 def _pool_step(node: Pool, layouts: Mapping[str, Layout], operations: int) -> Step:
@@ -137,9 +134,10 @@ def _pool_step(node: Pool, layouts: Mapping[str, Layout], operations: int) -> St
     corners = (a.border[:2], out.border[:2])
     is_max, include = node.kind == "max", node.count_include_pad
 
-    def join(buffers: Buffers) -> Run:
+    def join(buffers: Buffers) -> Task:
         x, y = _whole(buffers, node.input, layouts), _whole(buffers, node.output, layouts)
-        return lambda count: pool.pool_f32_f32(x, y, count, sizes, corners, window, is_max, include)
+        arguments = (x, y, sizes, corners, window, is_max, include)
+        return task_of("qbench.kernels.pool.portable:pool_f32_f32", arguments, units=out.height)
 
     return Step(node.name, "pool_f32_f32/portable", operations, (node.input,), node.output, join, False)
 
@@ -151,15 +149,16 @@ def _fake_quantize(tensor: str, layout: Layout, params: QParams | None) -> Step 
     place = (layout.border[0], layout.border[1], layout.height, layout.width, layout.channels)
     box = container_of(params)
 
-    def join(buffers: Buffers) -> Run:
+    kind = "fake_quantize_levels_f32" if box is None else "fake_quantize_f32"
+
+    def join(buffers: Buffers) -> Task:
         x = buffers[tensor].view(np.float32).reshape(layout.shape)
         if box is None:
             thresholds, reals = level_thresholds(params)
-            starts, bits = quantize.level_starts(thresholds), x.view(np.uint32)
-            return lambda count: quantize.fake_quantize_levels_f32(x, bits, count, place, thresholds, reals, starts)
-        values = (box.inverse_scale, box.round_offset, box.high, box.zero_point, box.scale)
-        numbers, floor = tuple(np.float32(v) for v in values), box.floor
-        return lambda count: quantize.fake_quantize_f32(x, count, place, numbers, floor)
+            arguments: tuple[object, ...] = (x, x.view(np.uint32), place, thresholds, reals, level_starts(thresholds))
+        else:
+            values = (box.inverse_scale, box.round_offset, box.high, box.zero_point, box.scale)
+            arguments = (x, place, tuple(np.float32(v) for v in values), box.floor)
+        return task_of(f"qbench.kernels.quantize.portable:{kind}", arguments, units=layout.height)
 
-    kind = "fake_quantize_levels_f32" if box is None else "fake_quantize_f32"
     return Step(f"{tensor}:quantize", f"{kind}/portable", 0, (tensor,), tensor, join, False)

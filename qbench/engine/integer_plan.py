@@ -11,13 +11,12 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import Container, container_of
 from qbench.engine.integer_steps import add_step, clamp_step, flatten_step, pool_step
 from qbench.engine.lowering import Ends, Lowered, NotIntegerError, lower
-from qbench.engine.plan import Buffers, Load, Plan, Run, Step, borders, flat_aliases, spatial
+from qbench.engine.plan import Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
 from qbench.engine.windows import window_of
 from qbench.graph.network import Activation, Add, Conv, Flatten, Layer, Linear, Network, Node, Pool, inputs_of
-from qbench.kernels.conv.operation import bind, lhs_words, pack_weights
+from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
 from qbench.kernels.layout import Layout
-from qbench.kernels.pack import portable as pack
-from qbench.kernels.quantize import portable as quantize
+from qbench.kernels.tasks import Task, task_of
 
 
 def containers(network: Network, activations: Mapping[str, QParams]) -> dict[str, Container]:
@@ -55,14 +54,12 @@ def integer_plan(
             steps += _layer_steps(network, node, weights[node.name], boxes, layouts, variant)
         elif not (isinstance(node, Flatten) and node.output in aliases):
             steps.append(_other_step(network, node, boxes, layouts))
-    box, layout = boxes[network.input], layouts[network.input]
-
-    def load(buffers: Buffers) -> Load:
-        whole = buffers[network.input].reshape(layout.shape)
-        numbers = tuple(np.float32(v) for v in (box.inverse_scale, box.round_offset, box.high))
-        top, left = layout.border[:2]
-        return lambda x: quantize.quantize_f32_u8(x, whole, top, left, numbers, box.floor)
-
+    box = boxes[network.input]
+    numbers = tuple(np.float32(v) for v in (box.inverse_scale, box.round_offset, box.high))
+    load = load_step(
+        "qbench.kernels.quantize.portable:quantize_f32_u8", f"{network.input}:quantize", network.input,
+        layouts[network.input], (numbers, box.floor), kind=np.uint8,
+    )  # fmt: skip
     return Plan(images, layouts, fills, aliases, load, tuple(steps), network.output, network.input)
 
 
@@ -108,7 +105,7 @@ def _layer_steps(
     residual = node.residual if isinstance(node, Conv) else None
     ends = Ends(boxes[node.input], boxes.get(node.output), boxes[residual] if residual else None)
     lowered = lower(node, weights, ends)
-    if lowered.product not in ("b1_b1", "t2_t2"):
+    if not is_words(lowered.product):
         return [_conv_step(network, node, lowered, layouts[node.input], node.input, residual, layouts, variant)]
     packed = f"{node.input}:{lowered.product[:2]}"
     a = layouts[node.input]
@@ -142,24 +139,23 @@ def _conv_step(
         residual=layouts[residual] if residual else None,
     )  # fmt: skip
 
-    def join(buffers: Buffers) -> Run:
-        extra = buffers[residual] if residual else None
-        head = bound.arguments(buffers[source], buffers[node.output], extra, kind, lowered.product)
-        compiled, pixels = bound.kernel, bound.pixels_an_image
-        return lambda count: compiled(*head, 0, count * pixels)
+    def join(buffers: Buffers) -> Task:
+        return bound.task(buffers[source], buffers[node.output], buffers[residual] if residual else None)
 
     reads = (source, *inputs_of(node)[1:])
-    resident = weights.data.size + 4 * sum(p.size for p in bound.params)
-    return Step(node.name, bound.name, network.operations(node.name), reads, node.output, join, True, resident)
+    operations = network.operations(node.name)
+    return Step(node.name, bound.name, operations, reads, node.output, join, True, bound.resident_bytes)
 
 
 def _pack_step(source: str, packed: str, a: Layout, words: Layout, product: str) -> Step:
-    kernel = pack.pack_u8_b1 if product == "b1_b1" else pack.pack_u8_t2
+    planes = int(product[1]) if product[0] == "p" else 0
+    kernel = "pack_u8_planes" if planes else f"pack_u8_{product[:2]}"
+    more = (planes,) if planes else ()
     pixels = a.padded_height * a.padded_width
 
-    def join(buffers: Buffers) -> Run:
+    def join(buffers: Buffers) -> Task:
         codes = buffers[source].reshape(-1, a.words)
         bits = buffers[packed].view(np.uint32).reshape(-1, words.words)
-        return lambda count: kernel(codes, bits, count * pixels, a.channels)
+        return task_of(f"qbench.kernels.pack.portable:{kernel}", (codes, bits, a.channels, *more), units=pixels)
 
-    return Step(packed, f"{kernel.__name__}/portable", 0, (source,), packed, join, True)
+    return Step(packed, f"{kernel}/portable", 0, (source,), packed, join, True)

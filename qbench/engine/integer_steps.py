@@ -7,14 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from qbench.engine.container import Container
-from qbench.engine.plan import Buffers, Run, Step
+from qbench.engine.plan import Buffers, Step
 from qbench.graph.network import Activation, Add, Clamp, Flatten, Pool
-from qbench.kernels.elementwise import portable as elementwise
 from qbench.kernels.layout import Layout
-from qbench.kernels.pool import portable as pool
+from qbench.kernels.pool.portable import BLOCK
+from qbench.kernels.tasks import Task, task_of
 
 Boxes = Mapping[str, Container]
 Layouts = Mapping[str, Layout]
+ELEMENTWISE, POOL = "qbench.kernels.elementwise.portable", "qbench.kernels.pool.portable"
 
 
 def _code_limits(clamp: Clamp | None, out: Container) -> tuple[np.float32, np.float32]:
@@ -36,9 +37,10 @@ def add_step(node: Add, boxes: Boxes, layouts: Layouts, operations: int) -> Step
     tensors = (*node.inputs, node.output)
     corners = tuple(layouts[tensor].border[:2] for tensor in tensors)
 
-    def join(buffers: Buffers) -> Run:
-        a, b, c = (buffers[tensor].reshape(layouts[tensor].shape) for tensor in tensors)
-        return lambda count: elementwise.add_u8_u8_u8(a, b, c, count, size, corners, numbers, limits, out.floor)
+    def join(buffers: Buffers) -> Task:
+        arrays = (buffers[tensor].reshape(layouts[tensor].shape) for tensor in tensors)
+        arguments = (*arrays, size, corners, numbers, limits, out.floor)
+        return task_of(f"{ELEMENTWISE}:add_u8_u8_u8", arguments, units=layout.height)
 
     return Step(node.name, "add_u8_u8_u8/portable", operations, node.inputs, node.output, join, True)
 
@@ -53,9 +55,9 @@ def clamp_step(node: Activation, boxes: Boxes, layouts: Layouts, operations: int
     size = (layout.height, layout.width, layout.channels)
     corners = (layouts[node.input].border[:2], layout.border[:2])
 
-    def join(buffers: Buffers) -> Run:
-        a, b = (buffers[tensor].reshape(layouts[tensor].shape) for tensor in (node.input, node.output))
-        return lambda count: elementwise.table_u8_u8(a, b, count, size, corners, table)
+    def join(buffers: Buffers) -> Task:
+        arrays = (buffers[tensor].reshape(layouts[tensor].shape) for tensor in (node.input, node.output))
+        return task_of(f"{ELEMENTWISE}:table_u8_u8", (*arrays, size, corners, table), units=layout.height)
 
     return Step(node.name, "table_u8_u8/portable", operations, (node.input,), node.output, join, True)
 
@@ -68,28 +70,28 @@ def pool_step(node: Pool, boxes: Boxes, layouts: Layouts, operations: int) -> St
     offset = np.float32(out.round_offset - source.zero_point * ratio)
     limits = (np.float32(0), np.float32(out.high))
     if node.kind == "global_average":
-        multiplier = np.float32(ratio / (a.height * a.width))
+        numbers = (np.float32(ratio / (a.height * a.width)), offset, limits[1])
         size, corner = (a.height, a.width, a.channels), a.border[:2]
 
-        def join_mean(buffers: Buffers) -> Run:
+        def join_mean(buffers: Buffers) -> Task:
             x, y = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))
-            return lambda count: pool.global_average_u8_u8(
-                x, y, count, size, corner, multiplier, offset, limits[1], out.floor
-            )
+            sums = np.empty((a.images, a.channels), np.int32)
+            arguments = (x, y, sums, size, corner, numbers, out.floor)
+            return task_of(f"{POOL}:global_average_u8_u8", arguments, units=-(-a.channels // BLOCK))
 
         return Step(node.name, "global_average_u8_u8/portable", operations, (node.input,), node.output, join_mean, True)
     sizes = ((a.height, a.width), (b.height, b.width), a.channels)
     corners, window = (a.border[:2], b.border[:2]), (node.kernel, node.strides, node.pads[:2])
-    is_max, include = node.kind == "max", node.count_include_pad
+    keeps_codes = node.kind == "max" and (source.scale, source.zero_point) == (out.scale, out.zero_point)
+    name = "max_u8_u8" if keeps_codes and source.high <= out.high else "pool_u8_u8"
     numbers = (np.float32(source.zero_point), np.float32(ratio), offset)
+    more = () if name == "max_u8_u8" else (node.kind == "max", node.count_include_pad, numbers, limits, out.floor)
 
-    def join(buffers: Buffers) -> Run:
-        x, y = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))
-        return lambda count: pool.pool_u8_u8(
-            x, y, count, sizes, corners, window, is_max, include, *numbers, limits, out.floor
-        )
+    def join(buffers: Buffers) -> Task:
+        arrays = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))
+        return task_of(f"{POOL}:{name}", (*arrays, sizes, corners, window, *more), units=b.height)
 
-    return Step(node.name, "pool_u8_u8/portable", operations, (node.input,), node.output, join, True)
+    return Step(node.name, f"{name}/portable", operations, (node.input,), node.output, join, True)
 
 
 def flatten_step(node: Flatten, layouts: Layouts) -> Step:
@@ -98,9 +100,9 @@ def flatten_step(node: Flatten, layouts: Layouts) -> Step:
     size, corner = (a.height, a.width, a.channels), a.border[:2]
     kind = {1: np.uint8, 4: np.float32}
 
-    def join(buffers: Buffers) -> Run:
+    def join(buffers: Buffers) -> Task:
         x = buffers[node.input].view(kind[a.item_bytes]).reshape(a.shape)
         y = buffers[node.output].view(kind[b.item_bytes]).reshape(b.shape)
-        return lambda count: elementwise.flatten(x, y, count, size, corner)
+        return task_of(f"{ELEMENTWISE}:flatten", (x, y, size, corner), units=a.height)
 
     return Step(node.name, "flatten/portable", 0, (node.input,), node.output, join, a.item_bytes == 1)

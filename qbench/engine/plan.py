@@ -10,16 +10,19 @@ import numpy.typing as npt
 
 from qbench.graph.network import Conv, Flatten, Network, inputs_of
 from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.program import program_of
+from qbench.kernels.tasks import Task, Words, task_of
 
 Buffer = npt.NDArray[np.uint8]
 Buffers = Mapping[str, Buffer]
-Run = Callable[[int], None]
-Load = Callable[[npt.NDArray[np.float32]], None]
+Bind = Callable[[Buffers], Task]
+X_ADDRESS, LOGITS_ADDRESS = 1, 4
+"""Words of the first task's and of the last task's arguments that hold the addresses of a run's images and logits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kernel call. `bind` joins it to buffers and returns a function of the number of images.
+    """One kernel call; `bind` joins it to buffers.
 
     Args:
         name: the node that it computes.
@@ -27,7 +30,7 @@ class Step:
         operations: arithmetic operations an image.
         reads: tensors.
         writes: tensor.
-        bind: buffers -> run(images).
+        bind: buffers -> task.
         in_integers: whether its arithmetic is integer.
         resident_bytes: bytes of its packed weights and parameters.
     """
@@ -37,7 +40,7 @@ class Step:
     operations: int
     reads: tuple[str, ...]
     writes: str
-    bind: Callable[[Buffers], Run]
+    bind: Bind
     in_integers: bool
     resident_bytes: int = 0
 
@@ -51,7 +54,7 @@ class Plan:
         layouts: layout of every tensor that has memory of its own.
         fills: value of the border (and of every real channel before the first run), by tensor.
         aliases: tensor -> the tensor whose memory it shares.
-        load: binds the input: buffers -> load(float32 images, NCHW).
+        load: converts float32 images, NCHW, to the input's codes; its first array is the images.
         steps: in order.
         output: name of the tensor that holds the logits, float32.
     """
@@ -60,7 +63,7 @@ class Plan:
     layouts: dict[str, Layout]
     fills: dict[str, float]
     aliases: dict[str, str]
-    load: Callable[[Buffers], Load]
+    load: Step
     steps: tuple[Step, ...]
     output: str
     input: str
@@ -95,20 +98,52 @@ def last_readers(network: Network) -> dict[str, int]:
     return {tensor: i for i, node in enumerate(network.nodes) for tensor in inputs_of(node)}
 
 
+def load_step(kernel: str, name: str, tensor: str, layout: Layout, more: tuple[object, ...], *, kind: type) -> Step:
+    """Return the step that writes a run's float32 images (n, c, h, w) into the input tensor by `kernel`."""
+    size = (layout.channels, layout.height, layout.width)
+
+    def bind(buffers: Buffers) -> Task:
+        x = np.empty((layout.images, *size), np.float32)  # its shape is what counts: every run writes its own address
+        whole = buffers[tensor].view(kind).reshape(layout.shape)
+        return task_of(kernel, (x, whole, size, layout.border[:2], *more), units=layout.height)
+
+    return Step(name, f"{kernel.split(':')[1]}/portable", 0, (), tensor, bind, kind is np.uint8)
+
+
 @dataclass(slots=True)
 class Workspace:
-    """Memory for one thread: buffers that later tensors of equal layout and border reuse, and the bound steps."""
+    """Memory for one thread: buffers that later tensors of equal layout and border reuse, and the program over them."""
 
     plan: Plan
     buffers: dict[str, Buffer] = field(default_factory=dict)
     size_bytes: int = 0
-    load: Load = field(init=False)
-    runs: tuple[Run, ...] = field(init=False)
+    tasks: tuple[Task, ...] = field(init=False)
+    program: Words = field(init=False)
 
     def __post_init__(self) -> None:
         self._allocate()
-        self.load = self.plan.load(self.buffers)
-        self.runs = tuple(step.bind(self.buffers) for step in self.plan.steps)
+        steps = (self.plan.load, *self.plan.steps)
+        self.tasks = (*(step.bind(self.buffers) for step in steps), self._store())
+        self.program = program_of(self.tasks)
+
+    @property
+    def logits(self) -> npt.NDArray[np.float32]:
+        """The logits of a pass, (images, classes)."""
+        layout = self.plan.layouts[self.plan.output]
+        return self.buffers[self.plan.output].view(np.float32).reshape(layout.images, -1)[:, : layout.channels]
+
+    def pointers(self, x: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]) -> Words:
+        """Return where the program reads a run's images and writes its logits, as `run_images` takes it."""
+        ends = ((self.tasks[0], X_ADDRESS, x), (self.tasks[-1], LOGITS_ADDRESS, logits))
+        rows = [(t.arguments.ctypes.data + 8 * word, a.ctypes.data, a.strides[0]) for t, word, a in ends]
+        return np.array(rows, np.int64)
+
+    def _store(self) -> Task:
+        layout = self.plan.layouts[self.plan.output]
+        whole = self.buffers[self.plan.output].view(np.float32).reshape(layout.images, -1)
+        out = np.empty((layout.images, layout.channels), np.float32)  # every run writes its own address
+        arguments = (whole, out, layout.channels)
+        return task_of("qbench.kernels.elementwise.portable:copy_rows_f32", arguments, units=1)
 
     def _allocate(self) -> None:
         plan, free = self.plan, {}  # type: ignore[var-annotated]

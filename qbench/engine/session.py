@@ -1,7 +1,8 @@
 """Sessions: a plan, a workspace a thread, and nothing allocated while images run.
 
 A batch is cut into micro-batches whose activations stay in the second-level cache; each thread runs the whole network
-on its own share, so threads never wait for each other inside a pass.
+on its own share, so threads never wait for each other inside a pass. Where the shares would be too uneven (one image,
+two threads) the threads share every layer instead and meet after it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import statistics
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,13 @@ from qbench.core.trial import Execution
 from qbench.engine.float_plan import float_layouts, float_plan, layer_step
 from qbench.engine.integer_plan import containers, integer_layouts, integer_plan
 from qbench.engine.lowering import NotIntegerError
-from qbench.engine.plan import Plan, Run, Workspace
+from qbench.engine.plan import X_ADDRESS, Plan, Workspace
+from qbench.engine.team import Job, Team
 from qbench.errors import DataError
 from qbench.graph.network import Conv, Network
 from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.program import run_task
+from qbench.kernels.tasks import Task
 from qbench.kernels.variants import choose
 
 Floats = npt.NDArray[np.float32]
@@ -33,10 +36,22 @@ CACHE_BYTES = 768 * 1024
 """Room for a micro-batch's activations: three quarters of a 1 MiB second-level cache; see docs/performance.md."""
 
 
+SHARING_COST = 1.25
+"""How much longer a pass takes in all when threads share every layer: they meet after each."""
+
+
 def micro_batch(layouts: Mapping[str, Layout]) -> int:
     """Return the images a pass, 1..32, so that the three largest tensors (laid out for one image) fit `CACHE_BYTES`."""
     largest = sorted((layout.size_bytes for layout in layouts.values()), reverse=True)[:3]
     return int(np.clip(CACHE_BYTES // max(1, sum(largest)), 1, 32))
+
+
+def shares_of(images: int, threads: int) -> list[tuple[int, int]] | None:
+    """Return each thread's (first, last) images, or None where the threads should share every layer instead."""
+    share = -(-images // threads)
+    if threads > 1 and share * threads > SHARING_COST * images:
+        return None
+    return [(first, min(images, first + share)) for first in range(0, images, share)]
 
 
 class Session:
@@ -51,13 +66,9 @@ class Session:
         self.network, self.plan, self.threads = network, plan, threads
         self.execution, self.execution_reason = execution, reason
         self._spaces = [Workspace(plan) for _ in range(threads)]
-        self._pool = ThreadPoolExecutor(threads - 1, thread_name_prefix="qbench") if threads > 1 else None
+        self._team = Team(threads)
         self._one_run = threading.Lock()  # Python threads may share a session: its buffers serve one run at a time
-        layout = plan.layouts[plan.output]
-        self._classes = layout.channels
-        self._logits = [
-            space.buffers[plan.output].view(np.float32).reshape(layout.images, -1) for space in self._spaces
-        ]
+        self._classes = plan.layouts[plan.output].channels
 
     @property
     def kernels(self) -> dict[str, str]:
@@ -88,10 +99,8 @@ class Session:
     def compile(self) -> None:
         """Run one image through every thread's steps, so that nothing compiles later."""
         blank = np.zeros((1, *self.network.input_shape), np.float32)
-        for space in self._spaces:
-            space.load(blank)
-            for run in space.runs:
-                run(1)
+        self.run(blank)
+        self.run(np.repeat(blank, self.threads, axis=0))
 
     def run(self, x: Floats) -> Floats:
         """Return logits float32 (n, classes) of images float32 (n, c, h, w); raise DataError for any other shape.
@@ -104,30 +113,22 @@ class Session:
             )
         images = np.ascontiguousarray(x, np.float32)
         logits = np.empty((len(images), self._classes), np.float32)
-        share = -(-len(images) // self.threads)
-        parts = [(i, i * share, min(len(images), (i + 1) * share)) for i in range(self.threads)]
-        parts = [part for part in parts if part[1] < part[2]]
-        with self._one_run:
-            if parts:
-                self._shares(images, logits, parts)
+        if len(images):
+            with self._one_run:
+                self._run(images, logits)
         return logits
 
-    def _shares(self, images: Floats, logits: Floats, parts: list[tuple[int, int, int]]) -> None:
-        """Run every thread's share, the first one here."""
-        waiting = [self._pool.submit(self._pass, images, logits, *part) for part in parts[1:]] if self._pool else []
-        self._pass(images, logits, *parts[0])
-        for future in waiting:
-            future.result()
+    def _run(self, images: Floats, logits: Floats) -> None:
+        """Run each thread's share, or all of it together."""
+        shares = shares_of(len(images), self.threads)
+        if shares is None:
+            self._team.together(self._job(0, images, logits, 0, len(images)))
+        else:
+            self._team.apart([self._job(thread, images, logits, *ends) for thread, ends in enumerate(shares)])
 
-    def _pass(self, images: Floats, logits: Floats, thread: int, start: int, stop: int) -> None:
-        space, out = self._spaces[thread], self._logits[thread]
-        for first in range(start, stop, self.plan.images):
-            part = images[first : min(stop, first + self.plan.images)]
-            count = len(part)
-            space.load(part)
-            for run in space.runs:
-                run(count)
-            logits[first : first + count] = out[:count, : self._classes]
+    def _job(self, thread: int, images: Floats, logits: Floats, first: int, last: int) -> Job:
+        space = self._spaces[thread]
+        return Job(space.program, space.pointers(images, logits), first, last, self.plan.images)
 
     def profile(self, x: Floats, *, timer: Callable[[], float], repeats: int = 20) -> tuple[dict[str, Any], ...]:
         """Return a row a step: name, kind, operations and images of the micro-batch, median seconds on one thread.
@@ -138,12 +139,13 @@ class Session:
             repeats: passes over the network.
         """
         space, count = self._spaces[0], min(len(x), self.plan.images)
-        times: list[list[float]] = [[] for _ in space.runs]
-        space.load(np.ascontiguousarray(x[:count], np.float32))
+        steps = (self.plan.load, *self.plan.steps)
+        times: list[list[float]] = [[] for _ in steps]
+        self._load(np.ascontiguousarray(x[:count], np.float32))
         for _ in range(repeats):
-            for samples, run in zip(times, space.runs, strict=True):
+            for samples, task in zip(times, space.tasks, strict=False):
                 start = timer()
-                run(count)
+                run_task(task, images=count)
                 samples.append(timer() - start)
         return tuple(
             {
@@ -153,13 +155,19 @@ class Session:
                 "images": count,
                 "median_s": statistics.median(t),
             }
-            for s, t in zip(self.plan.steps, times, strict=True)
+            for s, t in zip(steps, times, strict=True)
         )
+
+    def _load(self, x: Floats) -> None:
+        """Convert a micro-batch of images and leave the first thread's program pointing at them."""
+        space = self._spaces[0]
+        self._loaded = x  # the program goes on reading it
+        space.tasks[0].arguments[X_ADDRESS] = x.ctypes.data
+        run_task(space.tasks[0], images=len(x))
 
     def close(self) -> None:
         """End the threads."""
-        if self._pool:
-            self._pool.shutdown()
+        self._team.close()
 
 
 def build_session(
@@ -218,31 +226,31 @@ class FloatSession(Session):
         parts = [np.ascontiguousarray(x[i : i + self.plan.images]) for i in range(0, len(x), self.plan.images)]
         return np.concatenate([self._tapped(part, tap, befores) for part in parts])
 
-    def _before_additions(self) -> dict[str, tuple[Run, Floats]]:
-        """Return, for every convolution that adds a residual, a call that computes it without, and where it writes."""
-        found: dict[str, tuple[Run, Floats]] = {}
+    def _before_additions(self) -> dict[str, tuple[Task, Floats]]:
+        """Return, for every convolution that adds a residual, the task that computes it without, and what it writes."""
+        found: dict[str, tuple[Task, Floats]] = {}
         for node in self.network.nodes:
             if isinstance(node, Conv) and node.residual is not None:
                 layout = self.plan.layouts[node.output]
                 scratch = aligned(layout.size_bytes)
                 step = layer_step(node, self.plan.layouts, None, self._variant, 0, plain=True)
-                run = step.bind({**self._spaces[0].buffers, node.output: scratch})
-                found[node.name] = (run, layout.interior(scratch.view(np.float32)))  # type: ignore[assignment]
+                task = step.bind({**self._spaces[0].buffers, node.output: scratch})
+                found[node.name] = (task, layout.interior(scratch.view(np.float32)))  # type: ignore[assignment]
         return found
 
-    def _tapped(self, part: Floats, tap: Tap, befores: Mapping[str, tuple[Run, Floats]]) -> Floats:
+    def _tapped(self, part: Floats, tap: Tap, befores: Mapping[str, tuple[Task, Floats]]) -> Floats:
         space, plan, count = self._spaces[0], self.plan, len(part)
-        space.load(part)
+        self._load(part)
         tap(plan.input, self._interior(plan.input, count))
-        for step, run in zip(plan.steps, space.runs, strict=True):
+        for step, task in zip(plan.steps, space.tasks[1:], strict=False):
             if step.name in befores:
                 before, sums = befores[step.name]
-                before(count)
+                run_task(before, images=count)
                 tap(f"{step.name}:pre_add", sums[:count])
-            run(count)
+            run_task(task, images=count)
             if step.writes != plan.output:
                 tap(step.writes, self._interior(step.writes, count))
-        return self._logits[0][:count, : self._classes].copy()
+        return space.logits[:count].copy()
 
     def _interior(self, tensor: str, count: int) -> Floats:
         layout = self.plan.layouts[tensor]

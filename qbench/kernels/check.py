@@ -16,7 +16,7 @@ from qbench.kernels.conv.check import check_case
 from qbench.kernels.elementwise.check import check_add, check_table
 from qbench.kernels.gemm.check import PRODUCTS, check_gemm
 from qbench.kernels.pack.check import check_pack
-from qbench.kernels.pool.check import check_global_average
+from qbench.kernels.pool.check import check_global_average, check_max
 from qbench.kernels.quantize.check import check_fake, check_levels, check_quantize
 
 Status = Literal["ok", "mismatch", "not on this machine"]
@@ -51,8 +51,8 @@ QUANTIZE = KernelFamily(
     {"quantize_f32_u8": check_quantize, "fake_quantize_f32": check_fake, "fake_quantize_levels_f32": check_levels},
 )
 ELEMENTWISE = KernelFamily("elementwise", {"add_u8_u8_u8": check_add, "table_u8_u8": check_table})
-POOL = KernelFamily("pool", {"global_average_u8_u8": check_global_average})
-PACK = KernelFamily("pack", {"pack_u8_b1": partial(check_pack, "b1"), "pack_u8_t2": partial(check_pack, "t2")})
+POOL = KernelFamily("pool", {"global_average_u8_u8": check_global_average, "max_u8_u8": check_max})
+PACK = KernelFamily("pack", {f"pack_u8_{kind}": partial(check_pack, kind) for kind in ("b1", "t2", "p2", "p4")})
 
 
 def rows(family: KernelFamily) -> Iterator[VerifyRow]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numba
-from numba import config, njit
+from numba import cfunc, config, njit
 from numba.core import event
 
 from qbench.kernels.isa import features
@@ -81,3 +81,10 @@ def inlined(function: Compiled) -> Compiled:
     """Compile `function` into its callers, so that literal arguments stay literal."""
     compiled: Compiled = njit(nogil=True, inline="always", error_model="numpy", boundscheck=False)(function)
     return compiled
+
+
+def c_function(function: Compiled) -> Any:
+    """Compile `function(arguments, images, part, parts)` as a C function of a pointer and three whole numbers."""
+    _COMPILED.count += 1
+    options: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
+    return cfunc("void(CPointer(int64), int64, int64, int64)", cache=True, **options)(function)

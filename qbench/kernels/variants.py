@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from qbench.errors import QBenchError, suggest
 from qbench.kernels.isa import missing
-from qbench.kernels.tiles.driver import Kernel, tiled
 from qbench.kernels.tiles.operands import Tiling
-from qbench.kernels.tiles.portable import portable
+from qbench.kernels.tiles.products import product_of
 from qbench.kernels.tiles.targets import TARGETS, available, target_of
 
 PORTABLE = "portable"
 NAMES = (PORTABLE, *(target.name for target in TARGETS))
 """All variants, worst to best."""
-
-TABLE_PRODUCTS = ("u8_t4", "u8_t2", "u8_t1")
 
 
 def choose(variant: str = "auto") -> str:
@@ -55,19 +52,11 @@ def tiling(
     """
     if variant == PORTABLE:
         return Tiling(1, 1)
-    lanes = target_of(variant).lanes
+    lanes, facts = target_of(variant).lanes, product_of(product)
     if -(-channels // lanes) % 2 == 0:
         return Tiling(2 * lanes, 2)
-    planes = 8 // int(product[-1]) if product in TABLE_PRODUCTS else 1
-    numbers = 2 if product == "f32_f32" else 8
+    numbers = 2 if facts.is_float else 8
     pairs = channels_in // numbers
-    wide = lanes == 16 and product not in ("b1_b1", "t2_t2") and channels_in % numbers == 0
-    wide = wide and group_size % (8 * planes) == 0 and not (planes > 1 and sums)
-    return Tiling(lanes, 2, 2) if wide and not (product == "u8_t1" and pairs % 2) else Tiling(lanes, 1)
-
-
-def kernel(product: str, epilogue: str, variant: str, shape: Tiling) -> Kernel:
-    """Return the compiled loop of a variant."""
-    if variant == PORTABLE:
-        return portable(product, epilogue)
-    return tiled(product, epilogue, variant, shape.vectors, shape.spread)
+    wide = lanes == 16 and facts.spreads and channels_in % numbers == 0
+    wide = wide and group_size % (8 * facts.planes) == 0 and not (facts.planes > 1 and sums)
+    return Tiling(lanes, 2, 2) if wide and not (product.endswith("_t1") and pairs % 2) else Tiling(lanes, 1)

@@ -172,4 +172,3 @@ def _header(plan: Plan, moment: datetime) -> RunHeader:
         environment=facts,
         versions=environment.versions(),
     )
-

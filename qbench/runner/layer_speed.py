@@ -7,7 +7,6 @@ is a model of that one layer, called with the whole batch. Both are what the lay
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import numpy as np
@@ -16,9 +15,12 @@ from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.engine import Session
 from qbench.engine.plan import Step, Workspace
+from qbench.engine.session import shares_of
+from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
 from qbench.graph import Conv, Layer, Network, layer_onnx_bytes
 from qbench.kernels.conv.reference import Window, conv_f32
+from qbench.kernels.program import NO_POINTERS
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers import PeerModel
 from qbench.runner.clock import Clock
@@ -68,17 +70,18 @@ class LayerTeam:
         self._plan, self._threads = session.plan, session.threads
         self._nodes = {node.name for node in session.network.nodes}
         self._spaces = [Workspace(session.plan) for _ in range(session.threads)]
+        self._team = Team(session.threads)
+        stack.callback(self._team.close)
+        full = np.repeat(np.ascontiguousarray(images, np.float32), session.plan.images, axis=0)
         for space in self._spaces:
-            space.load(np.repeat(images, session.plan.images, axis=0))
-            for run in space.runs:
-                run(session.plan.images)
-        self._pool = stack.enter_context(ThreadPoolExecutor(max(1, session.threads - 1)))
+            logits = np.empty_like(space.logits)
+            self._team.apart([Job(space.program, space.pointers(full, logits), 0, len(full), len(full))])
 
     def call(self, layer: str, batch: int, *, clock: Clock) -> tuple[Callable[[], None], int]:
         """Return a call that runs one layer, with the packing that it alone needs, and how many batches a call does.
 
         Inside the network threads meet once a pass, not once a layer: a short layer is run so often in a call that
-        starting the threads (about 0.05 ms) is a small part of it.
+        that meeting is a small part of it.
         """
         once = self._call(layer, batch, turns=1)
         once()
@@ -86,24 +89,16 @@ class LayerTeam:
         return self._call(layer, batch, turns=turns), turns
 
     def _call(self, layer: str, batch: int, *, turns: int) -> Callable[[], None]:
-        steps = self._steps(layer)
-        share = -(-batch // self._threads)
-        shares = [min(share, batch - start) for start in range(0, batch, share)]
-
-        def work(thread: int) -> None:
-            runs = [self._spaces[thread].runs[index] for index in steps]
-            for start in list(range(0, shares[thread], self._plan.images)) * turns:
-                count = min(self._plan.images, shares[thread] - start)
-                for run in runs:
-                    run(count)
-
-        def all_threads() -> None:
-            waiting = [self._pool.submit(work, thread) for thread in range(1, len(shares))]
-            work(0)
-            for future in waiting:
-                future.result()
-
-        return all_threads
+        tasks = [1 + index for index in self._steps(layer)]  # the first task converts the images
+        programs = [np.tile(space.program[tasks], (turns, 1)) for space in self._spaces]
+        shares = shares_of(batch, self._threads)
+        jobs = [
+            Job(program, NO_POINTERS, 0, last - first, self._plan.images)
+            for program, (first, last) in zip(programs, shares or [(0, batch)], strict=False)
+        ]
+        if shares is None:
+            return lambda: self._team.together(jobs[0])
+        return lambda: self._team.apart(jobs)
 
     def _steps(self, layer: str) -> list[int]:
         """Return the indices of the layer's step and of the steps before it that are no node but feed it."""

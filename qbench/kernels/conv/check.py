@@ -8,17 +8,40 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.operation import ChannelParams, bind, lhs_words, pack_weights
-from qbench.kernels.conv.reference import Window, conv_f32, conv_s32, finish, scaled, windows
+from qbench.kernels.conv.operation import ChannelParams, bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.reference import Window, conv_f32, epilogue, windows
 from qbench.kernels.layout import Layout, aligned, padded_channels
-from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_t2
+from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2
+from qbench.kernels.program import run_task
+from qbench.kernels.tiles.products import product_of
+from qbench.kernels.variants import PORTABLE, choose
 
 GUARD = 0xAB
+LESSER_SHAPES = 3
+"""Shapes for the variants that are neither the best here nor portable: every tile must be compiled."""
 VALUES = {
-    "u8_t4": np.arange(-8, 8, dtype=np.int8),
-    "u8_t2": np.array([-1, 0, 1], np.int8),
-    "u8_t1": np.array([-1, 1], np.int8),
+    "t4": np.array([-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64, 127], np.int8),
+    "t1": np.array([-1, 1], np.int8),
 }
+"""Levels of table products."""
+
+
+def levels_of(product: str) -> npt.NDArray[np.int64]:
+    """Return the rhs codes of a product, lowest first (levels where it has a table)."""
+    rhs = product.split("_")[1]
+    if rhs in VALUES:
+        return VALUES[rhs].astype(np.int64)
+    if rhs == "b1":
+        return np.array([-1, 1])
+    if rhs == "t2":
+        return np.arange(-1, 2)
+    bits = int(rhs[1:])
+    return np.arange(-(1 << bits - 1), 1 << bits - 1)
+
+
+def lhs_high(product: str) -> int:
+    """Return the highest lhs code in its container."""
+    return {"b": 1, "t": 2, "p": (1 << int(product[1])) - 1 if product[0] == "p" else 0}.get(product[0], 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +61,28 @@ class Case:
 CASES = (
     *(
         Case(p, e)
-        for p in ("u8_s8", "u8_t4", "u8_t2", "u8_t1", "b1_b1", "t2_t2")
+        for p in ("u8_s8", "u8_s4", "u8_s2", "u8_t4", "u8_t1", "b1_b1", "t2_t2", "p2_p2")
         for e in ("s32", "u8", "u8+residual", "f32")
     ),
+    *(Case(f"u8_s{bits}", e) for bits in (1, 3, 5, 6, 7) for e in ("s32", "u8")),
+    *(Case(f"s8_s{bits}", e) for bits in (8, 4, 2) for e in ("s32", "u8", "u8+sum")),
+    *(Case(f"p{a}_p{w}", "s32") for a, w in ((1, 2), (2, 1), (1, 5), (4, 1))),
     Case("u8_s8", "u8+residual+floor"),
     Case("u8_s8", "u8+sum"),
     Case("u8_s8", "u8+residual+floor+sum"),
-    Case("u8_t4", "f32+sum"),
+    Case("u8_s8", "u8+wide"),
+    Case("u8_s4", "f32+sum"),
     *(
         Case(p, e, 32)
-        for p in ("u8_s8", "u8_t4", "u8_t2")
+        for p in ("u8_s8", "u8_s4", "u8_s2", "u8_s3", "u8_t4")
         for e in ("u8+grouped", "u8+residual+grouped", "f32+grouped")
     ),
     Case("f32_f32", "f32"),
     Case("f32_f32", "f32+residual"),
+    Case("f32_s8", "f32"),
+    Case("f32_s4", "f32"),
+    Case("f32_s8", "f32+grouped", 32),
+    Case("f32_s4", "f32+grouped", 32),
 )
 
 
@@ -71,7 +102,7 @@ SHAPES = (
     Shape(1, 5, 7, 16, 16, Window((3, 3), (1, 1), (1, 1, 1, 1))),
     Shape(2, 8, 8, 32, 32, Window((3, 3), (2, 2), (1, 1, 1, 1))),
     Shape(1, 3, 3, 64, 33, Window((1, 1))),
-    Shape(3, 1, 1, 64, 10, Window((1, 1))),
+    Shape(19, 1, 1, 64, 10, Window((1, 1))),
     Shape(1, 9, 6, 48, 17, Window((3, 2), (1, 2), (2, 1, 0, 3), (2, 1))),
     Shape(1, 6, 5, 20, 7, Window((5, 5), (1, 1), (4, 4, 4, 4))),
 )
@@ -81,8 +112,11 @@ EDGE_SHAPES = (Shape(1, 6, 5, 3, 16, Window((3, 3), (1, 1), (1, 1, 1, 1))), Shap
 
 def shapes_of(case: Case) -> tuple[Shape, ...]:
     """Return the shapes that the case's operation admits."""
-    if case.group_size or case.product == "u8_t1" or "sum" in case.epilogue:
-        needed = {"u8_t1": 2, "u8_t4": 2 if "sum" in case.epilogue else 1}.get(case.product, 1)
+    planes = product_of(case.product).planes
+    needed = 2 if case.product.endswith("_t1") else planes if "sum" in case.epilogue else 1
+    if case.group_size and product_of(case.product).is_float:
+        needed = 4
+    if case.group_size or needed > 1 or "sum" in case.epilogue:
         return tuple(s for s in SHAPES if s.window.kernel[0] * s.window.kernel[1] * s.channels // 4 % needed == 0)
     return SHAPES + EDGE_SHAPES
 
@@ -90,7 +124,8 @@ def shapes_of(case: Case) -> tuple[Shape, ...]:
 def check_case(case: Case, variant: str, shapes: tuple[Shape, ...] | None = None) -> tuple[int, str]:
     """Return the number of comparisons and the first mismatch, or ''."""
     count = 0
-    for shape in shapes_of(case) if shapes is None else shapes:
+    some = None if variant in (PORTABLE, choose()) else LESSER_SHAPES
+    for shape in shapes_of(case)[:some] if shapes is None else shapes:
         for values in ("random", "high", "low"):
             count += 1
             detail = _compare(case, variant, shape, values)
@@ -103,16 +138,18 @@ def operands(
     case: Case, shape: Shape, values: str, rng: np.random.Generator
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return (lhs codes in the container, NHWC; rhs codes, OHWI), random or all at an end of their range."""
-    kinds = {"b1_b1": (1, (-1, 1)), "t2_t2": (2, (-1, 0, 1)), "u8_s8": (255, tuple(range(-128, 128)))}
-    high, levels = kinds.get(case.product, (255, tuple(int(v) for v in VALUES.get(case.product, ()))))
     lhs_shape = (shape.images, shape.height, shape.width, shape.channels)
     rhs_shape = (shape.out, *shape.window.kernel, shape.channels)
+    is_float = product_of(case.product).is_float
     if case.product == "f32_f32":
         return rng.standard_normal(lhs_shape).astype(np.float32), rng.standard_normal(rhs_shape).astype(np.float32)
-    if values == "random":
-        return rng.integers(0, high + 1, lhs_shape).astype(np.uint8), rng.choice(levels, rhs_shape).astype(np.int16)
+    levels, high = levels_of(case.product), lhs_high(case.product)
     end = levels[-1] if values == "high" else levels[0]
-    return np.full(lhs_shape, high, np.uint8), np.full(rhs_shape, end, np.int16)
+    rhs = (rng.choice(levels, rhs_shape) if values == "random" else np.full(rhs_shape, end)).astype(np.int16)
+    if is_float:
+        return rng.standard_normal(lhs_shape).astype(np.float32), rhs
+    lhs = rng.integers(0, high + 1, lhs_shape) if values == "random" else np.full(lhs_shape, high)
+    return lhs.astype(np.uint8), rhs
 
 
 def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams:
@@ -120,11 +157,12 @@ def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams
     depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
     groups = -(-depth // case.group_size) if case.group_size else 0
     size = (groups, shape.out) if groups else (shape.out,)
-    spread = np.sqrt(depth) * (1 if case.product in ("b1_b1", "t2_t2") else 4000)
+    spread = np.sqrt(depth) * float(np.abs(levels_of(case.product)).max() if case.product != "f32_f32" else 1)
+    spread *= 30 if lhs_high(case.product) == 255 and not product_of(case.product).is_float else 1
     u8 = case.epilogue.startswith("u8")
     return ChannelParams(
         correction=rng.integers(-1000, 1000, size).astype(np.int32),
-        scale=(rng.uniform(0.5, 2.0, size) * 50 / spread).astype(np.float32),
+        scale=(rng.uniform(0.5, 2.0, size) * (1e9 if "wide" in case.epilogue else 50) / spread).astype(np.float32),
         offset=rng.uniform(-50, 200, shape.out).astype(np.float32),
         shift=rng.uniform(-0.01, 0.01, shape.out).astype(np.float32) if "sum" in case.epilogue else None,
         sum_correction=-37 if "sum" in case.epilogue else 0,
@@ -136,20 +174,32 @@ def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams
 
 
 def _lhs_buffer(case: Case, shape: Shape, codes: npt.NDArray[Any], pad: int) -> tuple[Layout, npt.NDArray[np.uint8]]:
-    item = 1 if case.product.startswith("u8") else 4
+    item = 1 if case.product[0] in "us" else 4
     words = lhs_words(case.product, shape.channels)
     layout = Layout(shape.images, shape.height, shape.width, shape.channels, words, item, shape.window.pads)
     buffer = aligned(layout.size_bytes)
-    if case.product in ("b1_b1", "t2_t2"):
+    if is_words(case.product):
         top, left, bottom, right = shape.window.pads
         full = np.pad(codes, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad)
-        pack = pack_u8_b1 if case.product == "b1_b1" else pack_u8_t2
-        buffer.view(np.uint32)[:] = pack(full.reshape(-1, shape.channels)).ravel()
+        flat = full.reshape(-1, shape.channels)
+        if case.product[0] == "p":
+            packed = pack_u8_planes(flat, int(case.product[1]))
+        else:
+            packed = (pack_u8_b1 if case.product == "b1_b1" else pack_u8_t2)(flat)
+        buffer.view(np.uint32)[:] = packed.ravel()
         return layout, buffer
     typed = buffer.view(np.float32 if item == 4 else np.uint8)
     typed.reshape(layout.shape)[..., : shape.channels] = pad
     layout.interior(typed)[:] = codes
     return layout, buffer
+
+
+def _codes(case: Case, lhs: npt.NDArray[Any], pad: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Return what the kernel multiplies: the numbers that the container's codes, and the border's, stand for."""
+    if case.product[0] == "s":  # bytes of s8 codes, taken as 128 more than they are
+        return (lhs ^ 0x80).astype(np.int64), pad ^ 0x80
+    times, minus = {"b": (2, 1), "t": (1, 1)}.get(case.product[0], (1, 0))
+    return times * lhs.astype(np.int64) - minus, times * pad - minus
 
 
 def _expected(
@@ -159,33 +209,31 @@ def _expected(
     extra = (residual, params.residual_scale) if "residual" in case.epilogue else None
     limits: dict[str, Any] = {"low": params.low, "high": params.high}
     if case.product == "f32_f32":
-        return finish(conv_f32(lhs, rhs, shape.window), params.offset, residual=extra, **limits)
-    times, minus = {"b1_b1": (2, 1), "t2_t2": (1, 1)}.get(case.product, (1, 0))
-    codes, border = times * lhs.astype(np.int64) - minus, times * pad - minus
-    depth = windows(codes, shape.window, border)
-    flat = rhs.reshape(len(rhs), -1)
-    if case.group_size:
-        t = np.zeros((), np.float32)
-        for group, start in enumerate(range(0, flat.shape[1], case.group_size)):
-            part = slice(start, start + case.group_size)
-            acc = (depth[..., part] @ flat[:, part].T.astype(np.int64)).astype(np.int32)
-            t = t + scaled(acc, params.correction[group], params.scale[group])
-    else:
-        acc = conv_s32(codes, rhs, shape.window, pad_code=border)
-        if kind == "s32":
-            return acc + params.correction
-        t = scaled(acc, params.correction, params.scale)
+        ones = np.ones(shape.out, np.float32)
+        return epilogue([(conv_f32(lhs, rhs, shape.window), ones)], params.offset, residual=extra, **limits)
+    is_float = product_of(case.product).is_float
+    codes, border = (lhs.astype(np.float64), 0) if is_float else _codes(case, lhs, pad)
+    depth, flat = windows(codes, shape.window, border), rhs.reshape(len(rhs), -1).astype(codes.dtype)
+    size = case.group_size or flat.shape[1]
+    correction, scale = np.atleast_2d(params.correction), np.atleast_2d(params.scale)
+    accs = []
+    for group, start in enumerate(range(0, flat.shape[1], size)):
+        acc = depth[..., start : start + size] @ flat[:, start : start + size].T
+        accs.append((acc if is_float else (acc.astype(np.int32) + correction[group]), scale[group]))
+    if kind == "s32":
+        return accs[0][0]
     sums = None
     if params.shift is not None:
         sums = ((depth.sum(axis=-1) + params.sum_correction).astype(np.int32), params.shift)
     rounding = "none" if kind == "f32" else "floor" if "floor" in case.epilogue else "nearest"
-    return finish(t, params.offset, sums=sums, residual=extra, rounding=rounding, **limits)
+    return epilogue(accs, params.offset, sums=sums, residual=extra, rounding=rounding, **limits)
 
 
 def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     rng = np.random.default_rng(7)
     lhs, rhs = operands(case, shape, values, rng)
-    params, pad = _params(case, shape, rng), 0 if case.product == "f32_f32" else 1
+    is_float = product_of(case.product).is_float
+    params, pad = _params(case, shape, rng), 0 if is_float else 1
     layout, source = _lhs_buffer(case, shape, lhs, pad)
     kind = case.epilogue.split("+")[0]
     height, width = shape.window.out(shape.height, shape.width)
@@ -193,13 +241,13 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     out = Layout(shape.images, height, width, shape.out, padded_channels(shape.out), item, (1, 2, 1, 1))
     target = aligned(out.size_bytes)
     target[:] = GUARD
-    real = np.float32 if case.product == "f32_f32" else np.uint8
+    real = np.float32 if is_float else np.uint8
     side = Layout(
         shape.images, height, width, shape.out, padded_channels(shape.out), np.dtype(real).itemsize, (0, 1, 0, 0)
     )
     residual = aligned(side.size_bytes)
     side.interior(residual.view(real))[:] = rng.integers(0, 256, (shape.images, height, width, shape.out))
-    levels = VALUES.get(case.product)
+    levels = VALUES.get(case.product.split("_")[1])
     indices = rhs if levels is None else np.searchsorted(levels, rhs)
     weights = pack_weights(
         indices, case.product, variant, values=levels, group_size=case.group_size, sums="sum" in case.epilogue
@@ -208,14 +256,15 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     if case.product == "b1_b1":
         depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
         folded = replace(params, correction=params.correction + np.int32(depth))
-    bound = bind(case.product, case.epilogue, variant, shape.window, layout, out, weights, folded, residual=side)
-    extra = residual if "residual" in case.epilogue else None
-    head = bound.arguments(source, target, extra, kind, case.product)
-    bound.kernel(*head, 0, shape.images * height * width)
+    asked = case.epilogue.replace("+wide", "")  # `bind` finds that out from the scales
+    bound = bind(case.product, asked, variant, shape.window, layout, out, weights, folded, residual=side)
+    if bound.epilogue != case.epilogue:
+        return f"bound with epilogue {bound.epilogue}"
+    run_task(bound.task(source, target, residual if "residual" in asked else None), images=shape.images)
     dtype = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}[kind]
     got = out.interior(target.view(dtype))
     want = _expected(case, shape, lhs, rhs, pad, params, side.interior(residual.view(real))).astype(dtype)
-    exact = np.allclose(got, want, rtol=1e-4, atol=1e-3) if case.product == "f32_f32" else np.array_equal(got, want)
+    exact = np.allclose(got, want, rtol=1e-4, atol=1e-3) if is_float else np.array_equal(got, want)
     if not exact:
         return f"{int(np.sum(got != want))} of {want.size} differ"
     whole = target.view(dtype).reshape(out.shape).copy()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,53 @@ import numpy.typing as npt
 
 from qbench.kernels.conv.reference import Codes, Floats, Window
 from qbench.kernels.layout import Layout, Offsets, aligned, padded_channels
-from qbench.kernels.tiles.driver import Kernel
-from qbench.kernels.tiles.operands import PackedWeights, bits_of, pack_bytes, pack_indices, pack_words
-from qbench.kernels.variants import PORTABLE, TABLE_PRODUCTS, kernel, tiling
+from qbench.kernels.tasks import Task, float_bits, task_of
+from qbench.kernels.tiles.driver import tiled
+from qbench.kernels.tiles.operands import (
+    PackedWeights,
+    Tiling,
+    bits_of,
+    pack_bytes,
+    pack_fields,
+    pack_floats_by_codes,
+    pack_indices,
+    pack_words,
+)  # fmt: skip
+from qbench.kernels.tiles.portable import flags_of
+from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, FloatsByCodes, product_of
+from qbench.kernels.tiles.targets import target_of, tile_shape
+from qbench.kernels.tiles.tile import FIELDS
+from qbench.kernels.variants import PORTABLE, tiling
 
-ITEM = {"u8": 1, "f32": 4, "s32": 4}
-LHS_DTYPE: dict[str, type[np.generic]] = {"b1_b1": np.uint32, "t2_t2": np.uint32, "f32_f32": np.float32}
 MAX_DEPTH = 65_793
 """Depth up to which 255 * 128 * depth stays in int32."""
+L2_BLOCK_BYTES = 256 * 1024
+"""Lhs rows of a block: a quarter of a 1 MiB second-level cache, beside a panel of weights and what is written."""
+HIGHEST_TILE = 16
+INT32_END = 2.0**31
 
 
 def lhs_words(product: str, channels: int) -> int:
     """Return the words a pixel takes: channels padded to 16, to 4 for images, or packed bits."""
-    if product in ("b1_b1", "t2_t2"):
-        return -(-channels // 32) * (2 if product == "t2_t2" else 1)
-    return 4 if channels <= 4 and product != "f32_f32" else padded_channels(channels)
+    facts = product_of(product)
+    if is_words(product):
+        return -(-channels // 32) * facts.lhs_words
+    return 4 if channels <= 4 and not facts.is_float else padded_channels(channels)
+
+
+def is_words(product: str) -> bool:
+    """Whether the lhs is words of bits."""
+    return product[0] in "btp"
+
+
+def lhs_dtype(product: str) -> type[np.generic]:
+    """Return the dtype that the lhs buffer is read as."""
+    return np.float32 if product_of(product).is_float else np.uint32 if is_words(product) else np.uint8
+
+
+def numbers_of(product: str) -> int:
+    """Return the numbers in a k-group of one lane."""
+    return 32 if is_words(product) else 1 if product_of(product).is_float else 4
 
 
 def pack_weights(
@@ -39,9 +72,9 @@ def pack_weights(
     """Pack OHWI weights for `product` on `variant`.
 
     Args:
-        codes: int codes -128..127 for `u8_s8`, -1 and 1 for `b1_b1`, -1, 0, 1 for `t2_t2`, indices into `values` for
-            `u8_t4`, `u8_t2`, `u8_t1`, float32 for `f32_f32`.
-        product: the product that was asked for; portable expands table products to bytes.
+        codes: two's complement codes for `s1` to `s8` and `p<n>`, -1 and 1 for `b1`, -1, 0, 1 for `t2`, indices into
+            `values` for `t4`, `t1`, float32 for `f32`.
+        product: the product; portable keeps weights of any width as bytes, or as floats beside floats.
         variant: name of the variant.
         values: the s8 levels that indices stand for.
         group_size: numbers that share a scale, 0 when not grouped.
@@ -49,21 +82,34 @@ def pack_weights(
     """
     channels, depth_of_taps = len(codes), codes.shape[-1]
     shape = tiling(variant, product, channels, depth_of_taps, group_size=group_size, sums=sums)
-    if product == "f32_f32":
-        return pack_words(codes.reshape(channels, -1).astype(np.float32), shape)
-    if product == "b1_b1":
-        return pack_words(bits_of(codes > 0).reshape(channels, -1), shape)
-    if product == "t2_t2":
-        planes = np.stack([bits_of(codes != 0), bits_of(codes < 0)], axis=-1)
-        return pack_words(planes.reshape(channels, -1, 2), shape)
+    facts = product_of(product)
+    if is_words(product):
+        return pack_words(_bit_words(codes, product).reshape(channels, -1, facts.vectors), shape)
+    if facts.is_float:
+        flat = codes.reshape(channels, -1)
+        if isinstance(facts, FloatsByCodes) and variant != PORTABLE:
+            return pack_floats_by_codes(flat.astype(np.int8), facts, shape)
+        return pack_words(flat.astype(np.float32), shape)
     zero = int(np.flatnonzero(values == 0)[0]) if values is not None and 0 in values else 0
     padding = ((0, 0), (0, 0), (0, 0), (0, -depth_of_taps % 4))
     full = np.pad(codes, padding, constant_values=zero).reshape(channels, -1)
-    if values is None:
-        return pack_bytes(full.astype(np.int8), shape)
     if variant == PORTABLE:
-        return pack_bytes(values[full], shape)
-    return pack_indices(full.astype(np.uint8), values, int(product[-1]), shape)
+        return pack_bytes(full.astype(np.int8) if values is None else values[full], shape)
+    if isinstance(facts, BytesByTable) and values is not None:
+        return pack_indices(full.astype(np.uint8), values, facts.bits, shape)
+    if isinstance(facts, BytesByFewBits):
+        return pack_fields(full.astype(np.int8), facts, shape)
+    return pack_bytes(full.astype(np.int8), shape)
+
+
+def _bit_words(codes: Codes | Floats, product: str) -> npt.NDArray[np.uint32]:
+    """Return the words of OHWI codes, (channels, kh, kw, words, vectors of a k-group)."""
+    if product == "b1_b1":
+        return bits_of(codes > 0)[..., None]
+    if product == "t2_t2":
+        return np.stack([bits_of(codes != 0), bits_of(codes < 0)], axis=-1)
+    planes = product_of(product).vectors
+    return np.stack([bits_of((codes.astype(np.int64) >> plane) & 1 > 0) for plane in range(planes)], axis=-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,44 +132,87 @@ class ChannelParams:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundConv:
-    """A convolution with its weights, tables and parameters; `arguments` joins it to buffers, `run` computes."""
+    """A convolution with its weights, tables and parameters; `task` joins it to buffers."""
 
-    kernel: Kernel
-    name: str
+    product: str
+    epilogue: str
+    variant: str
     lhs: Layout
     out: Layout
     weights: PackedWeights
-    params: tuple[npt.NDArray[np.generic], ...]
-    scalars: tuple[Any, ...]
-    tables: tuple[Offsets, Offsets, Offsets, Offsets]
-    k_groups_a_scale: int
-    lhs_dtype: type[np.generic] = field(default=np.uint8)
+    shape: Tiling
+    params: dict[str, npt.NDArray[np.generic]]
+    scalars: dict[str, Any]
+    tables: dict[str, Offsets]
+    span: int
 
-    def arguments(
-        self,
-        lhs: npt.NDArray[np.uint8],
-        out: npt.NDArray[np.uint8],
-        residual: npt.NDArray[np.uint8] | None,
-        kind: str,
-        product: str,
-    ) -> tuple[Any, ...]:
-        """Return the leading arguments of `kernel` for these buffers of bytes."""
-        dtype = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}[kind]
-        weights = self.weights.data.view(self.lhs_dtype)
-        extra = out.view(dtype) if residual is None else residual.view(np.float32 if product == "f32_f32" else np.uint8)
-        rows_in, rows_out, rows_residual, k_offsets = self.tables
-        correction, scale, offset, shift = self.params
-        arrays = (
-            lhs.view(self.lhs_dtype), weights, out.view(dtype), extra, rows_in, rows_out, rows_residual, k_offsets,
-            correction, scale, offset, shift, self.weights.table,
-        )  # fmt: skip
-        w = self.weights
-        return (arrays, self.scalars, w.channels, w.k_groups, self.k_groups_a_scale, w.panel_bytes)
+    @property
+    def name(self) -> str:
+        """The operation and its variant, as tables show them."""
+        return f"conv_{self.product}_{self.epilogue.split('+')[0]}/{self.variant}"
 
     @property
     def pixels_an_image(self) -> int:
         """Output pixels of one image: the rows of the product."""
         return self.out.height * self.out.width
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of weights and parameters in the kernel's layout."""
+        return self.weights.data.size + sum(array.nbytes for array in self.params.values())
+
+    def task(
+        self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8] | None = None
+    ) -> Task:
+        """Return the task that reads and writes these buffers of bytes."""
+        extra = out if residual is None else residual
+        return (self._portable if self.variant == PORTABLE else self._tiled)(lhs, out, extra)
+
+    def _tiled(self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8]) -> Task:
+        target, weights, words = target_of(self.variant), self.weights, self.epilogue.split("+")
+        rows = self.out.images * self.pixels_an_image
+        tall = tile_shape(
+            target, product_of(self.product, target.dot), self.product, rows, math.gcd(self.span, weights.k_groups),
+            vectors=self.shape.vectors, spread=self.shape.spread, grouped="grouped" in words, sums="sum" in words,
+        )  # fmt: skip
+        lhs_bytes = max(1, self.lhs.size_bytes // max(1, rows))
+        numbers = {
+            **{name: float_bits(self.scalars[name]) for name in ("low", "high", "residual_scale")},
+            "sum_correction": self.scalars["sum_correction"],
+            "pixels": self.pixels_an_image,
+            "channels": weights.channels,
+            "k_groups": weights.k_groups,
+            "k_groups_a_scale": self.span,
+            "panel_bytes": weights.panel_bytes,
+            "block_rows": max(1, L2_BLOCK_BYTES // lhs_bytes // tall.rows) * tall.rows,
+            "split_panels": int(weights.data.size > self.lhs.size_bytes),
+        }
+        arrays = {
+            **self.params, **self.tables,
+            "lhs": lhs, "rhs": weights.data, "out": out, "residual": residual, "table": weights.table,
+        }  # fmt: skip
+        words_of = [numbers[name] if name in numbers else arrays[name].ctypes.data for name in FIELDS]
+        function = tiled(self.product, self.epilogue, self.variant, tall)
+        return Task(function, np.array(words_of, np.int64), tuple(arrays.values()))
+
+    def _portable(
+        self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8]
+    ) -> Task:
+        source, kind = lhs_dtype(self.product), self.epilogue.split("+")[0]
+        tables = (self.tables[name] for name in ("lhs_rows", "out_rows", "residual_rows", "k_offsets"))
+        params = (self.params[name] for name in ("correction", "scale", "offset", "shift"))
+        extra = residual.view(np.float32 if source is np.float32 else np.uint8)
+        arrays = (lhs.view(source), self.weights.data.view(source), out.view(OUT_DTYPE[kind]), extra, *tables, *params)
+        scalars = (
+            *(np.float32(self.scalars[n]) for n in ("low", "high", "residual_scale")),
+            self.scalars["sum_correction"],
+        )
+        w = self.weights
+        numbers = (w.channels, (w.k_groups, self.span), w.panel_bytes, flags_of(self.product, self.epilogue))
+        return task_of("qbench.kernels.tiles.portable:run", (arrays, scalars, *numbers), units=self.pixels_an_image)
+
+
+OUT_DTYPE: dict[str, type[np.generic]] = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}
 
 
 def _padded(values: npt.NDArray[np.generic], channels: int, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
@@ -148,7 +237,7 @@ def bind(
     """Join weights, parameters and layouts. The lhs's border must be at least the window's padding.
 
     Args:
-        product: e.g. `u8_s8`.
+        product: e.g. `u8_s8`. The correction of an `s8` lhs must take its codes as 128 more than they are.
         epilogue: e.g. `u8+residual`; see `driver.tiled`.
         variant: a name of `variants.NAMES`.
         window: geometry.
@@ -158,34 +247,55 @@ def bind(
         params: per-channel parameters.
         residual: layout of the residual buffer.
     """
-    ran = product if variant != PORTABLE or product not in TABLE_PRODUCTS else "u8_s8"
-    sums = params.shift is not None
+    facts, sums = product_of(product), params.shift is not None
     shape = tiling(variant, product, len(params.offset), lhs.channels, group_size=params.group_size, sums=sums)
-    numbers = {"b1_b1": 32, "t2_t2": 32, "f32_f32": 1}.get(product, 4) * shape.spread
-    group_bytes = 8 if product == "t2_t2" else 4 * shape.spread
+    numbers = numbers_of(product) * shape.spread
+    group_bytes = 4 * facts.lhs_words * shape.spread
     offsets = lhs.tap_offsets(window.kernel, window.dilations, group_bytes, -(-lhs.channels // numbers))
     missing = weights.k_groups - len(offsets)
     if sums and missing:
         raise ValueError(f"{missing} padding k-groups would be counted in the rows' sums")
-    k_offsets = np.concatenate([offsets, np.zeros(missing, np.int64)])
-    size = (out.height, out.width)
-    rows_out = out.pixel_offsets()
-    rows_residual = rows_out if residual is None else residual.pixel_offsets()
-    tables = (lhs.window_offsets(size, window.strides, window.pads[:2]), rows_out, rows_residual, k_offsets)
-    arrays = (
-        _padded(params.correction, weights.channels, np.int32),
-        _padded(params.scale, weights.channels, np.float32),
-        _padded(params.offset, weights.channels, np.float32),
-        _padded(params.offset if params.shift is None else params.shift, weights.channels, np.float32),
+    size, rows_out = (out.height, out.width), _at_least(out.pixel_offsets())
+    tables = {
+        "lhs_rows": _at_least(lhs.window_offsets(size, window.strides, window.pads[:2])),
+        "out_rows": rows_out,
+        "residual_rows": rows_out if residual is None else _at_least(residual.pixel_offsets()),
+        "k_offsets": np.concatenate([offsets, np.zeros(missing, np.int64)]),
+    }
+    times = 1 if variant == PORTABLE else facts.multiple
+    shift = params.offset if params.shift is None else params.shift
+    arrays = {
+        "correction": _padded(params.correction * np.int32(times), weights.channels, np.int32),
+        "scale": _padded(params.scale / np.float32(times), weights.channels, np.float32),
+        "offset": _padded(params.offset, weights.channels, np.float32),
+        "shift": _padded(shift, weights.channels, np.float32),
+    }
+    scalars = {
+        "low": params.low, "high": params.high, "residual_scale": params.residual_scale,
+        "sum_correction": params.sum_correction,
+    }  # fmt: skip
+    span = params.group_size // numbers or weights.k_groups
+    wide = epilogue.startswith("u8") and _largest(params, weights.k_groups * numbers) >= INT32_END
+    return BoundConv(
+        product, epilogue + ("+wide" if wide else ""), variant, lhs, out, weights, shape, arrays, scalars, tables, span
     )
-    scalars = (
-        np.float32(params.low),
-        np.float32(params.high),
-        np.float32(params.residual_scale),
-        np.int32(params.sum_correction),
+
+
+def _at_least(offsets: Offsets) -> Offsets:
+    """Return a table that a tile may read to its end: the last row again where there are few."""
+    missing = HIGHEST_TILE - len(offsets)
+    return np.concatenate([offsets, np.repeat(offsets[-1:], missing)]) if missing > 0 else offsets
+
+
+def _largest(params: ChannelParams, depth: int) -> float:
+    """Return a bound of |t| before it is rounded."""
+    acc = 255.0 * 128.0 * depth + float(np.abs(params.correction.astype(np.float64)).max(initial=0))
+    t = acc * float(np.atleast_2d(np.abs(params.scale)).sum(axis=0).max(initial=0)) + np.abs(params.offset).max(
+        initial=0
     )
-    name = f"conv_{product}_{epilogue.split('+')[0]}/{variant}"
-    dtype = LHS_DTYPE.get(product, np.uint8)
-    compiled = kernel(ran, epilogue, variant, shape)
-    scale_span = params.group_size // numbers or weights.k_groups
-    return BoundConv(compiled, name, lhs, out, weights, arrays, scalars, tables, scale_span, dtype)
+    t += (
+        0
+        if params.shift is None
+        else (255.0 * depth + abs(params.sum_correction)) * np.abs(params.shift).max(initial=0)
+    )
+    return float(t + 255.0 * abs(params.residual_scale))

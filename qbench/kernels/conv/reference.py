@@ -8,6 +8,7 @@ within a tolerance, since the order of their sums is free.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,13 +62,24 @@ def conv_f32(lhs: Floats, rhs: Floats, window: Window) -> Floats:
     return (depth @ rhs.reshape(len(rhs), -1).T.astype(np.float64)).astype(np.float32)
 
 
-def scaled(acc: npt.NDArray[np.int32], correction: npt.NDArray[np.int32], scale: Floats) -> Floats:
-    """Return float32(acc + correction) * scale, rounded after the conversion and after the product."""
-    return (acc + correction).astype(np.float32) * scale
+def fma(a: Floats, b: Floats, c: Floats) -> Floats:
+    """Return a * b + c rounded once to float32, exactly.
+
+    The product is exact in float64. Its sum with c is rounded to odd there, after which rounding to float32 is right
+    (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", IEEE Trans. Computers 57(4), 2008).
+    """
+    product = np.asarray(a, np.float64) * np.asarray(b, np.float64)
+    c64 = np.asarray(c, np.float64)
+    total = product + c64
+    part = total - product
+    error = (product - (total - part)) + (c64 - part)  # Knuth's two-sum
+    even = np.asarray(total).view(np.int64) & 1 == 0
+    towards = np.where(error > 0, np.inf, -np.inf)
+    return np.where((error != 0) & even, np.nextafter(total, towards), total).astype(np.float32)
 
 
-def finish(
-    t: Floats,
+def epilogue(
+    accs: Sequence[tuple[npt.NDArray[np.int32], Floats]],
     offset: Floats,
     *,
     sums: tuple[npt.NDArray[np.int32], Floats] | None = None,
@@ -76,22 +88,24 @@ def finish(
     high: float = np.inf,
     rounding: str = "none",
 ) -> Floats:
-    """Return the epilogue's result, each operation rounded once to float32, in the order of `kernels.tiles.tile`.
+    """Return the epilogue's result in the order of `kernels.tiles.tile`.
 
     Args:
-        t: scaled sums, shape (..., channels).
+        accs: (corrected sums of shape (..., channels), scale a channel), one for each group of the depth.
         offset: float32 of shape (channels,).
         sums: (sum of lhs codes + its correction, shift a channel) for weights with a zero point.
-        residual: (tensor, scale) added before the offset.
+        residual: (tensor, scale) added last.
         low: lower clamp.
         high: upper clamp.
         rounding: `none`, `nearest` (half to even) or `floor`.
     """
+    t = np.broadcast_to(offset, accs[0][0].shape).astype(np.float32)
+    for acc, scale in accs:
+        t = fma(acc.astype(np.float32), scale, t)
     if sums is not None:
-        t = t + sums[0].astype(np.float32)[..., None] * sums[1]
+        t = fma(sums[0].astype(np.float32)[..., None], sums[1], t)
     if residual is not None:
-        t = t + residual[0].astype(np.float32) * np.float32(residual[1])
-    t = t + offset
+        t = fma(residual[0].astype(np.float32), np.float32(residual[1]), t)
     if rounding != "none":
         t = np.floor(t) if rounding == "floor" else np.rint(t)
     return np.clip(t, np.float32(low), np.float32(high)).astype(np.float32)

@@ -19,7 +19,7 @@ def check_add(variant: str = "portable") -> tuple[int, str]:
             out = np.zeros((n, h, w, c), np.uint8)
             numbers = tuple(np.float32(v) for v in (0.61, 0.27, -3.4))
             limits = (np.float32(2), np.float32(240))
-            portable.add_u8_u8_u8(a, b, out, n, (h, w, c), ((1, 1), (0, 2), (0, 0)), numbers, limits, floor)
+            portable.add_u8_u8_u8(0, n * h, a, b, out, (h, w, c), ((1, 1), (0, 2), (0, 0)), numbers, limits, floor)
             inner = a[:, 1:, 1:-1], b[:, :-1, 2:]
             want = reference.add_u8_u8_u8(*inner, 0.61, 0.27, -3.4, 2, 240, floor=floor)
             if not np.array_equal(out, want):
@@ -34,7 +34,7 @@ def check_table(variant: str = "portable") -> tuple[int, str]:
     for count, (n, h, w, c) in enumerate(SIZES, 1):
         a = rng.integers(0, 256, (n, h, w, c)).astype(np.uint8)
         out = np.zeros_like(a)
-        portable.table_u8_u8(a, out, n, (h, w, c), ((0, 0), (0, 0)), table)
+        portable.table_u8_u8(0, n * h, a, out, (h, w, c), ((0, 0), (0, 0)), table)
         if not np.array_equal(out, reference.table_u8_u8(a, table)):
             return count, f"{(n, h, w, c)}"
     return len(SIZES), ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from qbench.kernels.pack import portable, reference
@@ -10,17 +12,20 @@ SIZES = ((1, 1), (7, 16), (3, 31), (5, 32), (4, 33), (2, 129))
 
 
 def check_pack(kind: str, variant: str = "portable") -> tuple[int, str]:
-    """Return comparisons and the first mismatch of pack_u8_b1 or pack_u8_t2."""
+    """Return comparisons and the first mismatch of pack_u8_b1, pack_u8_t2 or pack_u8_planes (`p<n>`)."""
     rng = np.random.default_rng(0)
-    kernel, law, high = {
-        "b1": (portable.pack_u8_b1, reference.pack_u8_b1, 2),
-        "t2": (portable.pack_u8_t2, reference.pack_u8_t2, 3),
-    }[kind]
     for count, (pixels, channels) in enumerate(SIZES, 1):
-        a = rng.integers(0, high, (pixels, channels)).astype(np.uint8)
-        want = law(a)
+        more: tuple[Any, ...] = ()
+        if kind[0] == "p":
+            bits = int(kind[1:])
+            a = rng.integers(0, 1 << bits, (pixels, channels)).astype(np.uint8)
+            want, kernel, more = reference.pack_u8_planes(a, bits), portable.pack_u8_planes, (bits,)
+        else:
+            a = rng.integers(0, {"b1": 2, "t2": 3}[kind], (pixels, channels)).astype(np.uint8)
+            law = {"b1": reference.pack_u8_b1, "t2": reference.pack_u8_t2}[kind]
+            want, kernel = law(a), {"b1": portable.pack_u8_b1, "t2": portable.pack_u8_t2}[kind]
         out = np.zeros_like(want)
-        kernel(a, out, pixels, channels)
+        kernel(0, pixels, a, out, channels, *more)
         if not np.array_equal(out, want):
             return count, f"{pixels} pixels of {channels} channels"
     return len(SIZES), ""

@@ -1,4 +1,7 @@
-"""Pooling loops over NHWC buffers. `corners` are the (top, left) of input and output; padding is skipped, not read."""
+"""Pooling loops over NHWC buffers. `corners` are the (top, left) of input and output; padding is skipped, not read.
+
+Units are output rows, of the global mean blocks of `BLOCK` channels.
+"""
 
 from __future__ import annotations
 
@@ -9,89 +12,120 @@ from numba import float32, int32
 
 from qbench.kernels.jit import jit
 
+BLOCK = 64
+
 
 @jit
 def global_average_u8_u8(
-    a: Any, out: Any, images: int, size: Any, corner: Any, multiplier: Any, offset: Any, high: Any, floor: bool
+    begin: int, end: int, a: Any, out: Any, sums: Any, size: Any, corner: Any, numbers: Any, floor: bool
 ) -> None:
-    """Write the rescaled mean of every channel to out[n, 0, 0, c]."""
+    """Write the rescaled mean of every channel to out[n, 0, 0, c].
+
+    `numbers` is (multiplier, offset, high), `sums` int32 (images, channels) to work in.
+    """
     height, width, channels = size
     top, left = corner
-    sums = np.empty(channels, np.int32)
-    for n in range(images):
-        sums[:] = 0
+    multiplier, offset, high = numbers
+    blocks = (channels + BLOCK - 1) // BLOCK
+    for unit in range(begin, end):
+        n, first = unit // blocks, unit % blocks * BLOCK
+        last = min(first + BLOCK, channels)
+        for c in range(first, last):
+            sums[n, c] = 0
         for y in range(top, top + height):
             for x in range(left, left + width):
-                for c in range(channels):
-                    sums[c] += int32(a[n, y, x, c])
-        for c in range(channels):
-            t = float32(sums[c]) * multiplier + offset
+                for c in range(first, last):
+                    sums[n, c] += int32(a[n, y, x, c])
+        for c in range(first, last):
+            t = float32(sums[n, c]) * multiplier + offset
             t = np.floor(t) if floor else np.rint(t)
             out[n, 0, 0, c] = np.uint8(min(max(t, float32(0)), high))
 
 
 @jit
 def pool_f32_f32(
-    a: Any, out: Any, images: int, sizes: Any, corners: Any, window: Any, is_max: bool, include_pad: bool
+    begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, window: Any, is_max: bool, include_pad: bool
 ) -> None:
     """Write every window's maximum or mean; `window` is (kernel, strides, pads), `sizes` (in, out, channels)."""
     (height, width), (out_height, out_width), channels = sizes
     (ay, ax), (oy, ox) = corners
     (kh, kw), (sh, sw), (ph, pw) = window
-    for n in range(images):
-        for y in range(out_height):
-            y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
-            for x in range(out_width):
-                x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
-                count = float32(kh * kw) if include_pad else float32((y1 - y0) * (x1 - x0))
-                for c in range(channels):
-                    t = float32(-np.inf) if is_max else float32(0)
-                    for yy in range(y0, y1):
-                        for xx in range(x0, x1):
-                            value = a[n, yy + ay, xx + ax, c]
-                            t = max(t, value) if is_max else t + value
-                    out[n, y + oy, x + ox, c] = t if is_max else t / count
+    for row in range(begin, end):
+        n, y = row // out_height, row % out_height
+        y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
+        for x in range(out_width):
+            x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
+            count = float32(kh * kw) if include_pad else float32((y1 - y0) * (x1 - x0))
+            for c in range(channels):
+                t = float32(-np.inf) if is_max else float32(0)
+                for yy in range(y0, y1):
+                    for xx in range(x0, x1):
+                        value = a[n, yy + ay, xx + ax, c]
+                        t = max(t, value) if is_max else t + value
+                out[n, y + oy, x + ox, c] = t if is_max else t / count
+
+
+@jit
+def max_u8_u8(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, window: Any) -> None:
+    """Write every window's largest code."""
+    (height, width), (out_height, out_width), channels = sizes
+    (ay, ax), (oy, ox) = corners
+    (kh, kw), (sh, sw), (ph, pw) = window
+    for row in range(begin, end):
+        n, y = row // out_height, row % out_height
+        y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
+        for x in range(out_width):
+            x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
+            for c in range(channels):
+                out[n, y + oy, x + ox, c] = a[n, y0 + ay, x0 + ax, c]
+            for yy in range(y0, y1):
+                for xx in range(x0, x1):
+                    for c in range(channels):
+                        out[n, y + oy, x + ox, c] = max(out[n, y + oy, x + ox, c], a[n, yy + ay, xx + ax, c])
 
 
 @jit
 def pool_u8_u8(
+    begin: int,
+    end: int,
     a: Any,
     out: Any,
-    images: int,
     sizes: Any,
     corners: Any,
     window: Any,
     is_max: bool,
     include_pad: bool,
-    zero: Any,
-    multiplier: Any,
-    offset: Any,
+    numbers: Any,
     limits: Any,
     floor: bool,
 ) -> None:
-    """Write the rescaled maximum or mean; codes outside the image count as `zero` where `include_pad` holds."""
+    """Write the rescaled maximum or mean; `numbers` is (zero, multiplier, offset).
+
+    Codes outside the image count as `zero` where `include_pad` holds.
+    """
     (height, width), (out_height, out_width), channels = sizes
     (ay, ax), (oy, ox) = corners
     (kh, kw), (sh, sw), (ph, pw) = window
+    zero, multiplier, offset = numbers
     low, high = limits
-    for n in range(images):
-        for y in range(out_height):
-            y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
-            for x in range(out_width):
-                x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
-                inside = (y1 - y0) * (x1 - x0)
-                for c in range(channels):
-                    best, total = int32(0), int32(0)
-                    for yy in range(y0, y1):
-                        for xx in range(x0, x1):
-                            value = int32(a[n, yy + ay, xx + ax, c])
-                            best = max(best, value)
-                            total += value
-                    t = float32(best)
-                    if not is_max:
-                        missing = float32(kh * kw - inside) if include_pad else float32(0)
-                        count = float32(kh * kw) if include_pad else float32(inside)
-                        t = (float32(total) + missing * zero) / count
-                    t = t * multiplier + offset
-                    t = np.floor(t) if floor else np.rint(t)
-                    out[n, y + oy, x + ox, c] = np.uint8(min(max(t, low), high))
+    for row in range(begin, end):
+        n, y = row // out_height, row % out_height
+        y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
+        for x in range(out_width):
+            x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
+            inside = (y1 - y0) * (x1 - x0)
+            for c in range(channels):
+                best, total = int32(0), int32(0)
+                for yy in range(y0, y1):
+                    for xx in range(x0, x1):
+                        value = int32(a[n, yy + ay, xx + ax, c])
+                        best = max(best, value)
+                        total += value
+                t = float32(best)
+                if not is_max:
+                    missing = float32(kh * kw - inside) if include_pad else float32(0)
+                    count = float32(kh * kw) if include_pad else float32(inside)
+                    t = (float32(total) + missing * zero) / count
+                t = t * multiplier + offset
+                t = np.floor(t) if floor else np.rint(t)
+                out[n, y + oy, x + ox, c] = np.uint8(min(max(t, low), high))

@@ -15,3 +15,11 @@ def global_average_u8_u8(a: Bytes, multiplier: float, offset: float, high: int, 
     )
     codes: npt.NDArray[np.uint8] = np.clip(np.floor(t) if floor else np.rint(t), 0, high).astype(np.uint8)
     return codes
+
+
+def max_u8_u8(a: Bytes, kernel: int, stride: int, pad: int) -> Bytes:
+    """Return the largest code of every square window; padding never wins."""
+    padded = np.pad(a, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    seen = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), axis=(1, 2))
+    codes: npt.NDArray[np.uint8] = seen[:, ::stride, ::stride].max(axis=(-2, -1))
+    return codes

@@ -30,7 +30,7 @@ def check_quantize(variant: str = "portable") -> tuple[int, str]:
             x = _values(shape)
             n, c, h, w = shape
             out = np.full((n, h + 2, w + 2, c), 7, np.uint8)
-            portable.quantize_f32_u8(x, out, 1, 1, _numbers(4.0, 11, 15), floor)
+            portable.quantize_f32_u8(0, n * h, x, out, (c, h, w), (1, 1), _numbers(4.0, 11, 15), floor)
             want = np.full_like(out, 7)
             want[:, 1:-1, 1:-1] = reference.quantize_f32_u8(x, 4.0, 11, 15, floor=floor)
             if not np.array_equal(out, want):
@@ -46,7 +46,7 @@ def check_fake(variant: str = "portable") -> tuple[int, str]:
             count += 1
             x = _values((n, h, w, c))
             want = reference.fake_quantize_f32(x, 4.0, 11.5, 15, 11, 0.25, floor=floor)
-            portable.fake_quantize_f32(x, n, (0, 0, h, w, c), _numbers(4.0, 11.5, 15, 11, 0.25), floor)
+            portable.fake_quantize_f32(0, n * h, x, (0, 0, h, w, c), _numbers(4.0, 11.5, 15, 11, 0.25), floor)
             if not np.array_equal(x, want):
                 return count, f"{(n, h, w, c)} floor={floor}"
     return count, ""
@@ -61,7 +61,7 @@ def check_levels(variant: str = "portable") -> tuple[int, str]:
         x.reshape(-1)[-1] = midpoints[0]
         want = reference.fake_quantize_levels_f32(x, midpoints, reals)
         starts, place = portable.level_starts(midpoints), (0, 0, h, w, c)
-        portable.fake_quantize_levels_f32(x, x.view(np.uint32), n, place, midpoints, reals, starts)
+        portable.fake_quantize_levels_f32(0, n * h, x, x.view(np.uint32), place, midpoints, reals, starts)
         if not np.array_equal(x, want):
             return count, f"{(n, h, w, c)}"
     return len(SHAPES), ""

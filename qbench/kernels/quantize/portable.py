@@ -1,4 +1,7 @@
-"""Loops over whole buffers; LLVM makes them vectors. Buffers are NHWC; their border (`top`, `left`) stays as it is."""
+"""Loops over whole buffers; LLVM makes them vectors. Buffers are NHWC; their border (`top`, `left`) stays as it is.
+
+Units are rows of an image.
+"""
 
 from __future__ import annotations
 
@@ -12,45 +15,47 @@ from qbench.kernels.jit import jit
 
 
 @jit
-def quantize_f32_u8(x: Any, out: Any, top: int, left: int, numbers: Any, floor: bool) -> None:
+def quantize_f32_u8(begin: int, end: int, x: Any, out: Any, size: Any, corner: Any, numbers: Any, floor: bool) -> None:
     """Write u8 codes (n, h, w, words) of float32 images (n, c, h, w); `numbers` is (inverse_scale, offset, high)."""
+    channels, height, width = size
+    top, left = corner
     inverse_scale, offset, top_code = numbers
-    images, channels, height, width = x.shape
-    for n in range(images):
-        for y in range(height):
-            for c in range(channels):
-                for i in range(width):
-                    t = x[n, c, y, i] * inverse_scale + offset
-                    t = np.floor(t) if floor else np.rint(t)
-                    out[n, top + y, left + i, c] = np.uint8(min(max(t, float32(0)), top_code))
-
-
-@jit
-def copy_f32_f32(x: Any, out: Any, top: int, left: int) -> None:
-    """Write float32 images (n, c, h, w) as (n, h, w, words)."""
-    images, channels, height, width = x.shape
-    for n in range(images):
-        for y in range(height):
+    for row in range(begin, end):
+        n, y = row // height, row % height
+        for c in range(channels):
             for i in range(width):
-                for c in range(channels):
-                    out[n, top + y, left + i, c] = x[n, c, y, i]
+                t = x[n, c, y, i] * inverse_scale + offset
+                t = np.floor(t) if floor else np.rint(t)
+                out[n, top + y, left + i, c] = np.uint8(min(max(t, float32(0)), top_code))
 
 
 @jit
-def fake_quantize_f32(x: Any, images: int, place: Any, numbers: Any, floor: bool) -> None:
+def copy_f32_f32(begin: int, end: int, x: Any, out: Any, size: Any, corner: Any) -> None:
+    """Write float32 images (n, c, h, w) as (n, h, w, words)."""
+    channels, height, width = size
+    top, left = corner
+    for row in range(begin, end):
+        n, y = row // height, row % height
+        for i in range(width):
+            for c in range(channels):
+                out[n, top + y, left + i, c] = x[n, c, y, i]
+
+
+@jit
+def fake_quantize_f32(begin: int, end: int, x: Any, place: Any, numbers: Any, floor: bool) -> None:
     """Replace the interior of `x` (n, h, w, words) by the reals of its codes.
 
     `place` is (top, left, height, width, channels), `numbers` float32 (inverse_scale, offset, high, zero_point, scale).
     """
     top, left, height, width, channels = place
     inverse_scale, offset, high, zero_point, scale = numbers
-    for n in range(images):
-        for y in range(top, top + height):
-            for i in range(left, left + width):
-                for c in range(channels):
-                    t = x[n, y, i, c] * inverse_scale + offset
-                    t = np.floor(t) if floor else np.rint(t)
-                    x[n, y, i, c] = (min(max(t, float32(0)), high) - zero_point) * scale
+    for row in range(begin, end):
+        n, y = row // height, row % height + top
+        for i in range(left, left + width):
+            for c in range(channels):
+                t = x[n, y, i, c] * inverse_scale + offset
+                t = np.floor(t) if floor else np.rint(t)
+                x[n, y, i, c] = (min(max(t, float32(0)), high) - zero_point) * scale
 
 
 def level_starts(midpoints: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
@@ -62,18 +67,18 @@ def level_starts(midpoints: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
 
 @jit
 def fake_quantize_levels_f32(
-    x: Any, bits: Any, images: int, place: Any, midpoints: Any, reals: Any, starts: Any
+    begin: int, end: int, x: Any, bits: Any, place: Any, midpoints: Any, reals: Any, starts: Any
 ) -> None:
     """Replace the interior of `x` by its level's real; `bits` are the same numbers as uint32, `starts` `level_starts`.
 
     The upper half of a number's bits names a level at or just below its own: a look-up and a step or two.
     """
     top, left, height, width, channels = place
-    for n in range(images):
-        for y in range(top, top + height):
-            for i in range(left, left + width):
-                for c in range(channels):
-                    value, level = x[n, y, i, c], starts[bits[n, y, i, c] >> 16]
-                    while level < midpoints.size and value > midpoints[level]:
-                        level += 1
-                    x[n, y, i, c] = reals[level]
+    for row in range(begin, end):
+        n, y = row // height, row % height + top
+        for i in range(left, left + width):
+            for c in range(channels):
+                value, level = x[n, y, i, c], starts[bits[n, y, i, c] >> 16]
+                while level < midpoints.size and value > midpoints[level]:
+                    level += 1
+                x[n, y, i, c] = reals[level]

@@ -1,50 +1,66 @@
-"""The loop over tiles: one compiled function for each (product, epilogue, target, vectors).
+"""The loop over tiles, as a task: one compiled function for each (product, epilogue, target, tile shape).
 
-The factory closes over strings and whole numbers only, so Numba's disk cache hits on the next start.
+The factory closes over strings only, so Numba's disk cache hits on the next start.
+
+The last tile begins early enough to end with the last row, so some rows are computed twice, with the same result. Where
+there are fewer rows than the tile has, what the tables name behind them is computed too: `conv.operation` repeats the
+last row there.
+
+Order of the loops: blocks of `block_rows` lhs rows that stay in the second-level cache, then panels of the rhs, then
+tiles. A team splits whichever of rows and panels divides more evenly; on a tie the panels where the weights are more
+bytes than the rows (`split_panels`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from qbench.kernels.jit import jit
-from qbench.kernels.tiles.targets import target_of
-from qbench.kernels.tiles.tile import tile
+from qbench.kernels.jit import c_function, inlined
+from qbench.kernels.tasks import word
+from qbench.kernels.tiles.targets import TileShape, target_of
+from qbench.kernels.tiles.tile import FIELDS, tile
 
-Kernel = Callable[..., Any]
+PIXELS, CHANNELS, BLOCK, SPLIT_PANELS = (
+    FIELDS.index(name) for name in ("pixels", "channels", "block_rows", "split_panels")
+)
+
+
+@inlined
+def _slowest(count: int, parts: int) -> float:
+    """Return how much longer the slowest of `parts` shares of `count` takes than an even share."""
+    return (count + parts - 1) // parts * parts / count
 
 
 @cache
-def tiled(product: str, epilogue: str, target: str, vectors: int, spread: int = 1) -> Kernel:
-    """Return the compiled `run(arrays, scalars, channels, k_groups, k_groups_a_scale, panel_bytes, m_begin, m_end)`.
+def tiled(product: str, epilogue: str, target: str, tile_shape: TileShape) -> Any:
+    """Return the compiled task of a product.
 
     Args:
         product: name for `products.product_of`, e.g. `u8_s8`.
         epilogue: `u8`, `f32` or `s32`, then any of `+residual`, `+sum`, `+floor`, `+grouped`.
         target: name of an instruction set in `targets.TARGETS`.
-        vectors: rhs vectors of a tile; a panel of the packed rhs has `vectors * lanes / spread` columns.
-        spread: neighbouring lanes that share a column; see `products`.
+        tile_shape: of the tile.
     """
-    facts = target_of(target)
-    lanes, dot = facts.lanes, facts.dot
-    rows = facts.tile_rows(product, vectors, grouped="grouped" in epilogue, sums="sum" in epilogue)
-    width = lanes * vectors // spread
+    lanes, dot = target_of(target).lanes, target_of(target).dot
+    rows, width, shape = tile_shape.rows, tile_shape.width(lanes), str(tile_shape)
 
-    def run(
-        arrays: Any,
-        scalars: Any,
-        channels: int,
-        k_groups: int,
-        k_groups_a_scale: int,
-        panel_bytes: int,
-        m_begin: int,
-        m_end: int,
-    ) -> None:
-        for panel in range(channels // width):
-            for m in range(m_begin, m_end, rows):
-                place = (m, m_end - 1, panel * panel_bytes, panel * width, channels, k_groups, k_groups_a_scale)
-                tile(arrays, scalars, place, product, dot, lanes, rows, vectors, spread, epilogue)  # type: ignore[call-arg]
+    def run(arguments: Any, images: int, part: int, parts: int) -> None:
+        m_end, panels = images * word(arguments, PIXELS), word(arguments, CHANNELS) // width
+        tiles, block = (m_end + rows - 1) // rows, word(arguments, BLOCK)
+        m, first, last = 0, 0, panels
+        if parts > 1:
+            by_rows, by_panels = _slowest(tiles, parts), _slowest(panels, parts)
+            if by_panels < by_rows or (by_panels == by_rows and word(arguments, SPLIT_PANELS)):
+                first, last = panels * part // parts, panels * (part + 1) // parts
+            else:
+                m, m_end = tiles * part // parts * rows, min(m_end, tiles * (part + 1) // parts * rows)
+        while m < m_end:
+            stop = min(m + block, m_end)
+            for panel in range(first, last):
+                for at in range(m, stop, rows):
+                    row = max(min(at, m_end - rows), 0)
+                    tile(arguments, (row, panel), product, dot, lanes, shape, epilogue)  # type: ignore[call-arg]
+            m = stop
 
-    return jit(run)
+    return c_function(run)

@@ -37,12 +37,17 @@ class Emitter:
             first, undefined, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
         )
 
-    def broadcast(self, base: Value, offset_bytes: Value, spread: int) -> Value:
-        """Load `spread` 32-bit words and repeat them over the lanes, as integers."""
-        if spread == 1:
-            return self.splat(self.load(base, offset_bytes, I32))
-        wide = Emitter(self.builder, self.lanes // 2)
-        return self.builder.bitcast(wide.splat(self.load(base, offset_bytes, I64)), self.ints)
+    def broadcast(self, base: Value, offset_bytes: Value, spread: int, *, flip: int = 0) -> Value:
+        """Load `spread` 32-bit words, flip bits of each, and repeat them over the lanes, as integers.
+
+        The bits are flipped before the words are repeated: LLVM 22 never ends on a flipped vector before a dot
+        instruction.
+        """
+        kind, wide = (I32, self) if spread == 1 else (I64, Emitter(self.builder, self.lanes // 2))
+        word = self.load(base, offset_bytes, kind)
+        if flip:
+            word = self.builder.xor(word, ir.Constant(kind, flip if spread == 1 else flip << 32 | flip))
+        return self.builder.bitcast(wide.splat(word), self.ints)
 
     def add_neighbours(self, first: Value, second: Value) -> Value:
         """Return lanes 0+1, 2+3 ... of `first`, then of `second`."""
@@ -66,6 +71,11 @@ class Emitter:
         """Store `value` at any address."""
         self.builder.store(value, self.at(base, offset_bytes, value.type), align=1)
 
+    def prefetch(self, base: Value, offset_bytes: Value) -> None:
+        """Ask for a cache line that will be read."""
+        read, keep, data = (ir.Constant(I32, number) for number in (0, 3, 1))
+        self.call("llvm.prefetch.p0", ir.VoidType(), self.builder.gep(base, [offset_bytes]), read, keep, data)
+
     def call(self, name: str, result: Any, *arguments: Value) -> Value:
         """Call an LLVM intrinsic by its full name."""
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
@@ -77,6 +87,42 @@ class Emitter:
         kind = arguments[0].type
         letter = "f32" if kind.element == F32 else f"i{kind.element.width}"
         return self.call(f"{name}.v{kind.count}{letter}", kind, *arguments)
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """Return a * b + c, rounded once."""
+        return self.overloaded("llvm.fma", a, b, c)
+
+    def clamped(self, value: Value, low: Value, high: Value) -> Value:
+        """Return min(max(value, low), high) of numbers that are not NaN, an instruction each."""
+        b = self.builder
+        value = b.select(b.fcmp_ordered(">", value, low), value, low)
+        return b.select(b.fcmp_ordered("<", value, high), value, high)
+
+    def rounded(self, value: Value) -> Value:
+        """Return floats within int32 rounded half to even, as integers, by the one instruction that does both."""
+        if self.lanes == 16:
+            name, tail = "llvm.x86.avx512.mask.cvtps2dq.512", (
+                self.constant(0, self.ints), ir.Constant(ir.IntType(16), -1), ir.Constant(I32, 4),
+            )  # fmt: skip
+        else:
+            name, tail = "llvm.x86.avx.cvt.ps2dq.256", ()
+        return self.call(name, self.ints, value, *tail)
+
+    def packed_bytes(self, four: Sequence[Value]) -> Value:
+        """Return four vectors of 16 int32, saturated to u8, in order; AVX-512 only."""
+        b, halves = self.builder, ir.VectorType(ir.IntType(16), 32)
+        pairs = [self.call("llvm.x86.avx512.packssdw.512", halves, four[i], four[i + 1]) for i in (0, 2)]
+        mixed = b.bitcast(self.call("llvm.x86.avx512.packuswb.512", self.bytes, *pairs), self.ints)
+        order = [4 * lane + vector for vector in range(4) for lane in range(4)]  # packing works within 128-bit lanes
+        return b.bitcast(b.shuffle_vector(mixed, mixed, ir.Constant(ir.VectorType(I32, 16), order)), self.bytes)
+
+    def splat_byte(self, scalar: Value) -> Value:
+        """Return an i8 in every byte."""
+        undefined = ir.Constant(self.bytes, ir.Undefined)
+        first = self.builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
+        return self.builder.shuffle_vector(
+            first, undefined, ir.Constant(ir.VectorType(I32, self.bytes.count), [0] * self.bytes.count)
+        )
 
     def add_bytes(self, offset: Value, amount: int) -> Value:
         """Return `offset + amount`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.layout import aligned
+from qbench.kernels.tiles.products import BytesByFewBits, FloatsByCodes
 
 Bytes = npt.NDArray[np.uint8]
 TABLE_ENTRIES = 16
@@ -19,7 +20,7 @@ class PackedWeights:
 
     Args:
         data: the packed bytes, 64-byte aligned.
-        table: 64 bytes, four times the 16 entries that codes of 4, 2 or 1 bits are looked up in; zeros when unused.
+        table: 64 bytes, four times the 16 entries that codes of 4 or 1 bits are looked up in; zeros when unused.
         channels: output channels, padded to whole panels.
         k_groups: k-groups, padded to whole packed vectors.
         panel_bytes: bytes from one panel to the next.
@@ -77,8 +78,50 @@ def pack_bytes(codes: npt.NDArray[np.int8], tiling: Tiling) -> PackedWeights:
     return PackedWeights(data, aligned(64), tiling.padded(channels), depth // size, tiling.width * depth)
 
 
+def pack_fields(codes: npt.NDArray[np.int8], product: BytesByFewBits, tiling: Tiling) -> PackedWeights:
+    """Pack two's complement codes of `product.bits` bits, shape (channels, 4 * spread * k_groups), at their width.
+
+    The depth is padded with zeros to whole sets of `product.planes` k-groups. A set is the vectors of the highest
+    field, then those of the next.
+    """
+    size, planes, bits = 4 * tiling.spread, product.planes, product.bits
+    sets = _sets(codes.view(np.uint8), size, planes)
+    parts, below = [], bits
+    for width in product.fields:
+        each, below = 8 // width, below - width
+        field = (sets >> np.uint8(below)) & np.uint8((1 << width) - 1)
+        for first in range(0, planes, each):
+            shifted = [field[:, :, first + i] << np.uint8(i * width) for i in range(each)]
+            parts.append(np.bitwise_or.reduce(np.stack(shifted), axis=0))
+    packed = np.concatenate(parts, axis=-1)
+    data = _panels(packed, tiling, words=product.vectors)
+    channels, depth = packed.shape[:2]
+    return PackedWeights(
+        data, aligned(64), tiling.padded(channels), depth * planes, tiling.width * depth * packed.shape[2]
+    )
+
+
+def pack_floats_by_codes(codes: npt.NDArray[np.int8], product: FloatsByCodes, tiling: Tiling) -> PackedWeights:
+    """Pack codes (channels, depth) of 8 or 4 bits, `product.planes` consecutive ones in a word, lowest bits first."""
+    channels, depth = codes.shape
+    full = np.zeros((channels, -(-depth // product.planes) * product.planes), np.uint32)
+    full[:, :depth] = codes.astype(np.int64) & ((1 << product.bits) - 1)
+    places = np.arange(product.planes, dtype=np.uint32) * np.uint32(product.bits)
+    words = np.bitwise_or.reduce(full.reshape(channels, -1, product.planes) << places, axis=-1)
+    packed = pack_words(words, tiling)
+    return replace(packed, k_groups=packed.k_groups * product.planes)
+
+
+def _sets(codes: Bytes, size: int, planes: int) -> Bytes:
+    """Return codes as (channels, sets, planes, size), the depth padded with zeros."""
+    channels, depth = codes.shape
+    missing = -(depth // size) % planes
+    padding = np.zeros((channels, missing * size), np.uint8)
+    return np.concatenate([codes, padding], axis=1).reshape(channels, -1, planes, size)
+
+
 def pack_indices(indices: Bytes, values: npt.NDArray[np.int8], bits: int, tiling: Tiling) -> PackedWeights:
-    """Pack indices of `bits` 4, 2 or 1 into `values`, shape (channels, 4 * spread * k_groups).
+    """Pack indices of 4 or 1 bits into `values`, shape (channels, 4 * spread * k_groups).
 
     The depth is padded to whole packed vectors: by an index whose value is 0, or, for values -1 and 1 alone, by
     alternating ones that cancel, since padding k-groups all read the same lhs bytes.
@@ -106,7 +149,7 @@ def pack_indices(indices: Bytes, values: npt.NDArray[np.int8], bits: int, tiling
 
 
 def pack_words(words: npt.NDArray[np.generic], tiling: Tiling) -> PackedWeights:
-    """Pack words (bits or floats) of shape (channels, spread * k_groups), or (channels, k_groups, 2) for two planes."""
+    """Pack words (bits or floats) of shape (channels, spread * k_groups), or (channels, k_groups, planes)."""
     planes = 1 if words.ndim == 2 else words.shape[2]
     size = 4 * planes * tiling.spread
     raw = np.ascontiguousarray(words).view(np.uint8).reshape(len(words), -1, size)

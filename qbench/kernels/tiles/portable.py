@@ -1,21 +1,34 @@
-"""Plain loops with the arguments of a tile's driver, for any CPU that Numba knows; one column a panel.
+"""Plain loops for any CPU that Numba knows; one column a panel, weights of any width as bytes.
 
 The order of the epilogue is stated in `qbench.kernels.tiles.tile`.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import float32, int32, int64, types
-from numba.extending import overload
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
 
 from qbench.kernels.jit import inlined, jit
-from qbench.kernels.tiles.driver import Kernel
 
-FLAGS = {"residual": 1, "sum": 2, "floor": 4, "s32": 8, "trits": 16, "rounded": 32, "float": 64}
+FLAGS = {"residual": 1, "sum": 2, "floor": 4, "s32": 8, "trits": 16, "u8": 32, "unscaled": 64, "signed": 128}
+PLANES = 256
+"""From here on the flags hold the bit planes: rhs planes, then 16 times the lhs planes."""
+
+
+@intrinsic
+def _fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return a * b + c, rounded once."""
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        kind = ir.FunctionType(ir.FloatType(), [ir.FloatType()] * 3)
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.f32"), values)
+
+    return types.float32(types.float32, types.float32, types.float32), codegen
 
 
 @inlined
@@ -32,21 +45,22 @@ def _dot(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: Any, end
     raise NotImplementedError("compiled only")
 
 
-@overload(_dot, inline="always")
+@overload(_dot)
 def _dot_of(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: Any, end: Any, flags: Any) -> Any:
     return {types.uint8: _dot_bytes, types.uint32: _dot_words, types.float32: _dot_floats}[lhs.dtype]
 
 
 def _dot_bytes(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: Any, end: Any, flags: Any) -> Any:
-    acc = int32(0)
+    acc, signs = int32(0), np.uint8(0x80 if flags & 128 else 0)
     for k in range(begin, end):
         for i in range(4):
-            acc = int32(acc + int32(lhs[at + offsets[k] + i]) * int32(np.int8(rhs[column + 4 * k + i])))
+            code = int32(lhs[at + offsets[k] + i] ^ signs)
+            acc = int32(acc + code * int32(np.int8(rhs[column + 4 * k + i])))
     return acc
 
 
 def _dot_words(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: Any, end: Any, flags: Any) -> Any:
-    acc = int32(0)
+    acc, lhs_planes, rhs_planes = int32(0), flags // PLANES // 16, flags // PLANES % 16
     for k in range(begin, end):
         left = (at + offsets[k]) // 4
         if flags & 16:
@@ -54,6 +68,11 @@ def _dot_words(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: An
             both = lhs[left] & rhs[right]
             opposite = both & (lhs[left + 1] ^ rhs[right + 1])
             acc = int32(acc + _popcount(both) - 2 * _popcount(opposite))
+        elif rhs_planes:
+            for j in range(rhs_planes):
+                for i in range(lhs_planes):
+                    count = _popcount(lhs[left + i] & rhs[column // 4 + rhs_planes * k + j]) << (i + j)
+                    acc = int32(acc - count if j == rhs_planes - 1 else acc + count)
         else:
             acc = int32(acc - 2 * _popcount(lhs[left] ^ rhs[column // 4 + k]))
     return acc
@@ -66,65 +85,64 @@ def _dot_floats(lhs: Any, rhs: Any, at: Any, column: Any, offsets: Any, begin: A
     return acc
 
 
+def _corrected(acc: Any, correction: Any) -> Any:
+    """Return acc + correction; sums of floats have none."""
+    raise NotImplementedError("compiled only")
+
+
+@overload(_corrected)
+def _corrected_of(acc: Any, correction: Any) -> Any:
+    return _same if isinstance(acc, types.Float) else _plus
+
+
+def _same(acc: Any, correction: Any) -> Any:
+    return acc
+
+
+def _plus(acc: Any, correction: Any) -> Any:
+    return int32(acc + correction)
+
+
 @jit
-def _run(
-    arrays: Any,
-    scalars: Any,
-    channels: int,
-    k_groups: int,
-    k_groups_a_scale: int,
-    panel_bytes: int,
-    m_begin: int,
-    m_end: int,
-    flags: int,
-    width: int,
+def run(
+    begin: int, end: int, arrays: Any, scalars: Any, channels: int, k_groups: Any, panel_bytes: int, flags: int
 ) -> None:
-    """Compute rows m_begin..m_end of every channel."""
-    lhs, rhs, out, residual, lhs_rows, out_rows, residual_rows, k_offsets, correction, scale, offset, shift, _ = arrays
+    """Compute rows begin..end of every channel; `k_groups` is (all, those that share a scale)."""
+    lhs, rhs, out, residual, lhs_rows, out_rows, residual_rows, k_offsets, correction, scale, offset, shift = arrays
     low, high, residual_scale, sum_correction = scalars
-    for m in range(m_begin, m_end):
+    width, signs = 1 if flags & 32 else 4, np.uint8(0x80 if flags & 128 else 0)
+    for m in range(begin, end):
         for n in range(channels):
-            t = float32(0)
-            acc = int32(0)
-            for k in range(0, k_groups, k_groups_a_scale):
-                end = min(k + k_groups_a_scale, k_groups)
-                dot = _dot(lhs, rhs, lhs_rows[m], n * panel_bytes, k_offsets, k, end, flags)
-                if flags & 64:
-                    t = float32(dot)
-                else:
-                    place = k // k_groups_a_scale * channels + n
-                    acc = int32(int32(dot) + correction[place])
-                    t += float32(acc) * scale[place]
+            t = float32(offset[n])
+            acc = _dot(lhs, rhs, lhs_rows[m], n * panel_bytes, k_offsets, 0, 0, flags)
+            for k in range(0, k_groups[0], k_groups[1]):
+                last, place = min(k + k_groups[1], k_groups[0]), k // k_groups[1] * channels + n
+                acc = _dot(lhs, rhs, lhs_rows[m], n * panel_bytes, k_offsets, k, last, flags)
+                acc = _corrected(acc, correction[place])
+                t = float32(acc) + t if flags & 64 else _fma(float32(acc), scale[place], t)
             cell = out_rows[m] // width + n
             if flags & 8:
                 out[cell] = acc
                 continue
             if flags & 2:
                 total = int32(sum_correction)
-                for k in range(k_groups):
+                for k in range(k_groups[0]):
                     for i in range(4):
-                        total = int32(total + int32(lhs[lhs_rows[m] + k_offsets[k] + i]))
-                t += float32(total) * shift[n]
+                        total = int32(total + int32(np.uint8(lhs[lhs_rows[m] + k_offsets[k] + i]) ^ signs))
+                t = _fma(float32(total), shift[n], t)
             if flags & 1:
-                t += float32(residual[residual_rows[m] // width + n]) * residual_scale
-            t += offset[n]
+                t = _fma(float32(residual[residual_rows[m] // width + n]), residual_scale, t)
             if flags & 32:
                 t = np.floor(t) if flags & 4 else np.rint(t)
             out[cell] = min(max(t, low), high)
 
 
-@cache
-def portable(product: str, epilogue: str) -> Kernel:
-    """Return `run` with the signature of `driver.tiled`'s for product `u8_s8`, `b1_b1`, `t2_t2` or `f32_f32`."""
+def flags_of(product: str, epilogue: str) -> int:
+    """Return the `flags` of a product and an epilogue."""
     kind, *words = epilogue.split("+")
-    flags = sum(FLAGS[word] for word in words if word in FLAGS)
-    flags |= FLAGS["s32"] if kind == "s32" else 0
-    flags |= FLAGS["rounded"] if kind == "u8" else 0
+    lhs, rhs = product.split("_")
+    flags = sum(FLAGS[word] for word in (kind, *words) if word in FLAGS)
     flags |= FLAGS["trits"] if product == "t2_t2" else 0
-    flags |= FLAGS["float"] if product == "f32_f32" else 0
-    width = 1 if kind == "u8" else 4
-
-    def run(*arguments: Any) -> None:
-        _run(*arguments, flags, width)
-
-    return run
+    flags |= FLAGS["unscaled"] if product == "f32_f32" else 0
+    flags |= FLAGS["signed"] if lhs == "s8" else 0
+    return flags | (PLANES * (int(rhs[1:]) + 16 * int(lhs[1:])) if lhs[0] == "p" else 0)

@@ -1,55 +1,288 @@
 """What one step of the depth does to one accumulator: the only place that knows a dot instruction or a popcount.
 
 A step consumes one *k-group*: 4 bytes of the lhs row (four u8 codes, one f32, or 32 packed bits), broadcast to all
-lanes, against one vector of the rhs. A packed rhs vector holds `planes` k-groups. With a `spread` of 2 a k-group is 8
-bytes and every channel has two neighbouring lanes, added at the end: half the broadcasts, for layers of few channels.
+lanes, against one vector of the rhs. `vectors` packed rhs vectors hold `planes` k-groups. With a `spread` of 2 a k-group
+is 8 bytes and every channel has two neighbouring lanes, added at the end: half the broadcasts, for layers of few
+channels.
+
+Products are named `<lhs>_<rhs>`. lhs: `u8`, `s8`, `f32`, `b1` (bits), `t2` (trits in two planes), `p<n>` (n bit planes).
+rhs: `s1`..`s8` (two's complement, packed at its width), `t4`, `t1` (indices into a table of s8 levels), `f32`, `b1`,
+`t2`, `p<n>`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 from qbench.kernels.tiles.emitter import Emitter, Value
 
+Vectors = tuple[Value, ...]
+SIGNS = 0x80808080
+
 
 @dataclass(frozen=True)
 class Product:
-    """The plain parts that most products share."""
+    """The parts that products share."""
 
     dot: str  # "vnni", "widen" or "": how four bytes are multiplied and summed
     planes: ClassVar[int] = 1
+    vectors: ClassVar[int] = 1
     lhs_words: ClassVar[int] = 1
-    rhs_vectors: ClassVar[int] = 1
+    multiple: ClassVar[int] = 1  # acc holds this many times the product
     count_weight: ClassVar[int] = 1  # dot = correction + count_weight * acc
     is_float: ClassVar[bool] = False
+    is_scaled: ClassVar[bool] = True
+    has_table: ClassVar[bool] = False
+    spreads: ClassVar[bool] = True
 
-    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> tuple[Value, ...]:
+    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
         """Load one k-group of a row and make it ready for `step`."""
-        word = e.broadcast(row, offset, spread)
+        raise NotImplementedError
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Make one k-group of the weights ready from its packed vectors."""
+        raise NotImplementedError
+
+    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
+        """Return acc + the product of one k-group, exact, never saturating."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Bytes(Product):
+    """u8 or s8 codes by s8 codes; a signed lhs is shifted to unsigned, which the correction undoes."""
+
+    signed_lhs: bool = False
+
+    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
+        """Broadcast four codes."""
+        word = e.broadcast(row, offset, spread, flip=SIGNS if self.signed_lhs else 0)
         return (word,) if self.dot != "widen" else _halves(e, word, signed=False)
 
-    def rhs(self, e: Emitter, packed: tuple[Value, ...], plane: int) -> tuple[Value, ...]:
-        """Make one k-group of the weights ready from its packed vectors and the table behind them."""
-        return (packed[0],) if self.dot != "widen" else _halves(e, packed[0], signed=True)
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Nothing to unpack."""
+        return self.of_bytes(e, packed[0])
 
-    def step(self, e: Emitter, acc: Value, x: tuple[Value, ...], w: tuple[Value, ...]) -> Value:
-        """Return acc + sum of the four products of each lane; exact, never saturating."""
-        b = e.builder
+    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
+        """Return acc + sum of the four products of each lane."""
         if self.dot == "vnni":
-            name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}"
-            return e.call(name, e.ints, acc, b.bitcast(x[0], e.bytes), b.bitcast(w[0], e.bytes))
+            return dot_bytes(e, acc, x[0], w[0])
         for half, weights in zip(x, w, strict=True):
-            acc = b.add(acc, _multiply_add_pairs(e, half, weights))
+            acc = e.builder.add(acc, _multiply_add_pairs(e, half, weights))
         return acc
 
-    def ones(self, e: Emitter) -> tuple[Value, ...]:
+    def ones(self, e: Emitter) -> Vectors:
         """Return weights of one, so that `step` sums the lhs codes."""
-        return self.rhs_of_bytes(e, e.constant(0x01010101, e.ints))
+        return self.of_bytes(e, e.constant(0x01010101, e.ints))
 
-    def rhs_of_bytes(self, e: Emitter, word: Value) -> tuple[Value, ...]:
+    def of_bytes(self, e: Emitter, word: Value) -> Vectors:
         """Return s8 weights, four in each lane, ready for `step`."""
         return (word,) if self.dot != "widen" else _halves(e, word, signed=True)
+
+
+@dataclass(frozen=True)
+class BytesByFewBits(Bytes):
+    """u8 codes by two's complement weights of fewer bits, unpacked into the highest bits of a byte.
+
+    A width is split into fields of 4, 2 and 1 bits, each packed in vectors of its own. The value of a byte is the code
+    times 2 ** (8 - bits), so the accumulator is that much too large: `multiple`. No table, no sign extension.
+    """
+
+    bits: int = 4
+
+    @property
+    def fields(self) -> tuple[int, ...]:
+        """Widths of the packed fields, highest bits first."""
+        return tuple(width for width in (4, 2, 1) if self.bits & width)
+
+    @property
+    def planes(self) -> int:  # type: ignore[override]  # constants of the class elsewhere, of the width here
+        """K-groups in a full set of packed vectors."""
+        return 8 // self.fields[-1]
+
+    @property
+    def vectors(self) -> int:  # type: ignore[override]
+        """Packed vectors of a full set."""
+        return self.planes * self.bits // 8
+
+    @property
+    def multiple(self) -> int:  # type: ignore[override]
+        """How many times too large the accumulator is."""
+        return 1 << (8 - self.bits)
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Shift every field to its place, mask it, and join them."""
+        b, word, first, high = e.builder, None, 0, 8
+        for width in self.fields:
+            each = 8 // width
+            place, high = plane % each * width, high - width
+            field = packed[first + plane // each]
+            if high > place:
+                field = b.shl(field, e.constant(high - place, e.ints))
+            elif high < place:
+                field = b.lshr(field, e.constant(place - high, e.ints))
+            mask = ((1 << width) - 1) << high
+            field = b.and_(field, e.constant(mask * 0x01010101, e.ints))
+            word = field if word is None else b.or_(word, field)
+            first += self.planes // each
+        return self.of_bytes(e, word)
+
+
+@dataclass(frozen=True)
+class BytesByTable(Bytes):
+    """u8 codes by weights of 4 or 1 bits that a 16-entry byte table maps to s8: powers of two, codebooks, -1 and 1."""
+
+    bits: int = 4
+    has_table: ClassVar[bool] = True
+
+    @property
+    def planes(self) -> int:  # type: ignore[override]  # a constant of the class elsewhere, of the width here
+        """K-groups in one packed vector."""
+        return 8 // self.bits
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Shift the plane down, mask it, and look its bytes up."""
+        b, vector = e.builder, packed[0]
+        if plane:
+            vector = b.lshr(vector, e.constant(plane * self.bits, e.ints))
+        mask = (1 << self.bits) - 1
+        codes = b.and_(vector, e.constant(mask * 0x01010101, e.ints))
+        name = {8: "llvm.x86.avx2.pshuf.b", 16: "llvm.x86.avx512.pshuf.b.512"}[e.lanes]
+        return self.of_bytes(e, b.bitcast(e.call(name, e.bytes, table, b.bitcast(codes, e.bytes)), e.ints))
+
+
+class BitsByBits(Product):
+    """Binary by binary: counts the bits that differ; dot = depth - 2 * count, the depth in the correction."""
+
+    count_weight = -2
+    spreads = False
+
+    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
+        """Broadcast 32 channels' bits."""
+        return (e.broadcast(row, offset, 1),)
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Nothing to unpack."""
+        return packed
+
+    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
+        """Return acc + popcount(x xor w)."""
+        return e.builder.add(acc, e.overloaded("llvm.ctpop", e.builder.xor(x[0], w[0])))
+
+
+class TritsByTrits(Product):
+    """Ternary by ternary in two planes, non-zero and sign: dot = (both non-zero) - 2 * (of them, opposite)."""
+
+    lhs_words = 2
+    vectors = 2
+    spreads = False
+
+    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
+        """Broadcast the non-zero word and the sign word of 32 channels."""
+        return tuple(e.broadcast(row, e.add_bytes(offset, 4 * i), 1) for i in range(2))
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Nothing to unpack."""
+        return packed
+
+    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
+        """Return acc + popcount(both) - 2 * popcount(opposite)."""
+        b = e.builder
+        both = b.and_(x[0], w[0])
+        opposite = b.and_(both, b.xor(x[1], w[1]))
+        return add_counts(e, add_counts(e, acc, both, 1, self.dot), opposite, -2, self.dot)
+
+
+@dataclass(frozen=True)
+class PlanesByPlanes(Product):
+    """Unsigned lhs codes by two's complement weights in bit planes: the sum over pairs of popcount(x & w) * 2^(i+j)."""
+
+    lhs_bits: int = 2
+    rhs_bits: int = 2
+    spreads: ClassVar[bool] = False
+
+    @property
+    def lhs_words(self) -> int:  # type: ignore[override]  # constants of the class elsewhere, of the widths here
+        """Words of 32 channels: a plane each."""
+        return self.lhs_bits
+
+    @property
+    def vectors(self) -> int:  # type: ignore[override]
+        """Packed vectors: a plane each."""
+        return self.rhs_bits
+
+    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
+        """Broadcast the planes of 32 channels."""
+        return tuple(e.broadcast(row, e.add_bytes(offset, 4 * i), 1) for i in range(self.lhs_bits))
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Nothing to unpack."""
+        return packed
+
+    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
+        """Return acc + the weighted counts; the highest plane of the weights is negative."""
+        for j, weights in enumerate(w):
+            sign = -1 if j == self.rhs_bits - 1 else 1
+            for i, codes in enumerate(x):
+                acc = add_counts(e, acc, e.builder.and_(codes, weights), sign << (i + j), self.dot)
+        return acc
+
+
+class Floats(Product):
+    """f32 by f32, fused multiply-add."""
+
+    is_float = True
+    is_scaled: ClassVar[bool] = False
+
+    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
+        """Broadcast one number."""
+        return (e.builder.bitcast(e.broadcast(row, offset, spread), e.floats),)
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Read the vector as floats."""
+        return (e.builder.bitcast(packed[0], e.floats),)
+
+    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
+        """Return acc + x * w, rounded once."""
+        return e.fma(x[0], w[0], acc)
+
+
+@dataclass(frozen=True)
+class FloatsByCodes(Floats):
+    """f32 by two's complement weights of 8 or 4 bits, consecutive ones in the bits of a lane: weight-only products."""
+
+    bits: int = 8
+    is_scaled: ClassVar[bool] = True
+    spreads: ClassVar[bool] = False
+
+    @property
+    def planes(self) -> int:  # type: ignore[override]  # a constant of the class elsewhere, of the width here
+        """Weights in one packed lane."""
+        return 32 // self.bits
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Move the code to the highest bits, extend its sign downwards, convert."""
+        b, top = e.builder, 32 - self.bits
+        code = b.shl(packed[0], e.constant(top - plane * self.bits, e.ints)) if plane < self.planes - 1 else packed[0]
+        return (b.sitofp(b.ashr(code, e.constant(top, e.ints)), e.floats),)
+
+
+def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value) -> Value:
+    """Return acc + the sum of four u8 by s8 products of each lane, by one instruction."""
+    b = e.builder
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}"
+    return e.call(name, e.ints, acc, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
+
+
+def add_counts(e: Emitter, acc: Value, bits: Value, weight: int, dot: str) -> Value:
+    """Return acc + weight * popcount(bits): counts of bytes summed and weighted by one dot instruction where there is."""
+    b = e.builder
+    if dot == "vnni" and e.lanes == 16:
+        counts = e.overloaded("llvm.ctpop", b.bitcast(bits, e.bytes))
+        return dot_bytes(e, acc, counts, e.constant((weight & 0xFF) * 0x01010101, e.ints))
+    return b.add(acc, b.mul(e.overloaded("llvm.ctpop", bits), e.constant(weight, e.ints)))
 
 
 def _halves(e: Emitter, word: Value, *, signed: bool) -> tuple[Value, Value]:
@@ -69,98 +302,17 @@ def _multiply_add_pairs(e: Emitter, x: Value, w: Value) -> Value:
     return e.call(name, e.ints, e.builder.bitcast(x, e.shorts), e.builder.bitcast(w, e.shorts))
 
 
-class BytesByBytes(Product):
-    """u8 codes by s8 codes."""
-
-
-@dataclass(frozen=True)
-class BytesByTable(Product):
-    """u8 codes by weights of 4, 2 or 1 bits that a 16-entry byte table maps to s8: int4, ternary, powers of two.
-
-    The table is the last vector of the packed operand's tile; see `rhs`.
-    """
-
-    bits: int = 4
-
-    @property
-    def planes(self) -> int:  # type: ignore[override]  # a constant of the class elsewhere, of the width here
-        """K-groups in one packed vector."""
-        return 8 // self.bits
-
-    def rhs(self, e: Emitter, packed: tuple[Value, ...], plane: int) -> tuple[Value, ...]:
-        """Shift the plane down, mask it, and look its bytes up."""
-        b = e.builder
-        vector, table = packed
-        if plane:
-            vector = b.lshr(vector, e.constant(plane * self.bits, e.ints))
-        mask = (1 << self.bits) - 1
-        codes = b.and_(vector, e.constant(mask * 0x01010101, e.ints))
-        name = {8: "llvm.x86.avx2.pshuf.b", 16: "llvm.x86.avx512.pshuf.b.512"}[e.lanes]
-        return self.rhs_of_bytes(e, b.bitcast(e.call(name, e.bytes, table, b.bitcast(codes, e.bytes)), e.ints))
-
-
-class BitsByBits(Product):
-    """Binary by binary: counts the bits that differ; dot = depth - 2 * count, the depth in the correction."""
-
-    count_weight = -2
-
-    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> tuple[Value, ...]:
-        """Broadcast 32 channels' bits."""
-        return (e.broadcast(row, offset, 1),)
-
-    def rhs(self, e: Emitter, packed: tuple[Value, ...], plane: int) -> tuple[Value, ...]:
-        """Nothing to unpack."""
-        return packed[:1]
-
-    def step(self, e: Emitter, acc: Value, x: tuple[Value, ...], w: tuple[Value, ...]) -> Value:
-        """Return acc + popcount(x xor w)."""
-        return e.builder.add(acc, e.overloaded("llvm.ctpop", e.builder.xor(x[0], w[0])))
-
-
-class TritsByTrits(Product):
-    """Ternary by ternary in two planes, non-zero and sign: counts 2 * opposite - (both non-zero); dot = -count."""
-
-    lhs_words = 2
-    rhs_vectors = 2
-    count_weight = -1
-
-    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> tuple[Value, ...]:
-        """Broadcast the non-zero word and the sign word of 32 channels."""
-        return tuple(e.broadcast(row, e.add_bytes(offset, 4 * i), 1) for i in range(2))
-
-    def rhs(self, e: Emitter, packed: tuple[Value, ...], plane: int) -> tuple[Value, ...]:
-        """Nothing to unpack."""
-        return packed[:2]
-
-    def step(self, e: Emitter, acc: Value, x: tuple[Value, ...], w: tuple[Value, ...]) -> Value:
-        """Return acc + 2 * popcount(opposite) - popcount(both)."""
-        b = e.builder
-        both = b.and_(x[0], w[0])
-        opposite = b.and_(both, b.xor(x[1], w[1]))
-        twice = b.shl(e.overloaded("llvm.ctpop", opposite), e.constant(1, e.ints))
-        return b.sub(b.add(acc, twice), e.overloaded("llvm.ctpop", both))
-
-
-class Floats(Product):
-    """f32 by f32, fused multiply-add."""
-
-    is_float = True
-
-    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> tuple[Value, ...]:
-        """Broadcast one number."""
-        return (e.builder.bitcast(e.broadcast(row, offset, spread), e.floats),)
-
-    def rhs(self, e: Emitter, packed: tuple[Value, ...], plane: int) -> tuple[Value, ...]:
-        """Read the vector as floats."""
-        return (e.builder.bitcast(packed[0], e.floats),)
-
-    def step(self, e: Emitter, acc: Value, x: tuple[Value, ...], w: tuple[Value, ...]) -> Value:
-        """Return acc + x * w, rounded once."""
-        return e.overloaded("llvm.fma", x[0], w[0], acc)
-
-
-def product_of(name: str, dot: str) -> Product:
-    """Return the product called `u8_s8`, `u8_t4`, `u8_t2`, `u8_t1`, `b1_b1`, `t2_t2` or `f32_f32`."""
-    if name.startswith("u8_t"):
-        return BytesByTable(dot, bits=int(name[-1]))
-    return {"u8_s8": BytesByBytes, "b1_b1": BitsByBits, "t2_t2": TritsByTrits, "f32_f32": Floats}[name](dot)
+@cache
+def product_of(name: str, dot: str = "") -> Product:
+    """Return the product called `name` (see the module's docstring) with a target's dot instruction."""
+    lhs, rhs = name.split("_")
+    if lhs[0] == "p":
+        return PlanesByPlanes(dot, int(lhs[1:]), int(rhs[1:]))
+    if lhs == "f32":
+        return Floats(dot) if rhs == "f32" else FloatsByCodes(dot, bits=int(rhs[1:]))
+    if lhs in ("b1", "t2"):
+        return (BitsByBits if lhs == "b1" else TritsByTrits)(dot)
+    signed, bits = lhs == "s8", int(rhs[1:])
+    if rhs[0] == "t":
+        return BytesByTable(dot, signed, bits)
+    return Bytes(dot, signed) if bits == 8 else BytesByFewBits(dot, signed, bits)

@@ -1,7 +1,7 @@
 """The instruction sets that tiles are made for, best last, and the tile shape of each product there.
 
-No tile spills a vector register (tested in `tests/kernels/test_spills.py`). To add an instruction set: one row here,
-and, when its dot instruction is new, a few lines in `products.py`.
+No tile spills a vector register in its depth loop (tested in `tests/kernels/test_tiles.py`). To add an instruction
+set: one row here, and, when its dot instruction is new, a few lines in `products.py`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qbench.kernels.isa import missing
+from qbench.kernels.tiles.products import Product
+
+LEAST_CHAINS = 8
+"""Accumulators that keep a dot instruction of latency 4 busy twice a cycle."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileShape:
+    """Lhs rows, rhs vectors, neighbouring lanes a channel, and accumulators that take turns over the depth."""
+
+    rows: int
+    vectors: int
+    spread: int = 1
+    chains: int = 1
+
+    def __str__(self) -> str:
+        """Return the literal that `tile` reads."""
+        return f"{self.rows}x{self.vectors}x{self.spread}x{self.chains}"
+
+    def width(self, lanes: int) -> int:
+        """Return the channels of a tile."""
+        return self.vectors * lanes // self.spread
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """A variant's name, the CPU features it needs, its vector width in 32-bit lanes, and its tiles.
 
-    `rows[(product, vectors)]` is the lhs rows of a tile; the key without a product is the default.
+    `rows[(product, vectors)]` is the most lhs rows of a tile; the key without a product is the default.
     """
 
     name: str
@@ -23,31 +45,75 @@ class Target:
     lanes: int
     dot: str
     rows: dict[tuple[str, int], int]
+    grouped_rows: int
 
-    def tile_rows(self, product: str, vectors: int, *, grouped: bool, sums: bool) -> int:
-        """Return the rows of a tile: fewer where float totals or row sums need registers too."""
+    def most_rows(self, product: str, vectors: int, *, grouped: bool, sums: bool) -> int:
+        """Return the most rows of a tile: fewer where float totals or row sums need registers too."""
         rows = self.rows.get((product, vectors), self.rows[("", vectors)])
         if grouped:
-            rows = rows // 2
+            rows = min(rows, self.grouped_rows)
         return max(1, rows * vectors // (vectors + 1) if sums else rows)
+
+
+def tile_shape(
+    target: Target,
+    product: Product,
+    name: str,
+    rows: int,
+    span: int,
+    *,
+    vectors: int,
+    spread: int,
+    grouped: bool,
+    sums: bool,
+) -> TileShape:
+    """Return the shape of a tile.
+
+    Args:
+        target: the instruction set.
+        product: the product.
+        name: its name.
+        rows: lhs rows in all.
+        span: k-groups that every depth loop's length is a multiple of; chains must divide it.
+        vectors: rhs vectors of a panel.
+        spread: lanes a channel.
+        grouped: whether scales are grouped.
+        sums: whether the rows' sums are wanted.
+    """
+    tall = even_rows(rows, target.most_rows(name, vectors, grouped=grouped, sums=sums))
+    chains = max(1, LEAST_CHAINS // (tall * vectors))
+    while span % (chains * product.planes) or (sums and chains > 1):
+        chains //= 2
+    return TileShape(tall, vectors, spread, max(1, chains))
+
+
+FEW_ROWS = (1, 2, 4)
+"""Heights of tiles for products of so few rows; between them and the highest there is only the highest but one."""
+WORTH = 1.06
+"""A lower tile is taken when it computes so much fewer repeated rows."""
+
+
+def even_rows(rows: int, most: int) -> int:
+    """Return the rows of a tile for `rows` rows in all: few different ones, since each is compiled."""
+    few = [height for height in FEW_ROWS if rows <= height < most]
+    if few:
+        return few[0]
+    lower = max(1, most - 1)
+    computed = {height: -(-rows // height) * height for height in (most, lower)}
+    return lower if computed[most] > WORTH * computed[lower] else most
 
 
 AVX2 = frozenset({"avx2", "fma"})
 AVX512 = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq"})
-TABLE_ROWS = {(f"u8_t{bits}", 2): 10 for bits in (4, 2, 1)}
-"""Looking weights up takes registers too: 11 rows of 2 vectors still spill one."""
+WIDE_ROWS = {("", 1): 14, ("", 2): 8, ("t2_t2", 1): 8, ("t2_t2", 2): 6, ("p2_p2", 1): 8, ("p2_p2", 2): 6}
+"""8 rows of 2 vectors: as fast as 12 at any depth, and faster where the depth is short, since the epilogue of one tile
+overlaps with the next tile's products (K = 64: 906 against 840 Gop/s)."""
 
 TARGETS: tuple[Target, ...] = (
-    Target("x86_avx2", AVX2, 8, "widen", {("", 1): 4, ("", 2): 2, ("f32_f32", 1): 12, ("f32_f32", 2): 6}),
-    Target("x86_avxvnni", AVX2 | {"avxvnni"}, 8, "vnni", {("", 1): 10, ("", 2): 5}),
-    Target("x86_avx512", AVX512, 16, "widen", {("", 1): 14, ("", 2): 8}),
-    Target(
-        "x86_vnni",
-        AVX512 | {"avx512vnni", "avx512vpopcntdq"},
-        16,
-        "vnni",
-        {("", 1): 14, ("", 2): 12, **TABLE_ROWS, ("t2_t2", 1): 8, ("t2_t2", 2): 6},
-    ),
+    Target("x86_avx2", AVX2, 8, "widen", {("", 1): 4, ("", 2): 2, ("f32_f32", 1): 12, ("f32_f32", 2): 6}, 1),
+    Target("x86_avxvnni", AVX2 | {"avxvnni"}, 8, "vnni", {("", 1): 10, ("", 2): 5, ("p2_p2", 2): 3}, 2),
+    Target("x86_avx512", AVX512, 16, "widen", {("", 1): 14, ("", 2): 8}, 5),
+    Target("x86_vnni", AVX512 | {"avx512vnni", "avx512vpopcntdq"}, 16, "vnni", WIDE_ROWS, 6),
 )
 
 

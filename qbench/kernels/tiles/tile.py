@@ -4,15 +4,16 @@ Every tuned x86 kernel of the families `gemm` and `conv` is this one intrinsic w
 reached through a table of byte offsets (`lhs_rows`), a k-group inside it through another (`k_offsets`), so a matrix
 product and a convolution of any kernel size, stride, padding and dilation are the same loop, without im2col.
 
-The epilogue computes, in float32, each operation rounded once, in this order:
+The epilogue computes in float32; every `fma` rounds once, after the product and the sum:
 
-    t = float32(acc + correction[n]) * scale[n]            (grouped: the sum of that over the groups, in order)
-    t = t + float32(sum(lhs) + sum_correction) * shift[n]  (only with "sum": weights with a zero point)
-    t = t + float32(residual) * residual_scale             (only with "residual")
-    t = t + offset[n]
-    u8: round half even ("floor": round down), clamp to low..high, store; f32: clamp, store
+    t = offset[n]
+    t = fma(float32(acc + correction[n]), scale[n], t)            (grouped: for each group, in order)
+    t = fma(float32(sum(lhs) + sum_correction), shift[n], t)      (only with "sum": weights with a zero point)
+    t = fma(float32(residual), residual_scale, t)                 (only with "residual")
+    u8: round half even ("floor": round down), clamp to low..high (whole numbers), store; f32: clamp, store
 
-"s32" stores acc + correction[n]; a float product has t = acc.
+"s32" stores acc + correction[n]; f32_f32 has t = acc + offset[n]. The accumulators start at the correction where they
+can. "wide" says that t may leave int32, so that it is clamped before it is rounded: the same, an instruction slower.
 """
 
 from __future__ import annotations
@@ -23,146 +24,187 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.emitter import F32, I8, I32, I64, Emitter, Value
 from qbench.kernels.tiles.products import product_of
 
-ARRAYS = (
+POINTERS = (
     "lhs", "rhs", "out", "residual", "lhs_rows", "out_rows", "residual_rows", "k_offsets",
     "correction", "scale", "offset", "shift", "table",
 )  # fmt: skip
-SCALARS = ("low", "high", "residual_scale", "sum_correction")
-PLACE = ("m", "m_last", "panel", "channel", "channels", "k_groups", "k_groups_a_scale")
+FLOATS = ("low", "high", "residual_scale")
+INTS = (
+    "sum_correction",
+    "pixels",
+    "channels",
+    "k_groups",
+    "k_groups_a_scale",
+    "panel_bytes",
+    "block_rows",
+    "split_panels",
+)
+FIELDS = (*POINTERS, *FLOATS, *INTS)
+"""The words of a tile's arguments, in order; `pixels` are the rows of one image, `block_rows` see `driver`."""
+
+
+STREAMING_ROWS = 4
+"""Up to so many rows the weights stream from beyond the second-level cache faster than they are multiplied."""
+PREFETCH_BYTES = 4096
+"""How far ahead they are asked for: 423 instead of 361 Gop/s for int4 weights, one row, k = n = 4096."""
+PACKED = 4
+"""Vectors of 32-bit results that fill one of bytes."""
 
 
 @intrinsic(prefer_literal=True)
 def tile(
     typingctx: Any,
-    arrays: Any,
-    scalars: Any,
+    arguments: Any,
     place: Any,
     product: Any,
     dot: Any,
     lanes: Any,
-    mr: Any,
-    nv: Any,
-    spread: Any,
+    shape: Any,
     epilogue: Any,
 ) -> Any:
-    """Compute one tile; see the module's docstring. The last seven arguments are literals."""
-    literals = (product, dot, lanes, mr, nv, spread, epilogue)
+    """Compute one tile at place (m, panel); see the module's docstring. The last five are literals.
+
+    `shape` is `rows x vectors x spread x chains`, e.g. `12x2x1x1`.
+    """
+    literals = (product, dot, lanes, shape, epilogue)
     if not all(isinstance(kind, types.Literal) for kind in literals):
         return None
-    signature = types.void(arrays, scalars, place, *literals)
-    shape = tuple(kind.literal_value for kind in literals)
+    signature = types.void(arguments, place, *literals)
+    names = tuple(kind.literal_value for kind in literals)
 
-    def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        values: dict[str, Value] = {}
-        for position, name in enumerate(ARRAYS):
-            array = builder.extract_value(arguments[0], position)
-            data = context.make_array(sig.args[0].types[position])(context, builder, array).data
-            values[name] = builder.bitcast(data, I8.as_pointer())
-        for group, names in ((1, SCALARS), (2, PLACE)):
-            for position, name in enumerate(names):
-                values[name] = builder.extract_value(arguments[group], position)
-        _Tile(builder, values, *shape).emit()
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        _Tile(builder, _fields(builder, values[0], values[1]), *names).emit()
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+def _fields(builder: Any, arguments: Value, place: Value) -> dict[str, Value]:
+    """Load the arguments' words and say where the tile lies."""
+    found: dict[str, Value] = {}
+    for index, name in enumerate(FIELDS):
+        value = builder.load(builder.gep(arguments, [ir.Constant(I64, index)]))
+        if name in POINTERS:
+            value = builder.inttoptr(value, I8.as_pointer())
+        elif name in FLOATS:
+            value = builder.bitcast(builder.trunc(value, I32), F32)
+        elif name == "sum_correction":
+            value = builder.trunc(value, I32)
+        found[name] = value
+    for index, name in enumerate(("m", "panel")):
+        found[name] = builder.extract_value(place, index)
+    return found
 
 
 class _Tile:
     """Emits one tile; the values of all arguments are in `v`."""
 
     def __init__(
-        self,
-        builder: Any,
-        v: dict[str, Value],
-        product: str,
-        dot: str,
-        lanes: int,
-        mr: int,
-        nv: int,
-        spread: int,
-        epilogue: str,
+        self, builder: Any, v: dict[str, Value], product: str, dot: str, lanes: int, shape: str, epilogue: str
     ) -> None:
         self.e, self.b, self.v = Emitter(builder, lanes), builder, v
-        self.product, self.mr, self.nv, self.spread = product_of(product, dot), mr, nv, spread
+        self.mr, self.nv, self.spread, self.chains = (int(number) for number in shape.split("x"))
+        self.product = product_of(product, dot)
         kind, *flags = epilogue.split("+")
         self.kind, self.flags = kind, frozenset(flags)
         self.vector_bytes = 4 * lanes
-        self.cells = [(i, j) for i in range(mr) for j in range(nv // spread)]
+        self.cells = [(i, j) for i in range(self.mr) for j in range(self.nv // self.spread)]
+        width = lanes * self.nv // self.spread
+        v["panel_start"] = builder.mul(v["panel"], v["panel_bytes"])
+        v["channel"] = builder.mul(v["panel"], ir.Constant(I64, width))
 
     def emit(self) -> None:
         """Emit the loads of the row offsets, the depth loop and the epilogue."""
         e, b, v = self.e, self.b, self.v
-        self.m = [self._row_index(i) for i in range(self.mr)]
+        self.first_row = b.mul(v["m"], ir.Constant(I64, 8))
         self.rows = [b.gep(v["lhs"], [self._row(v["lhs_rows"], i)]) for i in range(self.mr)]
-        self.table = e.load(v["table"], ir.Constant(I64, 0), e.bytes) if self.product.planes > 1 else None
+        self.table = e.load(v["table"], ir.Constant(I64, 0), e.bytes) if self.product.has_table else None
         zero = ir.Constant(I64, 0)
         if "grouped" in self.flags:
-            floats = [e.constant(0.0, e.floats) for _ in self.cells]
-            total = e.loop(zero, v["k_groups"], v["k_groups_a_scale"], floats, self._one_group)
+            offsets = [self._offset(j) for _, j in self.cells]
+            total = e.loop(zero, v["k_groups"], v["k_groups_a_scale"], offsets, self._one_group)
             self._finish(total, sums=None)
             return
-        cells, sums = self._depth(zero, v["k_groups"], with_sums="sum" in self.flags)
+        cells, sums = self._depth(zero, v["k_groups"])
         if self.kind == "s32":
             for (i, j), value in zip(self.cells, cells, strict=True):
-                self._store(self._corrected(value, j), i, j, 4)
+                self._store(self._undo_multiple(value), i, j, 4)
             return
-        scaled = (
-            cells
-            if self.product.is_float
-            else [self._scaled(x, j) for x, (_, j) in zip(cells, self.cells, strict=True)]
-        )
+        scaled = [self._scaled(x, j, self._offset(j)) for x, (_, j) in zip(cells, self.cells, strict=True)]
         self._finish(scaled, sums=sums or None)
 
-    def _row_index(self, i: int) -> Value:
-        """Return min(m + i, m_last): a tail repeats the last row, which is written twice with the same value."""
-        b = self.b
-        index = self.e.add_bytes(self.v["m"], i)
-        return b.select(b.icmp_signed("<", index, self.v["m_last"]), index, self.v["m_last"])
+    def _undo_multiple(self, acc: Value) -> Value:
+        shift = self.product.multiple.bit_length() - 1
+        return self.b.ashr(acc, self.e.constant(shift, self.e.ints)) if shift else acc
 
     def _row(self, table: Value, i: int) -> Value:
-        return self.e.load(table, self.b.mul(self.m[i], ir.Constant(I64, 8)), I64, align=8)
+        """Return the byte offset of this tile's i-th row."""
+        return self.e.load(table, self.e.add_bytes(self.first_row, 8 * i), I64, align=8)
 
-    def _depth(self, begin: Value, end: Value, *, with_sums: bool) -> tuple[list[Value], list[Value]]:
-        """Return the accumulators and the rows' sums over k-groups begin..end."""
-        e, b, product = self.e, self.b, self.product
+    def _depth(self, begin: Value, end: Value, group: Value | None = None) -> tuple[list[Value], list[Value]]:
+        """Return the accumulators, correction included, and the rows' sums over k-groups begin..end."""
+        e, product = self.e, self.product
         blank = e.constant(0.0, e.floats) if product.is_float else e.constant(0, e.ints)
         raw = self.mr * self.nv
-        state = [blank] * (raw + (self.mr if with_sums else 0))
-        step_bytes = self.vector_bytes * product.rhs_vectors
-        ones = product.ones(e) if with_sums else ()
+        first = [blank] * raw if self._corrects_late else [self._correction(c % self.nv, group) for c in range(raw)]
+        state = first + [blank] * (raw * (self.chains - 1))
+        state += [blank] * (self.mr if "sum" in self.flags else 0)
+        acc = e.loop(begin, end, product.planes * self.chains, state, self._k_groups)
+        totals, sums = acc[:raw], acc[raw * self.chains :]
+        add = self.b.fadd if product.is_float else self.b.add
+        for chain in range(1, self.chains):
+            totals = [add(t, acc[raw * chain + cell]) for cell, t in enumerate(totals)]
+        if self.spread == 2:
+            swap = ir.Constant(ir.VectorType(I32, e.lanes), [lane ^ 1 for lane in range(e.lanes)])
+            sums = [self.b.add(total, self.b.shuffle_vector(total, total, swap)) for total in sums]
+            totals = [e.add_neighbours(totals[cell], totals[cell + 1]) for cell in range(0, raw, 2)]
+        if self._corrects_late and not product.is_float:
+            totals = [self._corrected(x, j, group) for x, (_, j) in zip(totals, self.cells, strict=True)]
+        return totals, sums
 
-        def body(k: Value, acc: list[Value]) -> list[Value]:
-            new = list(acc)
-            index = b.sdiv(k, ir.Constant(I64, product.planes)) if product.planes > 1 else k
-            at = b.add(self.v["panel"], b.mul(index, ir.Constant(I64, step_bytes * self.nv)))
-            packed = [self._packed(e.add_bytes(at, step_bytes * j)) for j in range(self.nv)]
-            for plane in range(product.planes):
-                weights = [product.rhs(e, (*p, self.table) if self.table is not None else p, plane) for p in packed]
-                where = b.mul(e.add_bytes(k, plane), ir.Constant(I64, 8))
-                offset = e.load(self.v["k_offsets"], where, I64, align=8)
+    @property
+    def _corrects_late(self) -> bool:
+        """Whether the correction cannot be where the accumulators start."""
+        return self.product.is_float or self.product.count_weight != 1 or self.spread == 2
+
+    def _k_groups(self, k: Value, acc: list[Value]) -> list[Value]:
+        """Add the products of one packed set of k-groups, of one for each chain, to the accumulators."""
+        e, b, product = self.e, self.b, self.product
+        new, raw, planes = list(acc), self.mr * self.nv, product.planes
+        set_bytes = self.vector_bytes * product.vectors
+        index = b.sdiv(k, ir.Constant(I64, planes)) if planes > 1 else k
+        at = b.add(self.v["panel_start"], b.mul(index, ir.Constant(I64, set_bytes * self.nv)))
+        for chain in range(self.chains):
+            here = e.add_bytes(at, set_bytes * self.nv * chain)
+            packed = [self._packed(e.add_bytes(here, set_bytes * j)) for j in range(self.nv)]
+            if self.mr <= STREAMING_ROWS:
+                for line in range(0, set_bytes * self.nv, 64):
+                    e.prefetch(self.v["rhs"], e.add_bytes(here, PREFETCH_BYTES + line))
+            for plane in range(planes):
+                weights = [product.rhs(e, p, plane, self.table) for p in packed]
+                offset = self._k_offset(k, plane + planes * chain)
                 for i in range(self.mr):
                     x = product.lhs(e, self.rows[i], offset, self.spread)
                     for j in range(self.nv):
-                        cell = i * self.nv + j
+                        cell = raw * chain + i * self.nv + j
                         new[cell] = product.step(e, new[cell], x, weights[j])
-                    if with_sums:
-                        new[raw + i] = product.step(e, new[raw + i], x, ones)
-            return new
+                    if "sum" in self.flags:
+                        total = raw * self.chains + i
+                        new[total] = product.step(e, new[total], x, product.ones(e))  # type: ignore[attr-defined]
+        return new
 
-        acc = e.loop(begin, end, product.planes, state, body)
-        if self.spread == 1:
-            return acc[:raw], acc[raw:]
-        swap = ir.Constant(ir.VectorType(I32, e.lanes), [lane ^ 1 for lane in range(e.lanes)])
-        sums = [b.add(total, b.shuffle_vector(total, total, swap)) for total in acc[raw:]]
-        return [e.add_neighbours(acc[cell], acc[cell + 1]) for cell in range(0, raw, 2)], sums
+    def _k_offset(self, k: Value, ahead: int) -> Value:
+        """Return where a k-group lies in a row."""
+        where = self.b.mul(self.e.add_bytes(k, ahead), ir.Constant(I64, 8))
+        return self.e.load(self.v["k_offsets"], where, I64, align=8)
 
     def _packed(self, at: Value) -> tuple[Value, ...]:
         """Load the packed vectors of one column of the tile."""
         e, size = self.e, self.vector_bytes
-        parts = range(self.product.rhs_vectors)
+        parts = range(self.product.vectors)
         return tuple(e.load(self.v["rhs"], e.add_bytes(at, size * part), e.ints, align=size) for part in parts)
 
     def _one_group(self, k: Value, total: list[Value]) -> list[Value]:
@@ -170,10 +212,9 @@ class _Tile:
         b, v = self.b, self.v
         end = b.add(k, v["k_groups_a_scale"])
         end = b.select(b.icmp_signed("<", end, v["k_groups"]), end, v["k_groups"])
-        acc, _ = self._depth(k, end, with_sums=False)
         group = b.mul(b.sdiv(k, v["k_groups_a_scale"]), v["channels"])
-        scaled = [self._scaled(x, j, group) for x, (_, j) in zip(acc, self.cells, strict=True)]
-        return [b.fadd(t, s) for t, s in zip(total, scaled, strict=True)]
+        acc, _ = self._depth(k, end, group)
+        return [self._scaled(x, j, t, group) for x, (_, j), t in zip(acc, self.cells, total, strict=True)]
 
     def _channel(self, j: int, kind: Any, name: str, group: Value | None = None) -> Value:
         """Load this tile's j-th vector of a per-channel parameter."""
@@ -181,34 +222,60 @@ class _Tile:
         at = self.b.mul(self.e.add_bytes(first, self.e.lanes * j), ir.Constant(I64, 4))
         return self.e.load(self.v[name], at, kind, align=4)
 
-    def _corrected(self, acc: Value, j: int, group: Value | None = None) -> Value:
-        b, e = self.b, self.e
-        if self.product.count_weight != 1:
-            acc = b.mul(acc, e.constant(self.product.count_weight, e.ints))
-        return b.add(acc, self._channel(j, e.ints, "correction", group))
+    def _correction(self, j: int, group: Value | None = None) -> Value:
+        return self._channel(j, self.e.ints, "correction", group)
 
-    def _scaled(self, acc: Value, j: int, group: Value | None = None) -> Value:
-        t = self.b.sitofp(self._corrected(acc, j, group), self.e.floats)
-        return self.b.fmul(t, self._channel(j, self.e.floats, "scale", group))
+    def _corrected(self, acc: Value, j: int, group: Value | None = None) -> Value:
+        weight = self.product.count_weight
+        if weight != 1:
+            acc = self.b.mul(acc, self.e.constant(weight, self.e.ints))
+        return self.b.add(acc, self._correction(j, group))
+
+    def _scaled(self, acc: Value, j: int, total: Value, group: Value | None = None) -> Value:
+        """Return total + acc * scale, rounded once."""
+        if not self.product.is_scaled:
+            return self.b.fadd(acc, total)
+        t = acc if self.product.is_float else self.b.sitofp(acc, self.e.floats)
+        return self.e.fma(t, self._channel(j, self.e.floats, "scale", group), total)
+
+    def _offset(self, j: int) -> Value:
+        return self._channel(j, self.e.floats, "offset")
 
     def _finish(self, totals: list[Value], *, sums: list[Value] | None) -> None:
         """Emit the epilogue from the scaled products to the stores."""
         e, b, v = self.e, self.b, self.v
         low, high, residual_scale = (e.splat(v[name]) for name in ("low", "high", "residual_scale"))
+        packs = self.kind == "u8" and e.lanes == 16 and "wide" not in self.flags
+        waiting: list[tuple[int, int, Value]] = []
         for (i, j), t in zip(self.cells, totals, strict=True):
             if sums is not None:
                 total = b.sitofp(b.add(sums[i], e.splat(v["sum_correction"])), e.floats)
-                t = b.fadd(t, b.fmul(total, self._channel(j, e.floats, "shift")))
+                t = e.fma(total, self._channel(j, e.floats, "shift"), t)
             if "residual" in self.flags:
-                t = b.fadd(t, b.fmul(self._residual(i, j), residual_scale))
-            t = b.fadd(t, self._channel(j, e.floats, "offset"))
-            if self.kind == "u8":
-                t = e.overloaded("llvm.floor" if "floor" in self.flags else "llvm.rint", t)
-            t = e.overloaded("llvm.minnum", e.overloaded("llvm.maxnum", t, low), high)
-            if self.kind == "u8":
-                self._store(b.trunc(b.fptosi(t, e.ints), e.narrow), i, j, 1)
+                t = e.fma(self._residual(i, j), residual_scale, t)
+            t = e.overloaded("llvm.floor", t) if "floor" in self.flags else t
+            if packs:
+                waiting.append((i, j, e.rounded(t)))
+                if len(waiting) == PACKED or (i, j) == self.cells[-1]:
+                    self._store_packed(waiting)
+                    waiting = []
+            elif self.kind == "f32":
+                self._store(e.clamped(t, low, high), i, j, 4)
             else:
-                self._store(t, i, j, 4)
+                self._store(b.trunc(e.rounded(e.clamped(t, low, high)), e.narrow), i, j, 1)
+
+    def _store_packed(self, cells: list[tuple[int, int, Value]]) -> None:
+        """Saturate up to four vectors to bytes, clamp them, and store each row's neighbouring vectors at once."""
+        e, b = self.e, self.b
+        four = [value for _, _, value in cells] + [cells[-1][2]] * (PACKED - len(cells))
+        packed = e.packed_bytes(four)
+        low, high = (e.splat_byte(b.fptoui(self.v[name], I8)) for name in ("low", "high"))
+        packed = e.overloaded("llvm.umin", e.overloaded("llvm.umax", packed, low), high)
+        joined = 2 if self.nv // self.spread == 2 else 1
+        for first in range(0, len(cells), joined):
+            i, j, _ = cells[first]
+            take = list(range(first * e.lanes, (first + joined) * e.lanes))
+            self._store(b.shuffle_vector(packed, packed, ir.Constant(ir.VectorType(I32, len(take)), take)), i, j, 1)
 
     def _place(self, name: str, i: int, j: int, width: int) -> Value:
         first = self.b.mul(self.e.add_bytes(self.v["channel"], self.e.lanes * j), ir.Constant(I64, width))

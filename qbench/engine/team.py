@@ -1,0 +1,106 @@
+"""Threads that run programs: each its own share of the images, or all together on every layer.
+
+A thread that has just worked polls for its next job for about a millisecond, since waking a sleeping one costs more
+than a small network's whole pass; then it sleeps.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qbench.kernels.program import ASLEEP, DONE, JOB, await_done, gate_of, mailbox, post, run_images, serve
+from qbench.kernels.tasks import Words
+
+POLLS = 20_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A call of `run_images`: a program, where its ends lie, images first..last, the most images a pass."""
+
+    program: Words
+    pointers: Words
+    first: int
+    last: int
+    most: int
+
+
+class _Helper:
+    """A thread and its mailbox."""
+
+    def __init__(self, gate: Words, number: int) -> None:
+        self.mail, self._number = mailbox(), number
+        self._gate, self._wake, self._open = gate, threading.Semaphore(0), True
+        self._thread = threading.Thread(target=self._work, name="qbench", daemon=True)
+        self._thread.start()
+
+    def post(self, job: Job, part: int, parts: int, epoch: int) -> None:
+        if post(self.mail, job.program, job.pointers, job.first, job.last, job.most, part, parts, epoch):
+            self._wake.release()
+
+    def wait(self) -> None:
+        await_done(self.mail)
+
+    def close(self) -> None:
+        self._open = False
+        self._wake.release()
+        self._thread.join()
+
+    def _work(self) -> None:
+        mail = self.mail
+        _stay_on_core(self._number)
+        while self._open:
+            serve(mail, self._gate, POLLS)
+            mail[ASLEEP] = 1
+            if mail[JOB] == mail[DONE] and self._open:  # looked at after saying so: a job posted before is seen here
+                self._wake.acquire()
+            mail[ASLEEP] = 0
+
+
+def _stay_on_core(number: int) -> None:
+    """Keep the calling thread on the `number`-th core that it may use.
+
+    Linux wakes a helper on the core of the thread that wakes it: two polling threads then share it, at half the speed.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[number % len(cores)]})
+
+
+class Team:
+    """`threads` threads, the caller's among them. One run at a time."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self._gate, self._epoch = gate_of(threads), 0
+        self._helpers = [_Helper(self._gate, number) for number in range(1, threads)]
+
+    def apart(self, jobs: Sequence[Job]) -> None:
+        """Run one job a thread."""
+        helpers = self._helpers[: len(jobs) - 1]
+        for helper, job in zip(helpers, jobs[1:], strict=True):
+            helper.post(job, 0, 1, 0)
+        self._run(jobs[0], 1)
+        for helper in helpers:
+            helper.wait()
+
+    def together(self, job: Job) -> None:
+        """Run one job, every task of it shared by all threads."""
+        for part, helper in enumerate(self._helpers, 1):
+            helper.post(job, part, self.threads, self._epoch)
+        self._epoch = self._run(job, self.threads)
+        for helper in self._helpers:
+            helper.wait()
+
+    def _run(self, job: Job, parts: int) -> int:
+        epoch = self._epoch if parts > 1 else 0
+        return int(run_images(job.program, job.pointers, job.first, job.last, job.most, 0, parts, self._gate, epoch))
+
+    def close(self) -> None:
+        """End the threads."""
+        for helper in self._helpers:
+            helper.close()
+        self._helpers = []
