@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from qbench.engine.other_steps import OTHER
 from qbench.errors import ModelError
 from qbench.graph.network import Activation, Add, Conv, Flatten, Linear, Network, Pool
 
-STEPS = (Conv, Linear, Add, Activation, Pool, Flatten)
+STEPS = (Conv, Linear, Add, Activation, Pool, Flatten, *OTHER)
 """The kinds of nodes that have a step."""
 
 
@@ -18,6 +19,9 @@ def check_covered(network: Network) -> None:
         kind = network.dtypes.get(network.input, "float32")
         shown = f"{kind} of shape (n, {', '.join(map(str, network.input_shape))})"
         raise ModelError(f"network '{network.name}': expected float32 images (n, c, h, w) as input, got {shown}")
+    made = network.shapes[network.output]
+    if len(made) == 3 and made[1:] != (1, 1):
+        raise ModelError(f"network '{network.name}': expected a vector as output, got images of {made}")
     for node in network.nodes:
         if not isinstance(node, STEPS):
             raise ModelError(

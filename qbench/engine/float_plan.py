@@ -11,9 +11,28 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import container_of, level_thresholds
 from qbench.engine.covered import check_covered
 from qbench.engine.integer_steps import flatten_step
+from qbench.engine.other_steps import float_step
 from qbench.engine.plan import Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
-from qbench.engine.windows import dense_ohwi, window_of
-from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool, inputs_of
+from qbench.engine.windows import dense_ohwi, depth_weights, is_depthwise, window_of
+from qbench.graph.network import (
+    Activation,
+    Add,
+    ChannelAffine,
+    Clamp,
+    Concat,
+    Conv,
+    Flatten,
+    Layer,
+    Linear,
+    Mul,
+    Network,
+    Node,
+    Pool,
+    Resize,
+    Select,
+    Unary,
+    inputs_of,
+)
 from qbench.kernels.conv.operation import ChannelParams, bind, pack_weights
 from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.quantize.portable import level_starts
@@ -72,6 +91,8 @@ def _step(
             return _pool_step(node, layouts, operations)
         case Flatten():
             return flatten_step(node, layouts)
+        case Mul() | Concat() | Select() | ChannelAffine() | Unary() | Resize():
+            return float_step(node, layouts, operations)
         case _:
             raise AssertionError(node)  # `check_covered` has refused it
 
@@ -86,6 +107,8 @@ def layer_step(
     plain: bool = False,
 ) -> Step:
     """Return a layer's step; `plain` leaves residual and activation out (for calibration before the addition)."""
+    if isinstance(node, Conv) and is_depthwise(node) and (plain or node.residual is None):
+        return _depthwise_step(node, layouts, quantized, operations, plain=plain)
     ohwi = dense_ohwi(node, None if quantized is None else quantized.dequantize())
     packed = pack_weights(ohwi, "f32_f32", variant)
     clamp = UNBOUNDED if node.activation is None or plain else node.activation
@@ -102,6 +125,27 @@ def layer_step(
         return bound.task(buffers[node.input], buffers[node.output], buffers[residual] if residual else None)
 
     return Step(node.name, bound.name, operations, inputs_of(node), node.output, join, False, packed.data.size)
+
+
+def _depthwise_step(
+    node: Conv, layouts: Mapping[str, Layout], quantized: QTensor | None, operations: int, *, plain: bool
+) -> Step:
+    flat = depth_weights(node) if quantized is None else quantized.dequantize()
+    channels, _, kh, kw = node.weight.shape
+    rhs = np.ascontiguousarray(flat.reshape(channels, kh, kw).transpose(1, 2, 0), np.float32)
+    clamp = UNBOUNDED if node.activation is None or plain else node.activation
+    a, b = layouts[node.input], layouts[node.output]
+    corners = ((a.border[0] - node.pads[0], a.border[1] - node.pads[1]), b.border[:2])
+    size, window = (b.height, b.width, channels), (node.strides, node.dilations)
+    limits = (np.float32(clamp.low), np.float32(clamp.high))
+
+    def join(buffers: Buffers) -> Task:
+        x, y = _whole(buffers, node.input, layouts), _whole(buffers, node.output, layouts)
+        arguments = (x, rhs, node.bias.astype(np.float32), y, size, corners, window, limits)
+        return task_of("qbench.kernels.depthwise.portable:depthwise_f32_f32", arguments, units=b.height)
+
+    kind = "depthwise_f32_f32/portable"
+    return Step(node.name, kind, operations, (node.input,), node.output, join, False, rhs.nbytes)
 
 
 def _whole(buffers: Buffers, tensor: str, layouts: Mapping[str, Layout]) -> Floats:

@@ -6,15 +6,35 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import Container, container_of
 from qbench.engine.integer_steps import add_step, clamp_step, flatten_step, pool_step
-from qbench.engine.lowering import Ends, Lowered, NotIntegerError, lower
+from qbench.engine.lowering import Ends, Lowered, NotIntegerError, lower, lower_depthwise
+from qbench.engine.other_steps import integer_step
 from qbench.engine.plan import Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
 from qbench.engine.windows import window_of
-from qbench.graph.network import Activation, Add, Conv, Flatten, Layer, Linear, Network, Node, Pool, inputs_of
-from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
+from qbench.graph.network import (
+    Activation,
+    Add,
+    ChannelAffine,
+    Concat,
+    Conv,
+    Flatten,
+    Layer,
+    Linear,
+    Mul,
+    Network,
+    Node,
+    Pool,
+    Resize,
+    Select,
+    Unary,
+    inputs_of,
+)
+from qbench.kernels.conv.operation import ChannelParams, bind, is_words, lhs_words, pack_weights
+from qbench.kernels.depthwise.operation import Depthwise
 from qbench.kernels.layout import Layout
 from qbench.kernels.tasks import Task, task_of
 
@@ -91,6 +111,8 @@ def _other_step(network: Network, node: Node, boxes: Mapping[str, Container], la
             return pool_step(node, boxes, layouts, operations)
         case Flatten():
             return flatten_step(node, layouts)
+        case Mul() | Concat() | Select() | ChannelAffine() | Unary() | Resize():
+            return integer_step(node, boxes, layouts, operations)
     raise NotIntegerError(f"node '{node.name}' ({type(node).__name__}) has no integer step")
 
 
@@ -104,6 +126,9 @@ def _layer_steps(
 ) -> list[Step]:
     residual = node.residual if isinstance(node, Conv) else None
     ends = Ends(boxes[node.input], boxes.get(node.output), boxes[residual] if residual else None)
+    alone = lower_depthwise(node, weights, ends)
+    if alone is not None:
+        return [_depthwise_step(network, node, alone, layouts, variant, floor=bool(ends.out and ends.out.floor))]
     lowered = lower(node, weights, ends)
     if not is_words(lowered.product):
         return [_conv_step(network, node, lowered, layouts[node.input], node.input, residual, layouts, variant)]
@@ -145,6 +170,25 @@ def _conv_step(
     reads = (source, *inputs_of(node)[1:])
     operations = network.operations(node.name)
     return Step(node.name, bound.name, operations, reads, node.output, join, True, bound.resident_bytes)
+
+
+def _depthwise_step(
+    network: Network,
+    node: Layer,
+    lowered: tuple[npt.NDArray[np.int8], ChannelParams],
+    layouts: Mapping[str, Layout],
+    variant: str,
+    *,
+    floor: bool,
+) -> Step:
+    codes, params = lowered
+    layer = Depthwise(codes, window_of(node), layouts[node.input], layouts[node.output], params, floor, variant)
+
+    def join(buffers: Buffers) -> Task:
+        return layer.task(buffers[node.input], buffers[node.output])
+
+    operations = network.operations(node.name)
+    return Step(node.name, layer.name, operations, (node.input,), node.output, join, True, layer.resident_bytes)
 
 
 def _pack_step(source: str, packed: str, a: Layout, words: Layout, product: str) -> Step:

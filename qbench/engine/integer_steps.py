@@ -18,7 +18,8 @@ Layouts = Mapping[str, Layout]
 ELEMENTWISE, POOL = "qbench.kernels.elementwise.portable", "qbench.kernels.pool.portable"
 
 
-def _code_limits(clamp: Clamp | None, out: Container) -> tuple[np.float32, np.float32]:
+def code_limits(clamp: Clamp | None, out: Container) -> tuple[np.float32, np.float32]:
+    """Return the lowest and highest code that a clamp leaves in a container."""
     low, high = (clamp.low, clamp.high) if clamp else (-np.inf, np.inf)
     codes = (np.float32(out.zero_point) + np.float32(v) * np.float32(out.inverse_scale) for v in (low, high))
     first, last = (np.float32(np.clip(np.rint(v), 0, out.high)) for v in codes)
@@ -31,7 +32,7 @@ def add_step(node: Add, boxes: Boxes, layouts: Layouts, operations: int) -> Step
     scales = [boxes[tensor].scale / out.scale for tensor in node.inputs]
     offset = out.round_offset - sum(s * boxes[t].zero_point for s, t in zip(scales, node.inputs, strict=True))
     numbers = (np.float32(scales[0]), np.float32(scales[1]), np.float32(offset))
-    limits = _code_limits(node.activation, out)
+    limits = code_limits(node.activation, out)
     layout = layouts[node.output]
     size = (layout.height, layout.width, layout.channels)
     tensors = (*node.inputs, node.output)

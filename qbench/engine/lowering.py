@@ -18,7 +18,7 @@ from qbench.core.formats import Binary, PowerOfTwo, Ternary, Uniform
 from qbench.core.granularity import PerGroup
 from qbench.core.tensor import QTensor
 from qbench.engine.container import Container
-from qbench.engine.windows import dense_ohwi
+from qbench.engine.windows import dense_ohwi, is_depthwise
 from qbench.graph.network import Conv, Layer
 from qbench.kernels.conv.operation import MAX_DEPTH, ChannelParams
 
@@ -146,6 +146,21 @@ def lower(layer: Layer, weights: QTensor, ends: Ends) -> Lowered:
     flags += ["sum"] if params.shift is not None else []
     indices = codes if values is None else np.searchsorted(values, codes).astype(np.int16)
     return Lowered(product, tuple(flags), indices, values, params)
+
+
+def lower_depthwise(layer: Layer, weights: QTensor, ends: Ends) -> tuple[npt.NDArray[np.int8], ChannelParams] | None:
+    """Return s8 codes (channels, kh, kw) and parameters of a depthwise layer, or None where it must run as a dense one:
+
+    with a zero point of the weights, scales in groups, a residual, or float32 results.
+    """
+    if not is_depthwise(layer) or ends.out is None or ends.residual is not None:
+        return None
+    flat, zero = s8_codes(weights)
+    if np.any(zero) or isinstance(weights.spec.granularity, PerGroup):
+        return None
+    codes = flat.reshape(len(flat), *layer.weight.shape[2:], 1)
+    params = _params(layer, weights, ends, codes, zero, False, codes[0].size, "u8_s8")
+    return codes[..., 0].astype(np.int8), params
 
 
 def _params(

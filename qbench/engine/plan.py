@@ -104,7 +104,7 @@ def load_step(kernel: str, name: str, tensor: str, layout: Layout, more: tuple[o
 
     def bind(buffers: Buffers) -> Task:
         x = np.empty((layout.images, *size), np.float32)  # its shape is what counts: every run writes its own address
-        whole = buffers[tensor].view(kind).reshape(layout.shape)
+        whole: npt.NDArray[np.generic] = buffers[tensor].view(kind).reshape(layout.shape)
         return task_of(kernel, (x, whole, size, layout.border[:2], *more), units=layout.height)
 
     return Step(name, f"{kernel.split(':')[1]}/portable", 0, (), tensor, bind, kind is np.uint8)

@@ -26,6 +26,14 @@ def depth_weights(layer: Layer) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(layer.weight.transpose(0, 2, 3, 1).reshape(len(layer.weight), -1), np.float32)
 
 
+def is_depthwise(layer: Layer) -> bool:
+    """Whether every channel has a window of its own."""
+    if isinstance(layer, Linear):
+        return False
+    channels, inputs = layer.weight.shape[:2]
+    return inputs == 1 and layer.groups == channels > 1
+
+
 def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
     """Return weights or codes of shape (channels, depth) as OHWI.
 

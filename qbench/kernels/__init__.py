@@ -19,6 +19,7 @@ FAMILIES = Registry(
     {
         "gemm": "qbench.kernels.check:GEMM",
         "conv": "qbench.kernels.check:CONV",
+        "depthwise": "qbench.kernels.check:DEPTHWISE",
         "quantize": "qbench.kernels.check:QUANTIZE",
         "elementwise": "qbench.kernels.check:ELEMENTWISE",
         "pool": "qbench.kernels.check:POOL",

@@ -13,6 +13,9 @@ from typing import Literal
 from qbench.kernels import variants
 from qbench.kernels.conv.check import CASES as CONV_CASES
 from qbench.kernels.conv.check import check_case
+from qbench.kernels.depthwise.check import check_depthwise
+from qbench.kernels.depthwise.operation import variants_of
+from qbench.kernels.elementwise import check_channels
 from qbench.kernels.elementwise.check import check_add, check_table
 from qbench.kernels.gemm.check import PRODUCTS, check_gemm
 from qbench.kernels.pack.check import check_pack
@@ -46,11 +49,24 @@ class KernelFamily:
 
 GEMM = KernelFamily("gemm", {f"gemm_{p}_s32": partial(check_gemm, p) for p in PRODUCTS}, variants.NAMES)
 CONV = KernelFamily("conv", {case.operation: partial(check_case, case) for case in CONV_CASES}, variants.NAMES)
+DEPTHWISE = KernelFamily("depthwise", {"depthwise_u8_s8_u8": check_depthwise}, variants_of())
 QUANTIZE = KernelFamily(
     "quantize",
     {"quantize_f32_u8": check_quantize, "fake_quantize_f32": check_fake, "fake_quantize_levels_f32": check_levels},
 )
-ELEMENTWISE = KernelFamily("elementwise", {"add_u8_u8_u8": check_add, "table_u8_u8": check_table})
+ELEMENTWISE = KernelFamily(
+    "elementwise",
+    {
+        "add_u8_u8_u8": check_add,
+        "table_u8_u8": check_table,
+        "channel_tables_u8_u8": partial(check_channels.check_channels, check_channels.channel_tables),
+        "select_u8_u8": partial(check_channels.check_channels, check_channels.select),
+        "concat_u8_u8": partial(check_channels.check_channels, check_channels.concat),
+        "resize_u8_u8": partial(check_channels.check_channels, check_channels.resize),
+        "mul_u8_u8_u8": partial(check_channels.check_channels, partial(check_channels.mul, gate=False)),
+        "mul_u8_u8_u8+gate": partial(check_channels.check_channels, partial(check_channels.mul, gate=True)),
+    },
+)
 POOL = KernelFamily("pool", {"global_average_u8_u8": check_global_average, "max_u8_u8": check_max})
 PACK = KernelFamily("pack", {f"pack_u8_{kind}": partial(check_pack, kind) for kind in ("b1", "t2", "p2", "p4")})
 

@@ -95,7 +95,7 @@ def meet(gate: Any, epoch: int, part: int, parts: int) -> None:
     publish(gate, part * LINE, epoch)  # type: ignore[call-arg]
     for other in range(parts):
         polls = 0
-        while observe(gate, other * LINE) < epoch:  # type: ignore[call-arg]
+        while observe(gate, other * LINE) < epoch:
             polls += 1
             if polls > PATIENCE:
                 _yield()
@@ -150,11 +150,12 @@ def _words_at(typingctx: Any, address: Any, rows: Any, columns: Any) -> Any:
     kind = types.Array(types.int64, 2, "C")
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        array = make_array(kind)(context, builder)
+        array = make_array(kind)(context, builder)  # type: ignore[no-untyped-call]
         data = builder.inttoptr(values[0], I64.as_pointer())
         size = ir.Constant(I64, 8)
         strides = [builder.mul(values[2], size), size]
-        populate_array(array, data=data, shape=values[1:], strides=strides, itemsize=size, meminfo=None)
+        shape = values[1:]
+        populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)  # type: ignore[no-untyped-call]
         return array._getvalue()
 
     return kind(types.int64, types.int64, types.int64), codegen
@@ -176,22 +177,23 @@ def post(
     mail[FIELDS + 8] = parts
     mail[FIELDS + 9] = epoch
     publish(mail, JOB, mail[JOB] + 1)  # type: ignore[call-arg]
-    return bool(observe(mail, ASLEEP) != 0)  # type: ignore[call-arg]
+    return bool(observe(mail, ASLEEP) != 0)
 
 
 @jit
 def serve(mail: Any, gate: Any, polls: int) -> None:
     """Run jobs as they are posted; return after `polls` looks at an empty mailbox."""
-    done, waited = observe(mail, DONE), 0  # type: ignore[call-arg]
+    done: int = observe(mail, DONE)  # type: ignore[call-arg]
+    waited = 0
     while waited < polls:
-        if observe(mail, JOB) == done:  # type: ignore[call-arg]
+        if observe(mail, JOB) == done:
             waited += 1
             continue
         f = mail[FIELDS:]
-        program, pointers = _words_at(f[0], f[1], 2), _words_at(f[2], f[3], 3)  # type: ignore[call-arg]
+        program, pointers = _words_at(f[0], f[1], 2), _words_at(f[2], f[3], 3)
         run_images(program, pointers, f[4], f[5], f[6], f[7], f[8], gate, f[9])
         done += 1
-        publish(mail, DONE, done)  # type: ignore[call-arg]
+        publish(mail, DONE, done)
         waited = 0
 
 

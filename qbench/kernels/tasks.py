@@ -84,7 +84,7 @@ def _flatten(value: Any, words: list[int]) -> list[str]:
 @cache
 def _caller(kernel: str, kinds: str) -> Any:
     def call(arguments: Any, images: int, part: int, parts: int) -> None:
-        total = images * word(arguments, 0)
+        total = images * word(arguments, 0)  # type: ignore[call-arg]
         begin, end = total * part // parts, total * (part + 1) // parts
         if begin < end:
             _invoke(begin, end, unpacked(arguments, kinds), kernel)
@@ -128,7 +128,7 @@ def _types(kinds: list[str]) -> list[Any]:
         if kind == ")":
             break
         if kind == "(":
-            found.append(types.Tuple(_types(kinds)))
+            found.append(types.Tuple(_types(kinds)))  # type: ignore[no-untyped-call]
         elif ":" in kind:
             name, rank = kind.split(":")
             found.append(types.Array(getattr(types, name), int(rank), "C"))
@@ -142,7 +142,7 @@ def unpacked(typingctx: Any, arguments: Any, kinds: Any) -> Any:
     """Return the tuple of values that `_flatten` described, read from word 1 on."""
     if not isinstance(kinds, types.Literal):
         return None
-    result = types.Tuple(_types(kinds.literal_value.split()))
+    result = types.Tuple(_types(kinds.literal_value.split()))  # type: ignore[no-untyped-call]
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         place = iter(range(1, 1 << 20))
@@ -158,22 +158,22 @@ def unpacked(typingctx: Any, arguments: Any, kinds: Any) -> Any:
 def _build(context: Any, builder: Any, kind: Any, take: Any) -> Any:
     """Emit the value of one type from the words that `take` loads."""
     if isinstance(kind, types.BaseTuple):
-        return context.make_tuple(builder, kind, [_build(context, builder, item, take) for item in kind.types])
+        items = [_build(context, builder, item, take) for item in kind.types]  # type: ignore[attr-defined]
+        return context.make_tuple(builder, kind, items)
     if isinstance(kind, types.Array):
         size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-        array = make_array(kind)(context, builder)
+        array = make_array(kind)(context, builder)  # type: ignore[no-untyped-call]
         data = builder.inttoptr(take(), context.get_data_type(kind.dtype).as_pointer())
         shape = [take() for _ in range(kind.ndim)]
         strides = [ir.Constant(ir.IntType(64), size)]
         for length in reversed(shape[1:]):
             strides.insert(0, builder.mul(strides[0], length))
-        populate_array(
-            array, data=data, shape=shape, strides=strides, itemsize=ir.Constant(ir.IntType(64), size), meminfo=None
-        )
+        itemsize = ir.Constant(ir.IntType(64), size)
+        populate_array(array, data=data, shape=shape, strides=strides, itemsize=itemsize, meminfo=None)  # type: ignore[no-untyped-call]
         return array._getvalue()
     value = take()
     if kind is types.float32:
         return builder.bitcast(builder.trunc(value, ir.IntType(32)), ir.FloatType())
     if kind is types.boolean:
-        return cgutils.is_not_null(builder, value)
+        return cgutils.is_not_null(builder, value)  # type: ignore[no-untyped-call]
     return value

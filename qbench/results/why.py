@@ -82,15 +82,16 @@ def _arithmetic(result: QuantizedResult) -> Iterator[str]:
         path += f"; the best of this machine is {result.best_variant}"
     portable = [step.name for step in result.steps if step.kernel.endswith("/portable")]
     if portable and result.variant != "portable":
-        path += f"; plain loops run {_plural(len(portable), 'step')} ({', '.join(portable[:_SLOW])}{' ...' if len(portable) > _SLOW else ''})"
+        dots = " ..." if len(portable) > _SLOW else ""
+        path += f"; plain loops run {_plural(len(portable), 'step')} ({', '.join(portable[:_SLOW])}{dots})"
     yield path
     if any("u8_t" in kernel for kernel in result.row.kernels.values()):
         yield "weights below 8 bits are looked up and multiplied as 8-bit ones: they save bytes, not multiplications"
     packed, resident = (result.row.metrics[name].value or 0.0 for name in ("packed_bytes", "resident_bytes"))
     if packed and resident > _MUCH * packed:
         yield (
-            f"the kernels read {resident / packed:.0f} times the packed bytes of the weights: depthwise and grouped layers "
-            "are laid out as dense ones, zeros included"
+            f"the kernels read {resident / packed:.0f} times the packed bytes of the weights: depthwise and grouped "
+            "layers are laid out as dense ones, zeros included"
         )
 
 

@@ -28,8 +28,8 @@ def check_runtimes(reference: Answers, own: Floats) -> None:
     if not reference.labelled:
         if distance_db < SAME_SQNR_DB:
             raise ModelError(
-                f"fp32 baseline: expected qbench's graph to answer as onnxruntime does, got logits {distance_db:.0f} dB "
-                "apart"
+                "fp32 baseline: expected qbench's graph to answer as onnxruntime does, "
+                f"got logits {distance_db:.0f} dB apart"
             )
         return
     right, right_ref = int(accuracy.correct(own, reference.labels).sum()), int(reference.correct.sum())

@@ -49,7 +49,8 @@ def mean_window(layer: Layer, tensor: Doubles) -> Doubles:
     """
     if not isinstance(layer, Conv):
         if tensor.size != layer.weight.shape[1]:  # one product for each token
-            return tensor.reshape(-1, tensor.shape[-1]).mean(axis=0, keepdims=True)
+            tokens: Doubles = tensor.reshape(-1, tensor.shape[-1])
+            return np.asarray(tokens.mean(axis=0, keepdims=True))
         return tensor.transpose(2, 0, 1).reshape(1, -1) if tensor.ndim == 3 else tensor.reshape(1, -1)
     top, left, bottom, right = layer.pads
     padded = np.pad(tensor, ((top, bottom), (left, right), (0, 0)))

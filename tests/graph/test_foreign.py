@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 from qbench.graph import (
     Activation,
     Add,
+    Attention,
     ChannelAffine,
     Concat,
     Conv,
@@ -262,6 +263,25 @@ def test_spelled_out_gelu_of_any_order_is_one_function(sketch: Sketch) -> None:
     (node,) = same(sketch.save()).nodes
     assert isinstance(node, Unary)
     assert node.function == "gelu"
+
+
+def test_attention_of_which_others_read_a_part_leaves_that_part_in_place(sketch: Sketch) -> None:
+    for name, order in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])):
+        sketch.weights(f"{name}.weight", 8, 8)
+        sketch.node("MatMul", f"x {name}.weight", f"{name}1")
+        sketch.constant("cut", np.asarray([0, 0, 2, 4]))
+        sketch.node("Reshape", f"{name}1 cut", f"{name}2")
+        sketch.node("Transpose", f"{name}2", f"{name}3", perm=order)
+    sketch.node("MatMul", "q3 k3", "scores")
+    sketch.node("Softmax", "scores", "shares", axis=-1)
+    sketch.node("MatMul", "shares v3", "mixed")
+    sketch.node("Transpose", "mixed", "back", perm=[0, 2, 1, 3])
+    sketch.constant("join", np.asarray([0, 0, 8]))
+    sketch.node("Reshape", "back join", "y")
+    sketch.node("Ceil", "v3", "seen")
+    network = same(sketch.save(("n", 5, 8), outputs="y seen"))
+    assert kinds(network).count(Attention) == 1
+    assert [foreign.operators for foreign in network.foreign] == [("Reshape", "Transpose", "Ceil")]
 
 
 def test_several_inputs_and_outputs_keep_their_names(sketch: Sketch) -> None:

@@ -216,7 +216,7 @@ def _expected(
     depth, flat = windows(codes, shape.window, border), rhs.reshape(len(rhs), -1).astype(codes.dtype)
     size = case.group_size or flat.shape[1]
     correction, scale = np.atleast_2d(params.correction), np.atleast_2d(params.scale)
-    accs = []
+    accs: list[tuple[npt.NDArray[Any], npt.NDArray[np.float32]]] = []
     for group, start in enumerate(range(0, flat.shape[1], size)):
         acc = depth[..., start : start + size] @ flat[:, start : start + size].T
         accs.append((acc if is_float else (acc.astype(np.int32) + correction[group]), scale[group]))

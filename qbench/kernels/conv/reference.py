@@ -79,7 +79,7 @@ def fma(a: Floats, b: Floats, c: Floats) -> Floats:
 
 
 def epilogue(
-    accs: Sequence[tuple[npt.NDArray[np.int32], Floats]],
+    accs: Sequence[tuple[npt.NDArray[np.int32] | Floats, Floats]],
     offset: Floats,
     *,
     sums: tuple[npt.NDArray[np.int32], Floats] | None = None,
@@ -105,7 +105,7 @@ def epilogue(
     if sums is not None:
         t = fma(sums[0].astype(np.float32)[..., None], sums[1], t)
     if residual is not None:
-        t = fma(residual[0].astype(np.float32), np.float32(residual[1]), t)
+        t = fma(residual[0].astype(np.float32), np.asarray(residual[1], np.float32), t)
     if rounding != "none":
         t = np.floor(t) if rounding == "floor" else np.rint(t)
     return np.clip(t, np.float32(low), np.float32(high)).astype(np.float32)

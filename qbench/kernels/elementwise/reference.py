@@ -26,3 +26,33 @@ def add_f32_f32_f32(a: Floats, b: Floats, low: float, high: float) -> Floats:
     """Return clip(a + b, low, high)."""
     total: Floats = np.clip(a + b, np.float32(low), np.float32(high))
     return total
+
+
+def channel_tables_u8_u8(a: Bytes, tables: Bytes) -> Bytes:
+    """Return tables[c, a] for every channel c of a (..., c)."""
+    return tables[np.arange(a.shape[-1]), a]
+
+
+def select_u8_u8(a: Bytes, channels: npt.NDArray[np.int64], table: Bytes) -> Bytes:
+    """Return the chosen channels, each code through a table."""
+    return table[a[..., channels]]
+
+
+def concat_u8_u8(parts: list[Bytes], tables: Bytes) -> Bytes:
+    """Return the parts side by side, each code through its part's table."""
+    return np.concatenate([table[part] for part, table in zip(parts, tables, strict=True)], axis=-1)
+
+
+def resize_u8_u8(a: Bytes, factors: tuple[int, int], table: Bytes) -> Bytes:
+    """Return every pixel repeated down and across, each code through a table."""
+    return table[a.repeat(factors[0], axis=1).repeat(factors[1], axis=2)]
+
+
+def mul_u8_u8_u8(
+    a: Bytes, b: Bytes, numbers: tuple[float, float, float, float], low: float, high: float, *, floor: bool
+) -> Bytes:
+    """Return clip(round((a - zero_a) * (b - zero_b) * multiplier + offset)), each operation rounded to float32."""
+    zero_a, zero_b, multiplier, offset = (np.float32(value) for value in numbers)
+    product = (a.astype(np.float32) - zero_a) * (b.astype(np.float32) - zero_b)
+    t = product * multiplier + offset
+    return np.clip(np.floor(t) if floor else np.rint(t), low, high).astype(np.uint8)

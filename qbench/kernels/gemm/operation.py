@@ -1,4 +1,4 @@
-"""Matrix products as objects: the rhs is packed once, `bind` joins it to buffers, `run` takes any number of lhs rows."""
+"""Matrix products as objects: the rhs is packed once, `bind` joins it to buffers, `run` takes any number of rows."""
 
 from __future__ import annotations
 

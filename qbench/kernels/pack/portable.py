@@ -39,7 +39,7 @@ def pack_u8_t2(begin: int, end: int, a: Any, out: Any, channels: int) -> None:
 
 @jit
 def pack_u8_planes(begin: int, end: int, a: Any, out: Any, channels: int, planes: int) -> None:
-    """Write a word a bit plane for 32 channels, lowest plane first: (pixels, words) to (pixels, planes * words / 32)."""
+    """Write a word a bit plane for 32 channels, lowest first: (pixels, channels) to (pixels, planes * words)."""
     for p in range(begin, end):
         for word in range((channels + 31) // 32):
             for plane in range(planes):

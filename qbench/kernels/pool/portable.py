@@ -30,16 +30,18 @@ def global_average_u8_u8(
     for unit in range(begin, end):
         n, first = unit // blocks, unit % blocks * BLOCK
         last = min(first + BLOCK, channels)
-        for c in range(first, last):
-            sums[n, c] = 0
+        total, target = sums[n, first:last], out[n, 0, 0, first:last]
+        for c in range(last - first):
+            total[c] = 0
         for y in range(top, top + height):
             for x in range(left, left + width):
-                for c in range(first, last):
-                    sums[n, c] += int32(a[n, y, x, c])
-        for c in range(first, last):
-            t = float32(sums[n, c]) * multiplier + offset
+                codes = a[n, y, x, first:last]  # a slice of its own: a loop from 0 becomes vectors
+                for c in range(last - first):
+                    total[c] += int32(codes[c])
+        for c in range(last - first):
+            t = float32(total[c]) * multiplier + offset
             t = np.floor(t) if floor else np.rint(t)
-            out[n, 0, 0, c] = np.uint8(min(max(t, float32(0)), high))
+            target[c] = np.uint8(min(max(t, float32(0)), high))
 
 
 @jit
@@ -76,12 +78,14 @@ def max_u8_u8(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, 
         y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
         for x in range(out_width):
             x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
+            best = out[n, y + oy, x + ox]
             for c in range(channels):
-                out[n, y + oy, x + ox, c] = a[n, y0 + ay, x0 + ax, c]
+                best[c] = a[n, y0 + ay, x0 + ax, c]
             for yy in range(y0, y1):
                 for xx in range(x0, x1):
+                    codes = a[n, yy + ay, xx + ax]
                     for c in range(channels):
-                        out[n, y + oy, x + ox, c] = max(out[n, y + oy, x + ox, c], a[n, yy + ay, xx + ax, c])
+                        best[c] = max(best[c], codes[c])
 
 
 @jit

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import float32
+from numba import float32, int32
 
 from qbench.kernels.jit import jit
 
@@ -22,6 +22,17 @@ def quantize_f32_u8(begin: int, end: int, x: Any, out: Any, size: Any, corner: A
     inverse_scale, offset, top_code = numbers
     for row in range(begin, end):
         n, y = row // height, row % height
+        if channels == 3 and out.shape[3] == 4 and not floor:
+            line = out[n, top + y, left : left + width]
+            for i in range(width):  # whole pixels: LLVM interleaves three vectors of numbers
+                r = np.rint(x[n, 0, y, i] * inverse_scale + offset)
+                g = np.rint(x[n, 1, y, i] * inverse_scale + offset)
+                b = np.rint(x[n, 2, y, i] * inverse_scale + offset)
+                line[i, 0] = np.uint8(int32(min(max(r, float32(0)), top_code)))
+                line[i, 1] = np.uint8(int32(min(max(g, float32(0)), top_code)))
+                line[i, 2] = np.uint8(int32(min(max(b, float32(0)), top_code)))
+                line[i, 3] = np.uint8(0)
+            continue
         for c in range(channels):
             for i in range(width):
                 t = x[n, c, y, i] * inverse_scale + offset

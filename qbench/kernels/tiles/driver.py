@@ -46,7 +46,7 @@ def tiled(product: str, epilogue: str, target: str, tile_shape: TileShape) -> An
     rows, width, shape = tile_shape.rows, tile_shape.width(lanes), str(tile_shape)
 
     def run(arguments: Any, images: int, part: int, parts: int) -> None:
-        m_end, panels = images * word(arguments, PIXELS), word(arguments, CHANNELS) // width
+        m_end, panels = images * word(arguments, PIXELS), word(arguments, CHANNELS) // width  # type: ignore[call-arg]
         tiles, block = (m_end + rows - 1) // rows, word(arguments, BLOCK)
         m, first, last = 0, 0, panels
         if parts > 1:
@@ -60,7 +60,7 @@ def tiled(product: str, epilogue: str, target: str, tile_shape: TileShape) -> An
             for panel in range(first, last):
                 for at in range(m, stop, rows):
                     row = max(min(at, m_end - rows), 0)
-                    tile(arguments, (row, panel), product, dot, lanes, shape, epilogue)  # type: ignore[call-arg]
+                    tile(arguments, (row, panel), product, dot, lanes, shape, epilogue)
             m = stop
 
     return c_function(run)

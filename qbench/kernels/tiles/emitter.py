@@ -101,19 +101,20 @@ class Emitter:
     def rounded(self, value: Value) -> Value:
         """Return floats within int32 rounded half to even, as integers, by the one instruction that does both."""
         if self.lanes == 16:
-            name, tail = "llvm.x86.avx512.mask.cvtps2dq.512", (
-                self.constant(0, self.ints), ir.Constant(ir.IntType(16), -1), ir.Constant(I32, 4),
-            )  # fmt: skip
-        else:
-            name, tail = "llvm.x86.avx.cvt.ps2dq.256", ()
-        return self.call(name, self.ints, value, *tail)
+            tail = (self.constant(0, self.ints), ir.Constant(ir.IntType(16), -1), ir.Constant(I32, 4))
+            return self.call("llvm.x86.avx512.mask.cvtps2dq.512", self.ints, value, *tail)
+        return self.call("llvm.x86.avx.cvt.ps2dq.256", self.ints, value)
+
+    def saturated_bytes(self, four: Sequence[Value]) -> Value:
+        """Return four vectors of 16 int32, saturated to u8: four of each in every 128-bit lane; AVX-512 only."""
+        halves = ir.VectorType(ir.IntType(16), 32)
+        pairs = [self.call("llvm.x86.avx512.packssdw.512", halves, four[i], four[i + 1]) for i in (0, 2)]
+        return self.call("llvm.x86.avx512.packuswb.512", self.bytes, *pairs)
 
     def packed_bytes(self, four: Sequence[Value]) -> Value:
-        """Return four vectors of 16 int32, saturated to u8, in order; AVX-512 only."""
-        b, halves = self.builder, ir.VectorType(ir.IntType(16), 32)
-        pairs = [self.call("llvm.x86.avx512.packssdw.512", halves, four[i], four[i + 1]) for i in (0, 2)]
-        mixed = b.bitcast(self.call("llvm.x86.avx512.packuswb.512", self.bytes, *pairs), self.ints)
-        order = [4 * lane + vector for vector in range(4) for lane in range(4)]  # packing works within 128-bit lanes
+        """Return four vectors of 16 int32, saturated to u8, one behind the other; AVX-512 only."""
+        b, mixed = self.builder, self.builder.bitcast(self.saturated_bytes(four), self.ints)
+        order = [4 * lane + vector for vector in range(4) for lane in range(4)]
         return b.bitcast(b.shuffle_vector(mixed, mixed, ir.Constant(ir.VectorType(I32, 16), order)), self.bytes)
 
     def splat_byte(self, scalar: Value) -> Value:

@@ -21,12 +21,13 @@ PLANES = 256
 
 
 @intrinsic
-def _fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
+def fma(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a * b + c, rounded once."""
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         kind = ir.FunctionType(ir.FloatType(), [ir.FloatType()] * 3)
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.f32"), values)
+        fma = cgutils.get_or_insert_function(builder.module, kind, "llvm.fma.f32")  # type: ignore[no-untyped-call]
+        return builder.call(fma, values)
 
     return types.float32(types.float32, types.float32, types.float32), codegen
 
@@ -119,7 +120,7 @@ def run(
                 last, place = min(k + k_groups[1], k_groups[0]), k // k_groups[1] * channels + n
                 acc = _dot(lhs, rhs, lhs_rows[m], n * panel_bytes, k_offsets, k, last, flags)
                 acc = _corrected(acc, correction[place])
-                t = float32(acc) + t if flags & 64 else _fma(float32(acc), scale[place], t)
+                t = float32(acc) + t if flags & 64 else fma(float32(acc), scale[place], t)  # type: ignore[call-arg]
             cell = out_rows[m] // width + n
             if flags & 8:
                 out[cell] = acc
@@ -129,9 +130,10 @@ def run(
                 for k in range(k_groups[0]):
                     for i in range(4):
                         total = int32(total + int32(np.uint8(lhs[lhs_rows[m] + k_offsets[k] + i]) ^ signs))
-                t = _fma(float32(total), shift[n], t)
+                t = fma(float32(total), shift[n], t)  # type: ignore[call-arg]
             if flags & 1:
-                t = _fma(float32(residual[residual_rows[m] // width + n]), residual_scale, t)
+                code = float32(residual[residual_rows[m] // width + n])
+                t = fma(code, residual_scale, t)  # type: ignore[call-arg]
             if flags & 32:
                 t = np.floor(t) if flags & 4 else np.rint(t)
             out[cell] = min(max(t, low), high)

@@ -1,13 +1,13 @@
 """What one step of the depth does to one accumulator: the only place that knows a dot instruction or a popcount.
 
 A step consumes one *k-group*: 4 bytes of the lhs row (four u8 codes, one f32, or 32 packed bits), broadcast to all
-lanes, against one vector of the rhs. `vectors` packed rhs vectors hold `planes` k-groups. With a `spread` of 2 a k-group
-is 8 bytes and every channel has two neighbouring lanes, added at the end: half the broadcasts, for layers of few
-channels.
+lanes, against one vector of the rhs. `vectors` packed rhs vectors hold `planes` k-groups. With a `spread` of 2 a
+k-group is 8 bytes and every channel has two neighbouring lanes, added at the end: half the broadcasts, for layers of
+few channels.
 
-Products are named `<lhs>_<rhs>`. lhs: `u8`, `s8`, `f32`, `b1` (bits), `t2` (trits in two planes), `p<n>` (n bit planes).
-rhs: `s1`..`s8` (two's complement, packed at its width), `t4`, `t1` (indices into a table of s8 levels), `f32`, `b1`,
-`t2`, `p<n>`.
+Products are named `<lhs>_<rhs>`. lhs: `u8`, `s8`, `f32`, `b1` (bits), `t2` (trits in two planes), `p<n>` (n planes of
+bits). rhs: `s1`..`s8` (two's complement, packed at its width), `t4`, `t1` (indices into a table of s8 levels), `f32`,
+`b1`, `t2`, `p<n>`.
 """
 
 from __future__ import annotations
@@ -277,7 +277,7 @@ def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value) -> Value:
 
 
 def add_counts(e: Emitter, acc: Value, bits: Value, weight: int, dot: str) -> Value:
-    """Return acc + weight * popcount(bits): counts of bytes summed and weighted by one dot instruction where there is."""
+    """Return acc + weight * popcount(bits): bytes' counts summed and weighted by one dot instruction where there is."""
     b = e.builder
     if dot == "vnni" and e.lanes == 16:
         counts = e.overloaded("llvm.ctpop", b.bitcast(bits, e.bytes))

@@ -1,0 +1,67 @@
+"""Depthwise convolutions against their law: windows, strides, odd widths and channels, guards around the output."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qbench.kernels.conv.operation import ChannelParams
+from qbench.kernels.conv.reference import Window, epilogue
+from qbench.kernels.depthwise.operation import Depthwise
+from qbench.kernels.depthwise.reference import depthwise_s32
+from qbench.kernels.layout import Layout, aligned, padded_channels
+from qbench.kernels.program import run_task
+
+GUARD = 0xAB
+Size = tuple[int, int, int, int]  # images, height, width, channels
+CASES: tuple[tuple[Size, Window], ...] = (
+    ((2, 7, 7, 64), Window((3, 3), (1, 1), (1, 1, 1, 1))),
+    ((1, 9, 8, 96), Window((3, 3), (2, 2), (1, 1, 1, 1))),
+    ((1, 6, 5, 144), Window((5, 5), (1, 1), (2, 2, 2, 2))),
+    ((1, 5, 9, 48), Window((5, 5), (2, 2), (2, 2, 2, 2))),
+    ((1, 4, 1, 17), Window((3, 1), (1, 1), (1, 0, 1, 0))),
+    ((1, 8, 6, 33), Window((2, 3), (1, 2), (0, 3, 2, 1), (2, 1))),
+)
+
+
+def check_depthwise(variant: str, cases: tuple[tuple[Size, Window], ...] = CASES) -> tuple[int, str]:
+    """Return the number of comparisons and the first mismatch, or ''."""
+    count = 0
+    for size, window in cases:
+        for values in ("random", "high", "low"):
+            for floor in (False, True):
+                count += 1
+                detail = _compare(variant, size, window, values, floor=floor)
+                if detail:
+                    return count, f"{size} {window} {values} floor={floor}: {detail}"
+    return count, ""
+
+
+def _compare(variant: str, size: Size, window: Window, values: str, *, floor: bool) -> str:
+    rng, (images, height, width, channels) = np.random.default_rng(5), size
+    a = rng.integers(0, 256, size).astype(np.uint8) if values == "random" else np.full(size, 255, np.uint8)
+    shape = (channels, *window.kernel)
+    rhs = rng.integers(-128, 128, shape) if values == "random" else np.full(shape, 127 if values == "high" else -128)
+    params = ChannelParams(
+        rng.integers(-1000, 1000, channels).astype(np.int32),
+        (rng.uniform(0.5, 2.0, channels) * 5e-4).astype(np.float32),
+        rng.uniform(-50, 200, channels).astype(np.float32),
+        low=3.0,
+        high=250.0,
+    )
+    lhs = Layout(images, height, width, channels, padded_channels(channels), 1, window.pads)
+    out = Layout(images, *window.out(height, width), channels, padded_channels(channels), 1, (1, 2, 1, 1))
+    source, target = aligned(lhs.size_bytes), aligned(out.size_bytes)
+    source.reshape(lhs.shape)[..., :channels] = 9
+    lhs.interior(source)[:] = a
+    target[:] = GUARD
+    run_task(Depthwise(rhs.astype(np.int8), window, lhs, out, params, floor, variant).task(source, target), images=images)
+    acc = depthwise_s32(a, rhs, window, pad_code=9) + params.correction
+    want = epilogue(
+        [(acc, params.scale)], params.offset, low=3.0, high=250.0, rounding="floor" if floor else "nearest"
+    ).astype(np.uint8)
+    got = out.interior(target)
+    if not np.array_equal(got, want):
+        return f"{int(np.sum(got != want))} of {want.size} differ"
+    whole = target.reshape(out.shape).copy()
+    whole[:, 1 : 1 + out.height, 2 : 2 + out.width] = GUARD
+    return "" if np.all(whole == GUARD) else "a guard byte around the output changed"

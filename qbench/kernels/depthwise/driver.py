@@ -1,0 +1,54 @@
+"""The loop over rows, blocks of channels and strips, as a task; compiled once for each geometry.
+
+Blocks have 64 channels; the rest, a multiple of 16, is a block of 32 and one of 16.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from qbench.kernels.depthwise.strip import FIELDS, FULL, strip
+from qbench.kernels.jit import c_function
+from qbench.kernels.tasks import word
+
+(
+    OUT_HEIGHT, OUT_WIDTH, LHS_IMAGE, LHS_ROW, LHS_PIXEL, _, OUT_IMAGE, OUT_ROW, OUT_PIXEL, CHANNELS, _,
+) = range(FIELDS.index("out_height"), len(FIELDS))  # fmt: skip
+HALF, QUARTER = 32, 16
+
+
+@cache
+def stripped(pixels: int, kh: int, kw: int, step: int, dilation: int, *, floor: bool) -> Any:
+    """Return the compiled task: strips of `pixels` (no more than a row has), windows kh x kw, `step` along the row."""
+    geometry, down = f"{pixels}x{kh}x{kw}x{step}x{dilation}", int(floor)
+
+    def run(arguments: Any, images: int, part: int, parts: int) -> None:
+        height, width, channels = word(arguments, OUT_HEIGHT), word(arguments, OUT_WIDTH), word(arguments, CHANNELS)  # type: ignore[call-arg]
+        rows = images * height
+        for row in range(rows * part // parts, rows * (part + 1) // parts):
+            n, y = row // height, row % height
+            lhs = n * word(arguments, LHS_IMAGE) + y * word(arguments, LHS_ROW)  # type: ignore[call-arg]
+            out = n * word(arguments, OUT_IMAGE) + y * word(arguments, OUT_ROW)  # type: ignore[call-arg]
+            for block in range(channels // FULL):
+                for start in range(0, width, pixels):
+                    x = min(start, width - pixels)
+                    a = lhs + x * step * word(arguments, LHS_PIXEL) + block * FULL  # type: ignore[call-arg]
+                    b = out + x * word(arguments, OUT_PIXEL) + block * FULL  # type: ignore[call-arg]
+                    strip(arguments, (a, b, block), geometry, FULL, down)  # type: ignore[call-arg]
+            block, c = channels // FULL, channels // FULL * FULL
+            if channels & HALF:
+                for start in range(0, width, pixels):
+                    x = min(start, width - pixels)
+                    a = lhs + x * step * word(arguments, LHS_PIXEL) + c  # type: ignore[call-arg]
+                    b = out + x * word(arguments, OUT_PIXEL) + c  # type: ignore[call-arg]
+                    strip(arguments, (a, b, block), geometry, HALF, down)  # type: ignore[call-arg]
+                block, c = block + 1, c + HALF
+            if channels & QUARTER:
+                for start in range(0, width, pixels):
+                    x = min(start, width - pixels)
+                    a = lhs + x * step * word(arguments, LHS_PIXEL) + c  # type: ignore[call-arg]
+                    b = out + x * word(arguments, OUT_PIXEL) + c  # type: ignore[call-arg]
+                    strip(arguments, (a, b, block), geometry, QUARTER, down)  # type: ignore[call-arg]
+
+    return c_function(run)

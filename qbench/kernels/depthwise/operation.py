@@ -1,0 +1,140 @@
+"""Depthwise convolutions as objects: weights and parameters are laid out once, `task` joins them to buffers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.kernels.conv.operation import INT32_END, ChannelParams
+from qbench.kernels.conv.reference import Window
+from qbench.kernels.depthwise.driver import HALF, QUARTER, stripped
+from qbench.kernels.depthwise.strip import FIELDS, FULL, VECTORS
+from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.tasks import Task, float_bits, task_of
+from qbench.kernels.tiles.targets import target_of
+from qbench.kernels.variants import PORTABLE
+
+Buffer = npt.NDArray[np.uint8]
+STRIPPED = "x86_vnni"
+"""The variant that has strips; on the others the loops are portable."""
+WIDTHS = (8, 7, 6, 5, 4)
+
+
+def variants_of() -> tuple[str, ...]:
+    """Return the variants that depthwise convolutions have."""
+    return (PORTABLE, STRIPPED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Depthwise:
+    """A depthwise convolution of u8 codes (channels, kh, kw) s8, to u8.
+
+    Args:
+        rhs: s8 codes (channels, kh, kw).
+        window: geometry; the lhs's border must be at least its padding.
+        lhs: layout of the input.
+        out: layout of the output.
+        params: per-channel parameters, of one group, without shift; low and high are whole numbers.
+        floor: whether to round down.
+        variant: name of the variant.
+    """
+
+    rhs: npt.NDArray[np.int8]
+    window: Window
+    lhs: Layout
+    out: Layout
+    params: ChannelParams
+    floor: bool
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """The operation and its variant, as tables show them."""
+        return f"depthwise_u8_s8_u8/{STRIPPED if self._strips else PORTABLE}"
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of weights and parameters in the kernel's layout."""
+        return (self._blocks * self._block_bytes if self._strips else self.rhs.size) + 12 * len(self.rhs)
+
+    def task(self, lhs: Buffer, out: Buffer) -> Task:
+        """Return the task that reads and writes these buffers."""
+        return self._stripped(lhs, out) if self._strips else self._portable(lhs, out)
+
+    @property
+    def _strips(self) -> bool:
+        """Whether strips can compute it: the instruction set, and results that stay within int32 before rounding."""
+        p, depth = self.params, self.rhs[0].size
+        acc = 255.0 * 128.0 * depth + float(np.abs(p.correction.astype(np.float64)).max())
+        bound = acc * float(np.abs(p.scale).max()) + float(np.abs(p.offset).max())
+        return self.variant != PORTABLE and target_of(self.variant).name == STRIPPED and bound < INT32_END
+
+    @property
+    def _blocks(self) -> int:
+        channels = self.lhs.words
+        return channels // FULL + bool(channels & HALF) + bool(channels & QUARTER)
+
+    @property
+    def _block_bytes(self) -> int:
+        _, kh, kw = self.rhs.shape
+        return int(kw * -(-kh // 4) * VECTORS * FULL)
+
+    def _firsts(self) -> list[tuple[int, int]]:
+        """Return every block's first channel and its channels."""
+        whole = self.lhs.words // FULL
+        found = [(FULL * block, FULL) for block in range(whole)]
+        for taken in (HALF, QUARTER):
+            if self.lhs.words & taken:
+                found.append((FULL * whole + (HALF if taken == QUARTER and self.lhs.words & HALF else 0), taken))
+        return found
+
+    def _in_lanes(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return values (channels, ...) as (blocks, 4 vectors, 16 lanes, ...): lane 4 q + i of vector j has 16 q + 4 j + i."""
+        full = np.zeros((self._blocks, FULL, *values.shape[1:]), values.dtype)
+        for block, (first, taken) in enumerate(self._firsts()):
+            part = values[first : first + taken]
+            full[block, : len(part)] = part
+        split = full.reshape(self._blocks, 4, VECTORS, 4, *values.shape[1:]).swapaxes(1, 2)
+        return split.reshape(self._blocks, VECTORS, 16, *values.shape[1:])
+
+    def _stripped(self, lhs: Buffer, out: Buffer) -> Task:
+        a, b, window, p = self.lhs, self.out, self.window, self.params
+        channels, kh, kw = self.rhs.shape
+        groups = -(-kh // 4)
+        rows = np.zeros((channels, 4 * groups, kw), np.int8)
+        rows[:, :kh] = self.rhs
+        lanes = self._in_lanes(rows).reshape(self._blocks, VECTORS, 16, groups, 4, kw)
+        weights = aligned(self._blocks * self._block_bytes)
+        weights[:] = lanes.transpose(0, 5, 3, 1, 2, 4).ravel().view(np.uint8)
+        arrays = {name: np.ascontiguousarray(self._in_lanes(getattr(p, name))) for name in ("correction", "scale", "offset")}
+        first = a.window_offsets((1, 1), window.strides, window.pads[:2])[0]
+        start = b.pixel_offsets()[0]
+        lhs_row, out_row = a.padded_width * a.pixel_bytes, b.padded_width * b.pixel_bytes
+        numbers = {
+            "lhs": lhs.ctypes.data + int(first), "rhs": weights.ctypes.data, "out": out.ctypes.data + int(start),
+            **{name: array.ctypes.data for name, array in arrays.items()},
+            "low": float_bits(p.low), "high": float_bits(p.high),
+            "out_height": b.height, "out_width": b.width,
+            "lhs_image": a.padded_height * lhs_row, "lhs_row": window.strides[0] * lhs_row, "lhs_pixel": a.pixel_bytes,
+            "lhs_tap_row": window.dilations[0] * lhs_row,
+            "out_image": b.padded_height * out_row, "out_row": out_row, "out_pixel": b.pixel_bytes,
+            "channels": min(a.words, b.words), "block_bytes": self._block_bytes,
+        }  # fmt: skip
+        strip = next((width for width in WIDTHS if b.width % width == 0), min(b.width, 4))
+        function = stripped(strip, kh, kw, window.strides[1], window.dilations[1], floor=self.floor)
+        keep = (lhs, out, weights, *arrays.values())
+        return Task(function, np.array([numbers[name] for name in FIELDS], np.int64), keep)
+
+    def _portable(self, lhs: Buffer, out: Buffer) -> Task:
+        a, b, window, p = self.lhs, self.out, self.window, self.params
+        rhs = np.ascontiguousarray(self.rhs.transpose(1, 2, 0))
+        corners = ((a.border[0] - window.pads[0], a.border[1] - window.pads[1]), b.border[:2])
+        arguments = (
+            lhs[: a.size_bytes].reshape(a.shape), rhs, out[: b.size_bytes].reshape(b.shape),
+            (b.height, b.width, len(self.rhs)), corners, (window.strides, window.dilations),
+            (p.correction, p.scale, p.offset), (np.float32(p.low), np.float32(p.high)), self.floor,
+        )  # fmt: skip
+        return task_of("qbench.kernels.depthwise.portable:depthwise_u8_s8_u8", arguments, units=b.height)
