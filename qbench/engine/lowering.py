@@ -149,9 +149,9 @@ def lower(layer: Layer, weights: QTensor, ends: Ends) -> Lowered:
 
 
 def lower_depthwise(layer: Layer, weights: QTensor, ends: Ends) -> tuple[npt.NDArray[np.int8], ChannelParams] | None:
-    """Return s8 codes (channels, kh, kw) and parameters of a depthwise layer, or None where it must run as a dense one:
+    """Return s8 codes (channels, kh, kw) and parameters of a depthwise layer, or None where it must run as a dense one.
 
-    with a zero point of the weights, scales in groups, a residual, or float32 results.
+    That is with a zero point of the weights, scales in groups, a residual, or float32 results.
     """
     if not is_depthwise(layer) or ends.out is None or ends.residual is not None:
         return None

@@ -31,7 +31,7 @@ def is_depthwise(layer: Layer) -> bool:
     if isinstance(layer, Linear):
         return False
     channels, inputs = layer.weight.shape[:2]
-    return inputs == 1 and layer.groups == channels > 1
+    return bool(inputs == 1 and layer.groups == channels > 1)
 
 
 def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None) -> npt.NDArray[Any]:

@@ -6,6 +6,7 @@ Every sentence is made from what was measured in one run: times of steps, ceilin
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from qbench.metrics import speed
 from qbench.results.columns import batch_of
 from qbench.results.index import ceiling_of_kernel
 from qbench.results.quantized import ROLES, QuantizedResult, Role, StepTime
+
+_NARROW = re.compile(r"u8_[st][1-7]")
+"""Products of 8-bit activations with narrower weights, in a kernel's name."""
 
 _SLOW = 3
 _MUCH = 4.0
@@ -27,7 +31,7 @@ class Split:
         images: of the call.
         call_s: median of the call.
         roles_s: seconds of the steps of each role.
-        rest_s: what is in no step: the images' conversion, copies of the answers, the call itself.
+        rest_s: what is in no step: copies of the answers, the call itself.
     """
 
     images: int
@@ -85,8 +89,8 @@ def _arithmetic(result: QuantizedResult) -> Iterator[str]:
         dots = " ..." if len(portable) > _SLOW else ""
         path += f"; plain loops run {_plural(len(portable), 'step')} ({', '.join(portable[:_SLOW])}{dots})"
     yield path
-    if any("u8_t" in kernel for kernel in result.row.kernels.values()):
-        yield "weights below 8 bits are looked up and multiplied as 8-bit ones: they save bytes, not multiplications"
+    if any(_NARROW.search(kernel) for kernel in result.row.kernels.values()):
+        yield "weights below 8 bits are unpacked and multiplied as 8-bit ones: they save bytes, not multiplications"
     packed, resident = (result.row.metrics[name].value or 0.0 for name in ("packed_bytes", "resident_bytes"))
     if packed and resident > _MUCH * packed:
         yield (
@@ -118,9 +122,8 @@ def _time(result: QuantizedResult) -> Iterator[str]:
     yield (
         f"of a call of {_plural(found.images, 'image')} on one thread, products take "
         f"{found.share(found.roles_s['product']):.0f} %, additions, pooling and the like "
-        f"{found.share(found.roles_s['other']):.0f} %, {_plural(count, 'conversion')} between steps "
-        f"{found.share(found.roles_s['conversion']):.0f} %; the rest, {found.share(found.rest_s):.0f} %, is converting "
-        "the images and the call"
+        f"{found.share(found.roles_s['other']):.0f} %, {_plural(count, 'conversion')}, the images' included, "
+        f"{found.share(found.roles_s['conversion']):.0f} %; the rest, {found.share(found.rest_s):.0f} %, is the call"
     )
     yield from _threads(result, found)
     products = [step for step in result.steps if step.role == "product"]

@@ -166,7 +166,7 @@ def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activ
     operators |= {node.name: "+".join(node.operators) for node in network.foreign}
     reasons = float_reasons(session, weights=weights, activations=activations)
     found = []
-    for step in plan.steps:
+    for step in (plan.load, *plan.steps):
         layout = plan.layouts.get(plan.aliases.get(step.writes, step.writes))
         why = "" if step.in_integers else reasons.get(step.name, session.execution_reason or "runs in float32")
         found.append(

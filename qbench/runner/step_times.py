@@ -25,11 +25,12 @@ def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple
     nodes = {node.name for node in session.network.nodes}
     layouts, aliases = session.plan.layouts, session.plan.aliases
     sizes = {tensor: layouts[aliases.get(tensor, tensor)].size_bytes for tensor in {*layouts, *aliases}}
-    steps = {step.name: step for step in session.plan.steps}
+    steps = {step.name: step for step in (session.plan.load, *session.plan.steps)}
     found = []
     for row in session.profile(inputs, timer=clock.now_s, repeats=_PASSES):
         step = steps[str(row["name"])]
         moved = sum(sizes.get(tensor, 0) for tensor in (*step.reads, step.writes))
+        given = inputs[0].nbytes * int(row["images"]) if step is session.plan.load else 0
         role: Role = "product" if step.name in layers else "other" if step.name in nodes else "conversion"
         found.append(
             StepTime(
@@ -40,7 +41,7 @@ def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple
                 operations=int(row["operations"]),
                 images=int(row["images"]),
                 median_s=float(row["median_s"]),
-                moved_bytes=moved * int(row["images"]) // session.plan.images + step.resident_bytes,
+                moved_bytes=moved * int(row["images"]) // session.plan.images + given + step.resident_bytes,
             )
         )
     images = inputs[: found[0].images]

@@ -24,11 +24,8 @@ target = available()[-1]
 spilled = []
 for product in ("u8_s8", "u8_s4", "u8_s2", "u8_t4", "u8_t1", "b1_b1", "t2_t2", "p2_p2", "f32_f32"):
     facts = product_of(product)
-    for epilogue in ("u8", "u8+residual", "u8+grouped", "u8+sum"):
-        if facts.is_float:
-            epilogue = "f32"
-        elif not facts.spreads and epilogue not in ("u8", "u8+residual"):
-            continue
+    epilogues = ("u8+residual", "u8+grouped", "u8+sum") if facts.spreads else ("u8+residual",)
+    for epilogue in ("f32",) if facts.is_float else epilogues:
         for vectors, spread in ((1, 1), (2, 1), (2, 2)):
             if spread == 2 and not facts.spreads:
                 continue

@@ -95,10 +95,10 @@ def test_the_sentences_hold_the_numbers() -> None:
         "in float: 'late' (its weights stay in float32), and 1 more",
         "instruction path: x86_avx2; the best of this machine is x86_vnni; "
         "plain loops run 2 steps (middle|pipe:b1, pool)",
-        "weights below 8 bits are looked up and multiplied as 8-bit ones: they save bytes, not multiplications",
+        "weights below 8 bits are unpacked and multiplied as 8-bit ones: they save bytes, not multiplications",
         "batch 8: 2.00 times slower than onnxruntime-fp32",
-        "of a call of 4 images on one thread, products take 50 %, additions, pooling and the like 15 %, 1 conversion "
-        "between steps 10 %; the rest, 25 %, is converting the images and the call",
+        "of a call of 4 images on one thread, products take 50 %, additions, pooling and the like 15 %, "
+        "1 conversion, the images' included, 10 %; the rest, 25 %, is the call",
         "products reach 15 % of what one core can do at most, all layers together",
         "the slowest steps: stem 33 % (at 10 % of the ceiling), middle|pipe 27 % (at 12 % of the ceiling), pool 20 %",
         "steps move 0 GB/s on one core; its memory alone gives 40, caches more",

@@ -86,7 +86,7 @@ def test_the_reasons_say_what_ran_where_and_how_fast(timed: tuple[Path, Quantize
         "onnxruntime-fp32",
         "on one thread, products take",
         "threads at batch 4 are",
-        "conversions between steps",
+        "the images' included",
         "of what one core can do at most",
         "the slowest steps: ",
         "GB/s on one core",
@@ -183,7 +183,7 @@ def test_a_plan_says_for_every_step_where_it_runs_and_what_it_needs(model: str) 
     plan = plan_model(Asked(model, "w4c-a8t", overrides="linear=w8c-a8t", threads=1))
     steps = {step.name: step for step in plan.steps}
     assert [steps[name].operator for name in ("first", "second", "last")] == ["conv", "conv", "linear"]
-    assert [step.operator for step in plan.steps if not step.assigned] == ["pool"]
+    assert [step.operator for step in plan.steps if not step.assigned] == ["conversion", "pool"]
     assert [steps[name].assigned for name in ("first", "second", "last")] == ["w4c-a8t", "w4c-a8t", "w8c-a8t"]
     assert plan.integer_operations == plan.operations > 0
     assert all(step.integer and not step.why for step in plan.steps)

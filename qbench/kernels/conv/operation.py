@@ -290,12 +290,8 @@ def _at_least(offsets: Offsets) -> Offsets:
 def _largest(params: ChannelParams, depth: int) -> float:
     """Return a bound of |t| before it is rounded."""
     acc = 255.0 * 128.0 * depth + float(np.abs(params.correction.astype(np.float64)).max(initial=0))
-    t = acc * float(np.atleast_2d(np.abs(params.scale)).sum(axis=0).max(initial=0)) + np.abs(params.offset).max(
-        initial=0
-    )
-    t += (
-        0
-        if params.shift is None
-        else (255.0 * depth + abs(params.sum_correction)) * np.abs(params.shift).max(initial=0)
-    )
+    scale = float(np.atleast_2d(np.abs(params.scale)).sum(axis=0).max(initial=0))
+    t = acc * scale + np.abs(params.offset).max(initial=0)
+    if params.shift is not None:
+        t += (255.0 * depth + abs(params.sum_correction)) * np.abs(params.shift).max(initial=0)
     return float(t + 255.0 * abs(params.residual_scale))

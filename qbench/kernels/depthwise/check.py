@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from qbench.kernels.conv.operation import ChannelParams
+from qbench.kernels.conv.operation import ChannelParams, lhs_words
 from qbench.kernels.conv.reference import Window, epilogue
 from qbench.kernels.depthwise.operation import Depthwise
 from qbench.kernels.depthwise.reference import depthwise_s32
-from qbench.kernels.layout import Layout, aligned, padded_channels
+from qbench.kernels.layout import Layout, aligned
 from qbench.kernels.program import run_task
 
 GUARD = 0xAB
@@ -20,6 +20,7 @@ CASES: tuple[tuple[Size, Window], ...] = (
     ((1, 5, 9, 48), Window((5, 5), (2, 2), (2, 2, 2, 2))),
     ((1, 4, 1, 17), Window((3, 1), (1, 1), (1, 0, 1, 0))),
     ((1, 8, 6, 33), Window((2, 3), (1, 2), (0, 3, 2, 1), (2, 1))),
+    ((2, 5, 6, 4), Window((3, 3), (1, 1), (1, 1, 1, 1))),
 )
 
 
@@ -48,13 +49,15 @@ def _compare(variant: str, size: Size, window: Window, values: str, *, floor: bo
         low=3.0,
         high=250.0,
     )
-    lhs = Layout(images, height, width, channels, padded_channels(channels), 1, window.pads)
-    out = Layout(images, *window.out(height, width), channels, padded_channels(channels), 1, (1, 2, 1, 1))
+    words = lhs_words("u8_s8", channels)
+    lhs = Layout(images, height, width, channels, words, 1, window.pads)
+    out = Layout(images, *window.out(height, width), channels, words, 1, (1, 2, 1, 1))
     source, target = aligned(lhs.size_bytes), aligned(out.size_bytes)
     source.reshape(lhs.shape)[..., :channels] = 9
     lhs.interior(source)[:] = a
     target[:] = GUARD
-    run_task(Depthwise(rhs.astype(np.int8), window, lhs, out, params, floor, variant).task(source, target), images=images)
+    operation = Depthwise(rhs.astype(np.int8), window, lhs, out, params, floor, variant)
+    run_task(operation.task(source, target), images=images)
     acc = depthwise_s32(a, rhs, window, pad_code=9) + params.correction
     want = epilogue(
         [(acc, params.scale)], params.offset, low=3.0, high=250.0, rounding="floor" if floor else "nearest"

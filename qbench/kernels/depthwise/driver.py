@@ -24,31 +24,33 @@ def stripped(pixels: int, kh: int, kw: int, step: int, dilation: int, *, floor: 
     geometry, down = f"{pixels}x{kh}x{kw}x{step}x{dilation}", int(floor)
 
     def run(arguments: Any, images: int, part: int, parts: int) -> None:
-        height, width, channels = word(arguments, OUT_HEIGHT), word(arguments, OUT_WIDTH), word(arguments, CHANNELS)  # type: ignore[call-arg]
+        height: int = word(arguments, OUT_HEIGHT)  # type: ignore[call-arg]
+        width: int = word(arguments, OUT_WIDTH)
+        channels: int = word(arguments, CHANNELS)
         rows = images * height
         for row in range(rows * part // parts, rows * (part + 1) // parts):
             n, y = row // height, row % height
-            lhs = n * word(arguments, LHS_IMAGE) + y * word(arguments, LHS_ROW)  # type: ignore[call-arg]
-            out = n * word(arguments, OUT_IMAGE) + y * word(arguments, OUT_ROW)  # type: ignore[call-arg]
+            lhs = n * word(arguments, LHS_IMAGE) + y * word(arguments, LHS_ROW)
+            out = n * word(arguments, OUT_IMAGE) + y * word(arguments, OUT_ROW)
             for block in range(channels // FULL):
                 for start in range(0, width, pixels):
                     x = min(start, width - pixels)
-                    a = lhs + x * step * word(arguments, LHS_PIXEL) + block * FULL  # type: ignore[call-arg]
-                    b = out + x * word(arguments, OUT_PIXEL) + block * FULL  # type: ignore[call-arg]
-                    strip(arguments, (a, b, block), geometry, FULL, down)  # type: ignore[call-arg]
+                    a = lhs + x * step * word(arguments, LHS_PIXEL) + block * FULL
+                    b = out + x * word(arguments, OUT_PIXEL) + block * FULL
+                    strip(arguments, (a, b, block), geometry, FULL, down)
             block, c = channels // FULL, channels // FULL * FULL
             if channels & HALF:
                 for start in range(0, width, pixels):
                     x = min(start, width - pixels)
-                    a = lhs + x * step * word(arguments, LHS_PIXEL) + c  # type: ignore[call-arg]
-                    b = out + x * word(arguments, OUT_PIXEL) + c  # type: ignore[call-arg]
-                    strip(arguments, (a, b, block), geometry, HALF, down)  # type: ignore[call-arg]
+                    a = lhs + x * step * word(arguments, LHS_PIXEL) + c
+                    b = out + x * word(arguments, OUT_PIXEL) + c
+                    strip(arguments, (a, b, block), geometry, HALF, down)
                 block, c = block + 1, c + HALF
             if channels & QUARTER:
                 for start in range(0, width, pixels):
                     x = min(start, width - pixels)
-                    a = lhs + x * step * word(arguments, LHS_PIXEL) + c  # type: ignore[call-arg]
-                    b = out + x * word(arguments, OUT_PIXEL) + c  # type: ignore[call-arg]
-                    strip(arguments, (a, b, block), geometry, QUARTER, down)  # type: ignore[call-arg]
+                    a = lhs + x * step * word(arguments, LHS_PIXEL) + c
+                    b = out + x * word(arguments, OUT_PIXEL) + c
+                    strip(arguments, (a, b, block), geometry, QUARTER, down)
 
     return c_function(run)

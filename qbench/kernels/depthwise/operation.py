@@ -66,7 +66,9 @@ class Depthwise:
 
     @property
     def _strips(self) -> bool:
-        """Whether strips can compute it: the instruction set, and results that stay within int32 before rounding."""
+        """Whether strips can compute it: whole blocks of channels, results within int32 before rounding."""
+        if self.lhs.words % QUARTER or self.out.words < self.lhs.words:
+            return False  # up to 4 channels lie in 4 words
         p, depth = self.params, self.rhs[0].size
         acc = 255.0 * 128.0 * depth + float(np.abs(p.correction.astype(np.float64)).max())
         bound = acc * float(np.abs(p.scale).max()) + float(np.abs(p.offset).max())
@@ -92,7 +94,7 @@ class Depthwise:
         return found
 
     def _in_lanes(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return values (channels, ...) as (blocks, 4 vectors, 16 lanes, ...): lane 4 q + i of vector j has 16 q + 4 j + i."""
+        """Return values (channels, ...) as (blocks, vectors, lanes, ...); lane 4 q + i of vector j: 16 q + 4 j + i."""
         full = np.zeros((self._blocks, FULL, *values.shape[1:]), values.dtype)
         for block, (first, taken) in enumerate(self._firsts()):
             part = values[first : first + taken]
@@ -109,7 +111,8 @@ class Depthwise:
         lanes = self._in_lanes(rows).reshape(self._blocks, VECTORS, 16, groups, 4, kw)
         weights = aligned(self._blocks * self._block_bytes)
         weights[:] = lanes.transpose(0, 5, 3, 1, 2, 4).ravel().view(np.uint8)
-        arrays = {name: np.ascontiguousarray(self._in_lanes(getattr(p, name))) for name in ("correction", "scale", "offset")}
+        names = ("correction", "scale", "offset")
+        arrays = {name: np.ascontiguousarray(self._in_lanes(getattr(p, name))) for name in names}
         first = a.window_offsets((1, 1), window.strides, window.pads[:2])[0]
         start = b.pixel_offsets()[0]
         lhs_row, out_row = a.padded_width * a.pixel_bytes, b.padded_width * b.pixel_bytes

@@ -46,7 +46,7 @@ def depthwise_u8_s8_u8(
                     for j in range(kw):
                         code = int32(a[n, ay + y * sy + i * dy, ax + x * sx + j * dx, c])
                         acc = int32(acc + code * int32(rhs[i, j, c]))
-                t = fma(float32(acc), scale[c], offset[c])
+                t: Any = fma(float32(acc), scale[c], offset[c])  # type: ignore[call-arg]
                 t = np.floor(t) if floor else np.rint(t)
                 out[n, y + oy, x + ox, c] = np.uint8(min(max(t, low), high))
 

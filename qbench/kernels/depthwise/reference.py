@@ -13,7 +13,6 @@ def depthwise_s32(lhs: Codes, rhs: Codes, window: Window, *, pad_code: int = 0) 
     channels, taps = len(rhs), rhs[0].size
     seen = windows(lhs, window, pad_code).astype(np.int64)
     seen = seen.reshape(*seen.shape[:3], taps, channels)
-    sums: npt.NDArray[np.int32] = np.einsum("nyxtc,ct->nyxc", seen, rhs.reshape(channels, taps).astype(np.int64)).astype(
-        np.int32
-    )
+    weights = rhs.reshape(channels, taps).astype(np.int64)
+    sums: npt.NDArray[np.int32] = np.einsum("nyxtc,ct->nyxc", seen, weights).astype(np.int32)
     return sums

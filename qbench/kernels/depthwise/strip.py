@@ -13,8 +13,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from qbench.kernels.tiles.dots import dot_bytes
 from qbench.kernels.tiles.emitter import F32, I8, I32, I64, Emitter, Value
-from qbench.kernels.tiles.products import dot_bytes
 
 FULL = 64
 VECTORS = 4
@@ -103,7 +103,8 @@ class _Strip:
         if self.taken == FULL:
             return codes
         order = [*range(self.taken), *[self.taken] * (FULL - self.taken)]
-        return b.shuffle_vector(codes, ir.Constant(part, [0] * self.taken), ir.Constant(ir.VectorType(I32, FULL), order))
+        zeros, mask = ir.Constant(part, [0] * self.taken), ir.Constant(ir.VectorType(I32, FULL), order)
+        return b.shuffle_vector(codes, zeros, mask)
 
     def _unpack(self, low: Value, high_bytes: Value, width: int, *, high: bool) -> Value:
         """Interleave items of `width` bytes of the lower or upper halves of every 128-bit lane."""
@@ -131,7 +132,8 @@ class _Strip:
         e, b, v = self.e, self.b, self.v
         rounded = []
         for j, total in enumerate(acc):
-            t = e.fma(b.sitofp(total, e.floats), self._channel("scale", j, e.floats), self._channel("offset", j, e.floats))
+            scale, offset = (self._channel(name, j, e.floats) for name in ("scale", "offset"))
+            t = e.fma(b.sitofp(total, e.floats), scale, offset)
             rounded.append(e.rounded(e.overloaded("llvm.floor", t) if self.floor else t))
         codes = e.saturated_bytes(rounded)
         low, high = (e.splat_byte(b.fptoui(v[name], I8)) for name in FLOATS)

@@ -54,5 +54,5 @@ def mul_u8_u8_u8(
     """Return clip(round((a - zero_a) * (b - zero_b) * multiplier + offset)), each operation rounded to float32."""
     zero_a, zero_b, multiplier, offset = (np.float32(value) for value in numbers)
     product = (a.astype(np.float32) - zero_a) * (b.astype(np.float32) - zero_b)
-    t = product * multiplier + offset
+    t: npt.NDArray[np.float32] = product * multiplier + offset
     return np.clip(np.floor(t) if floor else np.rint(t), low, high).astype(np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qbench.kernels.layout import padded_channels
 from qbench.kernels.pool import portable, reference
 
 SIZES = ((1, 8, 8, 64), (3, 7, 5, 17), (1, 1, 1, 1))
@@ -34,7 +35,8 @@ def check_max(variant: str = "portable") -> tuple[int, str]:
             count += 1
             if h + 2 * pad < kernel:
                 continue
-            a = rng.integers(0, 256, (n, h, w, c)).astype(np.uint8)
+            a = np.zeros((n, h, w, padded_channels(c)), np.uint8)
+            a[..., :c] = rng.integers(0, 256, (n, h, w, c))
             want = reference.max_u8_u8(a, kernel, stride, pad)
             out = np.zeros_like(want)
             sizes = ((h, w), want.shape[1:3], c)

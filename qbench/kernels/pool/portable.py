@@ -11,6 +11,7 @@ import numpy as np
 from numba import float32, int32
 
 from qbench.kernels.jit import jit
+from qbench.kernels.pool.largest import largest
 
 BLOCK = 64
 
@@ -69,23 +70,31 @@ def pool_f32_f32(
 
 @jit
 def max_u8_u8(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, window: Any) -> None:
-    """Write every window's largest code."""
+    """Write every window's largest code; both buffers hold whole sixteens of channels."""
     (height, width), (out_height, out_width), channels = sizes
     (ay, ax), (oy, ox) = corners
     (kh, kw), (sh, sw), (ph, pw) = window
+    words, out_words = a.shape[3], out.shape[3]
+    down = a.shape[2] * words
     for row in range(begin, end):
         n, y = row // out_height, row % out_height
         y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
         for x in range(out_width):
             x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
-            best = out[n, y + oy, x + ox]
-            for c in range(channels):
-                best[c] = a[n, y0 + ay, x0 + ax, c]
-            for yy in range(y0, y1):
-                for xx in range(x0, x1):
-                    codes = a[n, yy + ay, xx + ax]
-                    for c in range(channels):
-                        best[c] = max(best[c], codes[c])
+            at = ((n * a.shape[1] + y0 + ay) * a.shape[2] + x0 + ax) * words
+            to = ((n * out.shape[1] + y + oy) * out.shape[2] + x + ox) * out_words
+            c = 0
+            while c < channels:
+                place = (at + c, to + c, y1 - y0, x1 - x0)
+                if channels - c > 32 and words - c >= 64:
+                    largest(a, out, place, (down, words), 64)  # type: ignore[call-arg]
+                    c += 64
+                elif channels - c > 16 and words - c >= 32:
+                    largest(a, out, place, (down, words), 32)  # type: ignore[call-arg]
+                    c += 32
+                else:
+                    largest(a, out, place, (down, words), 16)  # type: ignore[call-arg]
+                    c += 16
 
 
 @jit

@@ -1,4 +1,4 @@
-"""What one step of the depth does to one accumulator: the only place that knows a dot instruction or a popcount.
+"""What one step of the depth does to one accumulator; its instructions are in `dots`.
 
 A step consumes one *k-group*: 4 bytes of the lhs row (four u8 codes, one f32, or 32 packed bits), broadcast to all
 lanes, against one vector of the rhs. `vectors` packed rhs vectors hold `planes` k-groups. With a `spread` of 2 a
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
+from qbench.kernels.tiles.dots import add_counts, dot_bytes, halves, multiply_add_pairs
 from qbench.kernels.tiles.emitter import Emitter, Value
 
 Vectors = tuple[Value, ...]
@@ -59,7 +60,7 @@ class Bytes(Product):
     def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
         """Broadcast four codes."""
         word = e.broadcast(row, offset, spread, flip=SIGNS if self.signed_lhs else 0)
-        return (word,) if self.dot != "widen" else _halves(e, word, signed=False)
+        return (word,) if self.dot != "widen" else halves(e, word, signed=False)
 
     def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
         """Nothing to unpack."""
@@ -70,7 +71,7 @@ class Bytes(Product):
         if self.dot == "vnni":
             return dot_bytes(e, acc, x[0], w[0])
         for half, weights in zip(x, w, strict=True):
-            acc = e.builder.add(acc, _multiply_add_pairs(e, half, weights))
+            acc = e.builder.add(acc, multiply_add_pairs(e, half, weights))
         return acc
 
     def ones(self, e: Emitter) -> Vectors:
@@ -79,7 +80,7 @@ class Bytes(Product):
 
     def of_bytes(self, e: Emitter, word: Value) -> Vectors:
         """Return s8 weights, four in each lane, ready for `step`."""
-        return (word,) if self.dot != "widen" else _halves(e, word, signed=True)
+        return (word,) if self.dot != "widen" else halves(e, word, signed=True)
 
 
 @dataclass(frozen=True)
@@ -267,39 +268,6 @@ class FloatsByCodes(Floats):
         b, top = e.builder, 32 - self.bits
         code = b.shl(packed[0], e.constant(top - plane * self.bits, e.ints)) if plane < self.planes - 1 else packed[0]
         return (b.sitofp(b.ashr(code, e.constant(top, e.ints)), e.floats),)
-
-
-def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value) -> Value:
-    """Return acc + the sum of four u8 by s8 products of each lane, by one instruction."""
-    b = e.builder
-    name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}"
-    return e.call(name, e.ints, acc, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
-
-
-def add_counts(e: Emitter, acc: Value, bits: Value, weight: int, dot: str) -> Value:
-    """Return acc + weight * popcount(bits): bytes' counts summed and weighted by one dot instruction where there is."""
-    b = e.builder
-    if dot == "vnni" and e.lanes == 16:
-        counts = e.overloaded("llvm.ctpop", b.bitcast(bits, e.bytes))
-        return dot_bytes(e, acc, counts, e.constant((weight & 0xFF) * 0x01010101, e.ints))
-    return b.add(acc, b.mul(e.overloaded("llvm.ctpop", bits), e.constant(weight, e.ints)))
-
-
-def _halves(e: Emitter, word: Value, *, signed: bool) -> tuple[Value, Value]:
-    """Split four bytes a lane into the even and the odd two, each widened to 16 bits in place."""
-    b = e.builder
-    if not signed:
-        mask = e.constant(0x00FF00FF, e.ints)
-        return b.and_(word, mask), b.and_(b.lshr(word, e.constant(8, e.ints)), mask)
-    eight = e.constant(8, e.shorts)
-    shorts = b.bitcast(word, e.shorts)
-    return b.bitcast(b.ashr(b.shl(shorts, eight), eight), e.ints), b.bitcast(b.ashr(shorts, eight), e.ints)
-
-
-def _multiply_add_pairs(e: Emitter, x: Value, w: Value) -> Value:
-    """Return the two 16-bit products of each lane, summed to 32 bits (pmaddwd: 255 * 128 * 2 cannot saturate)."""
-    name = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}[e.lanes]
-    return e.call(name, e.ints, e.builder.bitcast(x, e.shorts), e.builder.bitcast(w, e.shorts))
 
 
 @cache

@@ -1,0 +1,38 @@
+"""Products and counts of a lane's bytes, summed: the only place that names a dot instruction of an instruction set."""
+
+from __future__ import annotations
+
+from qbench.kernels.tiles.emitter import Emitter, Value
+
+
+def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value) -> Value:
+    """Return acc + the sum of four u8 by s8 products of each lane, by one instruction."""
+    b = e.builder
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}"
+    return e.call(name, e.ints, acc, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
+
+
+def add_counts(e: Emitter, acc: Value, bits: Value, weight: int, dot: str) -> Value:
+    """Return acc + weight * popcount(bits): bytes' counts summed and weighted by one dot instruction where there is."""
+    b = e.builder
+    if dot == "vnni" and e.lanes == 16:
+        counts = e.overloaded("llvm.ctpop", b.bitcast(bits, e.bytes))
+        return dot_bytes(e, acc, counts, e.constant((weight & 0xFF) * 0x01010101, e.ints))
+    return b.add(acc, b.mul(e.overloaded("llvm.ctpop", bits), e.constant(weight, e.ints)))
+
+
+def halves(e: Emitter, word: Value, *, signed: bool) -> tuple[Value, Value]:
+    """Split four bytes a lane into the even and the odd two, each widened to 16 bits in place."""
+    b = e.builder
+    if not signed:
+        mask = e.constant(0x00FF00FF, e.ints)
+        return b.and_(word, mask), b.and_(b.lshr(word, e.constant(8, e.ints)), mask)
+    eight = e.constant(8, e.shorts)
+    shorts = b.bitcast(word, e.shorts)
+    return b.bitcast(b.ashr(b.shl(shorts, eight), eight), e.ints), b.bitcast(b.ashr(shorts, eight), e.ints)
+
+
+def multiply_add_pairs(e: Emitter, x: Value, w: Value) -> Value:
+    """Return the two 16-bit products of each lane, summed to 32 bits (pmaddwd: 255 * 128 * 2 cannot saturate)."""
+    name = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}[e.lanes]
+    return e.call(name, e.ints, e.builder.bitcast(x, e.shorts), e.builder.bitcast(w, e.shorts))
