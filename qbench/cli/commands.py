@@ -17,6 +17,7 @@ COMMANDS = {
     "list": "qbench.cli.listing:list_parts",
     "verify": "qbench.cli.verify:verify",
     "ceiling": "qbench.cli.ceiling:ceiling",
+    "assembly": "qbench.cli.assembly:assembly",
     "report": "qbench.cli.report:report",
     "compare": "qbench.cli.compare:compare",
     "overrides": "qbench.cli.overrides:overrides",

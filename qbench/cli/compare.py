@@ -10,7 +10,8 @@ import click
 from qbench.errors import QBenchError, ResultsError, suggest
 
 if TYPE_CHECKING:
-    from qbench.results import Comparison, Run
+    from qbench.results import Comparison
+    from qbench.results.compare import Headed
 
 _RUN = click.Path(path_type=Path)
 _OBJECTIONS = ("slower", "accuracy", "larger")
@@ -29,17 +30,17 @@ def compare(
 ) -> int:
     r"""Say what changed from one run to another.
 
-    Times are compared as ratios to the same reference, accuracy on the same images, sizes exactly.
+    Times are compared as ratios to the same reference, accuracy on the same images, sizes exactly. Both runs are of
+    networks, or both of kernels.
 
     \b
     Exit codes: 0 nothing to object, 1 a regression named by --fail-on,
     2 wrong input, 3 the host was too unstable to say.
     """
-    from qbench.results import compare_runs, comparison_markdown, read_run
+    from qbench.results import comparison_markdown
 
     objections = _objections(fail_on)
-    before, after = read_run(run_a), read_run(run_b)
-    comparison = compare_runs(before, after, threshold=threshold, points=points)
+    before, after, comparison = _compared(run_a, run_b, threshold=threshold, points=points)
     if out is not None:
         try:
             out.write_text(comparison_markdown(before, after, comparison), encoding="utf-8")
@@ -47,6 +48,20 @@ def compare(
             raise ResultsError(f"{out}: cannot write: {error.strerror}") from error
     _show(before, after, comparison, show_all=show_all)
     return comparison.exit_code(objections)
+
+
+def _compared(run_a: Path, run_b: Path, *, threshold: float, points: float) -> tuple[Headed, Headed, Comparison]:
+    """Read and compare two runs of one kind."""
+    from qbench.results import compare_runs, find_run, read_run
+    from qbench.results.header import read_header
+    from qbench.results.kernel_compare import compare_kernel_runs
+    from qbench.results.kernel_reader import read_kernel_run
+
+    if read_header(find_run(run_a)).kind == "kernels":
+        cells = read_kernel_run(run_a), read_kernel_run(run_b)
+        return *cells, compare_kernel_runs(*cells, threshold=threshold)
+    runs = read_run(run_a), read_run(run_b)
+    return *runs, compare_runs(*runs, threshold=threshold, points=points)
 
 
 def _objections(text: str) -> frozenset[str]:
@@ -57,7 +72,7 @@ def _objections(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def _show(before: Run, after: Run, comparison: Comparison, *, show_all: bool) -> None:
+def _show(before: Headed, after: Headed, comparison: Comparison, *, show_all: bool) -> None:
     from qbench.cli.style import make_console, plain_table
     from qbench.results.compare_table import HEADINGS, remarks, table_rows
 

@@ -16,12 +16,17 @@ from qbench.core.kernel_result import KernelResult
 
 def run_cuda_suite(path: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...], *, quick: bool) -> int:
     """Run a suite on the first GPU, write its report, and show what came of it; return the exit code."""
+    from qbench.errors import MachineError
+    from qbench.kernels.cuda import family
     from qbench.report.kernel_write import write_kernel_report
     from qbench.results.kernel_reader import read_kernel_run
     from qbench.runner.cuda.experiment import run_cuda
     from qbench.runner.cuda.suite import load_cuda_suite
     from qbench.suite import expand_kernels
 
+    reason = family.unavailable()
+    if reason is not None:
+        raise MachineError(reason)
     filters = () if filter_text is None else (f"filter={json.dumps(filter_text)}",)
     suite = load_cuda_suite(path, overrides=(*overrides, *filters))
     console = make_console()

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from qbench.core.memory_problem import MemoryCell, MemoryProblem
 from qbench.core.problem import ConvProblem, KernelCell
 from qbench.core.trial import Measurement, Status
 
 OWN = "qbench"
 """The party that every other is compared with."""
+BANDWIDTH = "bandwidth"
+"""What memory operations are held to: loops that only read and write as many bytes, in turns with them."""
+STREAMS = (f"{OWN} {BANDWIDTH}", f"{OWN} {BANDWIDTH} streaming")
+"""The two parties that do so, with plain stores and with stores past the caches; the faster one counts."""
+
+AnyCell = KernelCell | MemoryCell
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +26,7 @@ class KernelTrial:
         sweep: name of the sweep.
         networks: tables of shapes that the problem belongs to; none for a shape that is written out.
         batch: what multiplied the shape.
-        cell: problem, spec, output, threads.
+        cell: problem, spec, output, threads; or a memory operation.
         variant: qbench's kernel variant, or `auto`.
         peers: other libraries that take turns with it.
         own: specs at which qbench itself takes turns with it, e.g. its own int8.
@@ -28,7 +35,7 @@ class KernelTrial:
     sweep: str
     networks: tuple[str, ...]
     batch: int
-    cell: KernelCell
+    cell: AnyCell
     variant: str = "auto"
     peers: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
@@ -41,8 +48,10 @@ class KernelTrial:
 
     @property
     def kind(self) -> str:
-        """`gemm`, `gemv` (one row), `conv`, `grouped` or `depthwise`."""
+        """`gemm`, `gemv` (one row), `conv`, `grouped`, `depthwise` or `memory`."""
         problem = self.cell.problem
+        if isinstance(problem, MemoryProblem):
+            return "memory"
         if isinstance(problem, ConvProblem):
             return "depthwise" if problem.is_depthwise else "conv" if problem.groups == 1 else "grouped"
         return "gemv" if problem.m == 1 else "gemm"
@@ -103,6 +112,12 @@ class KernelResult:
     def measured(self, party: str) -> Measurement | None:
         """Return the times of a party, or None."""
         return next((found for found in self.measurements if found.cell == party and found.samples_s), None)
+
+    @property
+    def stream(self) -> Measurement | None:
+        """The times of the faster loop that only moves as many bytes, or None."""
+        timed = [found for name in STREAMS if (found := self.measured(name))]
+        return min(timed, key=lambda found: found.median_s, default=None)
 
     @property
     def best_peer(self) -> Measurement | None:

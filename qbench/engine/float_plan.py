@@ -75,7 +75,8 @@ def float_plan(
         "qbench.kernels.quantize.portable:copy_f32_f32", f"{network.input}:layout", network.input,
         layouts[network.input], (), kind=np.float32,
     )  # fmt: skip
-    return Plan(images, layouts, {}, aliases, load, tuple(steps), network.output, network.input)
+    sizes = (images,) * len(steps)
+    return Plan(images, sizes, layouts, {}, aliases, load, tuple(steps), network.output, network.input)
 
 
 def _step(

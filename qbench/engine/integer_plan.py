@@ -14,6 +14,8 @@ from qbench.engine.integer_steps import add_step, clamp_step, flatten_step, pool
 from qbench.engine.lowering import Ends, Lowered, NotIntegerError, lower, lower_depthwise
 from qbench.engine.other_steps import integer_step
 from qbench.engine.plan import Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
+from qbench.engine.rows_of_taps import GROUP_BYTES, rows_of_taps, takes_rows
+from qbench.engine.stages import images_of_nodes
 from qbench.engine.windows import window_of
 from qbench.graph.network import (
     Activation,
@@ -60,27 +62,37 @@ def containers(network: Network, activations: Mapping[str, QParams]) -> dict[str
 
 
 def integer_plan(
-    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, images: int, variant: str
+    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, variant: str
 ) -> Plan:
     """Return the plan; raise NotIntegerError with the reason when a layer or a tensor has no integer form."""
     boxes = containers(network, activations)
-    layouts, fills = integer_layouts(network, boxes, images)
+    layouts, fills = integer_layouts(network, boxes, 1)
+    sizes = images_of_nodes(network, layouts)
+    for node in network.nodes:  # a tensor holds the images that its readers take at a time
+        layouts.update({t: replace(layouts[t], images=sizes[node.name]) for t in inputs_of(node)})
+    layouts[network.output] = replace(layouts[network.output], images=max(sizes.values()))
+    if takes_rows(network, weights, boxes[network.input]):
+        layouts[network.input] = replace(layouts[network.input], words=layouts[network.input].channels)
     aliases = flat_aliases(network)
     steps: list[Step] = []
+    taken: list[int] = []
     for node in network.nodes:
+        seen = {**layouts, node.output: replace(layouts[node.output], images=sizes[node.name])}
         if isinstance(node, Conv | Linear):
             if node.name not in weights:
                 raise NotIntegerError(f"layer '{node.name}' keeps float32 weights")
-            steps += _layer_steps(network, node, weights[node.name], boxes, layouts, variant)
+            steps += _layer_steps(network, node, weights[node.name], boxes, seen, variant)
         elif not (isinstance(node, Flatten) and node.output in aliases):
-            steps.append(_other_step(network, node, boxes, layouts))
+            steps.append(_other_step(network, node, boxes, seen))
+        taken += [sizes[node.name]] * (len(steps) - len(taken))
+        layouts = {**seen, **layouts}
     box = boxes[network.input]
     numbers = tuple(np.float32(v) for v in (box.inverse_scale, box.round_offset, box.high))
     load = load_step(
         "qbench.kernels.quantize.portable:quantize_f32_u8", f"{network.input}:quantize", network.input,
         layouts[network.input], (numbers, box.floor), kind=np.uint8,
     )  # fmt: skip
-    return Plan(images, layouts, fills, aliases, load, tuple(steps), network.output, network.input)
+    return Plan(max(taken), tuple(taken), layouts, fills, aliases, load, tuple(steps), network.output, network.input)
 
 
 def integer_layouts(
@@ -155,12 +167,15 @@ def _conv_step(
     kind = "f32" if node.output == network.output else "u8"
     epilogue = "+".join((kind, *lowered.flags))
     params = lowered.params
+    window, codes = window_of(node), lowered.codes
+    if lhs.item_bytes == 1 and lhs.words == lhs.channels < GROUP_BYTES:
+        window, codes, lhs = rows_of_taps(window, codes, lhs)
     weights = pack_weights(
-        lowered.codes, lowered.product, variant, values=lowered.values,
+        codes, lowered.product, variant, values=lowered.values,
         group_size=params.group_size, sums=params.shift is not None,
     )  # fmt: skip
     bound = bind(
-        lowered.product, epilogue, variant, window_of(node), lhs, layouts[node.output], weights, params,
+        lowered.product, epilogue, variant, window, lhs, layouts[node.output], weights, params,
         residual=layouts[residual] if residual else None,
     )  # fmt: skip
 

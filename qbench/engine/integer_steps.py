@@ -9,7 +9,7 @@ import numpy as np
 from qbench.engine.container import Container
 from qbench.engine.plan import Buffers, Step
 from qbench.graph.network import Activation, Add, Clamp, Flatten, Pool
-from qbench.kernels.layout import Layout
+from qbench.kernels.layout import CHANNEL_MULTIPLE, Layout
 from qbench.kernels.pool.portable import BLOCK
 from qbench.kernels.tasks import Task, task_of
 
@@ -84,9 +84,14 @@ def pool_step(node: Pool, boxes: Boxes, layouts: Layouts, operations: int) -> St
     sizes = ((a.height, a.width), (b.height, b.width), a.channels)
     corners, window = (a.border[:2], b.border[:2]), (node.kernel, node.strides, node.pads[:2])
     keeps_codes = node.kind == "max" and (source.scale, source.zero_point) == (out.scale, out.zero_point)
-    name = "max_u8_u8" if keeps_codes and source.high <= out.high else "pool_u8_u8"
-    numbers = (np.float32(source.zero_point), np.float32(ratio), offset)
-    more = () if name == "max_u8_u8" else (node.kind == "max", node.count_include_pad, numbers, limits, out.floor)
+    in_vectors = node.kind == "max" and min(a.words, b.words) >= CHANNEL_MULTIPLE
+    more: tuple[object, ...] = ()
+    name = "max_u8_u8"
+    if in_vectors and not (keeps_codes and source.high <= out.high):
+        name, more = "max_rescaled_u8_u8", ((np.float32(ratio), offset), limits, out.floor)
+    elif not in_vectors:
+        numbers = (np.float32(source.zero_point), np.float32(ratio), offset)
+        name, more = "pool_u8_u8", (node.kind == "max", node.count_include_pad, numbers, limits, out.floor)
 
     def join(buffers: Buffers) -> Task:
         arrays = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))

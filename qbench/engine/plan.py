@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from qbench.engine.stages import calls
 from qbench.graph.network import Conv, Flatten, Network, inputs_of
 from qbench.kernels.layout import Layout, aligned
 from qbench.kernels.program import program_of
@@ -47,10 +48,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps and layouts for micro-batches of `images`.
+    """Steps and layouts for passes of `images`.
 
     Args:
         images: the most images a pass takes.
+        sizes: the most images that a call of each step takes; the step that loads takes the first one's (see `stages`).
         layouts: layout of every tensor that has memory of its own.
         fills: value of the border (and of every real channel before the first run), by tensor.
         aliases: tensor -> the tensor whose memory it shares.
@@ -60,6 +62,7 @@ class Plan:
     """
 
     images: int
+    sizes: tuple[int, ...]
     layouts: dict[str, Layout]
     fills: dict[str, float]
     aliases: dict[str, str]
@@ -119,12 +122,29 @@ class Workspace:
     size_bytes: int = 0
     tasks: tuple[Task, ...] = field(init=False)
     program: Words = field(init=False)
+    _loads: list[tuple[Task, int]] = field(init=False)
+    _all: list[Task] = field(init=False)
 
     def __post_init__(self) -> None:
         self._allocate()
-        steps = (self.plan.load, *self.plan.steps)
-        self.tasks = (*(step.bind(self.buffers) for step in steps), self._store())
-        self.program = program_of(self.tasks)
+        plan, steps = self.plan, (self.plan.load, *self.plan.steps)
+        sizes = (plan.sizes[0], *plan.sizes)
+        order = list(calls(sizes))
+        bound = [steps[step].bind(self._at(steps[step].writes, first, sizes[step])) for step, first in order]
+        self._loads = [(task, first) for task, (step, first) in zip(bound, order, strict=True) if step == 0]
+        self._all = [*bound, self._store()]
+        places = [(first, sizes[step]) for step, first in order]
+        self.program = program_of(self._all, [*places, (0, plan.images)])
+        self.tasks = tuple(task for task, (_, first) in zip(bound, order, strict=True) if first == 0)
+
+    def _at(self, tensor: str, first: int, images: int) -> Buffers:
+        """Return the buffers for a call that writes `tensor`, which may hold more images than the call takes."""
+        layout = self.plan.layouts[tensor]
+        if layout.images == images:
+            return self.buffers
+        each = layout.size_bytes // layout.images
+        begin = first % layout.images * each
+        return {**self.buffers, tensor: self.buffers[tensor][begin : begin + images * each]}
 
     @property
     def logits(self) -> npt.NDArray[np.float32]:
@@ -134,9 +154,13 @@ class Workspace:
 
     def pointers(self, x: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]) -> Words:
         """Return where the program reads a run's images and writes its logits, as `run_images` takes it."""
-        ends = ((self.tasks[0], X_ADDRESS, x), (self.tasks[-1], LOGITS_ADDRESS, logits))
-        rows = [(t.arguments.ctypes.data + 8 * word, a.ctypes.data, a.strides[0]) for t, word, a in ends]
-        return np.array(rows, np.int64)
+        each = x.strides[0]
+        rows = [
+            (task.arguments.ctypes.data + 8 * X_ADDRESS, x.ctypes.data + first * each, each)
+            for task, first in self._loads
+        ]
+        store = self._all[-1].arguments.ctypes.data + 8 * LOGITS_ADDRESS
+        return np.array([*rows, (store, logits.ctypes.data, logits.strides[0])], np.int64)
 
     def _store(self) -> Task:
         layout = self.plan.layouts[self.plan.output]

@@ -17,33 +17,23 @@ import numpy.typing as npt
 
 from qbench.core.tensor import QParams, QTensor
 from qbench.core.trial import Execution
-from qbench.engine.float_plan import float_layouts, float_plan, layer_step
-from qbench.engine.integer_plan import containers, integer_layouts, integer_plan
+from qbench.engine.float_plan import float_layouts, float_plan
+from qbench.engine.integer_plan import integer_plan
 from qbench.engine.lowering import NotIntegerError
 from qbench.engine.plan import X_ADDRESS, Plan, Workspace
+from qbench.engine.stages import micro_batch
 from qbench.engine.team import Job, Team
-from qbench.errors import DataError
-from qbench.graph.network import Conv, Network
-from qbench.kernels.layout import Layout, aligned
+from qbench.engine.token_network import has_tokens
+from qbench.engine.token_plan import token_plan
+from qbench.errors import DataError, QBenchError
+from qbench.graph.network import Network
 from qbench.kernels.program import run_task
-from qbench.kernels.tasks import Task
 from qbench.kernels.variants import choose
 
 Floats = npt.NDArray[np.float32]
-Tap = Callable[[str, Floats], None]
-
-CACHE_BYTES = 768 * 1024
-"""Room for a micro-batch's activations: three quarters of a 1 MiB second-level cache; see docs/performance.md."""
-
 
 SHARING_COST = 1.25
 """How much longer a pass takes in all when threads share every layer: they meet after each."""
-
-
-def micro_batch(layouts: Mapping[str, Layout]) -> int:
-    """Return the images a pass, 1..32, so that the three largest tensors (laid out for one image) fit `CACHE_BYTES`."""
-    largest = sorted((layout.size_bytes for layout in layouts.values()), reverse=True)[:3]
-    return int(np.clip(CACHE_BYTES // max(1, sum(largest)), 1, 32))
 
 
 def shares_of(images: int, threads: int) -> list[tuple[int, int]] | None:
@@ -55,15 +45,21 @@ def shares_of(images: int, threads: int) -> list[tuple[int, int]] | None:
 
 
 class Session:
-    """A network ready to run on float32 images (n, c, h, w).
+    """A network ready to run on images (n, c, h, w), or on whatever numbers it takes for a text.
 
     Attributes:
         execution: what arithmetic runs: float32, integer, dequantized or simulated.
-        execution_reason: why it is not integer, else "".
+        execution_reason: why it is not integer, else what stays in float32 between integer layers, "" for nothing.
     """
 
-    def __init__(self, network: Network, plan: Plan, *, threads: int, execution: Execution, reason: str = "") -> None:
+    def __init__(
+        self, network: Network, plan: Plan, *, threads: int, execution: Execution, reason: str = "",
+        failures: list[QBenchError] | None = None, words: int = 0,
+    ) -> None:  # fmt: skip
         self.network, self.plan, self.threads = network, plan, threads
+        self._kind = np.dtype(network.dtypes.get(network.input, "float32"))
+        self._words = words  # ids are below it, where ids are read
+        self._failures = [] if failures is None else failures  # of operators that another library runs
         self.execution, self.execution_reason = execution, reason
         self._spaces = [Workspace(plan) for _ in range(threads)]
         self._team = Team(threads)
@@ -98,20 +94,27 @@ class Session:
 
     def compile(self) -> None:
         """Run one image through every thread's steps, so that nothing compiles later."""
-        blank = np.zeros((1, *self.network.input_shape), np.float32)
+        blank = np.zeros((1, *self.network.input_shape), self._kind)
         self.run(blank)
         self.run(np.repeat(blank, self.threads, axis=0))
 
     def run(self, x: Floats) -> Floats:
-        """Return logits float32 (n, classes) of images float32 (n, c, h, w); raise DataError for any other shape.
+        """Return logits float32 (n, classes) of images (n, c, h, w) or texts (n, tokens).
+
+        Raises:
+            DataError: they have another shape.
+            ModelError: an operator that another library runs fails on them.
 
         Safe to call from several Python threads; runs of one session follow each other.
         """
-        if x.ndim != 4 or x.shape[1:] != self.network.input_shape:
+        if not x.ndim or x.shape[1:] != self.network.input_shape:
             raise DataError(
                 f"network '{self.network.name}': expected images (n, {self.network.input_shape}), got {x.shape}"
             )
-        images = np.ascontiguousarray(x, np.float32)
+        images = np.ascontiguousarray(x, self._kind)
+        if self._words and len(images) and not (images.min() >= 0 and images.max() < self._words):
+            found = f"{images.min()}..{images.max()}"
+            raise DataError(f"network '{self.network.name}': expected ids of 0..{self._words - 1}, got {found}")
         logits = np.empty((len(images), self._classes), np.float32)
         if len(images):
             with self._one_run:
@@ -125,25 +128,32 @@ class Session:
             self._team.together(self._job(0, images, logits, 0, len(images)))
         else:
             self._team.apart([self._job(thread, images, logits, *ends) for thread, ends in enumerate(shares)])
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        if self._failures:
+            failure = self._failures[0]
+            self._failures.clear()
+            raise failure
 
     def _job(self, thread: int, images: Floats, logits: Floats, first: int, last: int) -> Job:
         space = self._spaces[thread]
         return Job(space.program, space.pointers(images, logits), first, last, self.plan.images)
 
     def profile(self, x: Floats, *, timer: Callable[[], float], repeats: int = 20) -> tuple[dict[str, Any], ...]:
-        """Return a row a step: name, kind, operations and images of the micro-batch, median seconds on one thread.
+        """Return a row a step: name, kind, operations and images of one call, its median seconds on one thread.
 
         Args:
-            x: images; the first micro-batch of them is run.
+            x: images; every step runs as many of them as it takes at a time.
             timer: returns seconds, the caller's clock.
             repeats: passes over the network.
         """
-        space, count = self._spaces[0], min(len(x), self.plan.images)
-        steps = (self.plan.load, *self.plan.steps)
+        space, steps = self._spaces[0], (self.plan.load, *self.plan.steps)
+        counts = [min(len(x), size) for size in (self.plan.sizes[0], *self.plan.sizes)]
         times: list[list[float]] = [[] for _ in steps]
-        self._load(np.ascontiguousarray(x[:count], np.float32))
+        self._load(np.ascontiguousarray(x[: counts[0]], self._kind))
         for _ in range(repeats):
-            for samples, task in zip(times, space.tasks, strict=False):
+            for samples, task, count in zip(times, space.tasks, counts, strict=True):
                 start = timer()
                 run_task(task, images=count)
                 samples.append(timer() - start)
@@ -155,7 +165,7 @@ class Session:
                 "images": count,
                 "median_s": statistics.median(t),
             }
-            for s, t in zip(steps, times, strict=True)
+            for s, t, count in zip(steps, times, counts, strict=True)
         )
 
     def _load(self, x: Floats) -> None:
@@ -188,70 +198,46 @@ def build_session(
         threads: threads to run on.
     """
     chosen = choose(variant)
+    if has_tokens(network):
+        return _token_session(network, weights, activations, variant=chosen, threads=threads)
     reason = ""
     if weights and activations:
         try:
-            size = micro_batch(integer_layouts(network, containers(network, activations), 1)[0])
-            plan = integer_plan(network, weights, activations, images=size, variant=chosen)
+            plan = integer_plan(network, weights, activations, variant=chosen)
             return Session(network, plan, threads=threads, execution="integer")
         except NotIntegerError as why:
             reason = str(why)
     execution: Execution = "simulated" if activations else "dequantized" if weights else "float32"
     if execution == "dequantized":
         reason = "activations stay in float32"
-    size = micro_batch(float_layouts(network, 1))
+    size = micro_batch([*float_layouts(network, 1).values()])
     plan = float_plan(network, weights, activations, images=size, variant=chosen)
     return Session(network, plan, threads=threads, execution=execution, reason=reason or "weights stay in float32")
 
 
-class FloatSession(Session):
-    """The network in float32, which can show every tensor on the way (for calibration)."""
-
-    def __init__(self, network: Network, *, threads: int = 2, variant: str = "auto") -> None:
-        chosen = choose(variant)
-        size = micro_batch(float_layouts(network, 1))
-        super().__init__(
-            network, float_plan(network, {}, {}, images=size, variant=chosen), threads=threads, execution="float32"
-        )
-        self._variant = chosen
-
-    def run(self, x: Floats, *, tap: Tap | None = None) -> Floats:
-        """Return logits; `tap` is called with every tensor but the output, as NHWC, a micro-batch at a time, in order.
-
-        A convolution that adds a residual also shows its result before the addition, as `<name>:pre_add`.
-        """
-        if tap is None:
-            return super().run(x)
-        befores = self._before_additions()
-        parts = [np.ascontiguousarray(x[i : i + self.plan.images]) for i in range(0, len(x), self.plan.images)]
-        return np.concatenate([self._tapped(part, tap, befores) for part in parts])
-
-    def _before_additions(self) -> dict[str, tuple[Task, Floats]]:
-        """Return, for every convolution that adds a residual, the task that computes it without, and what it writes."""
-        found: dict[str, tuple[Task, Floats]] = {}
-        for node in self.network.nodes:
-            if isinstance(node, Conv) and node.residual is not None:
-                layout = self.plan.layouts[node.output]
-                scratch = aligned(layout.size_bytes)
-                step = layer_step(node, self.plan.layouts, None, self._variant, 0, plain=True)
-                task = step.bind({**self._spaces[0].buffers, node.output: scratch})
-                found[node.name] = (task, layout.interior(scratch.view(np.float32)))  # type: ignore[assignment]
-        return found
-
-    def _tapped(self, part: Floats, tap: Tap, befores: Mapping[str, tuple[Task, Floats]]) -> Floats:
-        space, plan, count = self._spaces[0], self.plan, len(part)
-        self._load(part)
-        tap(plan.input, self._interior(plan.input, count))
-        for step, task in zip(plan.steps, space.tasks[1:], strict=False):
-            if step.name in befores:
-                before, sums = befores[step.name]
-                run_task(before, images=count)
-                tap(f"{step.name}:pre_add", sums[:count])
-            run_task(task, images=count)
-            if step.writes != plan.output:
-                tap(step.writes, self._interior(step.writes, count))
-        return space.logits[:count].copy()
-
-    def _interior(self, tensor: str, count: int) -> Floats:
-        layout = self.plan.layouts[tensor]
-        return layout.interior(self._spaces[0].buffers[tensor].view(np.float32))[:count]  # type: ignore[return-value]
+def _token_session(
+    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, variant: str, threads: int
+) -> Session:
+    """Return the session of a network over tokens: all quantized layers in integers, or all simulated in float32."""
+    reason = "activations stay in float32" if weights else "weights stay in float32"
+    if weights and activations:
+        try:
+            made = token_plan(network, weights, activations, variant=variant, integer=True)
+        except NotIntegerError as why:
+            reason = str(why)
+        else:
+            return Session(
+                made.network, made.plan, threads=threads, execution="integer",
+                reason=f"float32 between integer layers: {made.float_parts}", failures=made.failures, words=made.words,
+            )  # fmt: skip
+    execution: Execution = "simulated" if activations else "dequantized" if weights else "float32"
+    made = token_plan(network, weights, activations, variant=variant, integer=False)
+    return Session(
+        made.network,
+        made.plan,
+        threads=threads,
+        execution=execution,
+        reason=reason,
+        failures=made.failures,
+        words=made.words,
+    )

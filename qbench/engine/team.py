@@ -9,9 +9,22 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from qbench.kernels.program import ASLEEP, DONE, JOB, await_done, gate_of, mailbox, post, run_images, serve
+from qbench.kernels.program import (
+    ASLEEP,
+    DONE,
+    JOB,
+    await_done,
+    gate_of,
+    job_words,
+    mailboxes,
+    post,
+    run_images,
+    run_team,
+    serve,
+    team_state,
+)
 from qbench.kernels.tasks import Words
 
 POLLS = 20_000
@@ -26,27 +39,35 @@ class Job:
     first: int
     last: int
     most: int
+    words: Words = field(init=False)
+
+    def __post_init__(self) -> None:
+        words = job_words(self.program, self.pointers, self.first, self.last, self.most)
+        object.__setattr__(self, "words", words)
 
 
 class _Helper:
     """A thread and its mailbox."""
 
-    def __init__(self, gate: Words, number: int) -> None:
-        self.mail, self._number = mailbox(), number
+    def __init__(self, mail: Words, gate: Words, number: int) -> None:
+        self.mail, self._number = mail, number
         self._gate, self._wake, self._open = gate, threading.Semaphore(0), True
         self._thread = threading.Thread(target=self._work, name="qbench", daemon=True)
         self._thread.start()
 
-    def post(self, job: Job, part: int, parts: int, epoch: int) -> None:
-        if post(self.mail, job.program, job.pointers, job.first, job.last, job.most, part, parts, epoch):
-            self._wake.release()
+    def post(self, job: Job) -> None:
+        if post(self.mail, job.words, 0, 1):
+            self.wake()
+
+    def wake(self) -> None:
+        self._wake.release()
 
     def wait(self) -> None:
         await_done(self.mail)
 
     def close(self) -> None:
         self._open = False
-        self._wake.release()
+        self.wake()
         self._thread.join()
 
     def _work(self) -> None:
@@ -75,29 +96,27 @@ class Team:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._gate, self._epoch = gate_of(threads), 0
-        self._helpers = [_Helper(self._gate, number) for number in range(1, threads)]
+        self._gate = gate_of(threads)
+        self._mails = mailboxes(threads - 1)
+        self._state = team_state(self._mails, self._gate)
+        self._helpers = [_Helper(mail, self._gate, number) for number, mail in enumerate(self._mails, 1)]
 
     def apart(self, jobs: Sequence[Job]) -> None:
         """Run one job a thread."""
         helpers = self._helpers[: len(jobs) - 1]
         for helper, job in zip(helpers, jobs[1:], strict=True):
-            helper.post(job, 0, 1, 0)
-        self._run(jobs[0], 1)
+            helper.post(job)
+        own = jobs[0]
+        run_images(own.program, own.pointers, own.first, own.last, own.most, 0, 1, self._gate, 0)
         for helper in helpers:
             helper.wait()
 
     def together(self, job: Job) -> None:
         """Run one job, every task of it shared by all threads."""
-        for part, helper in enumerate(self._helpers, 1):
-            helper.post(job, part, self.threads, self._epoch)
-        self._epoch = self._run(job, self.threads)
-        for helper in self._helpers:
-            helper.wait()
-
-    def _run(self, job: Job, parts: int) -> int:
-        epoch = self._epoch if parts > 1 else 0
-        return int(run_images(job.program, job.pointers, job.first, job.last, job.most, 0, parts, self._gate, epoch))
+        while not run_team(self._state, job.words):
+            for helper in self._helpers:
+                if helper.mail[ASLEEP]:
+                    helper.wake()
 
     def close(self) -> None:
         """End the threads."""

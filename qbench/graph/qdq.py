@@ -201,11 +201,18 @@ class _Writer:
 
 
 def _without_codes(network: Network) -> set[str]:
-    """Return the tensors that may stay float32: what float operators write, and what they alone read."""
+    """Return the tensors that may stay float32: what float operators write, and what they alone read.
+
+    In networks over tokens that is whatever enters no layer: sums, and what a layer norm or a gelu reads, are float32
+    there in every library's own quantization.
+    """
     floats = (Foreign, LayerNorm, Softmax, Attention)
     found = {tensor for node in network.nodes if isinstance(node, floats) for tensor in outputs_of(node)}
+    has_tokens = any(len(network.shapes[tensor]) == 2 for node in network.nodes for tensor in outputs_of(node))
     for tensor in network.shapes:
         readers = network.consumers(tensor)
         if readers and all(isinstance(reader, floats) for reader in readers):
+            found.add(tensor)
+        if has_tokens and not any(isinstance(reader, Layer) for reader in readers):
             found.add(tensor)
     return found

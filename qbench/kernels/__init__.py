@@ -24,8 +24,14 @@ FAMILIES = Registry(
         "elementwise": "qbench.kernels.check:ELEMENTWISE",
         "pool": "qbench.kernels.check:POOL",
         "pack": "qbench.kernels.check:PACK",
+        "tokens": "qbench.kernels.check:TOKENS",
+        "attention": "qbench.kernels.check:ATTENTION",
     },
 )
+
+
+CUDA = "cuda"
+"""The family whose kernels run on the first GPU; see `qbench.kernels.cuda`."""
 
 
 def verify(family: str | None = None) -> Iterator[VerifyRow]:
@@ -33,7 +39,12 @@ def verify(family: str | None = None) -> Iterator[VerifyRow]:
     from qbench.kernels.check import rows
 
     for name in FAMILIES if family is None else (family,):
-        yield from rows(FAMILIES.load(name))
+        if name != CUDA:
+            yield from rows(FAMILIES.load(name))
+    if family in (None, CUDA):
+        from qbench.kernels.cuda.family import rows as cuda_rows
+
+        yield from cuda_rows()
 
 
 def instruction_sets() -> frozenset[str]:

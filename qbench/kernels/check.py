@@ -13,14 +13,18 @@ from typing import Literal
 from qbench.kernels import variants
 from qbench.kernels.conv.check import CASES as CONV_CASES
 from qbench.kernels.conv.check import check_case
+from qbench.kernels.conv.check_fixed import check_fixed
 from qbench.kernels.depthwise.check import check_depthwise
 from qbench.kernels.depthwise.operation import variants_of
 from qbench.kernels.elementwise import check_channels
 from qbench.kernels.elementwise.check import check_add, check_table
 from qbench.kernels.gemm.check import PRODUCTS, check_gemm
 from qbench.kernels.pack.check import check_pack
+from qbench.kernels.pack.check_unpack import check_unpack
 from qbench.kernels.pool.check import check_global_average, check_max
 from qbench.kernels.quantize.check import check_fake, check_levels, check_quantize
+from qbench.kernels.quantize.check_codes import check_dequantize, check_requantize
+from qbench.kernels.tokens.check import check_attention, check_gelu, check_layer_norm, check_rows
 
 Status = Literal["ok", "mismatch", "not on this machine"]
 Check = Callable[[str], tuple[int, str]]
@@ -47,12 +51,22 @@ class KernelFamily:
     variants: tuple[str, ...] = (variants.PORTABLE,)
 
 
-GEMM = KernelFamily("gemm", {f"gemm_{p}_s32": partial(check_gemm, p) for p in PRODUCTS}, variants.NAMES)
+GEMM = KernelFamily(
+    "gemm",
+    {**{f"gemm_{p}_s32": partial(check_gemm, p) for p in PRODUCTS}, "gemm_u8_s8_u8+fixed": check_fixed},
+    variants.NAMES,
+)
 CONV = KernelFamily("conv", {case.operation: partial(check_case, case) for case in CONV_CASES}, variants.NAMES)
 DEPTHWISE = KernelFamily("depthwise", {"depthwise_u8_s8_u8": check_depthwise}, variants_of())
 QUANTIZE = KernelFamily(
     "quantize",
-    {"quantize_f32_u8": check_quantize, "fake_quantize_f32": check_fake, "fake_quantize_levels_f32": check_levels},
+    {
+        "quantize_f32_u8": check_quantize,
+        "dequantize_u8_f32": check_dequantize,
+        "requantize_s32_u8": check_requantize,
+        "fake_quantize_f32": check_fake,
+        "fake_quantize_levels_f32": check_levels,
+    },
 )
 ELEMENTWISE = KernelFamily(
     "elementwise",
@@ -67,8 +81,24 @@ ELEMENTWISE = KernelFamily(
         "mul_u8_u8_u8+gate": partial(check_channels.check_channels, partial(check_channels.mul, gate=True)),
     },
 )
+TOKENS = KernelFamily(
+    "tokens",
+    {
+        "layer_norm_f32": check_layer_norm,
+        "gelu_f32": partial(check_gelu, "gelu"),
+        "gelu_tanh_f32": partial(check_gelu, "gelu_tanh"),
+        "rows_f32": check_rows,
+    },
+)
+ATTENTION = KernelFamily("attention", {"attention_f32": check_attention}, variants.NAMES)
 POOL = KernelFamily("pool", {"global_average_u8_u8": check_global_average, "max_u8_u8": check_max})
-PACK = KernelFamily("pack", {f"pack_u8_{kind}": partial(check_pack, kind) for kind in ("b1", "t2", "p2", "p4")})
+PACK = KernelFamily(
+    "pack",
+    {
+        **{f"pack_u8_{kind}": partial(check_pack, kind) for kind in ("b1", "t2", "p2", "p4")},
+        **{f"unpack_{kind}_u8": partial(check_unpack, kind) for kind in ("b1", "t2")},
+    },
+)
 
 
 def rows(family: KernelFamily) -> Iterator[VerifyRow]:

@@ -8,6 +8,7 @@ never be served stale.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 from collections.abc import Callable
 from functools import cache
@@ -18,7 +19,9 @@ import llvmlite.binding as llvm
 import numba
 from numba import cfunc, config, njit
 from numba.core import event
+from numba.np import linalg
 
+from qbench.errors import MachineError
 from qbench.kernels.isa import features
 
 Compiled = Callable[..., Any]
@@ -47,6 +50,22 @@ llvm.set_option("qbench", "--enable-misched=false")
 
 if "NUMBA_CACHE_DIR" not in os.environ:
     config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+
+
+def _skip_blas() -> None:
+    """Import Numba's array functions without SciPy's BLAS, which takes a quarter of a warm start.
+
+    No kernel uses it; Numba asks for it again when it compiles a matrix product.
+    """
+    asked = linalg.ensure_blas
+    linalg.ensure_blas = lambda: None
+    try:
+        importlib.import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = asked
+
+
+_skip_blas()
 
 
 class _Compilations(event.Listener):
@@ -88,3 +107,23 @@ def c_function(function: Compiled) -> Any:
     _COMPILED.count += 1
     options: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
     return cfunc("void(CPointer(int64), int64, int64, int64)", cache=True, **options)(function)
+
+
+def compiled_for(triple: str, target_features: frozenset[str], module: str) -> tuple[str, bytes]:
+    """Return the assembly and the object file of an LLVM module for any machine, optimized as kernels are.
+
+    Raises:
+        MachineError: LLVM was built without that architecture.
+    """
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    try:
+        target = llvm.Target.from_triple(triple)
+    except RuntimeError as why:
+        raise MachineError(f"no assembly for {triple}: {why}") from None
+    features = ",".join(f"+{name}" for name in sorted(target_features))
+    machine = target.create_target_machine(features=features, opt=3, reloc="pic")
+    parsed = llvm.parse_assembly(module)
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    builder.getModulePassManager().run(parsed, builder)
+    return machine.emit_assembly(parsed), machine.emit_object(parsed)

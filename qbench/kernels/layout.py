@@ -14,8 +14,8 @@ CHANNEL_MULTIPLE = 16
 
 
 def aligned(size_bytes: int) -> npt.NDArray[np.uint8]:
-    """Return a zeroed uint8 array of `size_bytes` whose address is a multiple of 64."""
-    raw = np.zeros(size_bytes + ALIGNMENT, np.uint8)
+    """Return a zeroed uint8 array of `size_bytes` whose address is a multiple of 64; 64 bytes behind it may be read."""
+    raw = np.zeros(size_bytes + 2 * ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
     return raw[start : start + size_bytes]
 

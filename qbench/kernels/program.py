@@ -1,7 +1,8 @@
 """Programs: tasks in order, run for any number of images in one compiled call, by one thread or by a team.
 
-A program is an int64 array (tasks, 2) of function and argument addresses. A team shares every task: its threads meet
-at a gate after each. Memory order is sequentially consistent at the gates, so what one thread wrote the others see.
+A program is an int64 array (calls, 4): addresses of a task's function and arguments, the first image of the pass that
+it takes, and the most. A team shares every task: its threads meet at a gate after each. Memory order is sequentially
+consistent at the gates, so what one thread wrote the others see.
 """
 
 from __future__ import annotations
@@ -22,13 +23,22 @@ from qbench.kernels.tasks import Task, Words
 I64 = ir.IntType(64)
 LINE = 8
 """Words from one thread's counter to the next: a cache line each."""
+CALL_WORDS = 4
+ALL_IMAGES = 1 << 40
 PATIENCE = 20_000
 """Polls of a gate before the thread offers its core to others (about 0.2 ms)."""
 
 
-def program_of(tasks: Sequence[Task]) -> Words:
-    """Return the program of these tasks; the caller keeps them alive."""
-    return np.array([(task.address, task.arguments.ctypes.data) for task in tasks], np.int64).reshape(-1, 2)
+def program_of(tasks: Sequence[Task], places: Sequence[tuple[int, int]] = ()) -> Words:
+    """Return the program of these tasks; the caller keeps them alive.
+
+    Args:
+        tasks: in order.
+        places: the first image of a pass that each takes, and the most; all of them where nothing is said.
+    """
+    ends = places or [(0, ALL_IMAGES)] * len(tasks)
+    rows = [(task.address, task.arguments.ctypes.data, *end) for task, end in zip(tasks, ends, strict=True)]
+    return np.array(rows, np.int64).reshape(-1, CALL_WORDS)
 
 
 def gate_of(threads: int) -> Words:
@@ -123,11 +133,14 @@ def run_images(
         if part == 0:
             for i in range(len(pointers)):
                 _poke(pointers[i, 0], pointers[i, 1] + start * pointers[i, 2])  # type: ignore[call-arg]
-        if parts > 1:
+        if parts > 1 and len(pointers):
             epoch += 1
             meet(gate, epoch, part, parts)
         for task in range(len(program)):
-            _call(program[task, 0], program[task, 1], images, part, parts)  # type: ignore[call-arg]
+            count = min(images - program[task, 2], program[task, 3])
+            if count <= 0:
+                continue
+            _call(program[task, 0], program[task, 1], count, part, parts)  # type: ignore[call-arg]
             if parts > 1:
                 epoch += 1
                 meet(gate, epoch, part, parts)
@@ -139,9 +152,9 @@ MAIL_WORDS = 5 * LINE
 """A mailbox: counters of jobs posted and done, whether its thread sleeps, and the fields of one job."""
 
 
-def mailbox() -> Words:
-    """Return an empty mailbox."""
-    return np.zeros(MAIL_WORDS, np.int64)
+def mailboxes(count: int) -> Words:
+    """Return empty mailboxes, one a row."""
+    return np.zeros((count, MAIL_WORDS), np.int64)
 
 
 @intrinsic
@@ -161,21 +174,34 @@ def _words_at(typingctx: Any, address: Any, rows: Any, columns: Any) -> Any:
     return kind(types.int64, types.int64, types.int64), codegen
 
 
+JOB_WORDS = 7
+
+
+def job_words(program: Words, pointers: Words, first: int, last: int, most: int) -> Words:
+    """Return a call of `run_images` as words; the caller keeps the arrays alive."""
+    ends = (program.ctypes.data, len(program), pointers.ctypes.data, len(pointers), first, last, most)
+    return np.array(ends, np.int64)
+
+
 @jit
-def post(
-    mail: Any, program: Any, pointers: Any, first: int, last: int, most: int, part: int, parts: int, epoch: int
-) -> bool:
-    """Post a job, a call of `run_images`; return whether the mailbox's thread sleeps and must be woken."""
-    mail[FIELDS] = program.ctypes.data
-    mail[FIELDS + 1] = len(program)
-    mail[FIELDS + 2] = pointers.ctypes.data
-    mail[FIELDS + 3] = len(pointers)
-    mail[FIELDS + 4] = first
-    mail[FIELDS + 5] = last
-    mail[FIELDS + 6] = most
-    mail[FIELDS + 7] = part
-    mail[FIELDS + 8] = parts
-    mail[FIELDS + 9] = epoch
+def await_done(mail: Any) -> None:
+    """Wait until the last job posted is done."""
+    polls = 0
+    while observe(mail, DONE) < mail[JOB]:  # type: ignore[call-arg]
+        polls += 1
+        if polls > PATIENCE:
+            _yield()
+
+
+@jit
+def post(mail: Any, job: Any, part: int, parts: int) -> bool:
+    """Post a job, from `job_words`, once the last one is done; return whether the thread sleeps and must be woken."""
+    await_done(mail)
+    for i in range(JOB_WORDS):
+        if mail[FIELDS + i] != job[i]:  # a line that is not written stays in the other core's cache
+            mail[FIELDS + i] = job[i]
+    if mail[FIELDS + JOB_WORDS] != part or mail[FIELDS + JOB_WORDS + 1] != parts:
+        mail[FIELDS + JOB_WORDS], mail[FIELDS + JOB_WORDS + 1] = part, parts
     publish(mail, JOB, mail[JOB] + 1)  # type: ignore[call-arg]
     return bool(observe(mail, ASLEEP) != 0)
 
@@ -190,21 +216,45 @@ def serve(mail: Any, gate: Any, polls: int) -> None:
             waited += 1
             continue
         f = mail[FIELDS:]
-        program, pointers = _words_at(f[0], f[1], 2), _words_at(f[2], f[3], 3)
-        run_images(program, pointers, f[4], f[5], f[6], f[7], f[8], gate, f[9])
+        program, pointers = _words_at(f[0], f[1], CALL_WORDS), _words_at(f[2], f[3], 3)
+        run_images(program, pointers, f[4], f[5], f[6], f[7], f[8], gate, gate[f[7] * LINE])  # where it left the gate
         done += 1
         publish(mail, DONE, done)
         waited = 0
 
 
+MAILS, HELPERS, GATE, EPOCH, POSTED = range(5)
+"""Words of a team's state: address and number of its mailboxes, address and epoch of its gate, is a job posted."""
+
+
+def team_state(mails: Words, gate: Words) -> Words:
+    """Return the state of a team with these mailboxes and this gate; the caller keeps them alive."""
+    return np.array([mails.ctypes.data, len(mails), gate.ctypes.data, 0, 0], np.int64)
+
+
 @jit
-def await_done(mail: Any) -> None:
-    """Wait until the last job posted is done."""
-    polls = 0
-    while observe(mail, DONE) < mail[JOB]:  # type: ignore[call-arg]
-        polls += 1
-        if polls > PATIENCE:
-            _yield()
+def run_team(state: Any, job: Any) -> bool:
+    """Run a job on this thread and on those of all mailboxes, every task shared; return whether that was done.
+
+    Where a mailbox's thread sleeps it is not: the caller wakes all that do and calls again.
+
+    Args:
+        state: from `team_state`.
+        job: from `job_words`.
+    """
+    mails: Any = _words_at(state[MAILS], state[HELPERS], MAIL_WORDS)  # type: ignore[call-arg]
+    parts, asleep = len(mails) + 1, False
+    if not state[POSTED]:
+        for helper in range(len(mails)):
+            asleep |= post(mails[helper], job, helper + 1, parts)
+    if asleep:
+        state[POSTED] = 1
+        return False
+    program, pointers = _words_at(job[0], job[1], CALL_WORDS), _words_at(job[2], job[3], 3)
+    gate = _words_at(state[GATE], parts, LINE)
+    state[EPOCH] = run_images(program, pointers, job[4], job[5], job[6], 0, parts, gate, state[EPOCH])
+    state[POSTED] = 0
+    return True
 
 
 ALONE = gate_of(1)

@@ -6,7 +6,7 @@ from qbench.errors import QBenchError, suggest
 from qbench.kernels.isa import missing
 from qbench.kernels.tiles.operands import Tiling
 from qbench.kernels.tiles.products import product_of
-from qbench.kernels.tiles.targets import TARGETS, available, target_of
+from qbench.kernels.tiles.targets import NARROW, TARGETS, available, target_of
 
 PORTABLE = "portable"
 NAMES = (PORTABLE, *(target.name for target in TARGETS))
@@ -53,6 +53,9 @@ def tiling(
     if variant == PORTABLE:
         return Tiling(1, 1)
     lanes, facts = target_of(variant).lanes, product_of(product)
+    if lanes == NARROW:
+        ((vectors, _),) = target_of(variant).panels(spreads=False)
+        return Tiling(vectors * lanes, vectors)
     if -(-channels // lanes) % 2 == 0:
         return Tiling(2 * lanes, 2)
     numbers = 2 if facts.is_float else 8

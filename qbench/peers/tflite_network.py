@@ -51,6 +51,8 @@ class _Writer:
 
     def run(self) -> bytes:
         network, file = self._network, self._file
+        if len(network.input_shape) != 3:
+            raise ModelError(f"{self._name}: expected images (c, h, w) as input, got {network.input_shape}")
         channels, height, width = network.input_shape
         images = file.tensor("float_images", (self._batch, height, width, channels), "FLOAT32")
         file.operator("QUANTIZE", [images], self._codes(network.input))

@@ -63,7 +63,7 @@ def number_class(row: KernelResult) -> str:
 
 
 def _roofline(view: KernelView) -> Plot | None:
-    rows = [row for row in view.rows if row.measurements and row.moved_bytes]
+    rows = [row for row in view.rows if row.measurements and row.moved_bytes and row.trial.kind != "memory"]
     if not rows or not view.header.ceilings:
         return None
     shares = [share for row in rows if (share := ceiling_share(row, row.measured(OWN))) is not None]

@@ -98,7 +98,7 @@ def load_kernels(folder: Path) -> KernelView:
 
 def against_words(against: str) -> str:
     """Return what something is compared with, in words."""
-    known = {"peers": "best library of each shape", "ceiling": "measured ceiling"}
+    known = {"peers": "best library of each shape", "ceiling": "measured ceiling", "bandwidth": "measured bandwidth"}
     return known.get(against, f"own {against}" if against.startswith("w") else against)
 
 

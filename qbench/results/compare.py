@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from qbench.metrics import unpack_bits
 from qbench.metrics.paired import drop, mcnemar_midp
 from qbench.metrics.speed import Ratio, verdict
 from qbench.results.columns import batch_of
+from qbench.results.header import RunHeader
 from qbench.results.judge import Logs, holm, shift
 from qbench.results.reader import Run
 
@@ -27,6 +29,20 @@ Verdict = Literal["FASTER", "SLOWER", "BETTER", "WORSE", "SMALLER", "LARGER", "S
 SIZES = ("packed_bytes", "resident_bytes")
 _MACHINE = ("cpu_model", "fingerprint", "cpus_allowed", "cpu_quota", "governor", "threads_environment")
 ALPHA = 0.05
+
+
+class Headed(Protocol):
+    """A run of any kind."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        ...
+
+    @property
+    def header(self) -> RunHeader:
+        """Its facts."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +110,7 @@ def compare_runs(before: Run, after: Run, *, threshold: float = 0.03, points: fl
     """
     old = {result.trial.key: result for result in before.results if result.status == "ok"}
     new = {result.trial.key: result for result in after.results if result.status == "ok"}
-    differences = tuple(_differences(before, after))
+    differences = tuple(differences_of(before, after))
     unstable = tuple(str(run.folder) for run in (before, after) if run.header.unstable)
     pairs = [(old[key], new[key]) for key in old if key in new]
     images = before.header.data, after.header.data
@@ -103,8 +119,8 @@ def compare_runs(before: Run, after: Run, *, threshold: float = 0.03, points: fl
     scores = [row for pair in pairs for row in _accuracy(*pair, images=after.header.data.images)] if same_images else []
     judged = not differences and not unstable
     rows = [
-        *(_judge_time(row, threshold=threshold, judged=judged) for row in _corrected(times)),
-        *(_judge_accuracy(row, points) for row in _corrected(scores)),
+        *(judge_time(row, threshold=threshold, judged=judged) for row in corrected(times)),
+        *(_judge_accuracy(row, points) for row in corrected(scores)),
         *(row for pair in pairs for row in _sizes(*pair)),
     ]
     return Comparison(
@@ -116,7 +132,7 @@ def compare_runs(before: Run, after: Run, *, threshold: float = 0.03, points: fl
     )
 
 
-def _differences(before: Run, after: Run) -> Iterator[str]:
+def differences_of(before: Headed, after: Headed) -> Iterator[str]:
     """Yield what of the machines differs, in words."""
     for name in _MACHINE:
         old, new = before.header.environment.get(name), after.header.environment.get(name)
@@ -134,7 +150,7 @@ def _times(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
         if batch is None or own[0] is None or own[1] is None or not own[0].samples_s or not own[1].samples_s:
             continue
         reference = next((name for name in cells[0] if name in cells[1] and name != old.trial.backend), "")
-        logs = [_speed_logs(mine, cell.get(reference)) for mine, cell in zip((own[0], own[1]), cells, strict=True)]
+        logs = [speed_logs(mine, cell.get(reference)) for mine, cell in zip((own[0], own[1]), cells, strict=True)]
         ratio, p = shift(*logs)
         yield ComparedRow(
             key=old.trial.key,
@@ -155,7 +171,7 @@ def _cells(result: TrialResult, group: str) -> dict[str, Measurement]:
     return {cell.cell: cell for cell in result.measurements if cell.group == group}
 
 
-def _speed_logs(own: Measurement, reference: Measurement | None) -> Logs:
+def speed_logs(own: Measurement, reference: Measurement | None) -> Logs:
     """Return the logarithm of the speed of every round, relative to the reference's in that round when there is one."""
     times = np.log(np.asarray(own.samples_s, dtype=np.float64) / own.items)
     if reference is None:
@@ -198,12 +214,14 @@ def _sizes(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
             )  # fmt: skip
 
 
-def _corrected(rows: list[ComparedRow]) -> list[ComparedRow]:
+def corrected(rows: list[ComparedRow]) -> list[ComparedRow]:
+    """Return the rows with Holm's corrected p."""
     corrected = holm([1.0 if row.p is None else row.p for row in rows])
     return [replace(row, p=p) for row, p in zip(rows, corrected, strict=True)]
 
 
-def _judge_time(row: ComparedRow, *, threshold: float, judged: bool) -> ComparedRow:
+def judge_time(row: ComparedRow, *, threshold: float, judged: bool) -> ComparedRow:
+    """Return the row with its verdict; a change must be beyond chance and reach the threshold."""
     if not judged:
         return replace(row, verdict="NOT JUDGED")
     word: Verdict = verdict(Ratio(row.change, row.low, row.high), threshold=threshold)

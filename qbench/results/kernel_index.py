@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from qbench.core.kernel_result import OWN, KernelResult
+from qbench.core.kernel_result import BANDWIDTH, OWN, KernelResult
 from qbench.core.trial import Measurement
 from qbench.metrics.speed import Ratio, gops, median_interval, paired_ratio
 from qbench.results.header import KernelBar
@@ -48,10 +48,14 @@ def ratio_to(result: KernelResult, against: str) -> Ratio | None:
 
     Args:
         result: a row.
-        against: `peers` for the best other library of this row, a party's name, or a spec of qbench's own.
+        against: `peers` for the best other library of this row, `bandwidth` for the loop that only moves as many
+            bytes, a party's name, or a spec of qbench's own.
     """
     own = result.measured(OWN)
-    other = result.best_peer if against == "peers" else result.measured(against) or result.measured(f"{OWN} {against}")
+    if against in ("peers", BANDWIDTH):
+        other = result.best_peer if against == "peers" else result.stream
+    else:
+        other = result.measured(against) or result.measured(f"{OWN} {against}")
     if own is None or other is None:
         return None
     return paired_ratio(other.samples_s, own.samples_s)
@@ -135,6 +139,7 @@ def _party_rows(result: KernelResult, results: Sequence[KernelResult]) -> Iterab
             "samples": len(found.samples_s) if found else 0,
             "stop": found.stop if found else "",
             "gops": gops(found) if found else None,
+            "gb_s": result.moved_bytes / found.median_s / 1e9 if found else None,
             "qbench_times_faster": ratio.ratio if ratio else None,
             "ratio_low": ratio.low if ratio else None,
             "ratio_high": ratio.high if ratio else None,

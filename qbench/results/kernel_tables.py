@@ -53,7 +53,8 @@ def bar_cells(one: Judged) -> tuple[str, ...]:
     """Return name, threads, against, mean, least, what is wanted, and whether it is met, as words."""
     bar, mean = one.bar, one.mean
     wanted = f">= {bar.mean:g}" + ("" if bar.least is None else f", no shape under {bar.least:g}")
-    against = {"peers": "best library of each shape", "ceiling": "measured ceiling"}.get(bar.against, bar.against)
+    known = {"peers": "best library of each shape", "ceiling": "measured ceiling", "bandwidth": "measured bandwidth"}
+    against = known.get(bar.against, bar.against)
     word = "yes" if one.met else f"no, {one.absent} of {len(bar.keys)} without a value" if one.absent else "no"
     value = f"{mean.value:.3f}" if mean else ""
     worst = f"{mean.worst:.3f} ({mean.worst_row.trial.cell.problem.label})" if mean else ""

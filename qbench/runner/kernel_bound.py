@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qbench.core.formats import Binary, Float32, NumberFormat, Ternary
+from qbench.core.kernel_result import AnyCell
+from qbench.core.memory_problem import MemoryCell
 from qbench.core.problem import ConvProblem, KernelCell
 
 _OUT_BYTES = {"s32": 4, "u8": 1, "f32": 4}
@@ -19,8 +21,10 @@ class Bound:
     seconds: float
 
 
-def moved_bytes(cell: KernelCell) -> int:
+def moved_bytes(cell: AnyCell) -> int:
     """Return the least traffic: the codes of lhs and rhs at their packed width, scales, and the output, each once."""
+    if isinstance(cell, MemoryCell):
+        return cell.problem.moved_bytes
     problem, spec = cell.problem, cell.layer_spec
     if isinstance(problem, ConvProblem):
         numbers = problem.images * problem.height * problem.width * problem.channels

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from qbench.core.kernel_result import KernelResult, KernelTrial
+from qbench.core.kernel_result import STREAMS, KernelResult, KernelTrial
 from qbench.errors import MachineError, ResultsError, suggest
 from qbench.kernels.variants import NAMES
 from qbench.results.header import RunHeader, read_header
@@ -27,6 +27,8 @@ LIBRARIES = (
 )  # fmt: skip
 _OVERHEAD_S = 1.0
 """Drawing operands, preparing and checking all parties of a row."""
+_MEMORY_OVERHEAD_S = 5.0
+"""The same of a memory operation, whose tensors are large."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +73,8 @@ class KernelPlan:
 
     def trial_s(self, trial: KernelTrial) -> float:
         """Return the rough seconds of one row: about half of the parties have a kernel, half of the time is needed."""
+        if trial.kind == "memory":
+            return _MEMORY_OVERHEAD_S + 0.5 * self.rules.seconds_a_cell * (1 + len(STREAMS))
         return _OVERHEAD_S + 0.5 * self.rules.seconds_a_cell * (1 + len(trial.own) + 0.5 * len(trial.peers))
 
 

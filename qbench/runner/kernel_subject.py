@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,81 +12,147 @@ from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
 from qbench.engine.lowering import MOST_PLANES
 from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
-from qbench.kernels.conv.operation import OUT_DTYPE, ChannelParams, bind, is_words, lhs_dtype, pack_weights
+from qbench.kernels.conv.operation import OUT_DTYPE, ChannelParams, bind, is_words, lhs_dtype, lhs_words, pack_weights
 from qbench.kernels.conv.reference import Window
+from qbench.kernels.depthwise.operation import Depthwise
 from qbench.kernels.gemm.operation import row_words
 from qbench.kernels.layout import Layout, aligned, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2
 from qbench.kernels.program import NO_POINTERS, program_of
+from qbench.kernels.tasks import Task
 from qbench.kernels.variants import choose
 
 Array = npt.NDArray[np.generic]
+Bytes = npt.NDArray[np.uint8]
 
 
-def prepare(cell: KernelCell, operands: KernelOperands, *, variant: str = "auto") -> Subject:
-    """Return a cell's operation on these operands; raise QBenchError when there is no kernel for it."""
-    return Subject(cell, operands, variant=variant)
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound:
+    """A task with what is told of it; `out` is a view of its output buffer, `shape` that of the cell's answer."""
+
+    kernel: str
+    task: Task
+    out: Array
+    shape: tuple[int, ...]
+    images: int = 1
+    resident_bytes: int = 0
 
 
 class Subject:
-    """A cell's operation bound to its buffers."""
+    """An operation bound to its buffers and a team of threads."""
 
-    def __init__(self, cell: KernelCell, operands: KernelOperands, *, variant: str = "auto") -> None:
-        chosen, product, values = choose(variant), *_product(cell)
-        problem = cell.problem
-        if isinstance(problem, ConvProblem):
-            if problem.groups > 1:
-                raise QBenchError("grouped convolutions have no kernel")
-            images, height, width, channels = problem.images, problem.height, problem.width, problem.channels
-            rhs, size = operands.rhs, problem.out_size
-            window = Window(problem.kernel, problem.strides, problem.pads, problem.dilations)
-        else:
-            images, height, width, channels = problem.m, 1, 1, problem.k
-            rhs, size, window = operands.rhs.reshape(problem.n, 1, 1, problem.k), (1, 1), Window((1, 1))
-        weights = rhs if values is None else np.searchsorted(values, rhs).astype(np.int16)
-        packed = pack_weights(weights, product, chosen, values=values, group_size=cell.group_size)
-        item = np.dtype(lhs_dtype(product)).itemsize
-        lhs = Layout(images, height, width, channels, row_words(product, channels), item, window.pads)
-        out = Layout(images, *size, len(rhs), padded_channels(packed.channels), np.dtype(OUT_DTYPE[cell.out]).itemsize)
-        epilogue = cell.out + ("+grouped" if cell.group_size else "")
-        params = _params(cell, operands, depth=int(np.prod(rhs.shape[1:])))
-        bound = bind(product, epilogue, chosen, window, lhs, out, packed, params)
-        self._source, self._target = aligned(lhs.size_bytes), aligned(out.size_bytes)
-        self._fill(lhs, operands, product)
-        self._out, self._kind = out, cell.out
-        self._shape = (images, *size, len(rhs)) if isinstance(problem, ConvProblem) else (problem.m, problem.n)
-        self.kernel, self.resident_bytes = bound.name, packed.data.nbytes
-        self._task = bound.task(self._source, self._target)
-        self._team = Team(cell.threads)
-        self._job = Job(program_of((self._task,)), NO_POINTERS, 0, images, images)
+    def __init__(self, bound: Bound, *, threads: int) -> None:
+        self.kernel, self.resident_bytes = bound.kernel, bound.resident_bytes
+        self._bound, self._team = bound, Team(threads)
+        self._job = Job(program_of((bound.task,)), NO_POINTERS, 0, bound.images, bound.images)
 
     def run(self) -> None:
         """Compute once more, on all threads."""
         self._team.together(self._job)
 
-    def _fill(self, lhs: Layout, operands: KernelOperands, product: str) -> None:
-        codes = operands.lhs.reshape(lhs.images, lhs.height, lhs.width, lhs.channels)
-        typed = self._source.view(lhs_dtype(product))
-        if not is_words(product):
-            typed.reshape(lhs.shape)[..., : lhs.channels] = operands.lhs_zero_point
-            lhs.interior(typed)[...] = codes
-            return
-        flat = codes.astype(np.int16).reshape(-1, lhs.channels)
-        if product[0] == "p":
-            words = pack_u8_planes(flat.astype(np.uint8), int(product[1]))
-        else:
-            words = (
-                pack_u8_b1((flat > 0).astype(np.uint8))
-                if product == "b1_b1"
-                else pack_u8_t2((flat + 1).astype(np.uint8))
-            )
-        top, left = lhs.border[:2]
-        shaped = words.reshape(*codes.shape[:3], -1)
-        typed.reshape(lhs.shape)[:, top : top + lhs.height, left : left + lhs.width, : shaped.shape[-1]] = shaped
-
     def result(self) -> Array:
         """Return the output of the last run."""
-        return self._out.interior(self._target.view(OUT_DTYPE[self._kind])).reshape(self._shape)
+        return self._bound.out.reshape(self._bound.shape)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._team.close()
+
+
+def prepare(cell: KernelCell, operands: KernelOperands, *, variant: str = "auto") -> Subject:
+    """Return a cell's operation on these operands; raise QBenchError when there is no kernel for it."""
+    chosen, problem = choose(variant), cell.problem
+    alone = isinstance(problem, ConvProblem) and problem.is_depthwise and problem.out_channels == problem.channels
+    bound = _depthwise if alone and cell.out == "u8" and _is_u8(cell) and not cell.group_size else _product_of
+    return Subject(bound(cell, operands, chosen), threads=cell.threads)
+
+
+def _is_u8(cell: KernelCell) -> bool:
+    return isinstance(cell.layer_spec.activations.format, Uniform)
+
+
+def _depthwise(cell: KernelCell, operands: KernelOperands, variant: str) -> Bound:
+    problem = cell.problem
+    assert isinstance(problem, ConvProblem)
+    window = Window(problem.kernel, problem.strides, problem.pads, problem.dilations)
+    words = lhs_words("u8_s8", problem.channels)
+    lhs = Layout(problem.images, problem.height, problem.width, problem.channels, words, 1, window.pads)
+    out = Layout(problem.images, *problem.out_size, problem.out_channels, words, 1)
+    params = _params(cell, operands, operands.rhs, product="u8_s8")
+    layer = Depthwise(operands.rhs[..., 0], window, lhs, out, params, False, variant)
+    source, target = _filled(lhs, operands, "u8_s8"), aligned(out.size_bytes)
+    view = out.interior(target)
+    return Bound(layer.name, layer.task(source, target), view, view.shape, problem.images, layer.resident_bytes)
+
+
+def _product_of(cell: KernelCell, operands: KernelOperands, variant: str) -> Bound:
+    """Return a matrix product, or a convolution; a grouped one runs as a dense one, as it does in networks."""
+    (product, values), problem = _product(cell), cell.problem
+    if isinstance(problem, ConvProblem):
+        images, height, width, channels = problem.images, problem.height, problem.width, problem.channels
+        rhs, size = _dense_ohwi(cell, problem, operands.rhs), problem.out_size
+        window = Window(problem.kernel, problem.strides, problem.pads, problem.dilations)
+    else:
+        images, height, width, channels = problem.m, 1, 1, problem.k
+        rhs, size, window = operands.rhs.reshape(problem.n, 1, 1, problem.k), (1, 1), Window((1, 1))
+    weights = rhs if values is None else np.searchsorted(values, rhs).astype(np.int16)
+    packed = pack_weights(weights, product, variant, values=values, group_size=cell.group_size)
+    item = np.dtype(lhs_dtype(product)).itemsize
+    lhs = Layout(images, height, width, channels, row_words(product, channels), item, window.pads)
+    kind = OUT_DTYPE[cell.out]
+    out = Layout(images, *size, len(rhs), padded_channels(packed.channels), np.dtype(kind).itemsize)
+    epilogue = cell.out + ("+grouped" if cell.group_size else "")
+    params = _params(cell, operands, rhs, product=product)
+    bound = bind(product, epilogue, variant, window, lhs, out, packed, params)
+    source, target = _filled(lhs, operands, product), aligned(out.size_bytes)
+    shape = (images, *size, len(rhs)) if isinstance(problem, ConvProblem) else (problem.m, problem.n)
+    grouped = isinstance(problem, ConvProblem) and problem.groups > 1
+    return Bound(
+        f"{bound.name} as dense" if grouped else bound.name,
+        bound.task(source, target),
+        out.interior(target.view(kind)),
+        shape,
+        images,
+        packed.data.nbytes,
+    )
+
+
+def _dense_ohwi(cell: KernelCell, problem: ConvProblem, rhs: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Return the weights of all input channels, zeros where a group does not see one."""
+    if problem.groups == 1:
+        return rhs
+    if isinstance(cell.layer_spec.weights.format, Binary) or isinstance(cell.layer_spec.activations.format, Binary):
+        raise QBenchError("a grouped convolution runs as a dense one, and binary weights have no code of zero for it")
+    if cell.group_size:
+        raise QBenchError("a grouped convolution runs as a dense one, for which groups of scales do not line up")
+    full = np.zeros((*rhs.shape[:3], problem.channels), np.int8)
+    inputs, outputs = problem.channels // problem.groups, problem.out_channels // problem.groups
+    for group in range(problem.groups):
+        rows = slice(group * outputs, (group + 1) * outputs)
+        full[rows, ..., group * inputs : (group + 1) * inputs] = rhs[rows]
+    return full
+
+
+def _filled(lhs: Layout, operands: KernelOperands, product: str) -> Bytes:
+    """Return the lhs's buffer: codes, the code of zero in the border, packed to words of bits where it is wanted."""
+    source = aligned(lhs.size_bytes)
+    codes = operands.lhs.reshape(lhs.images, lhs.height, lhs.width, lhs.channels)
+    typed = source.view(lhs_dtype(product))
+    if not is_words(product):
+        typed.reshape(lhs.shape)[..., : lhs.channels] = operands.lhs_zero_point
+        lhs.interior(typed)[...] = codes
+        return source
+    flat = codes.astype(np.int16).reshape(-1, lhs.channels)
+    if product[0] == "p":
+        words = pack_u8_planes(flat.astype(np.uint8), int(product[1]))
+    elif product == "b1_b1":
+        words = pack_u8_b1((flat > 0).astype(np.uint8))
+    else:
+        words = pack_u8_t2((flat + 1).astype(np.uint8))
+    top, left = lhs.border[:2]
+    shaped = words.reshape(*codes.shape[:3], -1)
+    typed.reshape(lhs.shape)[:, top : top + lhs.height, left : left + lhs.width, : shaped.shape[-1]] = shaped
+    return source
 
 
 def _product(cell: KernelCell) -> tuple[str, npt.NDArray[np.int8] | None]:
@@ -100,12 +168,15 @@ def _product(cell: KernelCell) -> tuple[str, npt.NDArray[np.int8] | None]:
     return f"{'u8' if isinstance(activations, Uniform) else 'f32'}_s{bits}", None
 
 
-def _params(cell: KernelCell, operands: KernelOperands, *, depth: int) -> ChannelParams:
-    rhs = operands.rhs.reshape(len(operands.rhs), depth).astype(np.int64)
+def _params(
+    cell: KernelCell, operands: KernelOperands, weights: npt.NDArray[np.int8], *, product: str
+) -> ChannelParams:
+    rhs = weights.reshape(len(weights), -1).astype(np.int64)
+    depth = rhs.shape[1]
     groups = depth // cell.group_size if cell.group_size else 1
     sums = rhs.reshape(len(rhs), groups, -1).sum(axis=2).T
     correction = -operands.lhs_zero_point * sums
-    if _product(cell)[0] == "b1_b1":
+    if product == "b1_b1":
         correction = correction + depth
     scale = np.atleast_2d((operands.rhs_scale * np.float32(operands.lhs_scale)).T)
     offset = np.zeros(len(rhs), np.float32)

@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from qbench.core.kernel_result import OWN, KernelResult, KernelTrial, PartyRow
+import numpy as np
+
+from qbench.core.kernel_result import BANDWIDTH, OWN, STREAMS, AnyCell, KernelResult, KernelTrial, PartyRow
+from qbench.core.memory_problem import MemoryCell
+from qbench.core.problem import KernelCell
 from qbench.core.trial import Measurement, Status
 from qbench.errors import QBenchError
 from qbench.peers.operators import OPERATORS
-from qbench.runner.kernel_bound import bound, moved_bytes
+from qbench.runner.kernel_bound import Bound, bound, moved_bytes
 from qbench.runner.kernel_operands import draw_operands, expected_output
 from qbench.runner.kernel_party import BrokenError, Party, PartyClock
 from qbench.runner.kernel_worker import Task
+from qbench.runner.memory_operands import MemoryOperands, draw_memory, expected_memory
 from qbench.runner.phases import Phases
 from qbench.runner.quiet import settle
 from qbench.runner.sampling import Cell, Rules, interleave
+
+NOTHING = np.empty(0, np.uint8)
+"""What is expected of a loop that only moves bytes."""
 
 
 @dataclass(slots=True)
@@ -53,22 +61,39 @@ def run_kernel(
     with phases("time"):
         measurements = table.timed(rules, clock)
     table.drop()
-    limit = bound(trial.cell, machine.ceilings, machine.caches)
     own = table.rows[OWN]
     status: Status = "ok" if not own.reason else "failed" if OWN in table.broken else "skipped"
-    return KernelResult(
+    result = KernelResult(
         trial,
         cache_hash,
         status,
         own.reason,
         operations=trial.cell.problem.operations,
         moved_bytes=moved_bytes(trial.cell),
-        bound=limit.name,
-        bound_s=limit.seconds,
         parties=tuple(table.rows.values()),
         measurements=measurements,
         phases_s=phases.seconds,
     )
+    limit = _limit(result, machine)
+    return replace(result, bound=limit.name, bound_s=limit.seconds)
+
+
+def _limit(result: KernelResult, machine: Machine) -> Bound:
+    """Return the ceiling that binds a row; that of a memory operation was measured in turns with it."""
+    cell = result.trial.cell
+    if not isinstance(cell, MemoryCell):
+        return bound(cell, machine.ceilings, machine.caches)
+    stream = result.stream
+    return Bound(BANDWIDTH, stream.median_s) if stream else Bound("", 0.0)
+
+
+def _task(cell: AnyCell, variant: str) -> Task:
+    """Return what a party is handed."""
+    if isinstance(cell, MemoryCell):
+        moved = draw_memory(cell)
+        return Task(cell, moved, expected_memory(cell, moved), variant)
+    operands = draw_operands(cell)
+    return Task(cell, operands, expected_output(cell, operands), variant)
 
 
 class _Table:
@@ -84,15 +109,18 @@ class _Table:
 
     def seat(self, name: str, spec: str, parties: Parties) -> None:
         """Bring a party up, or note why it cannot take part; operands are drawn once a spec."""
-        trial, cell = self._trial, replace(self._trial.cell, spec=spec)
-        lacking = OPERATORS.load(name)().supports(cell) if name in trial.peers else None
+        trial, cell = self._trial, self._trial.cell
+        if isinstance(cell, KernelCell):
+            cell = replace(cell, spec=spec)
+        is_peer = name in trial.peers and isinstance(cell, KernelCell)
+        lacking = OPERATORS.load(name)().supports(cell) if is_peer else None
         try:
             if lacking is not None:
                 raise QBenchError(str(lacking))
-            if spec not in self._tasks:
-                operands = draw_operands(cell)
-                self._tasks[spec] = Task(cell, operands, expected_output(cell, operands), trial.variant)
-            facts = parties.of(name).prepare(self._tasks[spec])
+            if name not in STREAMS and spec not in self._tasks:
+                self._tasks[spec] = _task(cell, trial.variant)
+            task = Task(cell, MemoryOperands(()), NOTHING) if name in STREAMS else self._tasks[spec]
+            facts = parties.of(name).prepare(task)
         except QBenchError as error:
             self._refuse(name, error)
             return
@@ -131,5 +159,7 @@ class _Table:
 
 def _asked(trial: KernelTrial) -> list[tuple[str, str]]:
     """Return name and spec of every party."""
+    if isinstance(trial.cell, MemoryCell):
+        return [(name, trial.cell.spec) for name in (OWN, *STREAMS)]
     own = [(f"{OWN} {spec}", spec) for spec in trial.own]
     return [(OWN, trial.cell.spec), *own, *((name, trial.cell.spec) for name in trial.peers)]

@@ -17,14 +17,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.kernel_result import OWN
-from qbench.core.problem import KernelCell, KernelOperands
+from qbench.core.kernel_result import OWN, STREAMS, AnyCell
+from qbench.core.memory_problem import MemoryCell
+from qbench.core.problem import KernelOperands
 from qbench.errors import QBenchError
 from qbench.kernels.jit import compilations
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers.operators import OPERATORS
 from qbench.peers.operators.operator_peer import OperatorFacts
 from qbench.runner.clock import Clock
+from qbench.runner.memory_operands import MemoryOperands
 from qbench.runner.quiet import quiet_cores, settle
 
 
@@ -32,8 +34,8 @@ from qbench.runner.quiet import quiet_cores, settle
 class Task:
     """A cell with its operands, and the kernel variant that qbench shall take."""
 
-    cell: KernelCell
-    operands: KernelOperands
+    cell: AnyCell
+    operands: KernelOperands | MemoryOperands
     expected: npt.NDArray[np.generic]
     variant: str = "auto"
 
@@ -84,6 +86,8 @@ class _Worker:
         """Bring a task's operation up, check its answer, pin the threads, and return its facts."""
         self.drop(None)
         self._prepared, facts = _prepared(self._name, task)
+        if self._name.partition(" ")[0] == OWN:
+            self._stack.callback(self._prepared.close)
         self._quiet = self._stack.enter_context(quiet_cores(task.cell.threads))
         return asdict(facts)
 
@@ -109,9 +113,11 @@ class _Worker:
 def _prepared(name: str, task: Task) -> tuple[Any, OperatorFacts]:
     """Return a party's operation on the task's operands, once its answer has been found right."""
     if name.partition(" ")[0] == OWN:
-        prepared: Any = _own(task)
+        prepared: Any = _own(name, task)
         facts = OperatorFacts(prepared.kernel, resident_bytes=prepared.resident_bytes)
     else:
+        assert not isinstance(task.cell, MemoryCell)
+        assert isinstance(task.operands, KernelOperands)
         peer = OPERATORS.load(name)()
         reason = peer.missing() or peer.supports(task.cell)
         if reason is not None:
@@ -119,13 +125,23 @@ def _prepared(name: str, task: Task) -> tuple[Any, OperatorFacts]:
         prepared = peer.prepare(task.cell, task.operands)
         facts = prepared.facts
     prepared.run()
+    if name in STREAMS:  # computes nothing
+        return prepared, facts
     check(name, prepared.result(), task.expected, facts)
     return prepared, facts
 
 
-def _own(task: Task) -> Any:
+def _own(name: str, task: Task) -> Any:
     from qbench.runner.kernel_subject import prepare
 
+    if isinstance(task.cell, MemoryCell):
+        from qbench.runner.memory_subject import prepare_memory, prepare_stream
+
+        if name in STREAMS:
+            return prepare_stream(task.cell, name)
+        assert isinstance(task.operands, MemoryOperands)
+        return prepare_memory(task.cell, task.operands)
+    assert isinstance(task.operands, KernelOperands)
     return prepare(task.cell, task.operands, variant=task.variant)
 
 

@@ -165,10 +165,13 @@ def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activ
     operators = {node.name: kinds.get(node.name, type(node).__name__.lower()) for node in network.nodes}
     operators |= {node.name: "+".join(node.operators) for node in network.foreign}
     reasons = float_reasons(session, weights=weights, activations=activations)
+    otherwise = session.execution_reason or "runs in float32"
+    if session.execution == "integer":
+        otherwise = "stays in float32 between integer layers"
     found = []
     for step in (plan.load, *plan.steps):
         layout = plan.layouts.get(plan.aliases.get(step.writes, step.writes))
-        why = "" if step.in_integers else reasons.get(step.name, session.execution_reason or "runs in float32")
+        why = "" if step.in_integers else reasons.get(step.name, otherwise)
         found.append(
             StepPlan(
                 name=step.name,

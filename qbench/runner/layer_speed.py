@@ -20,7 +20,7 @@ from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
 from qbench.graph import Conv, Layer, Network, layer_onnx_bytes
 from qbench.kernels.conv.reference import Window, conv_f32
-from qbench.kernels.program import NO_POINTERS
+from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers import PeerModel
 from qbench.runner.clock import Clock
@@ -72,7 +72,7 @@ class LayerTeam:
         self._spaces = [Workspace(session.plan) for _ in range(session.threads)]
         self._team = Team(session.threads)
         stack.callback(self._team.close)
-        full = np.repeat(np.ascontiguousarray(images, np.float32), session.plan.images, axis=0)
+        full = np.repeat(np.ascontiguousarray(images), session.plan.images, axis=0)
         for space in self._spaces:
             logits = np.empty_like(space.logits)
             self._team.apart([Job(space.program, space.pointers(full, logits), 0, len(full), len(full))])
@@ -90,10 +90,10 @@ class LayerTeam:
 
     def _call(self, layer: str, batch: int, *, turns: int) -> Callable[[], None]:
         tasks = [1 + index for index in self._steps(layer)]  # the first task converts the images
-        programs = [np.tile(space.program[tasks], (turns, 1)) for space in self._spaces]
-        shares = shares_of(batch, self._threads)
+        programs = [np.tile(program_of([space.tasks[i] for i in tasks]), (turns, 1)) for space in self._spaces]
+        shares, most = shares_of(batch, self._threads), self._plan.sizes[tasks[-1] - 1]
         jobs = [
-            Job(program, NO_POINTERS, 0, last - first, self._plan.images)
+            Job(program, NO_POINTERS, 0, last - first, most)
             for program, (first, last) in zip(programs, shares or [(0, batch)], strict=False)
         ]
         if shares is None:

@@ -11,6 +11,8 @@ from qbench.runner.clock import Clock
 from qbench.runner.tensors import unflattened
 
 _PASSES = 30
+ANOTHER_LIBRARY = "/onnxruntime"
+"""How the kind of a step ends that onnxruntime runs."""
 
 
 def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple[StepTime, ...], float]:
@@ -24,7 +26,8 @@ def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple
     layers = {layer.name for layer in session.network.layers}
     nodes = {node.name for node in session.network.nodes}
     layouts, aliases = session.plan.layouts, session.plan.aliases
-    sizes = {tensor: layouts[aliases.get(tensor, tensor)].size_bytes for tensor in {*layouts, *aliases}}
+    whole = {tensor: layouts[aliases.get(tensor, tensor)] for tensor in {*layouts, *aliases}}
+    sizes = {tensor: layout.size_bytes // layout.images for tensor, layout in whole.items()}
     steps = {step.name: step for step in (session.plan.load, *session.plan.steps)}
     found = []
     for row in session.profile(inputs, timer=clock.now_s, repeats=_PASSES):
@@ -41,7 +44,7 @@ def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple
                 operations=int(row["operations"]),
                 images=int(row["images"]),
                 median_s=float(row["median_s"]),
-                moved_bytes=moved * int(row["images"]) // session.plan.images + given + step.resident_bytes,
+                moved_bytes=moved * int(row["images"]) + given + step.resident_bytes,
             )
         )
     images = inputs[: found[0].images]
@@ -58,7 +61,8 @@ def float_reasons(session: Session, *, weights: set[str], activations: set[str])
         activations: tensors that are quantized.
     """
     integer = {step.name for step in session.plan.steps if step.in_integers}
-    found = {node.name: "; ".join(node.reasons) for node in session.network.foreign}
+    handed = {step.name for step in session.plan.steps if step.kind.endswith(ANOTHER_LIBRARY)}
+    found = {node.name: "; ".join(node.reasons) for node in session.network.foreign if node.name in handed}
     for layer in session.network.layers:
         if layer.name in integer:
             continue

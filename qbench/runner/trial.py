@@ -125,7 +125,7 @@ def _time(
 def describe(row: Row, bench: Workbench, session: Session, made: Quantized) -> None:
     """Fill in what the session and the codes say without running: execution, kernels, errors of weights, sizes."""
     row.execution = session.execution
-    if session.execution in ("dequantized", "simulated"):
+    if session.execution != "float32" and session.execution_reason:
         row.notes.append(f"{session.execution}: {session.execution_reason}")
     row.kernels = dict(session.kernels)
     error = WeightScores(bench.network, made.weights)

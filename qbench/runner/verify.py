@@ -14,9 +14,11 @@ from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
 from qbench.graph import Network
+from qbench.metrics.tensor import sqnr_db
 
 PORTABLE = "portable"
 _IMAGES = 2
+LEAST_SQNR_DB = 60.0
 
 
 def verify(
@@ -27,7 +29,9 @@ def verify(
     *,
     inputs: Floats,
 ) -> None:
-    """Compare an integer session with the same network on portable loops, on two images.
+    """Compare an integer session with the same network on portable loops, on two images: bit by bit.
+
+    Layers that were left in float32 between integer ones may sum in another order: then to within 60 dB.
 
     Raises:
         QBenchError: their logits differ.
@@ -38,6 +42,8 @@ def verify(
         expected, found = portable.run(images), session.run(images)
     finally:
         portable.close()
-    if not np.array_equal(expected, found):
+    own = session.kernels
+    floats = [step.name for step in session.plan.steps if step.name in own and not step.in_integers]
+    if not np.array_equal(expected, found) and not (floats and sqnr_db(expected, found) >= LEAST_SQNR_DB):
         worst = float(np.max(np.abs(expected - found)))
         raise QBenchError(f"verify: logits differ from the portable kernels' by up to {worst:.3g}; expected equal bits")

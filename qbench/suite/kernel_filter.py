@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qbench.core.kernel_result import KernelTrial
+from qbench.core.memory_problem import MemoryProblem
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell
 from qbench.suite.filter import Condition, parse_condition
 
@@ -12,7 +13,8 @@ from qbench.suite.filter import Condition, parse_condition
 def kernel_fields(trial: KernelTrial) -> dict[str, str | int]:
     """Return the values that a filter can name.
 
-    A product has m, k and n; a convolution has those of the product that it is, its kernel, its stride, and its size.
+    A product has m, k and n; a convolution has those of the product that it is, its kernel, its stride, and its size; a
+    memory operation has its pixels as m and its channels as n.
     `networks` is one text: `'resnet18' in networks`.
     """
     cell, problem = trial.cell, trial.cell.problem
@@ -32,6 +34,9 @@ def kernel_fields(trial: KernelTrial) -> dict[str, str | int]:
     }
     if isinstance(problem, GemmProblem):
         return fields | {"m": problem.m, "n": problem.n, "kernel": 1, "stride": 1, "size": 1}
+    if isinstance(problem, MemoryProblem):
+        rows = problem.images * problem.height * problem.width
+        return fields | {"m": rows, "n": problem.channels, "kernel": 1, "stride": 1, "size": problem.height}
     height, width = problem.out_size
     return fields | {
         "m": problem.images * height * width,

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
-from qbench.core.kernel_result import KernelTrial
+from qbench.core.kernel_result import AnyCell, KernelTrial
+from qbench.core.memory_problem import MemoryCell, MemoryProblem
 from qbench.core.problem import KernelCell, Problem
 from qbench.errors import QBenchError, SuiteError, suggest
 from qbench.suite.kernel_filter import parse_kernel_filter
@@ -57,16 +58,27 @@ def _sweep(suite: KernelSuite, sweep: KernelSweep) -> Iterator[KernelTrial]:
     peers = suite.peers if sweep.peers is None else sweep.peers
     axes = product(sweep.spec, sweep.out, sweep.threads or suite.threads, sweep.variant)
     for (spec, out, threads, variant), (batch, problem, networks) in product(list(axes), _problems(sweep)):
+        if isinstance(problem, MemoryProblem):
+            yield _memory(sweep, KernelTrial(sweep.name, networks, batch, MemoryCell(problem, threads), variant))
+            continue
         try:
-            cell = KernelCell(problem, spec, out, threads)
+            cell: AnyCell = KernelCell(problem, spec, out, threads)
         except QBenchError as error:
             raise SuiteError(f"sweep '{sweep.name}': {error}") from error
         yield KernelTrial(sweep.name, networks, batch, cell, variant, peers, tuple(s for s in sweep.own if s != spec))
 
 
-def _problems(sweep: KernelSweep) -> list[tuple[int, Problem, tuple[str, ...]]]:
+def _memory(sweep: KernelSweep, trial: KernelTrial) -> KernelTrial:
+    """Return the row of a memory operation, which has numbers of its own; refuse a sweep that asks for others."""
+    for key in ("spec", "out", "variant", "own", "peers"):
+        if key in sweep.model_fields_set:
+            raise SuiteError(f"sweep '{sweep.name}': {key}: '{trial.cell.problem.label}' moves memory, it has none")
+    return trial
+
+
+def _problems(sweep: KernelSweep) -> list[tuple[int, Problem | MemoryProblem, tuple[str, ...]]]:
     """Return batch, problem and the tables that hold it, each problem of a batch once."""
-    found: dict[tuple[int, Problem], list[str]] = {}
+    found: dict[tuple[int, Problem | MemoryProblem], list[str]] = {}
     for batch, word in product(sweep.batch, sweep.shapes):
         for text in (word,) if " " in word else table(word):
             names = found.setdefault((batch, parse_shape(text, batch=batch)), [])

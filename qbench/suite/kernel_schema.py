@@ -57,7 +57,7 @@ class KernelSweep(Strict):
     name: PlainName
     """Name of the sweep; the first part of its rows' keys."""
     shapes: ListOf[Shapes]
-    """Names of tables (`resnet50`, `bert-base` ...) or shapes such as `gemm 512x768x3072`."""
+    """Names of tables (`resnet50`, `bert-base` ...) or shapes such as `gemm 512x768x3072` or `add 64x64x64x256`."""
     spec: ListOf[Spec] = ("w8c-a8t",)
     """Tokens of what is multiplied, e.g. `w4g32-a8t`, `wb-ab`."""
     out: ListOf[OutputKind] = ("u8",)
@@ -82,7 +82,8 @@ class Bar(Strict):
     where: Word
     """Which rows, e.g. `sweep == conv and threads == 1`; 1 and 2 threads are always judged apart."""
     against: Word = "peers"
-    """`peers`: the best library of each shape; the name of a peer; a spec of qbench's own; or `ceiling`."""
+    """`peers`: the best library of each shape; the name of a peer; a spec of qbench's own; `ceiling`; or `bandwidth`,
+    of memory operations."""
     mean: Annotated[float, Field(gt=0)]
     """Least geometric mean of the ratios (or of the shares of the ceiling)."""
     least: Annotated[float, Field(gt=0)] | None = None

@@ -2,13 +2,15 @@
 
 A shape is written `gemm 512x768x3072` (rows x depth x columns of one item) or `conv 56x56x64 to 128 k3 s2` (height,
 width, channels, output channels, kernel, stride); `p0`, `d2`, `g64` say padding, dilation and groups where they are not
-half the kernel, 1 and 1. A batch multiplies the rows of a product and the images of a convolution.
+half the kernel, 1 and 1. `add 64x56x56x256` is a memory operation (`core.memory_problem`) on images, rows,
+columns and channels. A batch multiplies the rows of a product and the images of everything else.
 """
 
 from __future__ import annotations
 
 import re
 
+from qbench.core.memory_problem import OPERATIONS, MemoryProblem
 from qbench.core.problem import ConvProblem, GemmProblem, Problem
 from qbench.errors import SuiteError, suggest
 
@@ -17,6 +19,7 @@ _CONV = re.compile(
     r"(?: s(?P<stride>\d+))?(?: p(?P<pad>\d+))?(?: d(?P<dilation>\d+))?(?: g(?P<groups>\d+))?"
 )
 _GEMM = re.compile(r"gemm (\d+)x(\d+)x(\d+)")
+_MEMORY = re.compile(rf"(?P<operation>{'|'.join(OPERATIONS)}) (\d+)x(\d+)x(\d+)x(\d+)")
 
 _RESNET50 = """
 224x224x3 to 64 k7 s2, 56x56x64 to 64 k1, 56x56x64 to 64 k3, 56x56x64 to 256 k1, 56x56x256 to 64 k1,
@@ -47,6 +50,13 @@ _DEPTHWISE = (
 """Size, channels, stride of MobileNetV2's depthwise layers."""
 
 _BINARY = "56x56x64 to 64 k3, 28x28x128 to 128 k3, 14x14x256 to 256 k3"
+
+_CODES = ("requantize", "add", "concat", "pack-b1", "pack-t2", "pack-p2", "unpack-b1", "unpack-t2")
+_MEMORY_64_MIB = (
+    "quantize 4096x1x1x4096", "quantize 112x224x224x3", "dequantize 16x64x64x256", "requantize-s32 16x64x64x256",
+    *(f"{operation} 64x64x64x256" for operation in _CODES), "max-pool 84x112x112x64", "average-pool 672x7x7x2048",
+)  # fmt: skip
+"""64 MiB at the wider end: 16 million float32 or sums, 64 million codes."""
 
 
 def _convs(text: str) -> tuple[str, ...]:
@@ -80,20 +90,25 @@ def table(name: str) -> tuple[str, ...]:
     """Return the shapes of a table; raise SuiteError with a suggestion when there is none of that name."""
     if name not in TABLES:
         raise SuiteError(
-            f"unknown shapes '{name}'{suggest(name, TABLES)}, or a shape such as 'gemm 512x768x3072' or "
-            "'conv 56x56x64 to 128 k3 s2'"
+            f"unknown shapes '{name}'{suggest(name, TABLES)}, or a shape such as 'gemm 512x768x3072', "
+            "'conv 56x56x64 to 128 k3 s2' or 'add 64x64x64x256'"
         )
     return TABLES[name]
 
 
-def parse_shape(text: str, *, batch: int) -> Problem:
+def parse_shape(text: str, *, batch: int) -> Problem | MemoryProblem:
     """Return the problem of a shape at a batch size; raise SuiteError when it cannot be read."""
-    gemm, conv = _GEMM.fullmatch(text), _CONV.fullmatch(text)
+    gemm, conv, memory = (form.fullmatch(text) for form in (_GEMM, _CONV, _MEMORY))
+    if memory is not None:
+        images, height, width, channels = map(int, memory.groups()[1:])
+        return MemoryProblem(memory["operation"], batch * images, height, width, channels)  # type: ignore[arg-type]
     if gemm is not None:
         rows, depth, columns = map(int, gemm.groups())
         return GemmProblem(rows * batch, depth, columns)
     if conv is None:
-        raise SuiteError(f"shape '{text}': expected 'gemm 512x768x3072' or 'conv 56x56x64 to 128 k3 s2'")
+        raise SuiteError(
+            f"shape '{text}': expected 'gemm 512x768x3072', 'conv 56x56x64 to 128 k3 s2' or 'add 64x64x64x256'"
+        )
     part = {name: int(value) for name, value in conv.groupdict().items() if value is not None}
     kernel, stride, dilation = part["kernel"], part.get("stride", 1), part.get("dilation", 1)
     pad = part.get("pad", dilation * (kernel // 2))
@@ -123,5 +138,6 @@ TABLES: dict[str, tuple[str, ...]] = {
     "minilm": _transformer(128, 384, 1536),
     "decoder4096": ("gemm 1x4096x4096",),
     "binary-conv": _convs(_BINARY),
+    "memory": _MEMORY_64_MIB,
 }
 """Name -> shapes. The decoder's layer takes its rows from the batch."""

@@ -88,6 +88,19 @@ def test_a_run_is_killed_continued_reported_and_not_measured_again(suite: Path, 
     assert (tmp_path / "page" / "report.html").stat().st_size > 20_000
 
 
+def test_the_tiny_suite_runs_whole_without_other_libraries(tmp_path: Path) -> None:
+    tiny = Path(__file__).parents[2] / "suites" / "kernels_tiny.yaml"
+    result = CliRunner().invoke(
+        root, command(tiny, tmp_path, "--set", "peers=[]", "--set", "bars=[]"), standalone_mode=False
+    )
+    assert result.exception is None, result.output
+    run = read_kernel_run(tmp_path / "kernels_tiny")
+    assert [row.status for row in run.results] == ["ok"] * 11
+    assert {row.trial.sweep for row in run.results} == {"gemm", "conv", "narrow", "bits", "memory"}
+    assert all(row.best_peer is None for row in run.results)
+    assert all(row.stream for row in run.results if row.trial.kind == "memory")
+
+
 def test_a_plan_of_kernels_lists_every_row(suite: Path, tmp_path: Path) -> None:
     found = CliRunner().invoke(root, ["plan", str(suite), "-o", str(tmp_path)], standalone_mode=False)
     assert found.exception is None, found.output

@@ -67,7 +67,7 @@ def test_node_that_mixes_images_is_found_out() -> None:
 REFUSALS = {
     "pyramid_script": "expected one input and one output to run it, got 1 inputs and 3 outputs",
     "bert_script": "got 3 inputs and 2 outputs",
-    "vit_script": "(Foreign) has no step in this engine yet",
+    "inception_script": "(Foreign) has no step in this engine yet",
 }
 
 

@@ -6,41 +6,42 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import qbench
 from qbench.kernels import variants
+from qbench.kernels.tiles import listing
+from qbench.kernels.tiles.targets import TileShape, target_of
 
 PACKAGE = Path(qbench.__file__).parent
 
 SPILLS = """
 import re
+from qbench.kernels.depthwise.driver import stripped
 from qbench.kernels.tiles.driver import tiled
-from qbench.kernels.tiles.products import product_of
-from qbench.kernels.tiles.targets import TileShape, available
+from qbench.kernels.tiles.listing import X86, depth_loop, shapes_of
+from qbench.kernels.tiles.targets import available
 target = available()[-1]
-spilled = []
-for product in ("u8_s8", "u8_s4", "u8_s2", "u8_t4", "u8_t1", "b1_b1", "t2_t2", "p2_p2", "f32_f32"):
-    facts = product_of(product)
-    epilogues = ("u8+residual", "u8+grouped", "u8+sum") if facts.spreads else ("u8+residual",)
-    for epilogue in ("f32",) if facts.is_float else epilogues:
-        for vectors, spread in ((1, 1), (2, 1), (2, 2)):
-            if spread == 2 and not facts.spreads:
-                continue
-            rows = target.most_rows(product, vectors, grouped="grouped" in epilogue, sums="sum" in epilogue)
-            text = tiled(product, epilogue, target.name, TileShape(rows, vectors, spread))._library.get_asm_str()
-            blocks = re.split(r"^\\.L", text, flags=re.M)
-            loops = [b for b in blocks if len(re.findall(r"vpdpbusd|vpmaddwd|vpopcnt|vfmadd|vpshufb", b)) >= 4]
-            assert loops, (product, epilogue)
-            inner = [b for b in loops if re.search(r"\\bj[a-z]+\\t\\.L" + re.match(r"\\w+", b)[0] + r"\\b", b)]
-            lines = [line for b in inner for line in b.split("vcvtdq2ps")[0].splitlines()]
-            bad = [line for line in lines if re.search(r"[yz]mm.*\\(%rsp|\\(%rsp.*[yz]mm", line)]
-            print(product, epilogue, vectors, spread, rows, "inner loops", len(inner), "spills", len(bad))
-            assert inner
-            spilled += bad
-assert not spilled
+for product, epilogue in (("u8_s8", "u8+residual"), ("u8_s4", "u8+grouped"), ("u8_s8", "u8+fixed"), ("b1_b1", "s32")):
+    shapes = list(shapes_of(target, product, epilogue))
+    most = max(shape.rows for shape in shapes if shape.vectors == 2)
+    tall = {shape for shape in shapes if shape.vectors == 2 and shape.rows >= most - 1}
+    assert tall
+    for shape in tall:
+        lines = depth_loop(tiled(product, epilogue, target.name, shape)._library.get_asm_str(), X86)
+        bad = [line for line in lines if re.search(X86.spill, line)]
+        print(product, epilogue, shape, bad)
+        assert not bad
+if target.name == "x86_vnni":
+    for geometry in ((8, 3, 3, 1, 1), (7, 3, 3, 2, 1)):
+        text = stripped(*geometry, "nearest")._library.get_asm_str()
+        assert text.count("vpdpbusd") > 3 * 4 * geometry[0]
+        bad = [line for line in text.splitlines() if re.search(X86.spill, line)]
+        print("depthwise", geometry, bad)
+        assert not bad
 """
 
 NETWORK_KERNEL = """
@@ -62,9 +63,31 @@ def _files(cache: Path) -> dict[Path, int]:
 
 
 @pytest.mark.skipif(not variants.available(), reason="this machine has no x86 target")
-def test_no_tile_spills_a_vector_register_in_its_depth_loop(tmp_path: Path) -> None:
+def test_no_tile_or_strip_spills_a_vector_register_as_it_is_compiled_here(tmp_path: Path) -> None:
     done = _python(SPILLS, cache=tmp_path)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr[-1500:]
+
+
+@pytest.mark.parametrize("name", ["x86_vnni", "x86_avx512"])
+def test_the_tallest_tile_of_every_product_spills_nothing(name: str) -> None:
+    found = list(listing.rows(target_of(name)))
+    assert {row.product for row in found} == set(listing.PRODUCTS)
+    assert [row for row in found if row.spills or not row.dots] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["x86_vnni", "x86_avx512"])
+def test_no_tile_in_use_spills_whatever_its_shape_width_and_epilogue(name: str) -> None:
+    found = list(listing.rows(target_of(name), every=True))
+    assert len(found) > 500
+    assert [row for row in found if row.spills] == []
+
+
+def test_a_spill_would_be_seen() -> None:
+    target = replace(target_of("x86_vnni"), rows={("", 2): 16})
+    row = listing.row_of(target, "u8_s8", "s32", TileShape(16, 2))
+    assert row.dots == 32
+    assert row.spills > 0
 
 
 def test_a_second_start_loads_kernels_from_the_disk_cache(tmp_path: Path) -> None:
@@ -74,6 +97,21 @@ def test_a_second_start_loads_kernels_from_the_disk_cache(tmp_path: Path) -> Non
     assert written
     assert _python(NETWORK_KERNEL, cache=tmp_path).stdout == "128\n"
     assert _files(tmp_path) == written
+
+
+def test_a_warm_start_imports_only_what_a_kernel_needs(tmp_path: Path) -> None:
+    """A warm start takes half a second, imports included (docs/kernels.md); these would take as long again."""
+    done = _python(NETWORK_KERNEL + "import sys; print(*sys.modules)", cache=tmp_path)
+    loaded = set(done.stdout.split())
+    assert "numba" in loaded, done.stderr[-1500:]
+    heavy = {"scipy.linalg", "pandas", "onnx", "onnxruntime", "matplotlib", "pyarrow", "torch", "pydantic", "rich"}
+    assert loaded & heavy == set()
+
+
+def test_numba_still_multiplies_matrices_for_others(tmp_path: Path) -> None:
+    code = "import numpy as np, numba, qbench.kernels.jit\nprint(numba.njit(lambda a: a @ a)(2.0 * np.eye(2))[1, 1])"
+    done = _python(code, cache=tmp_path)
+    assert done.stdout == "4.0\n", done.stderr[-1500:]
 
 
 def test_an_edited_intrinsic_is_never_served_stale(tmp_path: Path) -> None:
@@ -97,22 +135,52 @@ from dataclasses import replace
 print(variants.choose())
 wanted = ("conv_u8_s8_u8+residual", "conv_b1_b1_u8", "conv_u8_s4_u8+grouped_g32")
 keep = {name: CONV.operations[name] for name in wanted}
-for row in rows(replace(CONV, operations=keep)):
+for row in rows(replace(CONV, operations=keep, variants=("x86_vnni", variants.choose()))):
     assert row.status != "mismatch", row
     print(row.variant, row.status)
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "features", "best"),
-    [("x86-64-v3", "+avx2,+fma,+bmi2,+popcnt,+sse4.2,+avx", "x86_avx2"), ("generic", "", "portable")],
-)
+PATHS = [
+    ("x86-64-v4", "+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx2,+fma", "x86_avx512"),
+    ("x86-64-v3", "+avx2,+fma,+avxvnni", "x86_avxvnni"),
+    ("x86-64-v3", "+avx2,+fma,+bmi2,+popcnt,+sse4.2,+avx", "x86_avx2"),
+    ("generic", "", "portable"),
+]
+"""Name and features of a lesser machine, and the best variant there."""
+
+
+@pytest.mark.parametrize(("name", "features", "best"), PATHS)
 def test_lesser_instruction_sets_run_and_are_exact_when_forced(
     tmp_path: Path, name: str, features: str, best: str
 ) -> None:
+    reason = variants.unavailable(best)
+    if reason is not None:
+        pytest.skip(reason)
     done = _python(LESSER, cache=tmp_path, NUMBA_CPU_NAME=name, NUMBA_CPU_FEATURES=features)
     assert done.returncode == 0, done.stderr[-1500:]
     lines = done.stdout.splitlines()
     assert lines[0] == best
     assert "x86_vnni not on this machine" in lines
     assert f"{best} ok" in lines
+
+
+EVERYTHING = """
+from qbench.kernels import FAMILIES, variants, verify
+found = [row for name in FAMILIES for row in verify(name) if row.variant == variants.choose()]
+assert [row for row in found if row.status != "ok"] == []
+print(variants.choose(), len(found), sum(row.cases for row in found))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "features", "best"), PATHS)
+def test_every_operation_is_exact_on_a_forced_instruction_set(
+    tmp_path: Path, name: str, features: str, best: str
+) -> None:
+    reason = variants.unavailable(best)
+    if reason is not None:
+        pytest.skip(reason)
+    done = _python(EVERYTHING, cache=tmp_path, NUMBA_CPU_NAME=name, NUMBA_CPU_FEATURES=features)
+    assert done.returncode == 0, done.stderr[-1500:]
+    assert done.stdout.split()[0] == best

@@ -61,16 +61,3 @@ def test_any_convolution_is_exact(case: Case, window: Window, size: tuple[int, i
         return
     shape = Shape(2, *size, channels, out, window)
     assert check_case(case, variants.choose(), (shape,))[1] == ""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("product", ["u8_s8", "u8_s4", "u8_s2", "b1_b1", "t2_t2"])
-@settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(window=_windows(), size=st.tuples(*[st.integers(1, 9)] * 2), channels=st.integers(1, 70), out=st.integers(1, 70))
-def test_ten_thousand_random_convolutions_are_exact(
-    product: str, window: Window, size: tuple[int, int], channels: int, out: int
-) -> None:
-    if min(window.out(*size)) < 1:
-        return
-    shape = Shape(1, *size, channels, out, window)
-    assert check_case(Case(product, "u8+residual"), variants.choose(), (shape,))[1] == ""

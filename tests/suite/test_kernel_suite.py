@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qbench.core.memory_problem import MemoryCell, MemoryProblem
 from qbench.core.problem import ConvProblem, GemmProblem
 from qbench.errors import QBenchError, SuiteError
 from qbench.suite import expand_kernels, load_kernel_suite, load_suite, suite_kind
@@ -43,9 +44,9 @@ def test_problems_that_differ_in_padding_alone_have_labels_of_their_own() -> Non
     assert len(labels) == 3
 
 
-@pytest.mark.parametrize("text", ["gemm 1x2", "conv 8x8x3 to 4", "conv 8x8x3 to 4 k3 x2", "gemv 1x2x3"])
+@pytest.mark.parametrize("text", ["gemm 1x2", "conv 8x8x3 to 4", "conv 8x8x3 to 4 k3 x2", "gemv 1x2x3", "add 4x4x4"])
 def test_a_shape_that_cannot_be_read_says_what_is_expected(text: str) -> None:
-    with pytest.raises(SuiteError, match=r"expected 'gemm 512x768x3072' or 'conv 56x56x64 to 128 k3 s2'"):
+    with pytest.raises(SuiteError, match=r"expected 'gemm 512x768x3072', 'conv 56x56x64 to 128 k3 s2' or 'add 64x"):
         parse_shape(text, batch=1)
 
 
@@ -122,6 +123,19 @@ def test_a_mistake_is_one_line_with_its_place(tmp_path: Path, text: str, message
     with pytest.raises(SuiteError, match=message) as caught:
         load_kernel_suite(written(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+def test_memory_operations_have_numbers_of_their_own(tmp_path: Path) -> None:
+    text = (
+        HEAD
+        + "peers: [litert]\nthreads: 1\nsweeps:\n  - name: one\n    shapes: [quantize 2x3x4x64, pack-b1 1x8x8x64]\n"
+    )
+    first, second = expand_kernels(load_kernel_suite(written(tmp_path, text + "    batch: 3\n")))
+    assert first.cell == MemoryCell(MemoryProblem("quantize", 6, 3, 4, 64), 1)
+    assert (first.kind, first.peers, first.cell.spec, second.cell.spec) == ("memory", (), "w32-a8t", "w32-ab")
+    assert first.key == "one/quantize 6x3x4x64/u8/t1"
+    with pytest.raises(SuiteError, match="sweep 'one': out: 'quantize 2x3x4x64' moves memory, it has none"):
+        expand_kernels(load_kernel_suite(written(tmp_path, text + "    out: u8\n")))
 
 
 def test_weights_in_groups_have_float_outputs_only(tmp_path: Path) -> None:

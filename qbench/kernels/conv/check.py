@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
 from qbench.kernels.conv.operation import ChannelParams, bind, is_words, lhs_words, pack_weights
 from qbench.kernels.conv.reference import Window, conv_f32, epilogue, windows
 from qbench.kernels.layout import Layout, aligned, padded_channels
@@ -81,6 +82,7 @@ CASES = (
     Case("u8_s8", "u8+residual+floor+sum"),
     Case("u8_s8", "u8+wide"),
     Case("u8_s4", "f32+sum"),
+    *(Case(p, "u8+fixed") for p in ("u8_s8", "s8_s8", "u8_s4", "u8_t4", "u8_t1", "b1_b1", "t2_t2")),
     *(
         Case(p, e, 32)
         for p in ("u8_s8", "u8_s4", "u8_s2", "u8_s3", "u8_t4")
@@ -177,6 +179,7 @@ def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams
     spread = np.sqrt(depth) * float(np.abs(levels_of(case.product)).max() if case.product != "f32_f32" else 1)
     spread *= 30 if lhs_high(case.product) == 255 and not product_of(case.product).is_float else 1
     u8 = case.epilogue.startswith("u8")
+    scales = rng.uniform(0.5, 2.0, shape.out) * 50 / spread
     return ChannelParams(
         correction=rng.integers(-1000, 1000, size).astype(np.int32),
         scale=(rng.uniform(0.5, 2.0, size) * (1e9 if "wide" in case.epilogue else 50) / spread).astype(np.float32),
@@ -187,6 +190,7 @@ def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams
         low=3.0 if u8 else -np.inf,
         high=250.0 if u8 else np.inf,
         group_size=case.group_size,
+        fixed=fixed_point(scales, 100) if "fixed" in case.epilogue else None,
     )
 
 
@@ -239,6 +243,8 @@ def _expected(
         accs.append((acc if is_float else (acc.astype(np.int32) + correction[group]), scale[group]))
     if kind == "s32":
         return accs[0][0]
+    if params.fixed is not None:
+        return requantize_fixed(accs[0][0], params.fixed, params.low, params.high)
     sums = None
     if params.shift is not None:
         sums = ((depth.sum(axis=-1) + params.sum_correction).astype(np.int32), params.shift)
@@ -273,7 +279,7 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     if case.product == "b1_b1":
         depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
         folded = replace(params, correction=params.correction + np.int32(depth))
-    asked = case.epilogue.replace("+wide", "")  # `bind` finds that out from the scales
+    asked = case.epilogue.replace("+wide", "").replace("+fixed", "")  # `bind` finds these out from the numbers
     bound = bind(case.product, asked, variant, shape.window, layout, out, weights, folded, residual=side)
     if bound.epilogue != case.epilogue:
         return f"bound with epilogue {bound.epilogue}"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.conv.fixed_point import FixedPoint
 from qbench.kernels.conv.reference import Codes, Floats, Window
-from qbench.kernels.layout import Layout, Offsets, aligned, padded_channels
+from qbench.kernels.conv.tables import SIGN, at_least, largest, numbers_of_channels
+from qbench.kernels.layout import Layout, Offsets, padded_channels
 from qbench.kernels.tasks import Task, float_bits, task_of
 from qbench.kernels.tiles.driver import tiled
 from qbench.kernels.tiles.operands import (
     PackedWeights,
     Tiling,
     bits_of,
+    code_sums,
     pack_bytes,
     pack_fields,
     pack_floats_by_codes,
@@ -33,7 +36,6 @@ MAX_DEPTH = 65_793
 """Depth up to which 255 * 128 * depth stays in int32."""
 L2_BLOCK_BYTES = 256 * 1024
 """Lhs rows of a block: a quarter of a 1 MiB second-level cache, beside a panel of weights and what is written."""
-HIGHEST_TILE = 16
 INT32_END = 2.0**31
 
 
@@ -93,13 +95,17 @@ def pack_weights(
     zero = int(np.flatnonzero(values == 0)[0]) if values is not None and 0 in values else 0
     padding = ((0, 0), (0, 0), (0, 0), (0, -depth_of_taps % 4))
     full = np.pad(codes, padding, constant_values=zero).reshape(channels, -1)
+    meant = full.astype(np.int8) if values is None else values[full]
     if variant == PORTABLE:
-        return pack_bytes(full.astype(np.int8) if values is None else values[full], shape)
+        return pack_bytes(meant, shape)
+    sums_of_codes = code_sums(meant, group_size) if target_of(variant).dot == "sdot" else None
     if isinstance(facts, BytesByTable) and values is not None:
-        return pack_indices(full.astype(np.uint8), values, facts.bits, shape)
-    if isinstance(facts, BytesByFewBits):
-        return pack_fields(full.astype(np.int8), facts, shape)
-    return pack_bytes(full.astype(np.int8), shape)
+        packed = pack_indices(full.astype(np.uint8), values, facts.bits, shape)
+    elif isinstance(facts, BytesByFewBits):
+        packed = pack_fields(meant, facts, shape)
+    else:
+        packed = pack_bytes(meant, shape)
+    return replace(packed, code_sums=sums_of_codes)
 
 
 def _bit_words(codes: Codes | Floats, product: str) -> npt.NDArray[np.uint32]:
@@ -116,7 +122,8 @@ def _bit_words(codes: Codes | Floats, product: str) -> npt.NDArray[np.uint32]:
 class ChannelParams:
     """Per output channel (and group): see `qbench.kernels.tiles.tile`. Arrays are padded to whole panels by `bound`.
 
-    `correction` int32 and `scale` float32 have shape (channels,), or (groups, channels) when grouped.
+    `correction` int32 and `scale` float32 have shape (channels,), or (groups, channels) when grouped. With `fixed`
+    codes are computed in whole numbers, and `scale` and `offset` are not read.
     """
 
     correction: npt.NDArray[np.int32]
@@ -128,6 +135,7 @@ class ChannelParams:
     low: float = -np.inf
     high: float = np.inf
     group_size: int = 0
+    fixed: FixedPoint | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +183,7 @@ class BoundConv:
             target, product_of(self.product, target.dot), self.product, rows, math.gcd(self.span, weights.k_groups),
             vectors=self.shape.vectors, spread=self.shape.spread, grouped="grouped" in words, sums="sum" in words,
         )  # fmt: skip
-        lhs_bytes = max(1, self.lhs.size_bytes // max(1, rows))
+        row_bytes = max(1, self.lhs.size_bytes // max(1, rows)) + self.out.pixel_bytes * (1 + words.count("residual"))
         numbers = {
             **{name: float_bits(self.scalars[name]) for name in ("low", "high", "residual_scale")},
             "sum_correction": self.scalars["sum_correction"],
@@ -184,7 +192,7 @@ class BoundConv:
             "k_groups": weights.k_groups,
             "k_groups_a_scale": self.span,
             "panel_bytes": weights.panel_bytes,
-            "block_rows": max(1, L2_BLOCK_BYTES // lhs_bytes // tall.rows) * tall.rows,
+            "block_rows": max(1, L2_BLOCK_BYTES // row_bytes // tall.rows) * tall.rows,
             "split_panels": int(weights.data.size > self.lhs.size_bytes),
         }
         arrays = {
@@ -199,6 +207,8 @@ class BoundConv:
         self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8]
     ) -> Task:
         source, kind = lhs_dtype(self.product), self.epilogue.split("+")[0]
+        if "fixed" in self.epilogue:
+            return self._portable_fixed(lhs, out)
         tables = (self.tables[name] for name in ("lhs_rows", "out_rows", "residual_rows", "k_offsets"))
         params = (self.params[name] for name in ("correction", "scale", "offset", "shift"))
         extra = residual.view(np.float32 if source is np.float32 else np.uint8)
@@ -211,15 +221,18 @@ class BoundConv:
         numbers = (w.channels, (w.k_groups, self.span), w.panel_bytes, flags_of(self.product, self.epilogue))
         return task_of("qbench.kernels.tiles.portable:run", (arrays, scalars, *numbers), units=self.pixels_an_image)
 
+    def _portable_fixed(self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> Task:
+        source, w = lhs_dtype(self.product), self.weights
+        tables = (self.tables[name] for name in ("lhs_rows", "out_rows", "k_offsets"))
+        params = (self.params[name] for name in ("correction", "scale", "shift"))
+        arrays = (lhs.view(source), w.data.view(source), out, *tables, *params)
+        numbers = ((int(self.scalars["low"]), int(self.scalars["high"])), int(self.params["offset"][0]))
+        depth = (w.channels, w.k_groups, w.panel_bytes, flags_of(self.product, self.epilogue))
+        kernel = "qbench.kernels.tiles.portable:run_fixed"
+        return task_of(kernel, (arrays, *numbers, *depth), units=self.pixels_an_image)
+
 
 OUT_DTYPE: dict[str, type[np.generic]] = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}
-
-
-def _padded(values: npt.NDArray[np.generic], channels: int, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
-    rows = np.atleast_2d(values)
-    full = aligned(rows.shape[0] * channels * 4).view(dtype).reshape(rows.shape[0], channels)
-    full[:, : rows.shape[1]] = rows
-    return full.reshape(-1)
 
 
 def bind(
@@ -255,43 +268,25 @@ def bind(
     missing = weights.k_groups - len(offsets)
     if sums and missing:
         raise ValueError(f"{missing} padding k-groups would be counted in the rows' sums")
-    size, rows_out = (out.height, out.width), _at_least(out.pixel_offsets())
+    size, rows_out = (out.height, out.width), at_least(out.pixel_offsets())
     tables = {
-        "lhs_rows": _at_least(lhs.window_offsets(size, window.strides, window.pads[:2])),
+        "lhs_rows": at_least(lhs.window_offsets(size, window.strides, window.pads[:2])),
         "out_rows": rows_out,
-        "residual_rows": rows_out if residual is None else _at_least(residual.pixel_offsets()),
+        "residual_rows": rows_out if residual is None else at_least(residual.pixel_offsets()),
         "k_offsets": np.concatenate([offsets, np.zeros(missing, np.int64)]),
     }
     times = 1 if variant == PORTABLE else facts.multiple
-    shift = params.offset if params.shift is None else params.shift
-    arrays = {
-        "correction": _padded(params.correction * np.int32(times), weights.channels, np.int32),
-        "scale": _padded(params.scale / np.float32(times), weights.channels, np.float32),
-        "offset": _padded(params.offset, weights.channels, np.float32),
-        "shift": _padded(shift, weights.channels, np.float32),
-    }
+    arrays = numbers_of_channels(params, weights, times)
     scalars = {
         "low": params.low, "high": params.high, "residual_scale": params.residual_scale,
-        "sum_correction": params.sum_correction,
+        "sum_correction": params.sum_correction + SIGN * numbers * weights.k_groups * (weights.code_sums is not None),
     }  # fmt: skip
+    if params.fixed is not None:
+        if epilogue != "u8" or sums or params.group_size:
+            raise ValueError(f"requantizing in whole numbers: expected the epilogue u8 alone, got {epilogue}")
+        epilogue = "u8+fixed"
     span = params.group_size // numbers or weights.k_groups
-    wide = epilogue.startswith("u8") and _largest(params, weights.k_groups * numbers) >= INT32_END
+    wide = epilogue.startswith("u8") and largest(params, weights.k_groups * numbers) >= INT32_END
     return BoundConv(
         product, epilogue + ("+wide" if wide else ""), variant, lhs, out, weights, shape, arrays, scalars, tables, span
     )
-
-
-def _at_least(offsets: Offsets) -> Offsets:
-    """Return a table that a tile may read to its end: the last row again where there are few."""
-    missing = HIGHEST_TILE - len(offsets)
-    return np.concatenate([offsets, np.repeat(offsets[-1:], missing)]) if missing > 0 else offsets
-
-
-def _largest(params: ChannelParams, depth: int) -> float:
-    """Return a bound of |t| before it is rounded."""
-    acc = 255.0 * 128.0 * depth + float(np.abs(params.correction.astype(np.float64)).max(initial=0))
-    scale = float(np.atleast_2d(np.abs(params.scale)).sum(axis=0).max(initial=0))
-    t = acc * scale + np.abs(params.offset).max(initial=0)
-    if params.shift is not None:
-        t += (255.0 * depth + abs(params.sum_correction)) * np.abs(params.shift).max(initial=0)
-    return float(t + 255.0 * abs(params.residual_scale))

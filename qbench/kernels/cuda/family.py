@@ -10,17 +10,23 @@ from qbench.kernels.cuda import compile as compiler
 NAME = "cuda"
 
 
-def rows() -> Iterator[VerifyRow]:
-    """Yield a row for every kernel, or one with the reason why none can run here."""
+def unavailable() -> str | None:
+    """Return why no CUDA kernel can run here, or None."""
     reason = compiler.unavailable()
     if reason is None:
         from qbench.kernels.cuda import driver
 
         reason = driver.unavailable()
+    return reason
+
+
+def rows() -> Iterator[VerifyRow]:
+    """Yield a row for every kernel, or one with the reason why none can run here."""
+    reason = unavailable()
     if reason is not None:
         yield VerifyRow(NAME, "all", NAME, 0, "not on this machine", reason)
         return
-    from qbench.kernels.cuda import verify
+    from qbench.kernels.cuda import driver, verify
 
     device = driver.Device()
     for number in range(verify.count()):

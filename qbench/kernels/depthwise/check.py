@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
 from qbench.kernels.conv.operation import ChannelParams, lhs_words
 from qbench.kernels.conv.reference import Window, epilogue
 from qbench.kernels.depthwise.operation import Depthwise
@@ -29,15 +32,15 @@ def check_depthwise(variant: str, cases: tuple[tuple[Size, Window], ...] = CASES
     count = 0
     for size, window in cases:
         for values in ("random", "high", "low"):
-            for floor in (False, True):
+            for rounding in ("nearest", "floor", "fixed"):
                 count += 1
-                detail = _compare(variant, size, window, values, floor=floor)
+                detail = _compare(variant, size, window, values, rounding)
                 if detail:
-                    return count, f"{size} {window} {values} floor={floor}: {detail}"
+                    return count, f"{size} {window} {values} {rounding}: {detail}"
     return count, ""
 
 
-def _compare(variant: str, size: Size, window: Window, values: str, *, floor: bool) -> str:
+def _compare(variant: str, size: Size, window: Window, values: str, rounding: str) -> str:
     rng, (images, height, width, channels) = np.random.default_rng(5), size
     a = rng.integers(0, 256, size).astype(np.uint8) if values == "random" else np.full(size, 255, np.uint8)
     shape = (channels, *window.kernel)
@@ -49,6 +52,8 @@ def _compare(variant: str, size: Size, window: Window, values: str, *, floor: bo
         low=3.0,
         high=250.0,
     )
+    if rounding == "fixed":
+        params = replace(params, fixed=fixed_point(params.scale, 90))
     words = lhs_words("u8_s8", channels)
     lhs = Layout(images, height, width, channels, words, 1, window.pads)
     out = Layout(images, *window.out(height, width), channels, words, 1, (1, 2, 1, 1))
@@ -56,12 +61,14 @@ def _compare(variant: str, size: Size, window: Window, values: str, *, floor: bo
     source.reshape(lhs.shape)[..., :channels] = 9
     lhs.interior(source)[:] = a
     target[:] = GUARD
-    operation = Depthwise(rhs.astype(np.int8), window, lhs, out, params, floor, variant)
+    operation = Depthwise(rhs.astype(np.int8), window, lhs, out, params, rounding == "floor", variant)
     run_task(operation.task(source, target), images=images)
     acc = depthwise_s32(a, rhs, window, pad_code=9) + params.correction
-    want = epilogue(
-        [(acc, params.scale)], params.offset, low=3.0, high=250.0, rounding="floor" if floor else "nearest"
-    ).astype(np.uint8)
+    if params.fixed is not None:
+        want = requantize_fixed(acc, params.fixed, 3.0, 250.0)
+    else:
+        scaled = [(acc, params.scale)]
+        want = epilogue(scaled, params.offset, low=3.0, high=250.0, rounding=rounding).astype(np.uint8)
     got = out.interior(target)
     if not np.array_equal(got, want):
         return f"{int(np.sum(got != want))} of {want.size} differ"

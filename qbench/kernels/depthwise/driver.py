@@ -19,9 +19,9 @@ HALF, QUARTER = 32, 16
 
 
 @cache
-def stripped(pixels: int, kh: int, kw: int, step: int, dilation: int, *, floor: bool) -> Any:
+def stripped(pixels: int, kh: int, kw: int, step: int, dilation: int, rounding: str) -> Any:
     """Return the compiled task: strips of `pixels` (no more than a row has), windows kh x kw, `step` along the row."""
-    geometry, down = f"{pixels}x{kh}x{kw}x{step}x{dilation}", int(floor)
+    geometry = f"{pixels}x{kh}x{kw}x{step}x{dilation}"
 
     def run(arguments: Any, images: int, part: int, parts: int) -> None:
         height: int = word(arguments, OUT_HEIGHT)  # type: ignore[call-arg]
@@ -37,20 +37,20 @@ def stripped(pixels: int, kh: int, kw: int, step: int, dilation: int, *, floor: 
                     x = min(start, width - pixels)
                     a = lhs + x * step * word(arguments, LHS_PIXEL) + block * FULL
                     b = out + x * word(arguments, OUT_PIXEL) + block * FULL
-                    strip(arguments, (a, b, block), geometry, FULL, down)
+                    strip(arguments, (a, b, block), geometry, FULL, rounding)
             block, c = channels // FULL, channels // FULL * FULL
             if channels & HALF:
                 for start in range(0, width, pixels):
                     x = min(start, width - pixels)
                     a = lhs + x * step * word(arguments, LHS_PIXEL) + c
                     b = out + x * word(arguments, OUT_PIXEL) + c
-                    strip(arguments, (a, b, block), geometry, HALF, down)
+                    strip(arguments, (a, b, block), geometry, HALF, rounding)
                 block, c = block + 1, c + HALF
             if channels & QUARTER:
                 for start in range(0, width, pixels):
                     x = min(start, width - pixels)
                     a = lhs + x * step * word(arguments, LHS_PIXEL) + c
                     b = out + x * word(arguments, OUT_PIXEL) + c
-                    strip(arguments, (a, b, block), geometry, QUARTER, down)
+                    strip(arguments, (a, b, block), geometry, QUARTER, rounding)
 
     return c_function(run)

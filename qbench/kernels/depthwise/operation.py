@@ -38,7 +38,7 @@ class Depthwise:
         lhs: layout of the input.
         out: layout of the output.
         params: per-channel parameters, of one group, without shift; low and high are whole numbers.
-        floor: whether to round down.
+        floor: whether to round down; not read where `params` are fixed.
         variant: name of the variant.
     """
 
@@ -70,9 +70,15 @@ class Depthwise:
         if self.lhs.words % QUARTER or self.out.words < self.lhs.words:
             return False  # up to 4 channels lie in 4 words
         p, depth = self.params, self.rhs[0].size
+        if p.fixed is not None:
+            return self.variant != PORTABLE and target_of(self.variant).name == STRIPPED
         acc = 255.0 * 128.0 * depth + float(np.abs(p.correction.astype(np.float64)).max())
         bound = acc * float(np.abs(p.scale).max()) + float(np.abs(p.offset).max())
         return self.variant != PORTABLE and target_of(self.variant).name == STRIPPED and bound < INT32_END
+
+    @property
+    def _rounding(self) -> str:
+        return "fixed" if self.params.fixed is not None else "floor" if self.floor else "nearest"
 
     @property
     def _blocks(self) -> int:
@@ -112,7 +118,11 @@ class Depthwise:
         weights = aligned(self._blocks * self._block_bytes)
         weights[:] = lanes.transpose(0, 5, 3, 1, 2, 4).ravel().view(np.uint8)
         names = ("correction", "scale", "offset")
-        arrays = {name: np.ascontiguousarray(self._in_lanes(getattr(p, name))) for name in names}
+        given = {name: getattr(p, name) for name in names} | {"shift": p.offset}
+        if p.fixed is not None:
+            zero = np.full(channels, p.fixed.zero_point, np.int32)
+            given |= {"scale": p.fixed.multiplier, "shift": p.fixed.exponent, "offset": zero}
+        arrays = {name: np.ascontiguousarray(self._in_lanes(values)) for name, values in given.items()}
         first = a.window_offsets((1, 1), window.strides, window.pads[:2])[0]
         start = b.pixel_offsets()[0]
         lhs_row, out_row = a.padded_width * a.pixel_bytes, b.padded_width * b.pixel_bytes
@@ -127,7 +137,7 @@ class Depthwise:
             "channels": min(a.words, b.words), "block_bytes": self._block_bytes,
         }  # fmt: skip
         strip = next((width for width in WIDTHS if b.width % width == 0), min(b.width, 4))
-        function = stripped(strip, kh, kw, window.strides[1], window.dilations[1], floor=self.floor)
+        function = stripped(strip, kh, kw, window.strides[1], window.dilations[1], self._rounding)
         keep = (lhs, out, weights, *arrays.values())
         return Task(function, np.array([numbers[name] for name in FIELDS], np.int64), keep)
 
@@ -138,6 +148,10 @@ class Depthwise:
         arguments = (
             lhs[: a.size_bytes].reshape(a.shape), rhs, out[: b.size_bytes].reshape(b.shape),
             (b.height, b.width, len(self.rhs)), corners, (window.strides, window.dilations),
-            (p.correction, p.scale, p.offset), (np.float32(p.low), np.float32(p.high)), self.floor,
         )  # fmt: skip
-        return task_of("qbench.kernels.depthwise.portable:depthwise_u8_s8_u8", arguments, units=b.height)
+        if p.fixed is not None:
+            numbers = (p.correction, p.fixed.multiplier, p.fixed.exponent)
+            more = (numbers, (int(p.low), int(p.high)), int(p.fixed.zero_point))
+            return task_of("qbench.kernels.depthwise.portable:depthwise_fixed", (*arguments, *more), units=b.height)
+        floats = ((p.correction, p.scale, p.offset), (np.float32(p.low), np.float32(p.high)), self.floor)
+        return task_of("qbench.kernels.depthwise.portable:depthwise_u8_s8_u8", (*arguments, *floats), units=b.height)

@@ -8,7 +8,7 @@ import numpy as np
 from numba import float32, int32
 
 from qbench.kernels.jit import jit
-from qbench.kernels.tiles.portable import fma
+from qbench.kernels.tiles.portable import fixed_point, fma
 
 
 @jit
@@ -73,3 +73,27 @@ def depthwise_f32_f32(
                         out[n, y + oy, x + ox, c] += product
             for c in range(channels):
                 out[n, y + oy, x + ox, c] = min(max(out[n, y + oy, x + ox, c], low), high)
+
+
+@jit
+def depthwise_fixed(
+    begin: int, end: int, a: Any, rhs: Any, out: Any, size: Any, corners: Any, window: Any, params: Any, limits: Any,
+    zero_point: int,
+) -> None:  # fmt: skip
+    """Write the sums requantized in whole numbers; `params` are correction, multiplier and exponent, `limits` codes."""
+    height, width, channels = size
+    (ay, ax), (oy, ox) = corners
+    (sy, sx), (dy, dx) = window
+    correction, multiplier, exponent = params
+    low, high = limits
+    for row in range(begin, end):
+        n, y = row // height, row % height
+        for x in range(width):
+            for c in range(channels):
+                acc = int32(correction[c])
+                for i in range(rhs.shape[0]):
+                    for j in range(rhs.shape[1]):
+                        code = int32(a[n, ay + y * sy + i * dy, ax + x * sx + j * dx, c])
+                        acc = int32(acc + code * int32(rhs[i, j, c]))
+                t = fixed_point(acc, multiplier[c], exponent[c]) + zero_point
+                out[n, y + oy, x + ox, c] = np.uint8(min(max(t, low), high))

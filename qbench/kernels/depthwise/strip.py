@@ -13,13 +13,15 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from qbench.kernels.tiles.arguments import load_fields
 from qbench.kernels.tiles.dots import dot_bytes
-from qbench.kernels.tiles.emitter import F32, I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.fixed import fixed_point
 
 FULL = 64
 VECTORS = 4
 """Vectors of 32-bit sums of 64 channels."""
-POINTERS = ("lhs", "rhs", "out", "correction", "scale", "offset")
+POINTERS = ("lhs", "rhs", "out", "correction", "scale", "offset", "shift")
 FLOATS = ("low", "high")
 INTS = (
     "out_height", "out_width", "lhs_image", "lhs_row", "lhs_pixel", "lhs_tap_row", "out_image", "out_row", "out_pixel",
@@ -30,28 +32,22 @@ FIELDS = (*POINTERS, *FLOATS, *INTS)
 
 
 @intrinsic(prefer_literal=True)
-def strip(typingctx: Any, arguments: Any, place: Any, geometry: Any, taken: Any, floor: Any) -> Any:
+def strip(typingctx: Any, arguments: Any, place: Any, geometry: Any, taken: Any, rounding: Any) -> Any:
     """Compute one strip at place (lhs offset, out offset, block of channels); the last three are literals.
 
-    `geometry` is `pixels x kh x kw x step x dilation` (along the row); `taken` the channels: 64, 32 or 16.
+    `geometry` is `pixels x kh x kw x step x dilation` (along the row); `taken` the channels: 64, 32 or 16;
+    `rounding` is `nearest`, `floor`, or `fixed`, in whole numbers (`qbench.kernels.tiles.fixed`).
     """
-    literals = (geometry, taken, floor)
+    literals = (geometry, taken, rounding)
     if not all(isinstance(kind, types.Literal) for kind in literals):
         return None
     shape = tuple(int(number) for number in geometry.literal_value.split("x"))
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        found: dict[str, Value] = {}
-        for index, name in enumerate(FIELDS):
-            value = builder.load(builder.gep(values[0], [ir.Constant(I64, index)]))
-            if name in POINTERS:
-                value = builder.inttoptr(value, I8.as_pointer())
-            elif name in FLOATS:
-                value = builder.bitcast(builder.trunc(value, I32), F32)
-            found[name] = value
+        found = load_fields(builder, values[0], FIELDS, pointers=POINTERS, floats=FLOATS)
         for index, name in enumerate(("lhs_at", "out_at", "block")):
             found[name] = builder.extract_value(values[1], index)
-        _Strip(builder, found, shape, taken.literal_value, floor=bool(floor.literal_value)).emit()
+        _Strip(builder, found, shape, taken.literal_value, rounding.literal_value).emit()
         return context.get_dummy_value()
 
     return types.void(arguments, place, *literals), codegen
@@ -60,10 +56,10 @@ def strip(typingctx: Any, arguments: Any, place: Any, geometry: Any, taken: Any,
 class _Strip:
     """Emits one strip; the values of all arguments are in `v`."""
 
-    def __init__(self, builder: Any, v: dict[str, Value], shape: tuple[int, ...], taken: int, *, floor: bool) -> None:
+    def __init__(self, builder: Any, v: dict[str, Value], shape: tuple[int, ...], taken: int, rounding: str) -> None:
         self.e, self.b, self.v = Emitter(builder, 16), builder, v
         self.pixels, self.kh, self.kw, self.step, self.dilation = shape
-        self.taken, self.floor = taken, floor
+        self.taken, self.rounding = taken, rounding
         self.groups = -(-self.kh // 4)
         v["first"] = builder.mul(v["block"], ir.Constant(I64, 4 * FULL))
         v["rhs_at"] = builder.mul(v["block"], v["block_bytes"])
@@ -132,9 +128,13 @@ class _Strip:
         e, b, v = self.e, self.b, self.v
         rounded = []
         for j, total in enumerate(acc):
+            if self.rounding == "fixed":
+                numbers = (self._channel(name, j, e.ints) for name in ("scale", "shift", "offset"))
+                rounded.append(fixed_point(e, total, *numbers))
+                continue
             scale, offset = (self._channel(name, j, e.floats) for name in ("scale", "offset"))
             t = e.fma(b.sitofp(total, e.floats), scale, offset)
-            rounded.append(e.rounded(e.overloaded("llvm.floor", t) if self.floor else t))
+            rounded.append(e.rounded(e.overloaded("llvm.floor", t) if self.rounding == "floor" else t))
         codes = e.saturated_bytes(rounded)
         low, high = (e.splat_byte(b.fptoui(v[name], I8)) for name in FLOATS)
         codes = e.overloaded("llvm.umin", e.overloaded("llvm.umax", codes, low), high)

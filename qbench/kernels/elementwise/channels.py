@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from qbench.kernels.blocks import BLOCK, fence
+from qbench.kernels.elementwise.blocks import PERMUTES, move_pixels
 from qbench.kernels.jit import jit
+
+TABLE = 256
 
 
 @jit
@@ -39,20 +43,73 @@ def select_u8_u8(
 
 
 @jit
-def concat_u8_u8(begin: int, end: int, parts: Any, out: Any, size: Any, corners: Any, widths: Any, tables: Any) -> None:
-    """Write the parts' channels one after the other; `corners` is the parts' (top, left) and then the output's."""
+def _is_identity(table: Any) -> bool:
+    for code in range(256):  # noqa: SIM110 - compiled code has no generators
+        if table[code] != code:
+            return False
+    return True
+
+
+@jit
+def _moved(
+    a: Any, at: int, out: Any, to: int, strides: Any, size: Any, table: Any, first: int, copies: bool, streaming: bool
+) -> None:
+    """Move whole blocks; without `PERMUTES` only copies come here."""
+    if copies and streaming:
+        move_pixels(a, at, out, to, strides, size, table, first, 0, 1)  # type: ignore[call-arg]
+    elif copies:
+        move_pixels(a, at, out, to, strides, size, table, first, 0, 0)  # type: ignore[call-arg]
+    elif PERMUTES:
+        if streaming:
+            move_pixels(a, at, out, to, strides, size, table, first, 1, 1)  # type: ignore[call-arg]
+        else:
+            move_pixels(a, at, out, to, strides, size, table, first, 1, 0)  # type: ignore[call-arg]
+
+
+@jit
+def _concat(
+    begin: int, end: int, parts: Any, out: Any, size: Any, corners: Any, widths: Any, tables: Any, streaming: bool
+) -> None:
     height, width = size
     oy, ox = corners[len(parts)]
+    joined, entries = out.reshape(out.size), tables.reshape(tables.size)
+    plain = 0
+    for p in range(len(parts)):
+        plain |= int(_is_identity(tables[p])) << p
     for row in range(begin, end):
         n, y = row // height, row % height
         first = 0
         for p in range(len(parts)):
-            part = parts[p]
+            part, taken = parts[p], widths[p]
             ay, ax = corners[p]
+            codes = part.reshape(part.size)
+            at = ((n * part.shape[1] + y + ay) * part.shape[2] + ax) * part.shape[3]
+            to = ((n * out.shape[1] + y + oy) * out.shape[2] + ox) * out.shape[3] + first
+            strides, lines, copies = (part.shape[3], out.shape[3]), taken // BLOCK, plain >> p & 1 == 1
+            if lines and (copies or PERMUTES):
+                _moved(codes, at, joined, to, strides, (width, lines), entries, TABLE * p, copies, streaming)
+            else:
+                lines = 0
             for x in range(width):
-                for c in range(widths[p]):
-                    out[n, y + oy, x + ox, first + c] = tables[p, part[n, y + ay, x + ax, c]]
-            first += widths[p]
+                for c in range(lines * BLOCK, taken):
+                    joined[to + x * strides[1] + c] = entries[TABLE * p + codes[at + x * strides[0] + c]]
+            first += taken
+    if streaming:
+        fence()  # type: ignore[call-arg]
+
+
+@jit
+def concat_u8_u8(begin: int, end: int, parts: Any, out: Any, size: Any, corners: Any, widths: Any, tables: Any) -> None:
+    """Write the parts' channels one after the other; `corners` is the parts' (top, left) and then the output's."""
+    _concat(begin, end, parts, out, size, corners, widths, tables, False)
+
+
+@jit
+def concat_u8_u8_streaming(
+    begin: int, end: int, parts: Any, out: Any, size: Any, corners: Any, widths: Any, tables: Any
+) -> None:
+    """Do the same past the caches: widths, and addresses of `out`, are multiples of 64."""
+    _concat(begin, end, parts, out, size, corners, widths, tables, True)
 
 
 @jit

@@ -23,3 +23,15 @@ def pack_u8_planes(a: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint32
     """Return a word a bit plane, lowest bits first, interleaved, from codes of `bits` bits, (pixels, channels)."""
     planes = np.stack([bits_of((a >> np.uint8(bit)) & 1 > 0) for bit in range(bits)], axis=-1)
     return planes.reshape(len(a), -1)
+
+
+def unpack_b1_u8(bits: npt.NDArray[np.uint32], channels: int) -> npt.NDArray[np.uint8]:
+    """Return codes 0 and 1, shape (pixels, channels)."""
+    planes = (bits[:, :, None] >> np.arange(32, dtype=np.uint32)) & 1
+    return planes.reshape(len(bits), -1)[:, :channels].astype(np.uint8)
+
+
+def unpack_t2_u8(bits: npt.NDArray[np.uint32], channels: int) -> npt.NDArray[np.uint8]:
+    """Return codes 0, 1, 2 that stand for -1, 0, 1 from (non-zero, negative) words."""
+    present, negative = (unpack_b1_u8(bits[:, plane::2], channels) for plane in (0, 1))
+    return np.where(negative == 1, 0, 1 + present).astype(np.uint8)

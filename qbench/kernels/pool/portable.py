@@ -10,10 +10,15 @@ from typing import Any
 import numpy as np
 from numba import float32, int32
 
+from qbench.kernels.blocks import fence
 from qbench.kernels.jit import jit
-from qbench.kernels.pool.largest import largest
+from qbench.kernels.pool.largest import largest, largest_along, sum_pixels
 
-BLOCK = 64
+LINE, LINES = 64, 4
+BLOCK = LINES * LINE
+"""Channels of a unit of the mean: four cache lines of a pixel side by side, sixteen vectors of sums."""
+WINDOW = 3
+"""Side of the windows that have no loop."""
 
 
 @jit
@@ -32,13 +37,25 @@ def global_average_u8_u8(
         n, first = unit // blocks, unit % blocks * BLOCK
         last = min(first + BLOCK, channels)
         total, target = sums[n, first:last], out[n, 0, 0, first:last]
-        for c in range(last - first):
-            total[c] = 0
-        for y in range(top, top + height):
-            for x in range(left, left + width):
-                codes = a[n, y, x, first:last]  # a slice of its own: a loop from 0 becomes vectors
-                for c in range(last - first):
-                    total[c] += int32(codes[c])
+        at = ((n * a.shape[1] + top) * a.shape[2] + left) * a.shape[3] + first
+        strides = (a.shape[2] * a.shape[3], a.shape[3])
+        wanted = (n + 1) * a.shape[1] * strides[0] + first * height * width  # of the next image, this block's share
+        whole = 0
+        if last - first == BLOCK:
+            sum_pixels(a, (at, height, width, wanted), strides, sums, n * channels + first, LINES)  # type: ignore[call-arg]
+            whole = BLOCK
+        for c in range(whole, (last - first) // LINE * LINE, LINE):
+            sum_pixels(a, (at + c, height, width, wanted), strides, sums, n * channels + first + c, 1)  # type: ignore[call-arg]
+            whole = c + LINE
+        if whole < last - first:
+            rest = sums[n, first + whole : last]
+            for c in range(last - first - whole):
+                rest[c] = 0
+            for y in range(top, top + height):
+                for x in range(left, left + width):
+                    codes = a[n, y, x, first + whole : last]  # a slice of its own: a loop from 0 becomes vectors
+                    for c in range(last - first - whole):
+                        rest[c] += int32(codes[c])
         for c in range(last - first):
             t = float32(total[c]) * multiplier + offset
             t = np.floor(t) if floor else np.rint(t)
@@ -69,8 +86,7 @@ def pool_f32_f32(
 
 
 @jit
-def max_u8_u8(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, window: Any) -> None:
-    """Write every window's largest code; both buffers hold whole sixteens of channels."""
+def _max(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, window: Any, streaming: bool) -> None:
     (height, width), (out_height, out_width), channels = sizes
     (ay, ax), (oy, ox) = corners
     (kh, kw), (sh, sw), (ph, pw) = window
@@ -79,22 +95,71 @@ def max_u8_u8(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, 
     for row in range(begin, end):
         n, y = row // out_height, row % out_height
         y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
+        first, last = 0, 0  # windows that lie inside the image
+        if kh == WINDOW and kw == WINDOW and y1 - y0 == WINDOW:
+            first, last = (pw + sw - 1) // sw, (width + pw - WINDOW) // sw + 1
+            last = max(first, min(last, out_width))
+            at = ((n * a.shape[1] + y0 + ay) * a.shape[2] + first * sw - pw + ax) * words
+            to = ((n * out.shape[1] + y + oy) * out.shape[2] + first + ox) * out_words
+            strides = (down, words, sw * words, out_words)
+            for c in range(0, channels // LINE * LINE if last > first else 0, LINE):
+                place = (at + c, to + c, last - first)
+                if sw != WINDOW - 1:
+                    largest_along(a, out, place, strides, WINDOW, 0, LINE, 0)  # type: ignore[call-arg]
+                elif streaming:
+                    largest_along(a, out, place, strides, WINDOW, 1, LINE, 1)  # type: ignore[call-arg]
+                else:
+                    largest_along(a, out, place, strides, WINDOW, 1, LINE, 0)  # type: ignore[call-arg]
         for x in range(out_width):
             x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
             at = ((n * a.shape[1] + y0 + ay) * a.shape[2] + x0 + ax) * words
             to = ((n * out.shape[1] + y + oy) * out.shape[2] + x + ox) * out_words
-            c = 0
+            c = channels // LINE * LINE if first <= x < last else 0
             while c < channels:
-                place = (at + c, to + c, y1 - y0, x1 - x0)
-                if channels - c > 32 and words - c >= 64:
-                    largest(a, out, place, (down, words), 64)  # type: ignore[call-arg]
-                    c += 64
+                window = (at + c, to + c, y1 - y0, x1 - x0)
+                if channels - c > 32 and words - c >= LINE:
+                    largest(a, out, window, (down, words), LINE)  # type: ignore[call-arg]
+                    c += LINE
                 elif channels - c > 16 and words - c >= 32:
-                    largest(a, out, place, (down, words), 32)  # type: ignore[call-arg]
+                    largest(a, out, window, (down, words), 32)  # type: ignore[call-arg]
                     c += 32
                 else:
-                    largest(a, out, place, (down, words), 16)  # type: ignore[call-arg]
+                    largest(a, out, window, (down, words), 16)  # type: ignore[call-arg]
                     c += 16
+
+
+@jit
+def max_u8_u8(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, window: Any) -> None:
+    """Write every window's largest code; both buffers hold whole sixteens of channels."""
+    _max(begin, end, a, out, sizes, corners, window, False)
+
+
+@jit
+def max_u8_u8_streaming(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, window: Any) -> None:
+    """Do the same past the caches, for windows of 3 by 3 two pixels apart: pixels of `out` are whole cache lines."""
+    _max(begin, end, a, out, sizes, corners, window, True)
+    fence()  # type: ignore[call-arg]
+
+
+@jit
+def max_rescaled_u8_u8(
+    begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, window: Any, numbers: Any, limits: Any,
+    floor: bool,
+) -> None:  # fmt: skip
+    """Write every window's largest code, rescaled; `numbers` is (multiplier, offset)."""
+    _, (out_height, out_width), channels = sizes
+    _, (oy, ox) = corners
+    multiplier, offset = numbers
+    low, high = limits
+    for row in range(begin, end):
+        max_u8_u8(row, row + 1, a, out, sizes, corners, window)
+        n, y = row // out_height, row % out_height
+        for x in range(out_width):
+            codes = out[n, y + oy, x + ox, :channels]  # a slice of its own: a loop from 0 becomes vectors
+            for c in range(channels):
+                t = float32(codes[c]) * multiplier + offset
+                t = np.floor(t) if floor else np.rint(t)
+                codes[c] = np.uint8(min(max(t, low), high))
 
 
 @jit
@@ -112,7 +177,7 @@ def pool_u8_u8(
     limits: Any,
     floor: bool,
 ) -> None:
-    """Write the rescaled maximum or mean; `numbers` is (zero, multiplier, offset).
+    """Write the rescaled maximum or mean of any number of channels; `numbers` is (zero, multiplier, offset).
 
     Codes outside the image count as `zero` where `include_pad` holds.
     """

@@ -17,7 +17,7 @@ def _numbers(*values: float) -> tuple[np.float32, ...]:
 def _values(shape: tuple[int, ...]) -> Floats:
     x = np.random.default_rng(1).standard_normal(shape).astype(np.float32) * np.float32(3)
     x.reshape(-1)[: x.size // 4] = np.round(x.reshape(-1)[: x.size // 4] * 8) / 8
-    x.reshape(-1)[:2] = (1e30, -1e30)
+    x.reshape(-1)[:2] = (1e30, -1e30)[: x.size]
     return x
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.conv.reference import epilogue
+
 Floats = npt.NDArray[np.float32]
 
 
@@ -13,6 +15,26 @@ def quantize_f32_u8(x: Floats, inverse_scale: float, offset: float, high: int, *
     t = x.transpose(0, 2, 3, 1) * np.float32(inverse_scale) + np.float32(offset)
     codes: npt.NDArray[np.uint8] = np.clip(np.floor(t) if floor else np.rint(t), 0, high).astype(np.uint8)
     return codes
+
+
+def dequantize_u8_f32(a: npt.NDArray[np.uint8], zero_point: float, scale: float) -> Floats:
+    """Return (a - zero_point) * scale."""
+    reals: Floats = (a.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+    return reals
+
+
+def requantize_s32_u8(
+    acc: npt.NDArray[np.int32],
+    params: tuple[npt.NDArray[np.int32], Floats, Floats],
+    low: float,
+    high: float,
+    *,
+    floor: bool,
+) -> npt.NDArray[np.uint8]:
+    """Return the epilogue of products: `params` is (correction, scale, offset) of every channel, the last axis."""
+    correction, scale, offset = params
+    rounding = "floor" if floor else "nearest"
+    return epilogue([(acc + correction, scale)], offset, low=low, high=high, rounding=rounding).astype(np.uint8)
 
 
 def fake_quantize_f32(

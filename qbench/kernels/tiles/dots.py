@@ -5,10 +5,10 @@ from __future__ import annotations
 from qbench.kernels.tiles.emitter import Emitter, Value
 
 
-def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value) -> Value:
-    """Return acc + the sum of four u8 by s8 products of each lane, by one instruction."""
+def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value, dot: str = "vnni") -> Value:
+    """Return acc + the sum of four u8 by s8 products of each lane, by one instruction; for `sdot` both are s8."""
     b = e.builder
-    name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}"
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}" if dot == "vnni" else f"llvm.aarch64.neon.{dot}.v4i32.v16i8"
     return e.call(name, e.ints, acc, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
 
 

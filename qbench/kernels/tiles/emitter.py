@@ -45,6 +45,8 @@ class Emitter:
         """
         kind, wide = (I32, self) if spread == 1 else (I64, Emitter(self.builder, self.lanes // 2))
         word = self.load(base, offset_bytes, kind)
+        if flip and self.lanes == 4:  # aarch64 loads a word into all lanes, and would move a flipped one over there
+            return self.builder.xor(self.splat(word), self.constant(flip, self.ints))
         if flip:
             word = self.builder.xor(word, ir.Constant(kind, flip if spread == 1 else flip << 32 | flip))
         return self.builder.bitcast(wide.splat(word), self.ints)
@@ -103,7 +105,8 @@ class Emitter:
         if self.lanes == 16:
             tail = (self.constant(0, self.ints), ir.Constant(ir.IntType(16), -1), ir.Constant(I32, 4))
             return self.call("llvm.x86.avx512.mask.cvtps2dq.512", self.ints, value, *tail)
-        return self.call("llvm.x86.avx.cvt.ps2dq.256", self.ints, value)
+        name = {4: "llvm.aarch64.neon.fcvtns.v4i32.v4f32", 8: "llvm.x86.avx.cvt.ps2dq.256"}[self.lanes]
+        return self.call(name, self.ints, value)
 
     def saturated_bytes(self, four: Sequence[Value]) -> Value:
         """Return four vectors of 16 int32, saturated to u8: four of each in every 128-bit lane; AVX-512 only."""

@@ -24,6 +24,8 @@ class PackedWeights:
         channels: output channels, padded to whole panels.
         k_groups: k-groups, padded to whole packed vectors.
         panel_bytes: bytes from one panel to the next.
+        code_sums: int32 sums of a channel's codes, (channels,) or (groups, channels), where the dot instruction takes
+            the lhs as signed, which the correction makes up for.
     """
 
     data: Bytes
@@ -31,6 +33,7 @@ class PackedWeights:
     channels: int
     k_groups: int
     panel_bytes: int
+    code_sums: npt.NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,13 @@ def code_table(values: npt.NDArray[np.int8]) -> Bytes:
     table = aligned(4 * TABLE_ENTRIES)
     table[:] = np.tile(entries, 4).view(np.uint8)
     return table
+
+
+def code_sums(codes: npt.NDArray[np.int8], group_size: int = 0) -> npt.NDArray[np.int32]:
+    """Return int32 sums of codes (channels, depth): (channels,), or (groups, channels) where scales are grouped."""
+    starts = np.arange(0, codes.shape[1], group_size or codes.shape[1])
+    sums = np.add.reduceat(codes.astype(np.int32), starts, axis=1).T
+    return sums if group_size else sums[0]
 
 
 def _panels(groups: Bytes, tiling: Tiling, *, words: int = 1) -> Bytes:

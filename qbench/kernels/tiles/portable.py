@@ -139,6 +139,30 @@ def run(
             out[cell] = min(max(t, low), high)
 
 
+@inlined
+def fixed_point(acc: Any, multiplier: Any, exponent: Any) -> Any:
+    """Return acc requantized by whole numbers, before the zero point; the law is `qbench.kernels.conv.fixed_point`."""
+    right = int64(max(-exponent, 0))
+    t = (int64(int32(int64(acc) << int64(max(exponent, 0)))) * int64(multiplier) + (1 << 30)) >> 31
+    mask = (1 << right) - 1
+    return (t >> right) + int64((t & mask) > (mask >> 1) + int64(t < 0))
+
+
+@jit
+def run_fixed(
+    begin: int, end: int, arrays: Any, limits: Any, zero_point: int, channels: int, k_groups: int, panel_bytes: int,
+    flags: int,
+) -> None:  # fmt: skip
+    """Compute u8 codes of rows begin..end of every channel in whole numbers."""
+    lhs, rhs, out, lhs_rows, out_rows, k_offsets, correction, multiplier, exponent = arrays
+    low, high = limits
+    for m in range(begin, end):
+        for n in range(channels):
+            acc = _dot(lhs, rhs, lhs_rows[m], n * panel_bytes, k_offsets, 0, k_groups, flags)
+            t = fixed_point(int32(acc + correction[n]), multiplier[n], exponent[n]) + zero_point
+            out[out_rows[m] + n] = np.uint8(min(max(t, low), high))
+
+
 def flags_of(product: str, epilogue: str) -> int:
     """Return the `flags` of a product and an epilogue."""
     kind, *words = epilogue.split("+")

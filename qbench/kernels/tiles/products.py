@@ -27,7 +27,7 @@ SIGNS = 0x80808080
 class Product:
     """The parts that products share."""
 
-    dot: str  # "vnni", "widen" or "": how four bytes are multiplied and summed
+    dot: str  # "vnni", "widen", "sdot", "usdot" or "": how four bytes are multiplied and summed
     planes: ClassVar[int] = 1
     vectors: ClassVar[int] = 1
     lhs_words: ClassVar[int] = 1
@@ -53,13 +53,17 @@ class Product:
 
 @dataclass(frozen=True)
 class Bytes(Product):
-    """u8 or s8 codes by s8 codes; a signed lhs is shifted to unsigned, which the correction undoes."""
+    """u8 or s8 codes by s8 codes; a lhs of the other sign than the dot instruction wants is shifted by 128.
+
+    The correction undoes that: `conv.operation.bind` sees to `sdot`, its caller to a signed lhs.
+    """
 
     signed_lhs: bool = False
 
     def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
         """Broadcast four codes."""
-        word = e.broadcast(row, offset, spread, flip=SIGNS if self.signed_lhs else 0)
+        flips = self.signed_lhs != (self.dot == "sdot")
+        word = e.broadcast(row, offset, spread, flip=SIGNS if flips else 0)
         return (word,) if self.dot != "widen" else halves(e, word, signed=False)
 
     def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
@@ -68,8 +72,8 @@ class Bytes(Product):
 
     def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
         """Return acc + sum of the four products of each lane."""
-        if self.dot == "vnni":
-            return dot_bytes(e, acc, x[0], w[0])
+        if self.dot != "widen":
+            return dot_bytes(e, acc, x[0], w[0], self.dot)
         for half, weights in zip(x, w, strict=True):
             acc = e.builder.add(acc, multiply_add_pairs(e, half, weights))
         return acc
@@ -150,7 +154,9 @@ class BytesByTable(Bytes):
             vector = b.lshr(vector, e.constant(plane * self.bits, e.ints))
         mask = (1 << self.bits) - 1
         codes = b.and_(vector, e.constant(mask * 0x01010101, e.ints))
-        name = {8: "llvm.x86.avx2.pshuf.b", 16: "llvm.x86.avx512.pshuf.b.512"}[e.lanes]
+        name = {4: "llvm.aarch64.neon.tbl1.v16i8", 8: "llvm.x86.avx2.pshuf.b", 16: "llvm.x86.avx512.pshuf.b.512"}[
+            e.lanes
+        ]
         return self.of_bytes(e, b.bitcast(e.call(name, e.bytes, table, b.bitcast(codes, e.bytes)), e.ints))
 
 

@@ -33,6 +33,10 @@ class TileShape:
         return self.vectors * lanes // self.spread
 
 
+NARROW = 4
+"""Lanes of 128-bit vectors."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A variant's name, the CPU features it needs, its vector width in 32-bit lanes, and its tiles.
@@ -46,6 +50,12 @@ class Target:
     dot: str
     rows: dict[tuple[str, int], int]
     grouped_rows: int
+
+    def panels(self, *, spreads: bool) -> tuple[tuple[int, int], ...]:
+        """Return the (vectors, lanes a channel) that panels have here; the second only where a product `spreads`."""
+        if self.lanes == NARROW:
+            return ((4, 1),)  # 16 channels, which layouts are padded to
+        return ((1, 1), (2, 1), (2, 2)) if spreads and self.lanes == 16 else ((1, 1), (2, 1))
 
     def most_rows(self, product: str, vectors: int, *, grouped: bool, sums: bool) -> int:
         """Return the most rows of a tile: fewer where float totals or row sums need registers too."""
@@ -103,16 +113,34 @@ def even_rows(rows: int, most: int) -> int:
     return lower if computed[most] > WORTH * computed[lower] else most
 
 
+NEON = frozenset({"neon", "dotprod"})
 AVX2 = frozenset({"avx2", "fma"})
 AVX512 = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq"})
-WIDE_ROWS = {("", 1): 14, ("", 2): 8, ("t2_t2", 1): 8, ("t2_t2", 2): 6, ("p2_p2", 1): 8, ("p2_p2", 2): 6}
+WIDE_ROWS = {
+    ("", 1): 14, ("", 2): 8, ("u8_s7", 2): 5, ("t2_t2", 1): 8, ("t2_t2", 2): 6, ("p2_p2", 1): 8, ("p2_p2", 2): 6,
+}  # fmt: skip
 """8 rows of 2 vectors: as fast as 12 at any depth, and faster where the depth is short, since the epilogue of one tile
 overlaps with the next tile's products (K = 64: 906 against 840 Gop/s)."""
 
+NARROW_ROWS = {
+    ("", 4): 6, ("t2_t2", 4): 3, ("p2_p2", 4): 3,
+    **{(f"u8_{rhs}", 4): 5 for rhs in ("s4", "s2", "s1", "t4", "t1")},
+    **{(f"u8_{rhs}", 4): 3 for rhs in ("s3", "s5", "s6", "s7")},
+}  # fmt: skip
+"""Tiles of 16 channels in four 128-bit vectors; 32 registers hold their sums, weights and what unpacks them."""
+WIDENED_ROWS = {
+    ("", 1): 14, ("", 2): 8, ("u8_s2", 1): 13, ("u8_s2", 2): 5,
+    **{(f"u8_{rhs}", vectors): 4 * (3 - vectors) for rhs in ("s1", "s3", "s5", "t1") for vectors in (1, 2)},
+    ("u8_s6", 1): 8, ("u8_s6", 2): 3, ("u8_s7", 1): 8, ("u8_s7", 2): 1,
+}  # fmt: skip
+"""Without a dot instruction unpacked weights take two registers a vector."""
+
 TARGETS: tuple[Target, ...] = (
+    Target("aarch64_dotprod", NEON, 4, "sdot", NARROW_ROWS, 3),
+    Target("aarch64_i8mm", NEON | {"i8mm"}, 4, "usdot", NARROW_ROWS, 3),
     Target("x86_avx2", AVX2, 8, "widen", {("", 1): 4, ("", 2): 2, ("f32_f32", 1): 12, ("f32_f32", 2): 6}, 1),
     Target("x86_avxvnni", AVX2 | {"avxvnni"}, 8, "vnni", {("", 1): 10, ("", 2): 5, ("p2_p2", 2): 3}, 2),
-    Target("x86_avx512", AVX512, 16, "widen", {("", 1): 14, ("", 2): 8}, 5),
+    Target("x86_avx512", AVX512, 16, "widen", WIDENED_ROWS, 5),
     Target("x86_vnni", AVX512 | {"avx512vnni", "avx512vpopcntdq"}, 16, "vnni", WIDE_ROWS, 6),
 )
 

@@ -14,6 +14,8 @@ The epilogue computes in float32; every `fma` rounds once, after the product and
 
 "s32" stores acc + correction[n]; f32_f32 has t = acc + offset[n]. The accumulators start at the correction where they
 can. "wide" says that t may leave int32, so that it is clamped before it is rounded: the same, an instruction slower.
+"fixed" computes u8 in whole numbers as TFLite does (`fixed`): `scale` holds multipliers, `shift` exponents and `offset`
+the zero point, all int32.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from qbench.kernels.tiles.emitter import F32, I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.arguments import load_fields
+from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.fixed import fixed_point
+from qbench.kernels.tiles.prefetch import bytes_ahead
 from qbench.kernels.tiles.products import product_of
 
 POINTERS = (
@@ -33,22 +38,11 @@ POINTERS = (
 )  # fmt: skip
 FLOATS = ("low", "high", "residual_scale")
 INTS = (
-    "sum_correction",
-    "pixels",
-    "channels",
-    "k_groups",
-    "k_groups_a_scale",
-    "panel_bytes",
-    "block_rows",
-    "split_panels",
-)
+    "sum_correction", "pixels", "channels", "k_groups", "k_groups_a_scale", "panel_bytes", "block_rows", "split_panels",
+)  # fmt: skip
 FIELDS = (*POINTERS, *FLOATS, *INTS)
 """The words of a tile's arguments, in order; `pixels` are the rows of one image, `block_rows` see `driver`."""
 
-
-PREFETCH_BYTES = 16384
-"""How far ahead weights are asked for: 423 instead of 361 Gop/s for int4 weights, one row, k = n = 4096; 880 instead of
-830 where 49 rows meet weights of 2.4 MB that the network's other layers have pushed out of the caches."""
 PACKED = 4
 """Vectors of 32-bit results that fill one of bytes."""
 
@@ -75,27 +69,20 @@ def tile(
     names = tuple(kind.literal_value for kind in literals)
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        _Tile(builder, _fields(builder, values[0], values[1]), *names).emit()
+        emit_tile(builder, values[0], values[1], *names)
         return context.get_dummy_value()
 
     return signature, codegen
 
 
-def _fields(builder: Any, arguments: Value, place: Value) -> dict[str, Value]:
-    """Load the arguments' words and say where the tile lies."""
-    found: dict[str, Value] = {}
-    for index, name in enumerate(FIELDS):
-        value = builder.load(builder.gep(arguments, [ir.Constant(I64, index)]))
-        if name in POINTERS:
-            value = builder.inttoptr(value, I8.as_pointer())
-        elif name in FLOATS:
-            value = builder.bitcast(builder.trunc(value, I32), F32)
-        elif name == "sum_correction":
-            value = builder.trunc(value, I32)
-        found[name] = value
-    for index, name in enumerate(("m", "panel")):
-        found[name] = builder.extract_value(place, index)
-    return found
+def emit_tile(
+    builder: Any, arguments: Value, place: Value, product: str, dot: str, lanes: int, shape: str, epilogue: str
+) -> None:
+    """Emit what `tile` does; `arguments` points to 64-bit words, `place` is a pair of them."""
+    v = load_fields(builder, arguments, FIELDS, pointers=POINTERS, floats=FLOATS)
+    v["sum_correction"] = builder.trunc(v["sum_correction"], I32)
+    v["m"], v["panel"] = (builder.extract_value(place, index) for index in (0, 1))
+    _Tile(builder, v, product, dot, lanes, shape, epilogue).emit()
 
 
 class _Tile:
@@ -131,6 +118,9 @@ class _Tile:
         if self.kind == "s32":
             for (i, j), value in zip(self.cells, cells, strict=True):
                 self._store(self._undo_multiple(value), i, j, 4)
+            return
+        if "fixed" in self.flags:
+            self._finish_fixed([self._undo_multiple(value) for value in cells])
             return
         scaled = [self._scaled(x, j, self._offset(j)) for x, (_, j) in zip(cells, self.cells, strict=True)]
         self._finish(scaled, sums=sums or None)
@@ -173,14 +163,14 @@ class _Tile:
         """Add the products of one packed set of k-groups, of one for each chain, to the accumulators."""
         e, b, product = self.e, self.b, self.product
         new, raw, planes = list(acc), self.mr * self.nv, product.planes
-        set_bytes = self.vector_bytes * product.vectors
+        set_bytes, ahead = self.vector_bytes * product.vectors, bytes_ahead(self.mr, grouped="grouped" in self.flags)
         index = b.sdiv(k, ir.Constant(I64, planes)) if planes > 1 else k
         at = b.add(self.v["panel_start"], b.mul(index, ir.Constant(I64, set_bytes * self.nv)))
         for chain in range(self.chains):
             here = e.add_bytes(at, set_bytes * self.nv * chain)
             packed = [self._packed(e.add_bytes(here, set_bytes * j)) for j in range(self.nv)]
             for line in range(0, set_bytes * self.nv, 64):
-                e.prefetch(self.v["rhs"], e.add_bytes(here, PREFETCH_BYTES + line))
+                e.prefetch(self.v["rhs"], e.add_bytes(here, ahead + line))
             for plane in range(planes):
                 weights = [product.rhs(e, p, plane, self.table) for p in packed]
                 offset = self._k_offset(k, plane + planes * chain)
@@ -261,6 +251,22 @@ class _Tile:
                 self._store(e.clamped(t, low, high), i, j, 4)
             else:
                 self._store(b.trunc(e.rounded(e.clamped(t, low, high)), e.narrow), i, j, 1)
+
+    def _finish_fixed(self, accs: list[Value]) -> None:
+        """Emit the epilogue in whole numbers."""
+        e, b, v = self.e, self.b, self.v
+        low, high = (e.splat(b.fptosi(v[name], I32)) for name in ("low", "high"))
+        for first in range(0, len(accs), PACKED):
+            group: list[tuple[int, int, Value]] = []
+            for (i, j), acc in list(zip(self.cells, accs, strict=True))[first : first + PACKED]:
+                numbers = (self._channel(j, e.ints, name) for name in ("scale", "shift", "offset"))
+                group.append((i, j, fixed_point(e, acc, *numbers)))
+            if e.lanes == 16:
+                self._store_packed(group)
+                continue
+            for i, j, t in group:
+                t = e.overloaded("llvm.smin", e.overloaded("llvm.smax", t, low), high)
+                self._store(b.trunc(t, e.narrow), i, j, 1)
 
     def _store_packed(self, cells: list[tuple[int, int, Value]]) -> None:
         """Saturate up to four vectors to bytes, clamp them, and store each row's neighbouring vectors at once."""

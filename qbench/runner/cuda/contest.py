@@ -81,6 +81,8 @@ class Contest:
     def run(self, trial: KernelTrial, *, cache_hash: str) -> KernelResult:
         """Return the row of `trial`; what goes wrong with a party stands in its place."""
         phases, cell = Phases(self._clock), trial.cell
+        if not isinstance(cell, KernelCell):
+            raise QBenchError(f"{trial.key}: memory operations are timed on the CPU only")
         rows: list[PartyRow] = []
         ready: list[Ready] = []
         with phases("prepare"):
@@ -95,7 +97,7 @@ class Contest:
         measurements: tuple[Measurement, ...] = ()
         if ready:
             with phases("time"):
-                measurements = self._timed(trial, ready)
+                measurements = self._timed(trial, cell, ready)
         own = next(row for row in rows if row.name == OWN)
         limit = bound(cell, self._ceilings, {})
         return KernelResult(
@@ -109,9 +111,9 @@ class Contest:
         own = [(f"{OWN} {spec}", spec) for spec in trial.own]
         return [(OWN, trial.cell.spec), *own, *((name, trial.cell.spec) for name in trial.peers)]
 
-    def _timed(self, trial: KernelTrial, ready: list[Ready]) -> tuple[Measurement, ...]:
-        operations = trial.cell.problem.operations
-        copies = self._copies(trial.cell)
+    def _timed(self, trial: KernelTrial, cell: KernelCell, ready: list[Ready]) -> tuple[Measurement, ...]:
+        operations = cell.problem.operations
+        copies = self._copies(cell)
         cells = [Cell(one.row.name, one.call, 1, operations, 1, copies) for one in ready]
         return interleave(trial.key, cells, self._rules, clock=self._clock, quiet=self._device.synchronize)
 

@@ -1,0 +1,58 @@
+"""Dequantizing and requantizing against their law; borders differ, and guards stay untouched."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qbench.kernels.quantize import reference
+from qbench.kernels.quantize.dequantize import dequantize_u8_f32
+from qbench.kernels.quantize.requantize import requantize_s32_u8
+
+SIZES = ((1, 5, 7, 16), (2, 1, 1, 3), (1, 8, 8, 33), (2, 3, 5, 64), (1, 2, 3, 129))
+GUARD = 77
+CORNERS = ((1, 1), (0, 2))
+
+
+def check_dequantize(variant: str = "portable") -> tuple[int, str]:
+    """Return comparisons and the first mismatch of dequantize_u8_f32."""
+    rng, count = np.random.default_rng(0), 0
+    for n, h, w, c in SIZES:
+        for border in (0, 1):
+            count += 1
+            a = rng.integers(0, 256, (n, h + border, w + 2 * border, c)).astype(np.uint8)
+            out = np.full((n, h + border, w + 3 * border, c + border), GUARD, np.float32)
+            corners = CORNERS if border else ((0, 0), (0, 0))
+            dequantize_u8_f32(0, n * h, a, out, (h, w, c), corners, (np.float32(11.5), np.float32(0.31)))
+            (ay, ax), (oy, ox) = corners
+            want = np.full_like(out, GUARD)
+            inner = a[:, ay : ay + h, ax : ax + w]
+            want[:, oy : oy + h, ox : ox + w, :c] = reference.dequantize_u8_f32(inner, 11.5, 0.31)
+            if not np.array_equal(out, want):
+                return count, f"{(n, h, w, c)} border={border}"
+    return count, ""
+
+
+def check_requantize(variant: str = "portable") -> tuple[int, str]:
+    """Return comparisons and the first mismatch of requantize_s32_u8, the least and greatest sums included."""
+    rng, count = np.random.default_rng(0), 0
+    for n, h, w, c in SIZES:
+        for floor in (False, True):
+            count += 1
+            acc = rng.integers(-(1 << 20), 1 << 20, (n, h + 1, w + 2, c)).astype(np.int32)
+            acc.reshape(-1)[:: max(1, acc.size // 5)] = (1 << 31) - 1001
+            acc.reshape(-1)[1 :: max(1, acc.size // 7)] = -(1 << 31) + 1001
+            params = (
+                rng.integers(-1000, 1000, c).astype(np.int32),
+                rng.uniform(1e-5, 3e-4, c).astype(np.float32),
+                rng.uniform(-50, 200, c).astype(np.float32),
+            )
+            out = np.full((n, h + 1, w + 3, c + 2), GUARD, np.uint8)
+            limits = (np.float32(3), np.float32(250))
+            requantize_s32_u8(0, n * h, acc, out, (h, w, c), CORNERS, params, limits, floor)
+            (ay, ax), (oy, ox) = CORNERS
+            want = np.full_like(out, GUARD)
+            inner = acc[:, ay : ay + h, ax : ax + w]
+            want[:, oy : oy + h, ox : ox + w, :c] = reference.requantize_s32_u8(inner, params, 3, 250, floor=floor)
+            if not np.array_equal(out, want):
+                return count, f"{(n, h, w, c)} floor={floor}"
+    return count, ""

@@ -1,0 +1,128 @@
+"""What the compiler makes of tiles, for any instruction set, on any computer: dot instructions, loads, spills."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from qbench.kernels.jit import compiled_for
+from qbench.kernels.tiles.emitter import I64
+from qbench.kernels.tiles.products import product_of
+from qbench.kernels.tiles.targets import Target, TileShape, tile_shape
+from qbench.kernels.tiles.tile import emit_tile
+
+PRODUCTS = ("u8_s8", "s8_s8", "u8_s4", "u8_s2", "u8_t4", "u8_t1", "b1_b1", "t2_t2", "p2_p2", "f32_f32")
+ODD_WIDTHS = ("u8_s1", "u8_s3", "u8_s5", "u8_s6", "u8_s7")
+EPILOGUES = ("u8+residual", "u8+grouped", "u8+sum", "u8+fixed")
+PLAIN = "u8+residual"
+DEEP = 512
+"""K-groups: more than any tile's chains divide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """Regular expressions over lines of assembly: instructions that multiply or count, best first; loads; spills."""
+
+    dots: tuple[str, ...]
+    load: str
+    spill: str
+
+
+X86 = Patterns(
+    ("vpdpbusd", "vpmaddwd", "vfmadd231ps", "vpopcntd", "vpopcntb", "vpshufb"),
+    r"^(?!\s+prefetch).*\(%r(?!sp\b|ip\b)",
+    r"[xyz]mm.*\(%rsp|\(%rsp.*[xyz]mm",
+)
+AARCH64 = Patterns(("usdot", "sdot", "fmla", "cnt"), r"^\s+ld\w+\s(?!.*\[sp\b)", r"\b[qdsv]\d+\b.*\[sp\b")
+
+
+@dataclass(frozen=True, slots=True)
+class TileRow:
+    """The depth loop of one tile: its dot instruction, how many of it, loads, and spills of vector registers."""
+
+    product: str
+    epilogue: str
+    shape: str
+    instruction: str
+    dots: int
+    loads: int
+    spills: int
+
+    @property
+    def loads_a_dot(self) -> float:
+        """Loads for each dot instruction."""
+        return self.loads / max(1, self.dots)
+
+
+def compiled_tile(target: Target, product: str, epilogue: str, shape: TileShape) -> tuple[str, bytes]:
+    """Return the assembly and the object file of one tile, `void tile(int64 *arguments, int64 m, int64 panel)`.
+
+    This machine need not have the instruction set.
+    """
+    module = ir.Module()
+    module.triple = triple_of(target)
+    kind = ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I64, I64])
+    function = ir.Function(module, kind, "tile")
+    builder = ir.IRBuilder(function.append_basic_block())
+    place = ir.Constant(ir.LiteralStructType([I64, I64]), ir.Undefined)
+    for index, value in enumerate(function.args[1:]):
+        place = builder.insert_value(place, value, index)
+    emit_tile(builder, function.args[0], place, product, target.dot, target.lanes, str(shape), epilogue)
+    builder.ret_void()
+    return compiled_for(module.triple, target.requires, str(module))
+
+
+def triple_of(target: Target) -> str:
+    """Return LLVM's name of the machine that has the instruction set."""
+    return "aarch64-unknown-linux-gnu" if target.name.startswith("aarch64") else "x86_64-unknown-linux-gnu"
+
+
+def shapes_of(target: Target, product: str, epilogue: str) -> Iterator[TileShape]:
+    """Yield the tile shapes in use: every height that many rows, or few, are given."""
+    facts, words = product_of(product, target.dot), epilogue.split("+")
+    grouped, sums = "grouped" in words, "sum" in words
+    for vectors, spread in target.panels(spreads=facts.spreads):
+        most = target.most_rows(product, vectors, grouped=grouped, sums=sums)
+        for rows in {1, 2, 4, most - 1, most} - {0}:
+            if rows <= most:
+                yield tile_shape(
+                    target, facts, product, rows, DEEP, vectors=vectors, spread=spread, grouped=grouped, sums=sums
+                )
+
+
+def row_of(target: Target, product: str, epilogue: str, shape: TileShape) -> TileRow:
+    """Compile a tile and return what its depth loop holds."""
+    patterns = AARCH64 if target.name.startswith("aarch64") else X86
+    lines = depth_loop(compiled_tile(target, product, epilogue, shape)[0], patterns)
+    names = Counter(found[1] for line in lines if (found := re.match(r"\s+(?:\{\w+\}\s+)?(\w+)", line)))
+    instruction = next((name for name in patterns.dots if names[name]), "none")
+    loads, spills = (sum(bool(re.search(p, line)) for line in lines) for p in (patterns.load, patterns.spill))
+    return TileRow(product, epilogue, str(shape), instruction, names[instruction], loads, spills)
+
+
+def rows(target: Target, *, every: bool = False) -> Iterator[TileRow]:
+    """Yield a row for each product's tallest tile, of `every` shape and epilogue if asked."""
+    for product in PRODUCTS + ODD_WIDTHS if every else PRODUCTS:
+        facts = product_of(product)
+        epilogues = ("f32",) if facts.is_float else EPILOGUES if facts.spreads else (PLAIN,)
+        for epilogue in epilogues if every else epilogues[:1]:
+            shapes = sorted(set(shapes_of(target, product, epilogue)), key=lambda shape: (shape.vectors, shape.rows))
+            for shape in shapes if every else shapes[-1:]:
+                yield row_of(target, product, epilogue, shape)
+
+
+def depth_loop(text: str, patterns: Patterns) -> list[str]:
+    """Return the lines of the depth loop: of blocks that jump to their own start, that with the most loads."""
+    found: list[list[str]] = []
+    blocks = re.split(r"^(\.L\w+):", text, flags=re.M)
+    for label, body in zip(blocks[1::2], blocks[2::2], strict=True):
+        lines = body.splitlines()
+        ends = [number for number, line in enumerate(lines) if re.search(rf"\s{re.escape(label)}$", line.rstrip())]
+        if ends:
+            found.append(lines[: ends[0]])
+    assert found, "a tile without a loop"
+    return max(found, key=lambda lines: sum(bool(re.search(patterns.load, line)) for line in lines))
