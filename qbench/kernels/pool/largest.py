@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from qbench.kernels.blocks import LINE_BYTES, Block, emitted, literals
-from qbench.kernels.tiles.emitter import I8, I64, Emitter, Value
+from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
 
 
 @intrinsic(prefer_literal=True)
@@ -93,22 +93,22 @@ def largest_along(
 
 
 @intrinsic(prefer_literal=True)
-def sum_pixels(typingctx: Any, a: Any, place: Any, strides: Any, sums: Any, to: Any, lines: Any) -> Any:
+def sum_pixels(typingctx: Any, a: Any, place: Any, strides: Any, sums: Any, to: Any, lines: Any, short: Any) -> Any:
     """Write the sums of 64 times `lines` channels over an image as int32; ask for other lines, side by side, meanwhile.
 
     `place` is (offset in a, rows, columns, offset of the lines asked for), `strides` the bytes from one row and one
-    column to the next.
+    column to the next. `short` sums of 16 bits hold 257 pixels, by half the instructions.
     """
-    found = literals(lines)
+    found = literals(lines, short)
     if found is None:
         return None
-    parts = 4 * found[0]
+    parts = (2 if found[1] else 4) * found[0]
 
     def body(block: Block) -> None:
         b, e, zero = block.b, block.e, ir.Constant(I64, 0)
         start, rows, columns = block.address(0, block.item(1, 0)), block.item(1, 1), block.item(1, 2)
         down, right = (block.item(2, i) for i in range(2))
-        wanted = block.address(0, block.item(1, 3))
+        wanted, kind = block.address(0, block.item(1, 3)), e.shorts if found[1] else e.ints
 
         def along_row(row: Value, totals: list[Value]) -> list[Value]:
             first = b.gep(start, [b.mul(row, down)])
@@ -118,14 +118,15 @@ def sum_pixels(typingctx: Any, a: Any, place: Any, strides: Any, sums: Any, to: 
                 ahead = b.mul(b.add(b.mul(row, columns), column), ir.Constant(I64, LINE_BYTES * found[0]))
                 for line in range(found[0]):
                     e.prefetch(wanted, e.add_bytes(ahead, LINE_BYTES * line))
-                codes = [block.load(at, e.narrow, skip_bytes=16 * i) for i in range(parts)]
-                return [b.add(total, b.zext(part, e.ints)) for total, part in zip(totals, codes, strict=True)]
+                codes = [block.load(at, ir.VectorType(I8, kind.count), skip_bytes=kind.count * i) for i in range(parts)]
+                return [b.add(total, b.zext(part, kind)) for total, part in zip(totals, codes, strict=True)]
 
             return e.loop(zero, columns, 1, totals, one)
 
-        totals = e.loop(zero, rows, 1, [e.constant(0, e.ints)] * parts, along_row)
+        totals = e.loop(zero, rows, 1, [e.constant(0, kind)] * parts, along_row)
         target = block.address(3, block.argument(4))
         for i, total in enumerate(totals):
-            block.store(total, target, skip_bytes=LINE_BYTES * i, streaming=False)
+            wide = b.zext(total, ir.VectorType(I32, kind.count)) if found[1] else total
+            block.store(wide, target, skip_bytes=4 * kind.count * i, streaming=False)
 
-    return types.void(a, place, strides, sums, types.int64, lines), emitted(body)
+    return types.void(a, place, strides, sums, types.int64, lines, short), emitted(body)

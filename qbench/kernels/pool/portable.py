@@ -14,7 +14,7 @@ from qbench.kernels.blocks import fence
 from qbench.kernels.jit import jit
 from qbench.kernels.pool.largest import largest, largest_along, sum_pixels
 
-LINE, LINES = 64, 4
+LINE, LINES, SHORT = 64, 4, 257
 BLOCK = LINES * LINE
 """Channels of a unit of the mean: four cache lines of a pixel side by side, sixteen vectors of sums."""
 WINDOW = 3
@@ -42,10 +42,14 @@ def global_average_u8_u8(
         wanted = (n + 1) * a.shape[1] * strides[0] + first * height * width  # of the next image, this block's share
         whole = 0
         if last - first == BLOCK:
-            sum_pixels(a, (at, height, width, wanted), strides, sums, n * channels + first, LINES)  # type: ignore[call-arg]
+            place, to = (at, height, width, wanted), n * channels + first
+            if height * width <= SHORT:
+                sum_pixels(a, place, strides, sums, to, LINES, 1)  # type: ignore[call-arg]
+            else:
+                sum_pixels(a, place, strides, sums, to, LINES, 0)  # type: ignore[call-arg]
             whole = BLOCK
         for c in range(whole, (last - first) // LINE * LINE, LINE):
-            sum_pixels(a, (at + c, height, width, wanted), strides, sums, n * channels + first + c, 1)  # type: ignore[call-arg]
+            sum_pixels(a, (at + c, height, width, wanted), strides, sums, n * channels + first + c, 1, 0)  # type: ignore[call-arg]
             whole = c + LINE
         if whole < last - first:
             rest = sums[n, first + whole : last]
