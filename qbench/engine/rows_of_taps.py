@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,11 +27,15 @@ def takes_rows(network: Network, weights: Mapping[str, QTensor], box: Container)
     """
     channels = network.input_shape[0]
     readers = [node for node in network.nodes if network.input in inputs_of(node)]
-    if channels >= GROUP_BYTES or box.floor or not all(_is_plain(node, weights) for node in readers):
+    if box.floor or not all(_is_plain(node, weights) for node in readers):
         return False
-    taps = [node.weight.shape[2:] for node in readers if isinstance(node, Conv)]
-    fewer: bool = sum(kh * -(-kw * channels // GROUP_BYTES) for kh, kw in taps) < sum(kh * kw for kh, kw in taps)
-    return fewer
+    return shorter([node.weight.shape[2:] for node in readers if isinstance(node, Conv)], channels)
+
+
+def shorter(kernels: Sequence[Sequence[int]], channels: int) -> bool:
+    """Return whether windows of these (height, width) have fewer k-groups by rows than by pixels."""
+    by_rows = sum(height * -(-width * channels // GROUP_BYTES) for height, width in kernels)
+    return channels < GROUP_BYTES and by_rows < sum(height * width for height, width in kernels)
 
 
 def _is_plain(node: Node, weights: Mapping[str, QTensor]) -> bool:

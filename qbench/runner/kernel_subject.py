@@ -10,10 +10,11 @@ import numpy.typing as npt
 from qbench.core.formats import Binary, Ternary, Uniform
 from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
 from qbench.engine.lowering import MOST_PLANES
+from qbench.engine.rows_of_taps import rows_of_taps, shorter
 from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
 from qbench.kernels.conv.operation import OUT_DTYPE, ChannelParams, bind, is_words, lhs_dtype, lhs_words, pack_weights
-from qbench.kernels.conv.reference import Window
+from qbench.kernels.conv.reference import Codes, Window
 from qbench.kernels.depthwise.operation import Depthwise
 from qbench.kernels.gemm.operation import row_words
 from qbench.kernels.layout import Layout, aligned, padded_channels
@@ -24,6 +25,10 @@ from qbench.kernels.variants import choose
 
 Array = npt.NDArray[np.generic]
 Bytes = npt.NDArray[np.uint8]
+
+
+WORTH_SHARING = 1_000_000
+"""Operations from which a cell is shared by its threads: a microsecond's, about what their meeting costs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +69,8 @@ def prepare(cell: KernelCell, operands: KernelOperands, *, variant: str = "auto"
     chosen, problem = choose(variant), cell.problem
     alone = isinstance(problem, ConvProblem) and problem.is_depthwise and problem.out_channels == problem.channels
     bound = _depthwise if alone and cell.out == "u8" and _is_u8(cell) and not cell.group_size else _product_of
-    return Subject(bound(cell, operands, chosen), threads=cell.threads)
+    threads = cell.threads if problem.operations >= WORTH_SHARING else 1
+    return Subject(bound(cell, operands, chosen), threads=threads)
 
 
 def _is_u8(cell: KernelCell) -> bool:
@@ -95,16 +101,20 @@ def _product_of(cell: KernelCell, operands: KernelOperands, variant: str) -> Bou
     else:
         images, height, width, channels = problem.m, 1, 1, problem.k
         rhs, size, window = operands.rhs.reshape(problem.n, 1, 1, problem.k), (1, 1), Window((1, 1))
-    weights = rhs if values is None else np.searchsorted(values, rhs).astype(np.int16)
+    item, words = np.dtype(lhs_dtype(product)).itemsize, row_words(product, channels)
+    in_rows = isinstance(problem, ConvProblem) and _in_rows(problem, product)
+    lhs = Layout(images, height, width, channels, channels if in_rows else words, item, window.pads)
+    source = _filled(lhs, operands, product)
+    weights: Codes = rhs if values is None else np.searchsorted(values, rhs).astype(np.int16)
+    if in_rows:
+        window, weights, lhs = rows_of_taps(window, weights, lhs)
     packed = pack_weights(weights, product, variant, values=values, group_size=cell.group_size)
-    item = np.dtype(lhs_dtype(product)).itemsize
-    lhs = Layout(images, height, width, channels, row_words(product, channels), item, window.pads)
     kind = OUT_DTYPE[cell.out]
     out = Layout(images, *size, len(rhs), padded_channels(packed.channels), np.dtype(kind).itemsize)
     epilogue = cell.out + ("+grouped" if cell.group_size else "")
     params = _params(cell, operands, rhs, product=product)
     bound = bind(product, epilogue, variant, window, lhs, out, packed, params)
-    source, target = _filled(lhs, operands, product), aligned(out.size_bytes)
+    target = aligned(out.size_bytes)
     shape = (images, *size, len(rhs)) if isinstance(problem, ConvProblem) else (problem.m, problem.n)
     grouped = isinstance(problem, ConvProblem) and problem.groups > 1
     return Bound(
@@ -115,6 +125,12 @@ def _product_of(cell: KernelCell, operands: KernelOperands, variant: str) -> Bou
         images,
         packed.data.nbytes,
     )
+
+
+def _in_rows(problem: ConvProblem, product: str) -> bool:
+    """Return whether an image's pixels stand side by side, as the engine lays them out."""
+    plain = product.startswith("u8_s") and problem.groups == 1 and problem.dilations[1] == 1
+    return plain and shorter([problem.kernel], problem.channels)
 
 
 def _dense_ohwi(cell: KernelCell, problem: ConvProblem, rhs: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from qbench.kernels.layout import padded_channels
 from qbench.kernels.pool import portable, reference
 
-SIZES = ((1, 8, 8, 64), (3, 7, 5, 17), (1, 1, 1, 1))
+SIZES = ((1, 8, 8, 64), (3, 7, 5, 17), (1, 1, 1, 1), (2, 3, 4, 337), (1, 17, 16, 256))
 GUARD = 77
 
 
