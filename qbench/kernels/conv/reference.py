@@ -62,7 +62,7 @@ def conv_f32(lhs: Floats, rhs: Floats, window: Window) -> Floats:
     return (depth @ rhs.reshape(len(rhs), -1).T.astype(np.float64)).astype(np.float32)
 
 
-def fma(a: Floats, b: Floats, c: Floats) -> Floats:
+def fma(a: npt.ArrayLike, b: npt.ArrayLike, c: npt.ArrayLike) -> Floats:
     """Return a * b + c rounded once to float32, exactly.
 
     The product is exact in float64. Its sum with c is rounded to odd there, after which rounding to float32 is right

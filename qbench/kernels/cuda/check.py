@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.reference import Window, windows
+from qbench.kernels.conv.reference import Window, epilogue, windows
 from qbench.kernels.cuda.choice import Choice
-from qbench.kernels.cuda.law import epilogue
 from qbench.kernels.cuda.machine import Machine
 from qbench.kernels.cuda.operands import CODE_BITS, Params
 from qbench.kernels.cuda.operation import DeviceProduct, Task

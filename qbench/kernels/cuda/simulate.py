@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.cuda.law import fma
+from qbench.kernels.conv.reference import fma
 from qbench.kernels.cuda.simulate_units import WARP, fragments_of, mma_of, product_of, rows_of_atom, signed
 
 _PATIENCE_S = 120.0
