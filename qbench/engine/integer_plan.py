@@ -35,7 +35,8 @@ from qbench.graph.network import (
     Unary,
     inputs_of,
 )
-from qbench.kernels.conv.operation import ChannelParams, bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.depthwise.operation import Depthwise
 from qbench.kernels.layout import Layout
 from qbench.kernels.tasks import Task, task_of

@@ -20,7 +20,8 @@ from qbench.core.tensor import QTensor
 from qbench.engine.container import Container
 from qbench.engine.windows import dense_ohwi, is_depthwise
 from qbench.graph.network import Conv, Layer
-from qbench.kernels.conv.operation import MAX_DEPTH, ChannelParams
+from qbench.kernels.conv.operation import MAX_DEPTH
+from qbench.kernels.conv.params import ChannelParams
 
 Ints = npt.NDArray[np.int16]
 S8_MAX = 127

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
-from qbench.kernels.conv.operation import ChannelParams, bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window, conv_f32, epilogue, windows
 from qbench.kernels.layout import Layout, aligned, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from qbench.kernels.conv.fixed_point import FixedPoint, Ints, requantize_fixed
-from qbench.kernels.conv.operation import ChannelParams
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.gemm.operation import Gemm
 
 CHANNELS, ROWS, DEPTH = 2048, 3, 16

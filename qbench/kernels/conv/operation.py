@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.fixed_point import FixedPoint
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Codes, Floats, Window
 from qbench.kernels.conv.tables import SIGN, at_least, largest, numbers_of_channels
 from qbench.kernels.layout import Layout, Offsets, padded_channels
@@ -116,26 +116,6 @@ def _bit_words(codes: Codes | Floats, product: str) -> npt.NDArray[np.uint32]:
         return np.stack([bits_of(codes != 0), bits_of(codes < 0)], axis=-1)
     planes = product_of(product).vectors
     return np.stack([bits_of((codes.astype(np.int64) >> plane) & 1 > 0) for plane in range(planes)], axis=-1)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ChannelParams:
-    """Per output channel (and group): see `qbench.kernels.tiles.tile`. Arrays are padded to whole panels by `bound`.
-
-    `correction` int32 and `scale` float32 have shape (channels,), or (groups, channels) when grouped. With `fixed`
-    codes are computed in whole numbers, and `scale` and `offset` are not read.
-    """
-
-    correction: npt.NDArray[np.int32]
-    scale: Floats
-    offset: Floats
-    shift: Floats | None = None
-    sum_correction: int = 0
-    residual_scale: float = 1.0
-    low: float = -np.inf
-    high: float = np.inf
-    group_size: int = 0
-    fixed: FixedPoint | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qbench.kernels.layout import Offsets, aligned
 
 if TYPE_CHECKING:
-    from qbench.kernels.conv.operation import ChannelParams
+    from qbench.kernels.conv.params import ChannelParams
     from qbench.kernels.tiles.operands import PackedWeights
 
 HIGHEST_TILE = 16

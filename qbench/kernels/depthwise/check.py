@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
-from qbench.kernels.conv.operation import ChannelParams, lhs_words
+from qbench.kernels.conv.operation import lhs_words
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window, epilogue
 from qbench.kernels.depthwise.operation import Depthwise
 from qbench.kernels.depthwise.reference import depthwise_s32

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.operation import INT32_END, ChannelParams
+from qbench.kernels.conv.operation import INT32_END
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.depthwise.driver import HALF, QUARTER, stripped
 from qbench.kernels.depthwise.strip import FIELDS, FULL, VECTORS
