@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
 from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
-from qbench.kernels.conv.params import ChannelParams
+from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Window, conv_f32, epilogue, windows
 from qbench.kernels.layout import Layout, aligned, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2
@@ -24,6 +24,8 @@ FEW_SHAPES = 2
 Every tile shape is compiled, 0.2 s each: with all of them for all cases there were 1,000."""
 LEADING = ("u8", "u8+residual", "u8+grouped", "f32")
 """Epilogues of u8_s8 that run on all shapes."""
+FOUND_BY_BIND = ("brief", "wide", "fixed")
+"""Words of epilogues that `bind` adds where the numbers ask for them."""
 VALUES = {
     "t4": np.array([-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64, 127], np.int8),
     "t1": np.array([-1, 1], np.int8),
@@ -89,6 +91,8 @@ CASES = (
         for p in ("u8_s8", "u8_s4", "u8_s2", "u8_s3", "u8_t4")
         for e in ("u8+grouped", "u8+residual+grouped", "f32+grouped")
     ),
+    Case("u8_s8", "u8+grouped+brief", 32),
+    Case("u8_s4", "f32+grouped+brief", 32),
     Case("f32_f32", "f32"),
     Case("f32_f32", "f32+residual"),
     Case("f32_s8", "f32"),
@@ -181,9 +185,10 @@ def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams
     spread *= 30 if lhs_high(case.product) == 255 and not product_of(case.product).is_float else 1
     u8 = case.epilogue.startswith("u8")
     scales = rng.uniform(0.5, 2.0, shape.out) * 50 / spread
+    scale = (rng.uniform(0.5, 2.0, size) * (1e9 if "wide" in case.epilogue else 50) / spread).astype(np.float32)
     return ChannelParams(
         correction=rng.integers(-1000, 1000, size).astype(np.int32),
-        scale=(rng.uniform(0.5, 2.0, size) * (1e9 if "wide" in case.epilogue else 50) / spread).astype(np.float32),
+        scale=(scale.view(np.uint32) & 0xFFFF0000).view(np.float32) if "brief" in case.epilogue else scale,
         offset=rng.uniform(-50, 200, shape.out).astype(np.float32),
         shift=rng.uniform(-0.01, 0.01, shape.out).astype(np.float32) if "sum" in case.epilogue else None,
         sum_correction=-37 if "sum" in case.epilogue else 0,
@@ -236,7 +241,7 @@ def _expected(
     is_float = product_of(case.product).is_float
     codes, border = (lhs.astype(np.float64), 0) if is_float else _codes(case, lhs, pad)
     depth, flat = windows(codes, shape.window, border), rhs.reshape(len(rhs), -1).astype(codes.dtype)
-    size = case.group_size or flat.shape[1]
+    size, params = case.group_size or flat.shape[1], folded(params)
     correction, scale = np.atleast_2d(params.correction), np.atleast_2d(params.scale)
     accs: list[tuple[npt.NDArray[Any], npt.NDArray[np.float32]]] = []
     for group, start in enumerate(range(0, flat.shape[1], size)):
@@ -276,12 +281,12 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     weights = pack_weights(
         indices, case.product, variant, values=levels, group_size=case.group_size, sums="sum" in case.epilogue
     )
-    folded = params
+    owed = params
     if case.product == "b1_b1":
         depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
-        folded = replace(params, correction=params.correction + np.int32(depth))
-    asked = case.epilogue.replace("+wide", "").replace("+fixed", "")  # `bind` finds these out from the numbers
-    bound = bind(case.product, asked, variant, shape.window, layout, out, weights, folded, residual=side)
+        owed = replace(params, correction=params.correction + np.int32(depth))
+    asked = "+".join(word for word in case.epilogue.split("+") if word not in FOUND_BY_BIND)
+    bound = bind(case.product, asked, variant, shape.window, layout, out, weights, owed, residual=side)
     if bound.epilogue != case.epilogue:
         return f"bound with epilogue {bound.epilogue}"
     run_task(bound.task(source, target, residual if "residual" in asked else None), images=shape.images)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.params import ChannelParams
+from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Codes, Floats, Window
-from qbench.kernels.conv.tables import SIGN, at_least, largest, numbers_of_channels
+from qbench.kernels.conv.tables import SIGN, at_least, brief, is_brief, largest, numbers_of_channels
 from qbench.kernels.layout import Layout, Offsets, padded_channels
 from qbench.kernels.tasks import Task, float_bits, task_of
 from qbench.kernels.tiles.driver import tiled
@@ -172,6 +172,7 @@ class BoundConv:
             "k_groups": weights.k_groups,
             "k_groups_a_scale": self.span,
             "panel_bytes": weights.panel_bytes,
+            "scale_bytes": 4 * self.params["correction"].size // weights.channels * self.shape.width,
             "block_rows": max(1, L2_BLOCK_BYTES // row_bytes // tall.rows) * tall.rows,
             "split_panels": int(weights.data.size > self.lhs.size_bytes),
         }
@@ -256,7 +257,8 @@ def bind(
         "k_offsets": np.concatenate([offsets, np.zeros(missing, np.int64)]),
     }
     times = 1 if variant == PORTABLE else facts.multiple
-    arrays = numbers_of_channels(params, weights, times)
+    params = folded(params)
+    arrays = numbers_of_channels(params, weights, times, shape.width)
     scalars = {
         "low": params.low, "high": params.high, "residual_scale": params.residual_scale,
         "sum_correction": params.sum_correction + SIGN * numbers * weights.k_groups * (weights.code_sums is not None),
@@ -266,6 +268,9 @@ def bind(
             raise ValueError(f"requantizing in whole numbers: expected the epilogue u8 alone, got {epilogue}")
         epilogue = "u8+fixed"
     span = params.group_size // numbers or weights.k_groups
+    if params.group_size and is_brief(arrays["scale"]):
+        epilogue += "+brief"
+        arrays["scale"] = arrays["scale"] if variant == PORTABLE else brief(arrays["scale"])
     wide = epilogue.startswith("u8") and largest(params, weights.k_groups * numbers) >= INT32_END
     return BoundConv(
         product, epilogue + ("+wide" if wide else ""), variant, lhs, out, weights, shape, arrays, scalars, tables, span

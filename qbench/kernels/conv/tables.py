@@ -19,27 +19,46 @@ SIGN = 128
 
 
 def numbers_of_channels(
-    params: ChannelParams, weights: PackedWeights, times: int
+    params: ChannelParams, weights: PackedWeights, times: int, width: int
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the arrays that a tile loads a vector a channel of; sums are `times` too large there."""
+    """Return the arrays that a tile loads a vector a channel of; sums are `times` too large there.
+
+    What each group has for itself stands in the order of the panels, `width` channels each: (panels, groups, width).
+    """
     count, fixed = weights.channels, params.fixed
     owed = 0 if weights.code_sums is None else np.int32(SIGN) * weights.code_sums
-    found = {"correction": padded((params.correction + owed) * np.int32(times), count, np.int32)}
+    found = {"correction": padded((params.correction + owed) * np.int32(times), count, np.int32, width)}
     if fixed is not None:
         zero = np.full(fixed.exponent.shape, fixed.zero_point, np.int32)
         names = {"scale": fixed.multiplier, "offset": zero, "shift": fixed.exponent}
-        return found | {name: padded(values, count, np.int32) for name, values in names.items()}
+        return found | {name: padded(values, count, np.int32, width) for name, values in names.items()}
     shift = params.offset if params.shift is None else params.shift
     floats = {"scale": params.scale / np.float32(times), "offset": params.offset, "shift": shift}
-    return found | {name: padded(values, count, np.float32) for name, values in floats.items()}
+    return found | {name: padded(values, count, np.float32, width) for name, values in floats.items()}
 
 
-def padded(values: npt.NDArray[np.generic], channels: int, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
-    """Return (groups, channels) or (channels,) numbers, flat, with zeros up to `channels` in each group."""
+def padded(
+    values: npt.NDArray[np.generic], channels: int, dtype: type[np.generic], width: int
+) -> npt.NDArray[np.generic]:
+    """Return (groups, channels) or (channels,) numbers as (panels, groups, width), flat, zeros behind the last."""
     rows = np.atleast_2d(values)
-    full = aligned(rows.shape[0] * channels * 4).view(dtype).reshape(rows.shape[0], channels)
+    full = np.zeros((len(rows), channels), dtype)
     full[:, : rows.shape[1]] = rows
-    return full.reshape(-1)
+    found = aligned(full.nbytes).view(dtype)
+    found[:] = full.reshape(len(rows), -1, width).swapaxes(0, 1).ravel()
+    return found
+
+
+def is_brief(values: npt.NDArray[np.generic]) -> bool:
+    """Whether bfloat16 holds every one of these float32 numbers."""
+    return not np.any(values.view(np.uint32) & 0xFFFF)
+
+
+def brief(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint16]:
+    """Return the bfloat16 numbers, as their bits."""
+    found = aligned(values.size * 2).view(np.uint16)
+    found[:] = values.view(np.uint32) >> 16
+    return found
 
 
 def at_least(offsets: Offsets) -> Offsets:

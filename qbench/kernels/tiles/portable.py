@@ -112,12 +112,13 @@ def run(
     lhs, rhs, out, residual, lhs_rows, out_rows, residual_rows, k_offsets, correction, scale, offset, shift = arrays
     low, high, residual_scale, sum_correction = scalars
     width, signs = 1 if flags & 32 else 4, np.uint8(0x80 if flags & 128 else 0)
+    groups = (k_groups[0] + k_groups[1] - 1) // k_groups[1]
     for m in range(begin, end):
         for n in range(channels):
             t = float32(offset[n])
             acc = _dot(lhs, rhs, lhs_rows[m], n * panel_bytes, k_offsets, 0, 0, flags)
             for k in range(0, k_groups[0], k_groups[1]):
-                last, place = min(k + k_groups[1], k_groups[0]), k // k_groups[1] * channels + n
+                last, place = min(k + k_groups[1], k_groups[0]), n * groups + k // k_groups[1]
                 acc = _dot(lhs, rhs, lhs_rows[m], n * panel_bytes, k_offsets, k, last, flags)
                 acc = _corrected(acc, correction[place])
                 t = float32(acc) + t if flags & 64 else fma(float32(acc), scale[place], t)  # type: ignore[call-arg]

@@ -38,6 +38,11 @@ class Product:
     has_table: ClassVar[bool] = False
     spreads: ClassVar[bool] = True
 
+    @property
+    def corrects_groups(self) -> bool:
+        """Whether groups with scales of their own have corrections: what a dot of signed bytes takes off the lhs."""
+        return self.dot == "sdot"
+
     def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
         """Load one k-group of a row and make it ready for `step`."""
         raise NotImplementedError

@@ -100,7 +100,7 @@ def tile_shape(
 FEW_ROWS = (1, 2, 4)
 """Heights of tiles for products of so few rows; between them and the highest there is only the highest but one."""
 WORTH = 1.06
-"""A lower tile is taken when it computes so much fewer repeated rows."""
+"""A lower tile is taken when it computes so much fewer repeated rows: 4 times 4 for 16 rows, not 3 times 6."""
 
 
 def even_rows(rows: int, most: int) -> int:
@@ -108,9 +108,11 @@ def even_rows(rows: int, most: int) -> int:
     few = [height for height in FEW_ROWS if rows <= height < most]
     if few:
         return few[0]
-    lower = max(1, most - 1)
-    computed = {height: -(-rows // height) * height for height in (most, lower)}
-    return lower if computed[most] > WORTH * computed[lower] else most
+    best = most
+    for lower in (max(1, most - 1), min(most, FEW_ROWS[-1])):
+        if -(-rows // best) * best > WORTH * (-(-rows // lower) * lower):
+            best = lower
+    return best
 
 
 NEON = frozenset({"neon", "dotprod"})

@@ -7,13 +7,13 @@ product and a convolution of any kernel size, stride, padding and dilation are t
 The epilogue computes in float32; every `fma` rounds once, after the product and the sum:
 
     t = offset[n]
-    t = fma(float32(acc + correction[n]), scale[n], t)            (grouped: for each group, in order)
+    t = fma(float32(acc + correction[n]), scale[n], t)            (grouped: for each group, in order, acc alone)
     t = fma(float32(sum(lhs) + sum_correction), shift[n], t)      (only with "sum": weights with a zero point)
     t = fma(float32(residual), residual_scale, t)                 (only with "residual")
     u8: round half even ("floor": round down), clamp to low..high (whole numbers), store; f32: clamp, store
 
 "s32" stores acc + correction[n]; f32_f32 has t = acc + offset[n]. The accumulators start at the correction where they
-can. "wide" says that t may leave int32, so that it is clamped before it is rounded: the same, an instruction slower.
+can. "brief" says that the scales of groups are packed as bfloat16. "wide" says that t may leave int32, so that it is clamped before it is rounded: the same, an instruction slower.
 "fixed" computes u8 in whole numbers as TFLite does (`fixed`): `scale` holds multipliers, `shift` exponents and `offset`
 the zero point, all int32.
 """
@@ -38,10 +38,12 @@ POINTERS = (
 )  # fmt: skip
 FLOATS = ("low", "high", "residual_scale")
 INTS = (
-    "sum_correction", "pixels", "channels", "k_groups", "k_groups_a_scale", "panel_bytes", "block_rows", "split_panels",
+    "sum_correction", "pixels", "channels", "k_groups", "k_groups_a_scale", "panel_bytes", "scale_bytes", "block_rows",
+    "split_panels",
 )  # fmt: skip
 FIELDS = (*POINTERS, *FLOATS, *INTS)
-"""The words of a tile's arguments, in order; `pixels` are the rows of one image, `block_rows` see `driver`."""
+"""The words of a tile's arguments, in order; `pixels` are the rows of one image, `scale_bytes` the scales of a panel,
+`block_rows` see `driver`."""
 
 PACKED = 4
 """Vectors of 32-bit results that fill one of bytes."""
@@ -98,9 +100,9 @@ class _Tile:
         self.kind, self.flags = kind, frozenset(flags)
         self.vector_bytes = 4 * lanes
         self.cells = [(i, j) for i in range(self.mr) for j in range(self.nv // self.spread)]
-        width = lanes * self.nv // self.spread
+        self.width = lanes * self.nv // self.spread
         v["panel_start"] = builder.mul(v["panel"], v["panel_bytes"])
-        v["channel"] = builder.mul(v["panel"], ir.Constant(I64, width))
+        v["channel"] = builder.mul(v["panel"], ir.Constant(I64, self.width))
 
     def emit(self) -> None:
         """Emit the loads of the row offsets, the depth loop and the epilogue."""
@@ -111,7 +113,8 @@ class _Tile:
         zero = ir.Constant(I64, 0)
         if "grouped" in self.flags:
             offsets = [self._offset(j) for _, j in self.cells]
-            total = e.loop(zero, v["k_groups"], v["k_groups_a_scale"], offsets, self._one_group)
+            scales = b.mul(v["panel"], v["scale_bytes"])
+            *total, _ = e.loop(zero, v["k_groups"], v["k_groups_a_scale"], [*offsets, scales], self._one_group)
             self._finish(total, sums=None)
             return
         cells, sums = self._depth(zero, v["k_groups"])
@@ -138,7 +141,9 @@ class _Tile:
         e, product = self.e, self.product
         blank = e.constant(0.0, e.floats) if product.is_float else e.constant(0, e.ints)
         raw = self.mr * self.nv
-        first = [blank] * raw if self._corrects_late else [self._correction(c % self.nv, group) for c in range(raw)]
+        corrects = not product.is_float and (group is None or product.corrects_groups)
+        early = corrects and not self._corrects_late
+        first = [self._correction(c % self.nv, group) if early else blank for c in range(raw)]
         state = first + [blank] * (raw * (self.chains - 1))
         state += [blank] * (self.mr if "sum" in self.flags else 0)
         acc = e.loop(begin, end, product.planes * self.chains, state, self._k_groups)
@@ -150,22 +155,22 @@ class _Tile:
             swap = ir.Constant(ir.VectorType(I32, e.lanes), [lane ^ 1 for lane in range(e.lanes)])
             sums = [self.b.add(total, self.b.shuffle_vector(total, total, swap)) for total in sums]
             totals = [e.add_neighbours(totals[cell], totals[cell + 1]) for cell in range(0, raw, 2)]
-        if self._corrects_late and not product.is_float:
-            totals = [self._corrected(x, j, group) for x, (_, j) in zip(totals, self.cells, strict=True)]
+        totals = [self._weighted(x) for x in totals]
+        if corrects and not early:
+            totals = [self.b.add(x, self._correction(j, group)) for x, (_, j) in zip(totals, self.cells, strict=True)]
         return totals, sums
 
     @property
     def _corrects_late(self) -> bool:
         """Whether the correction cannot be where the accumulators start."""
-        return self.product.is_float or self.product.count_weight != 1 or self.spread == 2
+        return self.product.count_weight != 1 or self.spread == 2
 
     def _k_groups(self, k: Value, acc: list[Value]) -> list[Value]:
         """Add the products of one packed set of k-groups, of one for each chain, to the accumulators."""
         e, b, product = self.e, self.b, self.product
         new, raw, planes = list(acc), self.mr * self.nv, product.planes
         set_bytes, ahead = self.vector_bytes * product.vectors, bytes_ahead(self.mr, grouped="grouped" in self.flags)
-        index = b.sdiv(k, ir.Constant(I64, planes)) if planes > 1 else k
-        at = b.add(self.v["panel_start"], b.mul(index, ir.Constant(I64, set_bytes * self.nv)))
+        at = b.add(self.v["panel_start"], b.mul(k, ir.Constant(I64, set_bytes * self.nv // planes)))
         for chain in range(self.chains):
             here = e.add_bytes(at, set_bytes * self.nv * chain)
             packed = [self._packed(e.add_bytes(here, set_bytes * j)) for j in range(self.nv)]
@@ -195,36 +200,44 @@ class _Tile:
         parts = range(self.product.vectors)
         return tuple(e.load(self.v["rhs"], e.add_bytes(at, size * part), e.ints, align=size) for part in parts)
 
-    def _one_group(self, k: Value, total: list[Value]) -> list[Value]:
-        """Add one group's scaled products to the float totals."""
-        b, v = self.b, self.v
+    def _one_group(self, k: Value, state: list[Value]) -> list[Value]:
+        """Add one group's scaled products to the float totals; the state's last value is where its scales lie."""
+        e, b, v = self.e, self.b, self.v
+        *total, at = state
         end = b.add(k, v["k_groups_a_scale"])
         end = b.select(b.icmp_signed("<", end, v["k_groups"]), end, v["k_groups"])
-        group = b.mul(b.sdiv(k, v["k_groups_a_scale"]), v["channels"])
-        acc, _ = self._depth(k, end, group)
-        return [self._scaled(x, j, t, group) for x, (_, j), t in zip(acc, self.cells, total, strict=True)]
+        acc, _ = self._depth(k, end, at)
+        scaled = [self._scaled(x, j, t, at) for x, (_, j), t in zip(acc, self.cells, total, strict=True)]
+        return [*scaled, e.add_bytes(at, self.width * 4)]
+
+    def _group_scale(self, j: int, group: Value) -> Value:
+        """Load a group's scales of this tile's j-th vector; `group` counts four bytes a channel."""
+        e, b = self.e, self.b
+        if "brief" not in self.flags:
+            return self._channel(j, e.floats, "scale", group)
+        half = b.lshr(e.add_bytes(group, self.vector_bytes * j), ir.Constant(I64, 1))
+        codes = e.load(self.v["scale"], half, ir.VectorType(ir.IntType(16), e.lanes), align=2)
+        return b.bitcast(b.shl(b.zext(codes, e.ints), e.constant(16, e.ints)), e.floats)
 
     def _channel(self, j: int, kind: Any, name: str, group: Value | None = None) -> Value:
-        """Load this tile's j-th vector of a per-channel parameter."""
-        first = self.v["channel"] if group is None else self.b.add(group, self.v["channel"])
-        at = self.b.mul(self.e.add_bytes(first, self.e.lanes * j), ir.Constant(I64, 4))
-        return self.e.load(self.v[name], at, kind, align=4)
+        """Load this tile's j-th vector of a per-channel parameter, or of a group's at byte `group`."""
+        first = self.b.mul(self.v["channel"], ir.Constant(I64, 4)) if group is None else group
+        return self.e.load(self.v[name], self.e.add_bytes(first, self.vector_bytes * j), kind, align=4)
 
     def _correction(self, j: int, group: Value | None = None) -> Value:
         return self._channel(j, self.e.ints, "correction", group)
 
-    def _corrected(self, acc: Value, j: int, group: Value | None = None) -> Value:
+    def _weighted(self, acc: Value) -> Value:
         weight = self.product.count_weight
-        if weight != 1:
-            acc = self.b.mul(acc, self.e.constant(weight, self.e.ints))
-        return self.b.add(acc, self._correction(j, group))
+        return acc if weight == 1 else self.b.mul(acc, self.e.constant(weight, self.e.ints))
 
     def _scaled(self, acc: Value, j: int, total: Value, group: Value | None = None) -> Value:
         """Return total + acc * scale, rounded once."""
         if not self.product.is_scaled:
             return self.b.fadd(acc, total)
         t = acc if self.product.is_float else self.b.sitofp(acc, self.e.floats)
-        return self.e.fma(t, self._channel(j, self.e.floats, "scale", group), total)
+        scale = self._channel(j, self.e.floats, "scale") if group is None else self._group_scale(j, group)
+        return self.e.fma(t, scale, total)
 
     def _offset(self, j: int) -> Value:
         return self._channel(j, self.e.floats, "offset")
