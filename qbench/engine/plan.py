@@ -122,7 +122,8 @@ class Workspace:
     size_bytes: int = 0
     tasks: tuple[Task, ...] = field(init=False)
     program: Words = field(init=False)
-    _loads: list[tuple[Task, int]] = field(init=False)
+    _firsts: tuple[int, ...] = field(init=False)
+    _pointers: Words = field(init=False)
     _all: list[Task] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -131,10 +132,13 @@ class Workspace:
         sizes = (plan.sizes[0], *plan.sizes)
         order = list(calls(sizes))
         bound = [steps[step].bind(self._at(steps[step].writes, first, sizes[step])) for step, first in order]
-        self._loads = [(task, first) for task, (step, first) in zip(bound, order, strict=True) if step == 0]
+        loads = [(task, first) for task, (step, first) in zip(bound, order, strict=True) if step == 0]
+        self._firsts = tuple(first for _, first in loads)
         self._all = [*bound, self._store()]
         places = [(first, sizes[step]) for step, first in order]
         self.program = program_of(self._all, [*places, (0, plan.images)])
+        ends = [(task, X_ADDRESS) for task, _ in loads] + [(self._all[-1], LOGITS_ADDRESS)]
+        self._pointers = np.array([(task.arguments.ctypes.data + 8 * word, 0, 0) for task, word in ends], np.int64)
         self.tasks = tuple(task for task, (_, first) in zip(bound, order, strict=True) if first == 0)
 
     def _at(self, tensor: str, first: int, images: int) -> Buffers:
@@ -153,14 +157,15 @@ class Workspace:
         return self.buffers[self.plan.output].view(np.float32).reshape(layout.images, -1)[:, : layout.channels]
 
     def pointers(self, x: npt.NDArray[np.float32], logits: npt.NDArray[np.float32]) -> Words:
-        """Return where the program reads a run's images and writes its logits, as `run_images` takes it."""
-        each = x.strides[0]
-        rows = [
-            (task.arguments.ctypes.data + 8 * X_ADDRESS, x.ctypes.data + first * each, each)
-            for task, first in self._loads
-        ]
-        store = self._all[-1].arguments.ctypes.data + 8 * LOGITS_ADDRESS
-        return np.array([*rows, (store, logits.ctypes.data, logits.strides[0])], np.int64)
+        """Return where the program reads a run's images and writes its logits, as `run_images` takes it.
+
+        The array is this workspace's own, written anew by every call: one that is made costs more than a small layer.
+        """
+        rows, start, each = self._pointers, x.ctypes.data, x.strides[0]
+        for row, first in enumerate(self._firsts):
+            rows[row, 1], rows[row, 2] = start + first * each, each
+        rows[-1, 1], rows[-1, 2] = logits.ctypes.data, logits.strides[0]
+        return rows
 
     def _store(self) -> Task:
         layout = self.plan.layouts[self.plan.output]

@@ -62,6 +62,7 @@ class Session:
         self._failures = [] if failures is None else failures  # of operators that another library runs
         self.execution, self.execution_reason = execution, reason
         self._spaces = [Workspace(plan) for _ in range(threads)]
+        self._jobs: list[Job | None] = [None] * threads
         self._team = Team(threads)
         self._one_run = threading.Lock()  # Python threads may share a session: its buffers serve one run at a time
         self._classes = plan.layouts[plan.output].channels
@@ -137,8 +138,12 @@ class Session:
             raise failure
 
     def _job(self, thread: int, images: Floats, logits: Floats, first: int, last: int) -> Job:
-        space = self._spaces[thread]
-        return Job(space.program, space.pointers(images, logits), first, last, self.plan.images)
+        """Return the job of these images: the last one again where they are the same."""
+        space, job = self._spaces[thread], self._jobs[thread]
+        pointers = space.pointers(images, logits)
+        if job is None or (job.first, job.last) != (first, last):
+            job = self._jobs[thread] = Job(space.program, pointers, first, last, self.plan.images)
+        return job
 
     def profile(self, x: Floats, *, timer: Callable[[], float], repeats: int = 20) -> tuple[dict[str, Any], ...]:
         """Return a row a step: name, kind, operations and images of one call, its median seconds on one thread.

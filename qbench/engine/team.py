@@ -27,7 +27,8 @@ from qbench.kernels.program import (
 )
 from qbench.kernels.tasks import Words
 
-POLLS = 20_000
+POLLS = 4_000_000
+"""Looks at an empty mailbox, 0.24 ns each here: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
