@@ -15,8 +15,8 @@ from qbench.kernels.conv.reference import Floats
 class ChannelParams:
     """Per output channel (and group): see `qbench.kernels.tiles.tile`. Arrays are padded to whole panels by `bound`.
 
-    `correction` int32 and `scale` float32 have shape (channels,), or (groups, channels) when grouped; see `folded`. With
-    `fixed` codes are computed in whole numbers, and `scale` and `offset` are not read.
+    `correction` int32 and `scale` float32 have shape (channels,), or (groups, channels) when grouped: see `folded`.
+    With `fixed` codes are computed in whole numbers, and `scale` and `offset` are not read.
     """
 
     correction: npt.NDArray[np.int32]

@@ -13,7 +13,8 @@ The epilogue computes in float32; every `fma` rounds once, after the product and
     u8: round half even ("floor": round down), clamp to low..high (whole numbers), store; f32: clamp, store
 
 "s32" stores acc + correction[n]; f32_f32 has t = acc + offset[n]. The accumulators start at the correction where they
-can. "brief" says that the scales of groups are packed as bfloat16. "wide" says that t may leave int32, so that it is clamped before it is rounded: the same, an instruction slower.
+can. "brief" says that the scales of groups are packed as bfloat16. "wide" says that t may leave int32, so that it is
+clamped before it is rounded: the same, an instruction slower.
 "fixed" computes u8 in whole numbers as TFLite does (`fixed`): `scale` holds multipliers, `shift` exponents and `offset`
 the zero point, all int32.
 """
