@@ -281,10 +281,8 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     weights = pack_weights(
         indices, case.product, variant, values=levels, group_size=case.group_size, sums="sum" in case.epilogue
     )
-    owed = params
-    if case.product == "b1_b1":
-        depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
-        owed = replace(params, correction=params.correction + np.int32(depth))
+    depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels * (case.product == "b1_b1")
+    owed = replace(params, correction=params.correction + np.int32(depth))
     asked = "+".join(word for word in case.epilogue.split("+") if word not in FOUND_BY_BIND)
     bound = bind(case.product, asked, variant, shape.window, layout, out, weights, owed, residual=side)
     if bound.epilogue != case.epilogue:

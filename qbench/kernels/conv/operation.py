@@ -15,6 +15,7 @@ from qbench.kernels.conv.tables import SIGN, at_least, brief, is_brief, largest,
 from qbench.kernels.layout import Layout, Offsets, padded_channels
 from qbench.kernels.tasks import Task, float_bits, task_of
 from qbench.kernels.tiles.driver import tiled
+from qbench.kernels.tiles.fields import FIELDS
 from qbench.kernels.tiles.operands import (
     PackedWeights,
     Tiling,
@@ -29,7 +30,6 @@ from qbench.kernels.tiles.operands import (
 from qbench.kernels.tiles.portable import flags_of
 from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, FloatsByCodes, product_of
 from qbench.kernels.tiles.targets import target_of, tile_shape
-from qbench.kernels.tiles.tile import FIELDS
 from qbench.kernels.variants import PORTABLE, tiling
 
 MAX_DEPTH = 65_793

@@ -18,8 +18,9 @@ from typing import Any
 
 from qbench.kernels.jit import c_function, inlined
 from qbench.kernels.tasks import word
+from qbench.kernels.tiles.fields import FIELDS
 from qbench.kernels.tiles.targets import TileShape, target_of
-from qbench.kernels.tiles.tile import FIELDS, tile
+from qbench.kernels.tiles.tile import tile
 
 PIXELS, CHANNELS, BLOCK, SPLIT_PANELS = (
     FIELDS.index(name) for name in ("pixels", "channels", "block_rows", "split_panels")

@@ -69,6 +69,13 @@ class Emitter:
         """Load one `kind`."""
         return self.builder.load(self.at(base, offset_bytes, kind), align=align)
 
+    def load_bfloat16(self, base: Value, offset_bytes: Value) -> Value:
+        """Load a vector of bfloat16 numbers as floats."""
+        halves = self.load(base, offset_bytes, ir.VectorType(ir.IntType(16), self.lanes), align=2)
+        return self.builder.bitcast(
+            self.builder.shl(self.builder.zext(halves, self.ints), self.constant(16, self.ints)), self.floats
+        )
+
     def store(self, value: Value, base: Value, offset_bytes: Value) -> None:
         """Store `value` at any address."""
         self.builder.store(value, self.at(base, offset_bytes, value.type), align=1)

@@ -29,22 +29,10 @@ from numba.extending import intrinsic
 
 from qbench.kernels.tiles.arguments import load_fields
 from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.fields import FIELDS, FLOATS, POINTERS
 from qbench.kernels.tiles.fixed import fixed_point
 from qbench.kernels.tiles.prefetch import bytes_ahead
 from qbench.kernels.tiles.products import product_of
-
-POINTERS = (
-    "lhs", "rhs", "out", "residual", "lhs_rows", "out_rows", "residual_rows", "k_offsets",
-    "correction", "scale", "offset", "shift", "table",
-)  # fmt: skip
-FLOATS = ("low", "high", "residual_scale")
-INTS = (
-    "sum_correction", "pixels", "channels", "k_groups", "k_groups_a_scale", "panel_bytes", "scale_bytes", "block_rows",
-    "split_panels",
-)  # fmt: skip
-FIELDS = (*POINTERS, *FLOATS, *INTS)
-"""The words of a tile's arguments, in order; `pixels` are the rows of one image, `scale_bytes` the scales of a panel,
-`block_rows` see `driver`."""
 
 PACKED = 4
 """Vectors of 32-bit results that fill one of bytes."""
@@ -213,12 +201,10 @@ class _Tile:
 
     def _group_scale(self, j: int, group: Value) -> Value:
         """Load a group's scales of this tile's j-th vector; `group` counts four bytes a channel."""
-        e, b = self.e, self.b
         if "brief" not in self.flags:
-            return self._channel(j, e.floats, "scale", group)
-        half = b.lshr(e.add_bytes(group, self.vector_bytes * j), ir.Constant(I64, 1))
-        codes = e.load(self.v["scale"], half, ir.VectorType(ir.IntType(16), e.lanes), align=2)
-        return b.bitcast(b.shl(b.zext(codes, e.ints), e.constant(16, e.ints)), e.floats)
+            return self._channel(j, self.e.floats, "scale", group)
+        at = self.e.add_bytes(group, self.vector_bytes * j)
+        return self.e.load_bfloat16(self.v["scale"], self.b.lshr(at, ir.Constant(I64, 1)))
 
     def _channel(self, j: int, kind: Any, name: str, group: Value | None = None) -> Value:
         """Load this tile's j-th vector of a per-channel parameter, or of a group's at byte `group`."""
