@@ -71,7 +71,7 @@ def largest_along(
             return b.add(b.mul(down, ir.Constant(I64, row)), b.mul(right, ir.Constant(I64, column)))
 
         places = [[offset(row, column) for row in range(size)] for column in range(size)]
-        below = [offset(size + row, twice + column) for row in range(size - 1) for column in range(size - twice)]
+        below, ahead = (size - 1) * (size - twice), b.mul(down, ir.Constant(I64, size))
 
         def column_of(place: Value, column: int) -> Value:
             codes = [e.load(place, at, kind) for at in places[column]]
@@ -80,8 +80,9 @@ def largest_along(
         def one(window: Value, state: list[Value]) -> list[Value]:
             place = b.gep(start, [b.mul(window, step)])
             seen = [*state, *(column_of(place, column) for column in range(len(state), size))]
-            for at in below:
-                e.prefetch(place, at)
+            for pixel in range(below):  # in their order, whichever row they are of: one stream
+                number = e.add_bytes(b.mul(window, ir.Constant(I64, below)), pixel)
+                e.prefetch(start, b.add(ahead, b.mul(number, right)))
             best = reduce(lambda x, y: e.overloaded("llvm.umax", x, y), seen)
             block.store(best, b.gep(target, [b.mul(window, step_out)]), streaming=bool(past))
             return seen[size - len(state) :] if state else []
