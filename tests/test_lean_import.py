@@ -91,3 +91,10 @@ with RunWriter.create(folder, header) as writer:
 print(len(write_tables(read_run(folder))))
 """
     assert int(python(code)) == 3
+
+
+def test_a_saved_network_is_read_without_numba_and_onnx() -> None:
+    heavy = ("numba", "llvmlite.binding", "onnx", "onnxruntime", "scipy", "pydantic", "pandas")
+    code = f"import sys, qbench.engine.saved; print([name for name in {heavy!r} if name in sys.modules])"
+    python("import qbench.kernels.variants as v; v.choose()")  # asks LLVM about this machine, once
+    assert python(code).strip() == "[]"

@@ -10,9 +10,9 @@ import unicorn
 from unicorn import arm64_const as names
 
 from qbench.kernels.tasks import Task
+from qbench.kernels.tiles.fields import FIELDS
 from qbench.kernels.tiles.listing import compiled_tile
 from qbench.kernels.tiles.targets import TileShape, target_of
-from qbench.kernels.tiles.tile import FIELDS
 
 PAGE = 4096
 CODE, STACK, END, SIZE = 0x10000, 0x200000, 0x8000, 1 << 16

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from qbench.kernels.conv.operation import INT32_END
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
-from qbench.kernels.depthwise.driver import HALF, QUARTER, stripped
-from qbench.kernels.depthwise.strip import FIELDS, FULL, VECTORS
+from qbench.kernels.depthwise.fields import FIELDS, FULL, HALF, QUARTER, VECTORS
 from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.native import task_function
 from qbench.kernels.tasks import Task, float_bits, task_of
 from qbench.kernels.tiles.targets import target_of
 from qbench.kernels.variants import PORTABLE
@@ -138,7 +138,8 @@ class Depthwise:
             "channels": min(a.words, b.words), "block_bytes": self._block_bytes,
         }  # fmt: skip
         strip = next((width for width in WIDTHS if b.width % width == 0), min(b.width, 4))
-        function = stripped(strip, kh, kw, window.strides[1], window.dilations[1], self._rounding)
+        geometry = (strip, kh, kw, window.strides[1], window.dilations[1])
+        function = task_function("qbench.kernels.depthwise.driver:strips_of", *geometry, self._rounding)
         keep = (lhs, out, weights, *arrays.values())
         return Task(function, np.array([numbers[name] for name in FIELDS], np.int64), keep)
 

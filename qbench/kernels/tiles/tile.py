@@ -28,20 +28,10 @@ from numba.extending import intrinsic
 
 from qbench.kernels.tiles.arguments import load_fields
 from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.fields import FIELDS, FLOATS, POINTERS
 from qbench.kernels.tiles.fixed import fixed_point
 from qbench.kernels.tiles.prefetch import bytes_ahead
 from qbench.kernels.tiles.products import product_of
-
-POINTERS = (
-    "lhs", "rhs", "out", "residual", "lhs_rows", "out_rows", "residual_rows", "k_offsets",
-    "correction", "scale", "offset", "shift", "table",
-)  # fmt: skip
-FLOATS = ("low", "high", "residual_scale")
-INTS = (
-    "sum_correction", "pixels", "channels", "k_groups", "k_groups_a_scale", "panel_bytes", "block_rows", "split_panels",
-)  # fmt: skip
-FIELDS = (*POINTERS, *FLOATS, *INTS)
-"""The words of a tile's arguments, in order; `pixels` are the rows of one image, `block_rows` see `driver`."""
 
 PACKED = 4
 """Vectors of 32-bit results that fill one of bytes."""
