@@ -20,7 +20,7 @@ from qbench.kernels.cache import write_whole
 from qbench.kernels.elf import WORD, Image
 
 HERE = sys.platform == "linux" and os.uname().machine == "x86_64"
-"""Whether kernels are images on this system; elsewhere Numba loads its own, as it compiles them."""
+"""Whether kernels are images on this system; elsewhere Numba keeps and loads its own."""
 
 
 def read_image(path: Path, key: str) -> Image | None:

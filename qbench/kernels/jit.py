@@ -91,8 +91,8 @@ SIGNATURES = {
 
 
 def c_function(function: Compiled, kind: str) -> Any:
-    """Compile a C function that Numba loads itself, where kernels are no images."""
-    return cfunc(SIGNATURES[kind], **OPTIONS)(function)
+    """Compile a C function that Numba loads itself, from its own disk cache too, where kernels are no images."""
+    return cfunc(SIGNATURES[kind], cache=True, **OPTIONS)(function)
 
 
 _WRAPPER = """

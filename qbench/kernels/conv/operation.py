@@ -99,8 +99,9 @@ def pack_weights(
             return pack_floats_by_codes(flat.astype(np.int8), facts, shape)
         return pack_words(flat.astype(np.float32), shape)
     zero = int(np.flatnonzero(values == 0)[0]) if values is not None and 0 in values else 0
-    padding = ((0, 0), (0, 0), (0, 0), (0, -depth_of_taps % 4))
-    full = np.pad(codes, padding, constant_values=zero).reshape(channels, -1)
+    missing = -depth_of_taps % 4
+    padded = np.pad(codes, ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=zero) if missing else codes
+    full = padded.reshape(channels, -1)
     meant = full.astype(np.int8) if values is None else values[full]
     if variant == PORTABLE:
         return pack_bytes(meant, shape)
