@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import os
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -53,11 +54,19 @@ def machine_key(cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that other processes may be reading or writing: they see all of it or nothing."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside.write_bytes(content)
-    beside.replace(path)
+    """Write a file that others may be reading or writing: they see all of it or nothing.
+
+    Raises:
+        MachineError: it cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        why = f"cannot keep compiled kernels ({error.strerror}); QBENCH_CACHE_DIR names another folder for them"
+        raise MachineError(f"{path.parent}: {why}") from None
 
 
 def _version_of(package: str) -> bytes:

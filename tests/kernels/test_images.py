@@ -135,6 +135,12 @@ def test_a_broken_image_is_compiled_anew_and_put_right(tmp_path: Path) -> None:
     assert python(START, tmp_path).stdout == "128\n"
 
 
+def test_a_folder_that_cannot_be_written_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MachineError, match=r"^.*cannot keep compiled kernels.*QBENCH_CACHE_DIR.*$"):
+        cache.write_whole(tmp_path / "file" / "a.image", b"")
+
+
 def test_another_cpu_or_compiler_has_another_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, same, two = (tmp_path / name for name in ("one", "same", "two"))
     one.write_text("flags\t\t: sse avx\ncpu MHz\t\t: 1000\n")
