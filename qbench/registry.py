@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib.metadata import entry_points
 from typing import Any
 
 from qbench.errors import QBenchError, suggest
@@ -29,6 +28,8 @@ class Registry(Mapping[str, str]):
 
     @cached_property
     def _table(self) -> dict[str, str]:
+        from importlib.metadata import entry_points  # 3 MB that a saved network runs without
+
         added = {point.name: point.value for point in entry_points(group=self.group)}
         return {**added, **self._own}
 

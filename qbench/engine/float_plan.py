@@ -36,7 +36,7 @@ from qbench.graph.network import (
 from qbench.kernels.conv.operation import bind, pack_weights
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.layout import Layout, padded_channels
-from qbench.kernels.quantize.portable import level_starts
+from qbench.kernels.quantize.levels import level_starts
 from qbench.kernels.tasks import Task, task_of
 
 Floats = npt.NDArray[np.float32]

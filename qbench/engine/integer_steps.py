@@ -10,7 +10,7 @@ from qbench.engine.container import Container
 from qbench.engine.plan import Buffers, Step
 from qbench.graph.network import Activation, Add, Clamp, Flatten, Pool
 from qbench.kernels.layout import CHANNEL_MULTIPLE, Layout
-from qbench.kernels.pool.portable import BLOCK
+from qbench.kernels.pool.blocks import BLOCK
 from qbench.kernels.tasks import Task, task_of
 
 Boxes = Mapping[str, Container]

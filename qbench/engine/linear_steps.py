@@ -16,7 +16,7 @@ from qbench.graph import Linear
 from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.layout import Layout
-from qbench.kernels.quantize.portable import level_starts
+from qbench.kernels.quantize.levels import level_starts
 from qbench.kernels.tasks import Task, task_of
 
 QUANTIZE, PACK = "qbench.kernels.quantize.portable", "qbench.kernels.pack.portable"

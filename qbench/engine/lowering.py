@@ -66,6 +66,8 @@ def s8_codes(weights: QTensor) -> tuple[Ints, npt.NDArray[np.float32]]:
     if not isinstance(kind, Uniform | Ternary | Binary):
         raise NotIntegerError(f"{type(kind).__name__} weights have levels that are no whole numbers")
     shift = (kind.qmax + 1) // 2 if kind.qmin >= 0 and isinstance(kind, Uniform) else 0
+    if not shift:
+        return weights.codes, params.zero_point
     return (weights.codes - shift).astype(np.int16), (params.zero_point - np.float32(shift)).astype(np.float32)
 
 
@@ -93,9 +95,10 @@ def product_for(
         return f"p{lhs_high.bit_length()}_p{bits}", None
     if isinstance(kind, Binary) and span == groups and not sums and channels_in % 4 == 0 and (-groups % 8) % 2 == 0:
         return "u8_t1", np.array([-1, 1], np.int8)
-    levels = np.unique(np.append(codes, 0)).astype(np.int8)
-    if isinstance(kind, PowerOfTwo) and len(levels) <= TABLE_LEVELS and _whole(2, span, groups, sums=sums):
-        return "u8_t4", levels
+    if isinstance(kind, PowerOfTwo) and _whole(2, span, groups, sums=sums):
+        levels = np.union1d(codes, [0]).astype(np.int8)
+        if len(levels) <= TABLE_LEVELS:
+            return "u8_t4", levels
     for width in range(bits, S8_BITS):
         if _whole(8 // (width & -width), span, groups, sums=sums):
             return f"u8_s{width}", None
@@ -136,7 +139,7 @@ def lower(layer: Layer, weights: QTensor, ends: Ends) -> Lowered:
     kind = weights.spec.format
     if isinstance(layer, Conv) and layer.groups > 1 and (isinstance(kind, Binary) or np.any(zero)):
         raise NotIntegerError("grouped convolutions need a weight code that means 0")
-    codes = dense_ohwi(layer, flat).astype(np.int16)
+    codes = dense_ohwi(layer, flat)
     span = _span(layer, weights, codes)
     grouped = span < codes.shape[1] * codes.shape[2] * -(-codes.shape[3] // 4)
     product, values = product_for(codes, codes.shape[3], ends.lhs.high, span, kind, sums=bool(np.any(zero)))
@@ -178,14 +181,14 @@ def _params(
     out_scale, out_zero = (out.scale, out.round_offset) if out else (1.0, 0.0)
     za = _lhs_zero(ends.lhs, product)
     step = ends.lhs.scale / 2 if product == "b1_b1" else ends.lhs.scale
-    flat = codes.reshape(channels, -1).astype(np.int64)
+    flat = codes.reshape(channels, -1)
     if grouped:
         edges = np.arange(0, flat.shape[1], 4 * span)
-        sums = np.add.reduceat(flat, edges, axis=1).T
+        sums = np.add.reduceat(flat, edges, axis=1, dtype=np.int64).T
         if np.any(zero):
             raise NotIntegerError("weights with a zero point per group have no integer kernel")
     else:
-        sums = flat.sum(axis=1)
+        sums = flat.sum(axis=1, dtype=np.int64)
     correction = -za * sums + (flat.shape[1] if product == "b1_b1" else 0)
     granular = _grid(weights.params.scale, weights, channels)
     scale = (granular[: len(sums)] if grouped else granular.reshape(-1)[-channels:]) * step / out_scale

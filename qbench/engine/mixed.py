@@ -19,7 +19,8 @@ from qbench.engine.container import Container, container_of
 from qbench.engine.foreign import ForeignRunner
 from qbench.engine.lowering import Ends, NotIntegerError, lower
 from qbench.errors import DataError
-from qbench.graph import Linear, Network, inputs_of, outputs_of, outsource
+from qbench.graph import Linear, Network, inputs_of, outputs_of
+from qbench.graph.outsource import outsource
 from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.layout import Layout, aligned

@@ -14,7 +14,7 @@ from qbench.engine.container import Container
 from qbench.engine.integer_steps import ELEMENTWISE, Boxes, Layouts, code_limits
 from qbench.engine.plan import Buffers, Step
 from qbench.graph.nodes import ChannelAffine, Clamp, Concat, Mul, Node, Resize, Select, Unary, inputs_of
-from qbench.kernels.elementwise.floats import FUNCTIONS
+from qbench.kernels.elementwise.functions import FUNCTIONS
 from qbench.kernels.tasks import Task, task_of
 
 CHANNELS, FLOATS = "qbench.kernels.elementwise.channels", "qbench.kernels.elementwise.floats"

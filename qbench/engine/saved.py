@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from qbench import __version__
-from qbench.core.tensor import Floats, QParams, QTensor
+from qbench.core.tensor import QParams, QTensor
 from qbench.engine.saved_check import check_network
-from qbench.engine.saved_codes import pack_codes, unpack_codes
+from qbench.engine.saved_codes import pack_codes
 from qbench.engine.saved_values import Array, Arrays, ValueFormError, decode, encode
+from qbench.engine.saved_weights import StoredCodes, StoredWeights, blank, with_reals
 from qbench.engine.session import Session, build_session
 from qbench.errors import ModelError, QBenchError
-from qbench.graph.network import Conv, Layer, Network
+from qbench.graph.network import Layer, Network
 
 FORMAT, VERSION = "qbench network", 1
 JSON_NAME, TENSORS_NAME = "network.json", "network.safetensors"
@@ -36,27 +38,32 @@ _EMPTY = np.zeros(0, np.float32)
 Facts = Mapping[str, str | int | float | bool]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SavedNetwork:
-    """A network as it was read.
+    """A network as it was read: its codes stay at their width, and a session unfolds one layer's at a time.
 
     Args:
-        network: its graph; quantized layers hold the reals of their codes.
+        outline: its graph; quantized layers hold zeros in place of weights, since their codes say all.
         weights: layer -> codes.
         activations: tensor -> parameters.
         facts: how it was made: model, spec, method, calibration ...
         disk_bytes: bytes of both files.
     """
 
-    network: Network
+    outline: Network
     weights: Mapping[str, QTensor]
     activations: Mapping[str, QParams]
     facts: Facts
     disk_bytes: int
 
+    @cached_property
+    def network(self) -> Network:
+        """The graph with the float32 numbers that the codes stand for: four times the memory of 8-bit codes."""
+        return with_reals(self.outline, self.weights)
+
     def session(self, *, threads: int = 2, variant: str = "auto") -> Session:
         """Return the network ready to run; see `build_session`."""
-        return build_session(self.network, self.weights, self.activations, variant=variant, threads=threads)
+        return build_session(self.outline, self.weights, self.activations, variant=variant, threads=threads)
 
 
 def save_network(
@@ -122,18 +129,17 @@ def load_network(folder: Path) -> SavedNetwork:
 
 
 def _restored(document: Mapping[str, Any], arrays: Mapping[str, Array], *, disk_bytes: int) -> SavedNetwork:
-    weights = {name: _decode_codes(data, arrays) for name, data in document["weights"].items()}
+    stored = {name: _decode_codes(data, arrays) for name, data in document["weights"].items()}
     activations: dict[str, QParams] = {name: decode(data, arrays) for name, data in document["activations"].items()}
     nodes = []
     for data in document["nodes"]:
         node = decode(data, arrays)
-        if isinstance(node, Layer) and node.name in weights:
-            shape = tuple(document["shapes"][node.name])
-            node = dataclasses.replace(node, weight=_reals(node, weights[node.name], shape))
+        if isinstance(node, Layer) and node.name in stored:
+            node = dataclasses.replace(node, weight=blank(tuple(document["shapes"][node.name])))
         nodes.append(node)
-    network = dataclasses.replace(decode(document["network"], arrays), nodes=tuple(nodes))
-    check_network(network, weights, activations)
-    return SavedNetwork(network, weights, activations, document["facts"], disk_bytes)
+    outline = dataclasses.replace(decode(document["network"], arrays), nodes=tuple(nodes))
+    check_network(outline, stored, activations)
+    return SavedNetwork(outline, StoredWeights(stored), activations, document["facts"], disk_bytes)
 
 
 def _without_codes(node: Any, weights: Mapping[str, QTensor]) -> Any:
@@ -146,21 +152,11 @@ def _encode_codes(name: str, codes: QTensor, arrays: Arrays) -> Any:
     return {"codes": stream, "shape": list(codes.codes.shape), "params": encode(codes.params, arrays, key=name)}
 
 
-def _decode_codes(data: Mapping[str, Any], arrays: Mapping[str, Array]) -> QTensor:
-    params: QParams = decode(data["params"], arrays)
+def _decode_codes(data: Mapping[str, Any], arrays: Mapping[str, Array]) -> StoredCodes:
     stream = decode(data["codes"], arrays)
     if stream.dtype != np.uint8:
         raise ValueFormError(f"{data['codes']}: expected bytes, got {stream.dtype}")
-    return QTensor(unpack_codes(stream, tuple(data["shape"]), params.spec.format), params)
-
-
-def _reals(layer: Layer, codes: QTensor, shape: tuple[int, ...]) -> Floats:
-    """Return what a layer's codes stand for, in ONNX order."""
-    reals = codes.dequantize()
-    if not isinstance(layer, Conv):
-        return reals.reshape(shape)
-    out, channels, height, width = shape
-    return np.ascontiguousarray(reals.reshape(out, height, width, channels).transpose(0, 3, 1, 2))
+    return StoredCodes(stream, tuple(data["shape"]), decode(data["params"], arrays))
 
 
 def _hash(document: Mapping[str, Any]) -> str:

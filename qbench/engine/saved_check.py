@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping
 
 from qbench.core.granularity import PerChannel, PerTensor
-from qbench.core.tensor import QParams, QTensor
+from qbench.core.tensor import QParams
 from qbench.engine.saved_values import ValueFormError
+from qbench.engine.saved_weights import StoredCodes
 from qbench.graph.network import Conv, Foreign, Layer, Network, Node, Shape, inputs_of
 from qbench.graph.shapes import shape_after
 
 
-def check_network(network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams]) -> None:
+def check_network(network: Network, weights: Mapping[str, StoredCodes], activations: Mapping[str, QParams]) -> None:
     """Raise ValueFormError, or ModelError for a shape that does not fit its node, with what is wrong first."""
     known = {name: network.shapes[name] for name in network.inputs}
     layers = {layer.name: layer for layer in network.layers}
@@ -50,20 +51,20 @@ def _check_shape(node: Node, known: Mapping[str, Shape]) -> None:
         raise ValueFormError(f"node '{node.name}': expected an output {expected}, got {known[node.output]} of {read}")
 
 
-def _check_codes(layer: Layer, codes: QTensor) -> None:
+def _check_codes(layer: Layer, codes: StoredCodes) -> None:
     """Compare codes and scales with the layer's weights."""
     channels, *rest = layer.weight.shape
-    shape, granularity = (channels, math.prod(rest)), codes.spec.granularity
+    shape, granularity = (channels, math.prod(rest)), codes.params.spec.granularity
     scales: tuple[int, ...] = ()
     if not isinstance(granularity, PerTensor):
         scales = (channels,)
         if not isinstance(granularity, PerChannel):
             scales = (channels, -(-shape[1] // granularity.group_size))
-    if codes.codes.shape != shape or codes.params.scale.shape != scales:
+    if codes.shape != shape or codes.params.scale.shape != scales:
         raise ValueFormError(
-            f"layer '{layer.name}': expected codes {shape} and scales {scales}, got {codes.codes.shape} and "
+            f"layer '{layer.name}': expected codes {shape} and scales {scales}, got {codes.shape} and "
             f"{codes.params.scale.shape}"
         )
-    levels = codes.params.levels
-    if levels is not None and levels.shape != (2**codes.spec.format.bits,):
-        raise ValueFormError(f"layer '{layer.name}': expected {2**codes.spec.format.bits} levels, got {levels.shape}")
+    levels, bits = codes.params.levels, codes.params.spec.format.bits
+    if levels is not None and levels.shape != (2**bits,):
+        raise ValueFormError(f"layer '{layer.name}': expected {2**bits} levels, got {levels.shape}")

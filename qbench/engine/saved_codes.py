@@ -14,6 +14,7 @@ from qbench.core.formats import Binary, NumberFormat, Ternary, Uniform
 Codes = npt.NDArray[np.int16]
 Bytes = npt.NDArray[np.uint8]
 
+_LOW_OF_PAIRS = np.uint8(0b01010101)
 _PIECE = 1 << 20  # codes unfolded to bits at a time, a multiple of 8: bounds the temporaries to 8 MB
 
 
@@ -39,16 +40,20 @@ def pack_codes(codes: Codes, number_format: NumberFormat) -> Bytes:
     return np.concatenate(pieces) if pieces else np.empty(0, np.uint8)
 
 
-def unpack_codes(stream: Bytes, shape: tuple[int, ...], number_format: NumberFormat) -> Codes:
-    """Return the int16 codes that `pack_codes` wrote.
-
-    Raises:
-        ValueError: the stream has not the length of so many codes, or holds one that the format lacks.
-    """
+def check_stream(stream: Bytes, shape: tuple[int, ...], number_format: NumberFormat) -> None:
+    """Raise ValueError where a stream has not the length of so many codes, or holds one that the format lacks."""
     bits, count = number_format.bits, int(np.prod(shape, dtype=np.int64))
-    if stream.size != packed_size(count, number_format):
-        expected = packed_size(count, number_format)
+    expected = packed_size(count, number_format)
+    if stream.size != expected:
         raise ValueError(f"expected {expected} bytes for {count} codes of {bits} bits, got {stream.size}")
+    if isinstance(number_format, Ternary) and np.any(stream & (stream >> 1) & _LOW_OF_PAIRS):
+        raise ValueError("a ternary code is 0, 1 or 2, got 3")
+
+
+def unpack_codes(stream: Bytes, shape: tuple[int, ...], number_format: NumberFormat) -> Codes:
+    """Return the int16 codes that `pack_codes` wrote; raise ValueError as `check_stream` does."""
+    check_stream(stream, shape, number_format)
+    bits, count = number_format.bits, int(np.prod(shape, dtype=np.int64))
     if bits == 8:
         places = stream.astype(np.int16)
     else:
@@ -58,11 +63,12 @@ def unpack_codes(stream: Bytes, shape: tuple[int, ...], number_format: NumberFor
             part = stream[start * bits // 8 : packed_size(stop, number_format)]
             unfolded = np.unpackbits(part, count=(stop - start) * bits, bitorder="little").reshape(-1, bits)
             places[start:stop] = unfolded @ (1 << np.arange(bits, dtype=np.int16))
-    if isinstance(number_format, Ternary) and places.size and places.max() > 2:
-        raise ValueError("a ternary code is 0, 1 or 2, got 3")
     if isinstance(number_format, Binary):
-        return (2 * places - 1).reshape(shape).astype(np.int16)
-    return (places + _lowest(number_format)).reshape(shape).astype(np.int16)
+        places *= 2
+        places -= 1
+    else:
+        places += _lowest(number_format)
+    return places.reshape(shape)
 
 
 def _places(codes: Codes, number_format: NumberFormat) -> Codes:

@@ -19,12 +19,11 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.core.trial import Execution
 from qbench.engine.float_plan import float_layouts, float_plan
 from qbench.engine.integer_plan import integer_plan
+from qbench.engine.kinds import has_tokens
 from qbench.engine.lowering import NotIntegerError
 from qbench.engine.plan import X_ADDRESS, Plan, Workspace
 from qbench.engine.stages import micro_batch
 from qbench.engine.team import Job, Team
-from qbench.engine.token_network import has_tokens
-from qbench.engine.token_plan import token_plan
 from qbench.errors import DataError, QBenchError
 from qbench.graph.network import Network
 from qbench.kernels.program import run_task
@@ -224,6 +223,8 @@ def _token_session(
     network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, variant: str, threads: int
 ) -> Session:
     """Return the session of a network over tokens: all quantized layers in integers, or all simulated in float32."""
+    from qbench.engine.token_plan import token_plan  # brings onnx, 20 MB that other networks run without
+
     reason = "activations stay in float32" if weights else "weights stay in float32"
     if weights and activations:
         try:

@@ -11,20 +11,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qbench.kernels.program import (
-    ASLEEP,
-    DONE,
-    JOB,
-    await_done,
-    gate_of,
-    job_words,
-    mailboxes,
-    post,
-    run_images,
-    run_team,
-    serve,
-    team_state,
-)
+from qbench.kernels.program import ASLEEP, DONE, JOB, LINE, entry_of, gate_of, job_words, mailboxes, team_state
 from qbench.kernels.tasks import Words
 
 POLLS = 4_000_000
@@ -33,7 +20,7 @@ POLLS = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A call of `run_images`: a program, where its ends lie, images first..last, the most images a pass."""
+    """A run of a program: the program, where its ends lie, images first..last, the most images a pass."""
 
     program: Words
     pointers: Words
@@ -41,10 +28,12 @@ class Job:
     last: int
     most: int
     words: Words = field(init=False)
+    address: int = field(init=False)
 
     def __post_init__(self) -> None:
         words = job_words(self.program, self.pointers, self.first, self.last, self.most)
         object.__setattr__(self, "words", words)
+        object.__setattr__(self, "address", words.ctypes.data)
 
 
 class _Helper:
@@ -53,18 +42,19 @@ class _Helper:
     def __init__(self, mail: Words, gate: Words, number: int) -> None:
         self.mail, self._number = mail, number
         self._gate, self._wake, self._open = gate, threading.Semaphore(0), True
+        self._address, self._post, self._await = mail.ctypes.data, entry_of("post"), entry_of("await")
         self._thread = threading.Thread(target=self._work, name="qbench", daemon=True)
         self._thread.start()
 
     def post(self, job: Job) -> None:
-        if post(self.mail, job.words, 0, 1):
+        if self._post(self._address, job.address, 0, 1):
             self.wake()
 
     def wake(self) -> None:
         self._wake.release()
 
     def wait(self) -> None:
-        await_done(self.mail)
+        self._await(self._address, 0, 0, 0)
 
     def close(self) -> None:
         self._open = False
@@ -72,10 +62,11 @@ class _Helper:
         self._thread.join()
 
     def _work(self) -> None:
-        mail = self.mail
+        mail, serve = self.mail, entry_of("serve")
+        ends = (self._address, self._gate.ctypes.data, len(self._gate) // LINE, POLLS)
         _stay_on_core(self._number)
         while self._open:
-            serve(mail, self._gate, POLLS)
+            serve(*ends)
             mail[ASLEEP] = 1
             if mail[JOB] == mail[DONE] and self._open:  # looked at after saying so: a job posted before is seen here
                 self._wake.acquire()
@@ -100,6 +91,7 @@ class Team:
         self._gate = gate_of(threads)
         self._mails = mailboxes(threads - 1)
         self._state = team_state(self._mails, self._gate)
+        self._alone, self._together = entry_of("alone"), entry_of("team")
         self._helpers = [_Helper(mail, self._gate, number) for number, mail in enumerate(self._mails, 1)]
 
     def apart(self, jobs: Sequence[Job]) -> None:
@@ -107,14 +99,13 @@ class Team:
         helpers = self._helpers[: len(jobs) - 1]
         for helper, job in zip(helpers, jobs[1:], strict=True):
             helper.post(job)
-        own = jobs[0]
-        run_images(own.program, own.pointers, own.first, own.last, own.most, 0, 1, self._gate, 0)
+        self._alone(jobs[0].address, 0, 0, 0)
         for helper in helpers:
             helper.wait()
 
     def together(self, job: Job) -> None:
         """Run one job, every task of it shared by all threads."""
-        while not run_team(self._state, job.words):
+        while not self._together(self._state.ctypes.data, job.address, 0, 0):
             for helper in self._helpers:
                 if helper.mail[ASLEEP]:
                     helper.wake()

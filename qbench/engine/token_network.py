@@ -22,20 +22,11 @@ from qbench.graph import (
     TokenMean,
     Unary,
     outputs_of,
-    outsource,
 )
+from qbench.graph.outsource import outsource
 
 CACHE_BYTES = 1 << 20
 """Room for the two widest tensors of a pass: a second-level cache."""
-
-
-def has_tokens(network: Network) -> bool:
-    """Whether a network is one for this plan: it reads whole numbers, or some node writes a vector for each token."""
-    if len(network.inputs) != 1:
-        return False
-    return network.input in network.dtypes or any(
-        len(network.shapes[t]) == 2 for n in network.nodes for t in outputs_of(n)
-    )
 
 
 def ready(network: Network, weights: Mapping[str, QTensor]) -> tuple[Network, dict[str, int]]:

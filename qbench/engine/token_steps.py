@@ -13,7 +13,7 @@ from qbench.graph import Add, Attention, Clamp, LayerNorm, Softmax, TokenMean, U
 from qbench.graph.embedding import Embedding
 from qbench.kernels.layout import Layout
 from qbench.kernels.tasks import Task, task_of
-from qbench.kernels.tokens.attention import attention_kind, room_of
+from qbench.kernels.tokens.rounds import attention_kind, room_of
 
 Layouts = Mapping[str, Layout]
 Floats = npt.NDArray[np.float32]

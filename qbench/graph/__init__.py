@@ -1,4 +1,10 @@
-"""A network as typed nodes; ONNX in and out; the passes between. The only room that knows the onnx package."""
+"""A network as typed nodes; ONNX in and out; the passes between. The only room that knows the onnx package.
+
+What reads or writes ONNX is imported when it is first used: 20 MB that a network saved by qbench runs without.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from qbench.graph.network import (
     Activation,
@@ -25,11 +31,12 @@ from qbench.graph.network import (
     inputs_of,
     outputs_of,
 )
-from qbench.graph.outsource import outsource
-from qbench.graph.qdq import qdq_onnx_bytes
-from qbench.graph.quantized import read_quantized
-from qbench.graph.read import read_onnx
-from qbench.graph.write import layer_onnx_bytes, to_onnx_bytes, write_onnx
+
+if TYPE_CHECKING:
+    from qbench.graph.qdq import qdq_onnx_bytes
+    from qbench.graph.quantized import read_quantized
+    from qbench.graph.read import read_onnx
+    from qbench.graph.write import layer_onnx_bytes, to_onnx_bytes, write_onnx
 
 __all__ = [
     "Activation",
@@ -56,10 +63,25 @@ __all__ = [
     "inputs_of",
     "layer_onnx_bytes",
     "outputs_of",
-    "outsource",
     "qdq_onnx_bytes",
     "read_onnx",
     "read_quantized",
     "to_onnx_bytes",
     "write_onnx",
 ]
+
+_PLACES = {
+    "layer_onnx_bytes": "write",
+    "qdq_onnx_bytes": "qdq",
+    "read_onnx": "read",
+    "read_quantized": "quantized",
+    "to_onnx_bytes": "write",
+    "write_onnx": "write",
+}
+"""Function -> its module."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'qbench.graph' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"qbench.graph.{_PLACES[name]}"), name)

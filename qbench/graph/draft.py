@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from onnx import NodeProto
 
 from qbench.errors import ModelError
 from qbench.graph.nodes import Foreign, Node, Pads, inputs_of
+
+if TYPE_CHECKING:  # shapes are checked where onnx is not wanted: a saved network is read without it
+    from onnx import NodeProto
 
 
 class UntypedError(Exception):

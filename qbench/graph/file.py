@@ -16,9 +16,7 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from qbench.errors import ModelError
 from qbench.graph.inlining import inline_functions
-
-MOST_ELEMENTS = 2**28
-"""The most numbers a tensor may have, an image: 1 GiB of float32."""
+from qbench.graph.nodes import MOST_ELEMENTS
 
 SPARE_BYTES = 64 * 2**20
 OLDEST_OPSET = 7  # before it, Add and Gemm broadcast by an attribute of their own

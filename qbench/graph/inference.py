@@ -9,8 +9,8 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper, shape_inference
 
 from qbench.graph.draft import uncovered
-from qbench.graph.file import MOST_ELEMENTS, Array
-from qbench.graph.nodes import FREE
+from qbench.graph.file import Array
+from qbench.graph.nodes import FREE, MOST_ELEMENTS
 from qbench.graph.tensor_type import TensorType, as_proto, from_proto
 
 SMALL = 4096

@@ -18,6 +18,8 @@ Pads = tuple[int, int, int, int]  # top, left, bottom, right
 Shape = tuple[int, ...]  # (c, h, w), (tokens, c) or (k,); FREE where only a run can tell
 PoolKind = Literal["max", "average", "global_average"]
 FREE = -1
+MOST_ELEMENTS = 2**28
+"""The most numbers a tensor may have, an image: 1 GiB of float32."""
 
 
 @dataclass(frozen=True, slots=True)

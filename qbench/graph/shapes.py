@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from qbench.graph.draft import Draft, ZeroPad, uncovered
-from qbench.graph.file import MOST_ELEMENTS
 from qbench.graph.nodes import (
+    MOST_ELEMENTS,
     Add,
     Attention,
     Concat,

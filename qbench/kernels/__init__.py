@@ -56,6 +56,6 @@ def instruction_sets() -> frozenset[str]:
 
 def source_hash() -> str:
     """Return a hash of the kernels' sources; results that depend on them carry it."""
-    from qbench.kernels.jit import source_hash as of_sources
+    from qbench.kernels.cache import source_hash as of_sources
 
     return of_sources()

@@ -13,6 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 from qbench.kernels.isa import missing
 from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
@@ -133,3 +134,18 @@ def fence(typingctx: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(), codegen
+
+
+@intrinsic
+def flat(typingctx: Any, array: Any) -> Any:
+    """Return all items of a C-contiguous array as a vector; Numba's own `reshape` calls into its runtime."""
+    kind = types.Array(array.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        source = context.make_array(sig.args[0])(context, builder, values[0])
+        made = make_array(kind)(context, builder)  # type: ignore[no-untyped-call]
+        facts = {"shape": [source.nitems], "strides": [source.itemsize], "itemsize": source.itemsize}
+        populate_array(made, data=source.data, meminfo=None, **facts)  # type: ignore[no-untyped-call]
+        return made._getvalue()
+
+    return kind(array), codegen

@@ -1,8 +1,8 @@
 """All JIT flags are decided here; nothing else calls `njit`.
 
-Kernels release the GIL and are cached on disk. Numba's own cache key does not see code in other files, so the cache
-lives in a folder named by a hash of all kernel sources and of the instruction sets in use: a changed intrinsic can
-never be served stale.
+Kernels release the GIL and are cached on disk. Numba's own cache key does not see code in other files, so its cache
+lives in a folder named by a hash of all kernel sources and of the instruction sets in use. C functions become images,
+which run without Numba (`native`).
 """
 
 from __future__ import annotations
@@ -11,37 +11,25 @@ import hashlib
 import importlib
 import os
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import llvmlite.binding as llvm
-import numba
-from numba import cfunc, config, njit
-from numba.core import event
+from numba import cfunc, config, int64, njit, types
+from numba.core import compiler, event, registry
 from numba.np import linalg
 
 from qbench.errors import MachineError
+from qbench.kernels.cache import cache_root, source_hash
+from qbench.kernels.elf import Image, image_of
 from qbench.kernels.isa import features
+from qbench.kernels.native import count_compilation
 
 Compiled = Callable[..., Any]
 
 
-@cache
-def source_hash() -> str:
-    """Return the hash of every source file of this room, 12 hexadecimal digits."""
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def _cache_folder() -> Path:
-    root = (
-        os.environ.get("QBENCH_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "qbench"
-    )
+def _cache_folder() -> str:
     isa = hashlib.sha256(",".join(sorted(features())).encode()).hexdigest()[:6]
-    return Path(root) / "jit" / f"{source_hash()}-{isa}"
+    return str(cache_root() / f"{source_hash()}-{isa}")
 
 
 # LLVM's machine scheduler lifts all broadcasts of a micro-kernel above its dot instructions and spills what no longer
@@ -49,7 +37,7 @@ def _cache_folder() -> Path:
 llvm.set_option("qbench", "--enable-misched=false")
 
 if "NUMBA_CACHE_DIR" not in os.environ:
-    config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+    config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]
 
 
 def _skip_blas() -> None:
@@ -71,23 +59,15 @@ _skip_blas()
 class _Compilations(event.Listener):
     """Counts what Numba compiles, or loads from the disk cache in place of compiling."""
 
-    count = 0
-
     def on_start(self, event: Any) -> None:
         """Count one."""
-        self.count += 1
+        count_compilation()
 
     def on_end(self, event: Any) -> None:
         """Do nothing."""
 
 
-_COMPILED = _Compilations()
-event.register("numba:compile", _COMPILED)  # type: ignore[no-untyped-call]
-
-
-def compilations() -> int:
-    """Return how many compilations this process has begun; a timed region asserts that the number stays."""
-    return _COMPILED.count
+event.register("numba:compile", _Compilations())  # type: ignore[no-untyped-call]
 
 
 def jit(function: Compiled) -> Compiled:
@@ -102,11 +82,85 @@ def inlined(function: Compiled) -> Compiled:
     return compiled
 
 
-def c_function(function: Compiled) -> Any:
-    """Compile `function(arguments, images, part, parts)` as a C function of a pointer and three whole numbers."""
-    _COMPILED.count += 1
-    options: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
-    return cfunc("void(CPointer(int64), int64, int64, int64)", cache=True, **options)(function)
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False}
+SIGNATURES = {
+    "task": types.void(types.CPointer(int64), int64, int64, int64),  # type: ignore[no-untyped-call]
+    "entry": int64(int64, int64, int64, int64),
+}
+"""Kinds of C functions; see `qbench.kernels.native`."""
+
+
+def c_function(function: Compiled, kind: str) -> Any:
+    """Compile a C function that Numba loads itself, from its own disk cache too, where kernels are no images."""
+    return cfunc(SIGNATURES[kind], cache=True, **OPTIONS)(function)
+
+
+_WRAPPER = """
+target triple = "{triple}"
+declare i32 @"{name}"(ptr, ptr, {pointer}, i64, i64, i64)
+declare void @llvm.trap()
+define i64 @{entry}({pointer} %a, i64 %b, i64 %c, i64 %d) {{
+  %result = alloca i64
+  %error = alloca ptr
+  store i64 0, ptr %result
+  %status = call i32 @"{name}"(ptr %result, ptr %error, {pointer} %a, i64 %b, i64 %c, i64 %d)
+  %failed = icmp ne i32 %status, 0
+  br i1 %failed, label %stop, label %done
+stop:
+  call void @llvm.trap()
+  unreachable
+done:
+  %found = load i64, ptr %result
+  ret i64 %found
+}}
+define void @NRT_MemInfo_call_dtor(ptr %none) {{
+  call void @llvm.trap()
+  unreachable
+}}
+"""
+"""A kernel raises nothing and owns no memory: code that would is never reached, and ends the process if it is."""
+_ENTRY = "qbench_entry"
+
+
+def compiled_image(function: Compiled, kind: str) -> Image:
+    """Compile a C function as an image that runs without Numba."""
+    module, machine = _native_module(function, kind)
+    return image_of(machine.emit_object(module), _ENTRY)
+
+
+def compiled_assembly(function: Compiled, kind: str) -> str:
+    """Return the assembly of what `compiled_image` makes."""
+    module, machine = _native_module(function, kind)
+    assembly: str = machine.emit_assembly(module)
+    return assembly
+
+
+def _native_module(function: Compiled, kind: str) -> tuple[Any, Any]:
+    """Return a C function as an LLVM module of its own, optimized, and the machine that it is for."""
+    signature = SIGNATURES[kind]
+    target, flags = registry.cpu_target, compiler.Flags()  # type: ignore[no-untyped-call]
+    target.options.parse_as_flags(flags, OPTIONS)  # type: ignore[no-untyped-call]
+    for wrapper in ("no_cpython_wrapper", "no_cfunc_wrapper"):
+        setattr(flags, wrapper, True)
+    result: Any = compiler.compile_extra(  # type: ignore[no-untyped-call]
+        target.typing_context, target.target_context, function, signature.args, signature.return_type, flags, {}
+    )
+    codegen = result.library.codegen
+    module = result.library._final_module.clone()
+    pointer = "ptr" if kind == "task" else "i64"
+    names = {"triple": module.triple, "name": result.fndesc.llvm_func_name, "pointer": pointer, "entry": _ENTRY}
+    module.link_in(llvm.parse_assembly(_WRAPPER.format(**names)))
+    for value in (*module.functions, *module.global_variables):
+        if not value.is_declaration and value.name != _ENTRY:
+            value.linkage = "internal"
+    machine = llvm.Target.from_triple(module.triple).create_target_machine(
+        cpu=codegen._get_host_cpu_name(), features=codegen._get_host_cpu_features(), opt=3, reloc="pic",
+        codemodel="small",
+    )  # fmt: skip
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3)))
+    return module, machine
 
 
 def compiled_for(triple: str, target_features: frozenset[str], module: str) -> tuple[str, bytes]:

@@ -8,7 +8,6 @@ read, then so many written. What it moves is random: lines that are all alike ar
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from qbench.kernels.blocks import LINE_BYTES, Block, fence, literals
-from qbench.kernels.jit import c_function
+from qbench.kernels.callers import word
 from qbench.kernels.layout import aligned
-from qbench.kernels.tasks import Task, word
+from qbench.kernels.native import task_function
+from qbench.kernels.tasks import Task
 from qbench.kernels.tiles.emitter import I8, I64
 
 MOST_LINES = 64
@@ -61,8 +61,9 @@ def _turns(typingctx: Any, arguments: Any, begin: Any, end: Any, reads: Any, wri
     return types.void(arguments, types.int64, types.int64, reads, writes, streaming), codegen
 
 
-@cache
-def _loop(reads: int, writes: int, streaming: int) -> Any:
+def loop_of(reads: int, writes: int, streaming: int) -> Any:
+    """Return the task, to be compiled: turns of so many lines read and written."""
+
     def run(arguments: Any, images: int, part: int, parts: int) -> None:
         turns: int = word(arguments, 0)  # type: ignore[call-arg]
         begin, end = turns * part // parts, turns * (part + 1) // parts
@@ -71,7 +72,7 @@ def _loop(reads: int, writes: int, streaming: int) -> Any:
         if streaming:
             fence()
 
-    return c_function(run)
+    return run
 
 
 def lines_of(read_bytes: int, written_bytes: int) -> tuple[int, int, int]:
@@ -90,5 +91,6 @@ def stream_task(read_bytes: int, written_bytes: int, *, streaming: bool) -> tupl
     target.fill(1)  # touches every page: pages that were never written all share one
     source.view(np.uint64)[:] = np.random.default_rng(0).integers(0, 1 << 64, source.size // 8, np.uint64)
     arguments = np.array([turns, source.ctypes.data, target.ctypes.data], np.int64)
-    task = Task(_loop(reads, writes, int(streaming)), arguments, (source, target))
+    function = task_function("qbench.kernels.stream:loop_of", reads, writes, int(streaming))
+    task = Task(function, arguments, (source, target))
     return task, target

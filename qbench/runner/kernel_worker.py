@@ -21,7 +21,7 @@ from qbench.core.kernel_result import OWN, STREAMS, AnyCell
 from qbench.core.memory_problem import MemoryCell
 from qbench.core.problem import KernelOperands
 from qbench.errors import QBenchError
-from qbench.kernels.jit import compilations
+from qbench.kernels.native import compilations
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers.operators import OPERATORS
 from qbench.peers.operators.operator_peer import OperatorFacts

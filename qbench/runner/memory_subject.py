@@ -16,7 +16,7 @@ from qbench.core.memory_problem import POOL_KERNEL, POOL_PAD, POOL_STRIDE, Memor
 from qbench.kernels.blocks import BLOCK
 from qbench.kernels.conv.operation import lhs_words
 from qbench.kernels.layout import aligned
-from qbench.kernels.pool.portable import BLOCK as CHANNELS_A_UNIT
+from qbench.kernels.pool.blocks import BLOCK as CHANNELS_A_UNIT
 from qbench.kernels.quantize.portable import PIXELS
 from qbench.kernels.stream import stream_task
 from qbench.kernels.tasks import task_of

@@ -85,6 +85,31 @@ def test_a_network_that_was_read_again_gives_the_same_bits(
     assert after.run(images[:4]).tobytes() == before.run(images[:4]).tobytes()
 
 
+@pytest.mark.parametrize(("token", "method"), [("w8c-a8t", "mse"), ("w3c-a5t", "minmax"), ("wtc-att", "ternary")])
+def test_codes_and_what_they_stand_for_come_back(
+    network: Network, stats: Mapping[str, ActivationStats], tmp_path: Path, token: str, method: str
+) -> None:
+    weights, activations = quantized(network, stats, token, method)
+    save_network(tmp_path, network, weights, activations, facts={})
+    saved = load_network(tmp_path)
+    for layer in saved.network.layers:
+        np.testing.assert_array_equal(saved.weights[layer.name].codes, weights[layer.name].codes)
+        ohwi = layer.weight.transpose(0, 2, 3, 1) if layer.weight.ndim == 4 else layer.weight
+        np.testing.assert_array_equal(ohwi.reshape(len(ohwi), -1), weights[layer.name].dequantize())
+
+
+def test_a_network_that_was_read_holds_its_codes_at_their_width(
+    network: Network, stats: Mapping[str, ActivationStats], tmp_path: Path
+) -> None:
+    weights, activations = quantized(network, stats, "w4c-a8t", "mse")
+    save_network(tmp_path, network, weights, activations, facts={})
+    stored = (tmp_path / TENSORS_NAME).stat().st_size
+    saved = load_network(tmp_path)
+    streams = saved.weights._stored.values()  # type: ignore[attr-defined]
+    assert sum(codes.stream.nbytes for codes in streams) < stored
+    assert all(layer.weight.strides == (0,) * layer.weight.ndim for layer in saved.outline.layers)
+
+
 def test_half_of_a_network_may_stay_in_float(
     network: Network, images: Floats, stats: Mapping[str, ActivationStats], tmp_path: Path
 ) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from qbench.graph import Attention, Conv, Foreign, LayerNorm, Linear, Select, Unary, outsource, read_onnx, to_onnx_bytes
+from qbench.graph import Attention, Conv, Foreign, LayerNorm, Linear, Select, Unary, read_onnx, to_onnx_bytes
+from qbench.graph.outsource import outsource
 from tests.graph.oracle import assert_close, feeds_of, outputs_of_file
 
 FOLDER = Path(__file__).parent / "exported"

@@ -13,9 +13,10 @@ from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Codes, Floats, Window
 from qbench.kernels.conv.tables import SIGN, at_least, brief, is_brief, largest, numbers_of_channels
 from qbench.kernels.layout import Layout, Offsets, padded_channels
+from qbench.kernels.native import Compiled, task_function
 from qbench.kernels.tasks import Task, float_bits, task_of
-from qbench.kernels.tiles.driver import tiled
 from qbench.kernels.tiles.fields import FIELDS
+from qbench.kernels.tiles.flags import flags_of
 from qbench.kernels.tiles.operands import (
     PackedWeights,
     Tiling,
@@ -27,9 +28,8 @@ from qbench.kernels.tiles.operands import (
     pack_indices,
     pack_words,
 )  # fmt: skip
-from qbench.kernels.tiles.portable import flags_of
 from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, FloatsByCodes, product_of
-from qbench.kernels.tiles.targets import target_of, tile_shape
+from qbench.kernels.tiles.targets import TileShape, target_of, tile_shape
 from qbench.kernels.variants import PORTABLE, tiling
 
 MAX_DEPTH = 65_793
@@ -55,6 +55,12 @@ def is_words(product: str) -> bool:
 def lhs_dtype(product: str) -> type[np.generic]:
     """Return the dtype that the lhs buffer is read as."""
     return np.float32 if product_of(product).is_float else np.uint32 if is_words(product) else np.uint8
+
+
+def tiled(product: str, epilogue: str, variant: str, shape: TileShape) -> Compiled:
+    """Return the compiled loop over tiles; see `tiles.driver`."""
+    fields = (shape.rows, shape.vectors, shape.spread, shape.chains)
+    return task_function("qbench.kernels.tiles.driver:tiles_of", product, epilogue, variant, *fields)
 
 
 def numbers_of(product: str) -> int:
@@ -93,8 +99,9 @@ def pack_weights(
             return pack_floats_by_codes(flat.astype(np.int8), facts, shape)
         return pack_words(flat.astype(np.float32), shape)
     zero = int(np.flatnonzero(values == 0)[0]) if values is not None and 0 in values else 0
-    padding = ((0, 0), (0, 0), (0, 0), (0, -depth_of_taps % 4))
-    full = np.pad(codes, padding, constant_values=zero).reshape(channels, -1)
+    missing = -depth_of_taps % 4
+    padded = np.pad(codes, ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=zero) if missing else codes
+    full = padded.reshape(channels, -1)
     meant = full.astype(np.int8) if values is None else values[full]
     if variant == PORTABLE:
         return pack_bytes(meant, shape)
@@ -232,7 +239,7 @@ def bind(
 
     Args:
         product: e.g. `u8_s8`. The correction of an `s8` lhs must take its codes as 128 more than they are.
-        epilogue: e.g. `u8+residual`; see `driver.tiled`.
+        epilogue: e.g. `u8+residual`; see `tiles.driver`.
         variant: a name of `variants.NAMES`.
         window: geometry.
         lhs: layout of the input buffer.

@@ -5,22 +5,19 @@ Blocks have 64 channels; the rest, a multiple of 16, is a block of 32 and one of
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-from qbench.kernels.depthwise.strip import FIELDS, FULL, strip
-from qbench.kernels.jit import c_function
-from qbench.kernels.tasks import word
+from qbench.kernels.callers import word
+from qbench.kernels.depthwise.fields import FIELDS, FULL, HALF, QUARTER
+from qbench.kernels.depthwise.strip import strip
 
 (
     OUT_HEIGHT, OUT_WIDTH, LHS_IMAGE, LHS_ROW, LHS_PIXEL, _, OUT_IMAGE, OUT_ROW, OUT_PIXEL, CHANNELS, _,
 ) = range(FIELDS.index("out_height"), len(FIELDS))  # fmt: skip
-HALF, QUARTER = 32, 16
 
 
-@cache
-def stripped(pixels: int, kh: int, kw: int, step: int, dilation: int, rounding: str) -> Any:
-    """Return the compiled task: strips of `pixels` (no more than a row has), windows kh x kw, `step` along the row."""
+def strips_of(pixels: int, kh: int, kw: int, step: int, dilation: int, rounding: str) -> Any:
+    """Return the task, to be compiled: strips of `pixels`, at most a row, windows kh x kw, `step` along the row."""
     geometry = f"{pixels}x{kh}x{kw}x{step}x{dilation}"
 
     def run(arguments: Any, images: int, part: int, parts: int) -> None:
@@ -53,4 +50,4 @@ def stripped(pixels: int, kh: int, kw: int, step: int, dilation: int, rounding: 
                     b = out + x * word(arguments, OUT_PIXEL) + c
                     strip(arguments, (a, b, block), geometry, QUARTER, rounding)
 
-    return c_function(run)
+    return run

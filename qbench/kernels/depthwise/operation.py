@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import numpy.typing as npt
 from qbench.kernels.conv.operation import INT32_END
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
-from qbench.kernels.depthwise.driver import HALF, QUARTER, stripped
-from qbench.kernels.depthwise.strip import FIELDS, FULL, VECTORS
+from qbench.kernels.depthwise.fields import FIELDS, FULL, HALF, QUARTER, VECTORS
 from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.native import task_function
 from qbench.kernels.tasks import Task, float_bits, task_of
 from qbench.kernels.tiles.targets import target_of
 from qbench.kernels.variants import PORTABLE
@@ -29,7 +30,7 @@ def variants_of() -> tuple[str, ...]:
     return (PORTABLE, STRIPPED)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Depthwise:
     """A depthwise convolution of u8 codes (channels, kh, kw) s8, to u8.
 
@@ -109,9 +110,10 @@ class Depthwise:
         split = full.reshape(self._blocks, 4, VECTORS, 4, *values.shape[1:]).swapaxes(1, 2)
         return split.reshape(self._blocks, VECTORS, 16, *values.shape[1:])
 
-    def _stripped(self, lhs: Buffer, out: Buffer) -> Task:
-        a, b, window, p = self.lhs, self.out, self.window, self.params
-        channels, kh, kw = self.rhs.shape
+    @cached_property
+    def _laid_out(self) -> dict[str, npt.NDArray[Any]]:
+        """Weights and parameters as strips read them: once for all the tasks of all threads."""
+        p, (channels, kh, kw) = self.params, self.rhs.shape
         groups = -(-kh // 4)
         rows = np.zeros((channels, 4 * groups, kw), np.int8)
         rows[:, :kh] = self.rhs
@@ -123,12 +125,16 @@ class Depthwise:
         if p.fixed is not None:
             zero = np.full(channels, p.fixed.zero_point, np.int32)
             given |= {"scale": p.fixed.multiplier, "shift": p.fixed.exponent, "offset": zero}
-        arrays = {name: np.ascontiguousarray(self._in_lanes(values)) for name, values in given.items()}
+        return {"rhs": weights} | {name: np.ascontiguousarray(self._in_lanes(v)) for name, v in given.items()}
+
+    def _stripped(self, lhs: Buffer, out: Buffer) -> Task:
+        a, b, window, p, arrays = self.lhs, self.out, self.window, self.params, self._laid_out
+        _, kh, kw = self.rhs.shape
         first = a.window_offsets((1, 1), window.strides, window.pads[:2])[0]
         start = b.pixel_offsets()[0]
         lhs_row, out_row = a.padded_width * a.pixel_bytes, b.padded_width * b.pixel_bytes
         numbers = {
-            "lhs": lhs.ctypes.data + int(first), "rhs": weights.ctypes.data, "out": out.ctypes.data + int(start),
+            "lhs": lhs.ctypes.data + int(first), "out": out.ctypes.data + int(start),
             **{name: array.ctypes.data for name, array in arrays.items()},
             "low": float_bits(p.low), "high": float_bits(p.high),
             "out_height": b.height, "out_width": b.width,
@@ -138,8 +144,9 @@ class Depthwise:
             "channels": min(a.words, b.words), "block_bytes": self._block_bytes,
         }  # fmt: skip
         strip = next((width for width in WIDTHS if b.width % width == 0), min(b.width, 4))
-        function = stripped(strip, kh, kw, window.strides[1], window.dilations[1], self._rounding)
-        keep = (lhs, out, weights, *arrays.values())
+        geometry = (strip, kh, kw, window.strides[1], window.dilations[1])
+        function = task_function("qbench.kernels.depthwise.driver:strips_of", *geometry, self._rounding)
+        keep = (lhs, out, *arrays.values())
         return Task(function, np.array([numbers[name] for name in FIELDS], np.int64), keep)
 
     def _portable(self, lhs: Buffer, out: Buffer) -> Task:

@@ -13,22 +13,11 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from qbench.kernels.depthwise.fields import FIELDS, FLOATS, FULL, POINTERS, VECTORS
 from qbench.kernels.tiles.arguments import load_fields
 from qbench.kernels.tiles.dots import dot_bytes
 from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
 from qbench.kernels.tiles.fixed import fixed_point
-
-FULL = 64
-VECTORS = 4
-"""Vectors of 32-bit sums of 64 channels."""
-POINTERS = ("lhs", "rhs", "out", "correction", "scale", "offset", "shift")
-FLOATS = ("low", "high")
-INTS = (
-    "out_height", "out_width", "lhs_image", "lhs_row", "lhs_pixel", "lhs_tap_row", "out_image", "out_row", "out_pixel",
-    "channels", "block_bytes",
-)  # fmt: skip
-FIELDS = (*POINTERS, *FLOATS, *INTS)
-"""The words of a task's arguments: strides are bytes; `lhs_row` from one output row's windows to the next's."""
 
 
 @intrinsic(prefer_literal=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qbench.kernels.blocks import BLOCK, fence
+from qbench.kernels.blocks import BLOCK, fence, flat
 from qbench.kernels.elementwise.blocks import PERMUTES, move_pixels
 from qbench.kernels.jit import jit
 
@@ -72,7 +72,8 @@ def _concat(
 ) -> None:
     height, width = size
     oy, ox = corners[len(parts)]
-    joined, entries = out.reshape(out.size), tables.reshape(tables.size)
+    joined: Any = flat(out)  # type: ignore[call-arg]
+    entries: Any = flat(tables)
     plain = 0
     for p in range(len(parts)):
         plain |= int(_is_identity(tables[p])) << p
@@ -82,7 +83,7 @@ def _concat(
         for p in range(len(parts)):
             part, taken = parts[p], widths[p]
             ay, ax = corners[p]
-            codes = part.reshape(part.size)
+            codes: Any = flat(part)
             at = ((n * part.shape[1] + y + ay) * part.shape[2] + ax) * part.shape[3]
             to = ((n * out.shape[1] + y + oy) * out.shape[2] + ox) * out.shape[3] + first
             strides, lines, copies = (part.shape[3], out.shape[3]), taken // BLOCK, plain >> p & 1 == 1
@@ -95,7 +96,7 @@ def _concat(
                     joined[to + x * strides[1] + c] = entries[TABLE * p + codes[at + x * strides[0] + c]]
             first += taken
     if streaming:
-        fence()  # type: ignore[call-arg]
+        fence()
 
 
 @jit

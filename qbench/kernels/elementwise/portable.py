@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qbench.kernels.blocks import BLOCK, fence
+from qbench.kernels.blocks import BLOCK, fence, flat
 from qbench.kernels.elementwise.blocks import PERMUTES, add_block, table_block
 from qbench.kernels.jit import jit
 
@@ -23,7 +23,9 @@ def _add(
     scale_a, scale_b, offset = scales
     low, high = limits
     bounded = 255 * (abs(scale_a) + abs(scale_b)) + abs(offset) < INT32_END
-    lefts, rights, sums = a.reshape(a.size), b.reshape(b.size), out.reshape(out.size)
+    lefts: Any = flat(a)  # type: ignore[call-arg]
+    rights: Any = flat(b)
+    sums: Any = flat(out)
     dense = a.shape[3] == channels and b.shape[3] == channels and out.shape[3] == channels
     pixels, length = (1, width * channels) if dense else (width, channels)
     whole = length // BLOCK * BLOCK
@@ -35,20 +37,20 @@ def _add(
             to = ((n * out.shape[1] + y + oy) * out.shape[2] + x + ox) * out.shape[3]
             for c in range(0, whole, BLOCK):
                 if floor:
-                    add_block(a, i + c, b, j + c, out, to + c, scales, limits, 1, 0, 0)  # type: ignore[call-arg]
+                    add_block(a, i + c, b, j + c, out, to + c, scales, limits, 1, 0, 0)
                 elif not bounded:
-                    add_block(a, i + c, b, j + c, out, to + c, scales, limits, 0, 0, 0)  # type: ignore[call-arg]
+                    add_block(a, i + c, b, j + c, out, to + c, scales, limits, 0, 0, 0)
                 elif streaming:
-                    add_block(a, i + c, b, j + c, out, to + c, scales, limits, 0, 1, 1)  # type: ignore[call-arg]
+                    add_block(a, i + c, b, j + c, out, to + c, scales, limits, 0, 1, 1)
                 else:
-                    add_block(a, i + c, b, j + c, out, to + c, scales, limits, 0, 1, 0)  # type: ignore[call-arg]
+                    add_block(a, i + c, b, j + c, out, to + c, scales, limits, 0, 1, 0)
             for c in range(whole, length):
                 left = np.float32(lefts[i + c]) * scale_a
                 t = left + np.float32(rights[j + c]) * scale_b + offset
                 t = np.floor(t) if floor else np.rint(t)
                 sums[to + c] = np.uint8(min(max(t, low), high))
     if streaming:
-        fence()  # type: ignore[call-arg]
+        fence()
 
 
 @jit
@@ -85,7 +87,8 @@ def looked_up(a: Any, at: int, out: Any, to: int, length: int, table: Any, first
 def _table(begin: int, end: int, a: Any, out: Any, size: Any, corners: Any, table: Any, streaming: bool) -> None:
     height, width, channels = size
     (ay, ax), (oy, ox) = corners
-    codes, values = a.reshape(a.size), out.reshape(out.size)
+    codes: Any = flat(a)  # type: ignore[call-arg]
+    values: Any = flat(out)
     dense = a.shape[3] == channels and out.shape[3] == channels
     pixels, length = (1, width * channels) if dense else (width, channels)
     for row in range(begin, end):
@@ -95,7 +98,7 @@ def _table(begin: int, end: int, a: Any, out: Any, size: Any, corners: Any, tabl
             to = ((n * out.shape[1] + y + oy) * out.shape[2] + x + ox) * out.shape[3]
             looked_up(codes, at, values, to, length, table, 0, streaming)
     if streaming:
-        fence()  # type: ignore[call-arg]
+        fence()
 
 
 @jit

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from qbench.kernels.layout import padded_channels
 from qbench.kernels.pool import portable, reference
+from qbench.kernels.pool.blocks import BLOCK
 
 SIZES = ((1, 8, 8, 64), (3, 7, 5, 17), (1, 1, 1, 1), (2, 3, 4, 337), (1, 17, 16, 256))
 GUARD = 77
@@ -29,7 +30,7 @@ def check_global_average(variant: str = "portable") -> tuple[int, str]:
             a = rng.integers(0, 256, (n, h + 2, w + 2, c)).astype(np.uint8)
             out = np.full((n, 1, 1, c + 3), GUARD, np.uint8)
             numbers = tuple(np.float32(v) for v in (1.7 / (h * w), -5.2, 255))
-            units, sums = n * -(-c // portable.BLOCK), np.zeros((n, c), np.int32)
+            units, sums = n * -(-c // BLOCK), np.zeros((n, c), np.int32)
             portable.global_average_u8_u8(0, units, a, out, sums, (h, w, c), (1, 1), numbers, floor)
             want = reference.global_average_u8_u8(a[:, 1:-1, 1:-1], 1.7 / (h * w), -5.2, 255, floor=floor)
             detail = _compared(out, np.s_[:, :, :, :c], want)

@@ -12,11 +12,10 @@ from numba import float32, int32
 
 from qbench.kernels.blocks import fence
 from qbench.kernels.jit import jit
+from qbench.kernels.pool.blocks import BLOCK, LINE, LINES
 from qbench.kernels.pool.largest import largest, largest_along, sum_pixels
 
-LINE, LINES, SHORT = 64, 4, 257
-BLOCK = LINES * LINE
-"""Channels of a unit of the mean: four cache lines of a pixel side by side, sixteen vectors of sums."""
+SHORT = 257
 WINDOW = 3
 """Side of the windows that have no loop."""
 

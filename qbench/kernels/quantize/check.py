@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qbench.kernels.quantize import portable, reference
+from qbench.kernels.quantize.levels import level_starts
 from qbench.kernels.quantize.reference import Floats
 
 SHAPES = ((1, 3, 32, 32), (2, 1, 5, 7), (3, 16, 1, 1))
@@ -60,7 +61,7 @@ def check_levels(variant: str = "portable") -> tuple[int, str]:
         x = _values((n, h, w, c))
         x.reshape(-1)[-1] = midpoints[0]
         want = reference.fake_quantize_levels_f32(x, midpoints, reals)
-        starts, place = portable.level_starts(midpoints), (0, 0, h, w, c)
+        starts, place = level_starts(midpoints), (0, 0, h, w, c)
         portable.fake_quantize_levels_f32(0, n * h, x, x.view(np.uint32), place, midpoints, reals, starts)
         if not np.array_equal(x, want):
             return count, f"{(n, h, w, c)}"

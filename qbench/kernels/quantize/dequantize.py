@@ -6,7 +6,7 @@ from typing import Any
 
 from numba import float32
 
-from qbench.kernels.blocks import BLOCK, fence
+from qbench.kernels.blocks import BLOCK, fence, flat
 from qbench.kernels.jit import jit
 from qbench.kernels.quantize.blocks import dequantize_block
 
@@ -16,7 +16,8 @@ def _dequantize(begin: int, end: int, a: Any, out: Any, size: Any, corners: Any,
     height, width, channels = size
     (ay, ax), (oy, ox) = corners
     zero_point, scale = numbers
-    codes, reals = a.reshape(a.size), out.reshape(out.size)
+    codes: Any = flat(a)  # type: ignore[call-arg]
+    reals: Any = flat(out)
     dense = a.shape[3] == channels and out.shape[3] == channels
     pixels, length = (1, width * channels) if dense else (width, channels)
     whole = length // BLOCK * BLOCK
@@ -27,13 +28,13 @@ def _dequantize(begin: int, end: int, a: Any, out: Any, size: Any, corners: Any,
             to = ((n * out.shape[1] + y + oy) * out.shape[2] + x + ox) * out.shape[3]
             for c in range(0, whole, BLOCK):
                 if streaming:
-                    dequantize_block(codes, at + c, reals, to + c, numbers, 1)  # type: ignore[call-arg]
+                    dequantize_block(codes, at + c, reals, to + c, numbers, 1)
                 else:
-                    dequantize_block(codes, at + c, reals, to + c, numbers, 0)  # type: ignore[call-arg]
+                    dequantize_block(codes, at + c, reals, to + c, numbers, 0)
             for c in range(whole, length):
                 reals[to + c] = (float32(codes[at + c]) - zero_point) * scale
     if streaming:
-        fence()  # type: ignore[call-arg]
+        fence()
 
 
 @jit

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numba import float32, int32
 
 from qbench.kernels.blocks import BLOCK, fence
@@ -118,13 +117,6 @@ def fake_quantize_f32(begin: int, end: int, x: Any, place: Any, numbers: Any, fl
                 t = x[n, y, i, c] * inverse_scale + offset
                 t = np.floor(t) if floor else np.rint(t)
                 x[n, y, i, c] = (min(max(t, float32(0)), high) - zero_point) * scale
-
-
-def level_starts(midpoints: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
-    """Return the level of the least number with each upper half of a float32's bits; int16 (65536,)."""
-    halves = np.arange(1 << 16, dtype=np.uint32) << np.uint32(16)
-    least = np.where(halves >> np.uint32(31), halves | np.uint32(0xFFFF), halves).astype(np.uint32).view(np.float32)
-    return np.searchsorted(midpoints, np.nan_to_num(least, nan=np.inf)).astype(np.int16)
 
 
 @jit

@@ -1,7 +1,5 @@
 """The loop over tiles, as a task: one compiled function for each (product, epilogue, target, tile shape).
 
-The factory closes over strings only, so Numba's disk cache hits on the next start.
-
 The last tile begins early enough to end with the last row, so some rows are computed twice, with the same result. Where
 there are fewer rows than the tile has, what the tables name behind them is computed too: `conv.operation` repeats the
 last row there.
@@ -13,11 +11,10 @@ bytes than the rows (`split_panels`).
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
-from qbench.kernels.jit import c_function, inlined
-from qbench.kernels.tasks import word
+from qbench.kernels.callers import word
+from qbench.kernels.jit import inlined
 from qbench.kernels.tiles.fields import FIELDS
 from qbench.kernels.tiles.targets import TileShape, target_of
 from qbench.kernels.tiles.tile import tile
@@ -33,16 +30,16 @@ def _slowest(count: int, parts: int) -> float:
     return (count + parts - 1) // parts * parts / count
 
 
-@cache
-def tiled(product: str, epilogue: str, target: str, tile_shape: TileShape) -> Any:
-    """Return the compiled task of a product.
+def tiles_of(product: str, epilogue: str, target: str, *numbers: int) -> Any:
+    """Return the task of a product, to be compiled.
 
     Args:
         product: name for `products.product_of`, e.g. `u8_s8`.
         epilogue: `u8`, `f32` or `s32`, then any of `+residual`, `+sum`, `+floor`, `+grouped`.
         target: name of an instruction set in `targets.TARGETS`.
-        tile_shape: of the tile.
+        numbers: the fields of the `TileShape`.
     """
+    tile_shape = TileShape(*numbers)
     lanes, dot = target_of(target).lanes, target_of(target).dot
     rows, width, shape = tile_shape.rows, tile_shape.width(lanes), str(tile_shape)
 
@@ -64,4 +61,4 @@ def tiled(product: str, epilogue: str, target: str, tile_shape: TileShape) -> An
                     tile(arguments, (row, panel), product, dot, lanes, shape, epilogue)
             m = stop
 
-    return c_function(run)
+    return run

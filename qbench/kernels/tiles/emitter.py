@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils
 
 I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
 Value = Any  # llvmlite's values carry no type stubs
@@ -88,7 +87,8 @@ class Emitter:
     def call(self, name: str, result: Any, *arguments: Value) -> Value:
         """Call an LLVM intrinsic by its full name."""
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
-        function = cgutils.get_or_insert_function(self.builder.module, kind, name)  # type: ignore[no-untyped-call]
+        module = self.builder.module
+        function = module.globals.get(name) or ir.Function(module, kind, name)
         return self.builder.call(function, arguments)
 
     def overloaded(self, name: str, *arguments: Value) -> Value:

@@ -72,11 +72,14 @@ def _panels(groups: Bytes, tiling: Tiling, *, words: int = 1) -> Bytes:
     """
     count, depth, size = groups.shape
     padded, width, vectors = tiling.padded(count), tiling.width, tiling.vectors
-    full = np.zeros((padded, depth, size), np.uint8)
-    full[:count] = groups
+    full = groups
+    if padded > count:
+        full = np.zeros((padded, depth, size), np.uint8)
+        full[:count] = groups
     cells = full.reshape(padded // width, vectors, width // vectors, depth, words, size // words)
     data = aligned(full.size)
-    data[:] = cells.transpose(0, 3, 1, 4, 2, 5).ravel()
+    ordered = cells.transpose(0, 3, 1, 4, 2, 5)
+    data.reshape(ordered.shape)[...] = ordered
     return data
 
 

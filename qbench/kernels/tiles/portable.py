@@ -14,10 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 from qbench.kernels.jit import inlined, jit
-
-FLAGS = {"residual": 1, "sum": 2, "floor": 4, "s32": 8, "trits": 16, "u8": 32, "unscaled": 64, "signed": 128}
-PLANES = 256
-"""From here on the flags hold the bit planes: rhs planes, then 16 times the lhs planes."""
+from qbench.kernels.tiles.flags import PLANES
 
 
 @intrinsic
@@ -162,14 +159,3 @@ def run_fixed(
             acc = _dot(lhs, rhs, lhs_rows[m], n * panel_bytes, k_offsets, 0, k_groups, flags)
             t = fixed_point(int32(acc + correction[n]), multiplier[n], exponent[n]) + zero_point
             out[out_rows[m] + n] = np.uint8(min(max(t, low), high))
-
-
-def flags_of(product: str, epilogue: str) -> int:
-    """Return the `flags` of a product and an epilogue."""
-    kind, *words = epilogue.split("+")
-    lhs, rhs = product.split("_")
-    flags = sum(FLAGS[word] for word in (kind, *words) if word in FLAGS)
-    flags |= FLAGS["trits"] if product == "t2_t2" else 0
-    flags |= FLAGS["unscaled"] if product == "f32_f32" else 0
-    flags |= FLAGS["signed"] if lhs == "s8" else 0
-    return flags | (PLANES * (int(rhs[1:]) + 16 * int(lhs[1:])) if lhs[0] == "p" else 0)

@@ -12,25 +12,13 @@ from numba import float32
 
 from qbench.kernels.jit import jit
 from qbench.kernels.tiles.portable import fma
-from qbench.kernels.tiles.targets import target_of
 from qbench.kernels.tokens.functions import code_of
-from qbench.kernels.tokens.vectors import LANES, block, softmax_rows, transpose_block
-from qbench.kernels.variants import PORTABLE as PORTABLE_VARIANT
+from qbench.kernels.tokens.rounds import AVX2, COLUMNS, LANES, PORTABLE, ROWS, room_of
+from qbench.kernels.tokens.vectors import block, softmax_rows, transpose_block
 
-ROWS, COLUMNS = 8, 32
-"""Query tokens of a round; key tokens are padded to whole `COLUMNS`."""
 NEVER = -1e30
 
-
-PORTABLE, AVX2, AVX512 = 0, 1, 2
-"""Kinds of products: plain loops, blocks of 4 rows by 2 vectors of 8 lanes, blocks of 8 by 2 of 16 lanes."""
-
-
-def attention_kind(variant: str) -> int:
-    """Return the kind of products of a kernel variant."""
-    if variant == PORTABLE_VARIANT:
-        return PORTABLE
-    return AVX512 if target_of(variant).lanes == LANES else AVX2
+_room_of = jit(room_of)
 
 
 @jit
@@ -113,7 +101,7 @@ def attention_f32(
     q_width, k_width, v_width, out_width = widths
     inverse_scale, offset, high = numbers
     padded = (others + COLUMNS - 1) // COLUMNS * COLUMNS
-    room = begin * room_of(others, depth)  # each thread's units begin elsewhere: a room of its own
+    room = begin * _room_of(others, depth)  # each thread's units begin elsewhere: a room of its own
     scores = room + depth * padded
     mixed = scores + ROWS * padded
     sums = mixed + ROWS * depth
@@ -141,10 +129,3 @@ def attention_f32(
                     for d in range(depth):
                         bytes_of[d] = code_of(source[d] * factor, inverse_scale, offset, high, floor)
             done = row + rows
-
-
-@jit
-def room_of(others: int, depth: int) -> int:
-    """Return the float32 numbers of scratch for a unit: keys across; scores, mixtures and sums of `ROWS` tokens."""
-    padded = (others + COLUMNS - 1) // COLUMNS * COLUMNS
-    return depth * padded + ROWS * padded + ROWS * depth + ROWS

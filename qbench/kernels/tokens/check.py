@@ -15,7 +15,7 @@ import numpy.typing as npt
 from qbench.kernels.program import run_task
 from qbench.kernels.tasks import task_of
 from qbench.kernels.tokens import reference
-from qbench.kernels.tokens.attention import attention_kind, room_of
+from qbench.kernels.tokens.rounds import attention_kind, room_of
 
 TOLERANCE = 4e-6
 """32 units in the last place of the largest number: sums of up to 1,500 numbers in float32."""

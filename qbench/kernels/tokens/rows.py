@@ -14,7 +14,8 @@ from numba import float32
 from qbench.kernels.jit import jit
 from qbench.kernels.tiles.portable import fma
 from qbench.kernels.tokens.functions import code_of, exp_f32, gelu_f32, gelu_tanh_f32
-from qbench.kernels.tokens.vectors import LANES, squares_of, sum_of
+from qbench.kernels.tokens.rounds import LANES
+from qbench.kernels.tokens.vectors import squares_of, sum_of
 
 BULK = 4 * LANES
 

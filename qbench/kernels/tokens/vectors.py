@@ -12,8 +12,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from qbench.kernels.tiles.emitter import F32, I8, I32, I64, Emitter, Value
+from qbench.kernels.tokens.rounds import LANES
 
-LANES = 16
 LOG2_E, LN2_HIGH, LN2_LOW = 1.44269504, 0.693359375, 2.12194440e-4
 EXP_TERMS = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 """exp(r) = 1 + r + r * r * p(r) for |r| <= ln(2) / 2, highest term first (Cephes, expf)."""
