@@ -27,7 +27,7 @@ class Image:
     """Code and constants.
 
     Args:
-        code: the bytes; they begin at a multiple of 64.
+        code: the bytes; they begin at a page.
         entry: place of the function.
         slots: place of the first slot; each takes the address of one of `imports`.
         imports: functions of the C library that are called.

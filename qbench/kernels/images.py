@@ -19,7 +19,6 @@ from qbench.errors import MachineError
 from qbench.kernels.cache import write_whole
 from qbench.kernels.elf import WORD, Image
 
-LINE_BYTES = 64
 HERE = sys.platform == "linux" and os.uname().machine == "x86_64"
 """Whether kernels are images on this system; elsewhere Numba keeps and loads its own."""
 
@@ -53,22 +52,6 @@ class Mapped:
     memory: mmap.mmap
 
 
-class _Places:
-    """Where in a page the next image begins: where the last one ended, as if they lay one behind the other.
-
-    Images that all begin a page would share the sets of the instruction cache and of the branch predictor.
-    """
-
-    end = 0
-
-    @classmethod
-    def taken(cls, size_bytes: int) -> int:
-        """Return the place in a page for so many bytes."""
-        begin = -(-cls.end // LINE_BYTES) * LINE_BYTES % mmap.PAGESIZE
-        cls.end = begin + size_bytes
-        return begin
-
-
 def mapped(image: Image) -> Mapped:
     """Return an image in memory that is read and run, no longer written.
 
@@ -76,19 +59,17 @@ def mapped(image: Image) -> Mapped:
         MachineError: the system forbids it, or lacks a function that the image calls.
     """
     process = ctypes.CDLL(None, use_errno=True)
-    begin = _Places.taken(len(image.code))
-    memory = mmap.mmap(-1, begin + len(image.code), prot=mmap.PROT_READ | mmap.PROT_WRITE)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    memory[begin:] = image.code
+    memory = mmap.mmap(-1, len(image.code), prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    memory[:] = image.code
     for place in image.bases:
-        target = struct.unpack_from("<Q", memory, begin + place)[0] + start + begin
-        struct.pack_into("<Q", memory, begin + place, target)
+        struct.pack_into("<Q", memory, place, struct.unpack_from("<Q", memory, place)[0] + base)
     for number, name in enumerate(image.imports):
-        struct.pack_into("<Q", memory, begin + image.slots + WORD * number, _address_of(process, name))
-    size = -(-len(memory) // mmap.PAGESIZE) * mmap.PAGESIZE
-    if process.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(size), mmap.PROT_READ | mmap.PROT_EXEC):
+        struct.pack_into("<Q", memory, image.slots + WORD * number, _address_of(process, name))
+    size = -(-len(image.code) // mmap.PAGESIZE) * mmap.PAGESIZE
+    if process.mprotect(ctypes.c_void_p(base), ctypes.c_size_t(size), mmap.PROT_READ | mmap.PROT_EXEC):
         raise MachineError(f"compiled kernels may not run here: {os.strerror(ctypes.get_errno())}")
-    return Mapped(start + begin + image.entry, memory)
+    return Mapped(base + image.entry, memory)
 
 
 def _address_of(process: ctypes.CDLL, name: str) -> int:
