@@ -91,6 +91,7 @@ class Team:
         self._gate = gate_of(threads)
         self._mails = mailboxes(threads - 1)
         self._state = team_state(self._mails, self._gate)
+        self._address = self._state.ctypes.data
         self._alone, self._together = entry_of("alone"), entry_of("team")
         self._helpers = [_Helper(mail, self._gate, number) for number, mail in enumerate(self._mails, 1)]
 
@@ -105,7 +106,7 @@ class Team:
 
     def together(self, job: Job) -> None:
         """Run one job, every task of it shared by all threads."""
-        while not self._together(self._state.ctypes.data, job.address, 0, 0):
+        while not self._together(self._address, job.address, 0, 0):
             for helper in self._helpers:
                 if helper.mail[ASLEEP]:
                     helper.wake()

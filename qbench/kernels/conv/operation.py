@@ -179,7 +179,7 @@ class BoundConv:
             "k_groups": weights.k_groups,
             "k_groups_a_scale": self.span,
             "panel_bytes": weights.panel_bytes,
-            "scale_bytes": 4 * self.params["correction"].size // weights.channels * self.shape.width,
+            "scale_bytes": 4 * -(-weights.k_groups // self.span) * self.shape.width,
             "block_rows": max(1, L2_BLOCK_BYTES // row_bytes // tall.rows) * tall.rows,
             "split_panels": int(weights.data.size > self.lhs.size_bytes),
         }
@@ -278,6 +278,8 @@ def bind(
     if params.group_size and is_brief(arrays["scale"]):
         epilogue += "+brief"
         arrays["scale"] = arrays["scale"] if variant == PORTABLE else brief(arrays["scale"])
+    if params.group_size and variant != PORTABLE and weights.code_sums is None:
+        arrays["correction"] = np.zeros(0, np.int32)  # all are 0, and no tile reads them
     wide = epilogue.startswith("u8") and largest(params, weights.k_groups * numbers) >= INT32_END
     return BoundConv(
         product, epilogue + ("+wide" if wide else ""), variant, lhs, out, weights, shape, arrays, scalars, tables, span
