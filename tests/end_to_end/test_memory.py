@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from qbench.core.spec import parse_spec
 from qbench.engine.saved import save_network
-from qbench.engine.windows import depth_weights
 from qbench.graph import qdq_onnx_bytes, read_onnx
-from qbench.methods import METHODS, method_spec
 from qbench.runner.calibration import calibrate
 from qbench.zoo import load_data, model_path
+from tests.engine.conftest import quantized as made
 
 READ_PEAK = """
 import numpy
@@ -42,11 +40,9 @@ run = lambda: session.run(None, {{session.get_inputs()[0].name: x}})
 
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, method = tmp_path_factory.mktemp("quantized"), METHODS.load("minmax")
-    network, spec = read_onnx(model_path("resnet20")), method_spec(method, parse_spec("w8c-a8t"))
-    weights = {layer.name: method.quantize_weights(depth_weights(layer), spec.weights) for layer in network.layers}
+    folder, network = tmp_path_factory.mktemp("quantized"), read_onnx(model_path("resnet20"))
     seen = calibrate(network, load_data("cifar10-shard").inputs(0, 16), threads=2)
-    activations = {name: method.activation_params(tensor, spec.activations) for name, tensor in seen.items()}
+    weights, activations = made(network, seen, "w8c-a8t", "minmax")
     (folder / "network.onnx").write_bytes(qdq_onnx_bytes(network, weights, activations))
     save_network(folder / "saved", network, weights, activations, facts={})
     return folder
