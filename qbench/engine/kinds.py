@@ -6,7 +6,7 @@ from qbench.graph.network import Network, outputs_of
 
 
 def has_tokens(network: Network) -> bool:
-    """Whether a network is one for this plan: it reads whole numbers, or some node writes a vector for each token."""
+    """Whether a network takes the plan of tokens: it reads whole numbers, or a node writes a vector for each token."""
     if len(network.inputs) != 1:
         return False
     return network.input in network.dtypes or any(

@@ -20,7 +20,7 @@ LINE = 8
 CALL_WORDS = 4
 ALL_IMAGES = 1 << 40
 PATIENCE = 20_000
-"""Polls of a gate before the thread offers its core to others (about 0.2 ms)."""
+"""Polls of a gate before the thread offers its core to others (about 5 us)."""
 NO_POINTERS: npt.NDArray[np.int64] = np.zeros((0, 3), np.int64)
 
 

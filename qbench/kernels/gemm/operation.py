@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.operation import OUT_DTYPE, BoundConv, bind, is_words, lhs_dtype, lhs_words, pack_weights
-from qbench.kernels.conv.params import ChannelParams  # fmt: skip
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Codes, Window
 from qbench.kernels.layout import Layout, aligned, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2
