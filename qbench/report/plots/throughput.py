@@ -31,6 +31,8 @@ from qbench.report.view import WIDTHS, RunView
 from qbench.report.words import rate, times
 
 _PEERS = {FP32: INK, INT8: ORANGE}
+_NAME_POINTS, _LETTER_IN = 9, 0.062
+"""Height of a peer's name, one above the other, and width of a letter of a row's label."""
 
 
 def plot(view: RunView) -> Plot | None:
@@ -71,13 +73,15 @@ def _ratio(row: Row, batch: int) -> float:
 
 def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtitle: str) -> Figure:
     height = 0.3 * len(rows) + 0.3
-    margins = Margins(height=height, left=1.45, right=0.95, top=0.62, bottom=0.4)
-    margins = narrower(margins, layout, left=1.22, right=0.93)
+    names = _NAME_POINTS * len(view.references)
+    label = 0.2 + _LETTER_IN * max(len(row.label) for row in rows)
+    margins = Margins(height=height, left=max(1.45, label), right=0.95, top=0.37 + names / 72, bottom=0.4)
+    margins = narrower(margins, layout, left=max(1.22, label), right=0.93)
     figure, axes = panels(
         layout, margins, count=len(view.batches), title=title, subtitle=subtitle, columns=min(2, layout.columns)
     )
     for batch, one in zip(view.batches, axes, strict=True):
-        panel_title(one, f"batch {batch}, images a second", pad=26)
+        panel_title(one, f"batch {batch}, images a second", pad=8 + names)
         _draw_batch(one, rows, batch, view)
     return figure
 
@@ -125,7 +129,7 @@ def _draw_peers(axes: Axes, rows: Sequence[Row], batch: int, view: RunView) -> l
         colour = _PEERS.get(name, MUTED)
         axes.axvline(median, color=colour, lw=1.0, linestyle=(0, (4, 3)), zorder=1.5)
         axes.annotate(
-            name, (median, 1.0), xycoords=("data", "axes fraction"), xytext=(3, 2 + 9 * (index % 2)),
+            name, (median, 1.0), xycoords=("data", "axes fraction"), xytext=(3, 2 + _NAME_POINTS * index),
             textcoords="offset points", fontsize=7.5, color=colour, ha="left",
         )  # fmt: skip
         found.append(median)
