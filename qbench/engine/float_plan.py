@@ -33,7 +33,8 @@ from qbench.graph.network import (
     Unary,
     inputs_of,
 )
-from qbench.kernels.conv.operation import bind, pack_weights
+from qbench.kernels.conv.operation import bind
+from qbench.kernels.conv.pack import pack_weights
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.quantize.levels import level_starts

@@ -35,7 +35,8 @@ from qbench.graph.network import (
     Unary,
     inputs_of,
 )
-from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.operation import bind, lhs_words
+from qbench.kernels.conv.pack import is_words, pack_weights
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.depthwise.operation import Depthwise
 from qbench.kernels.layout import Layout

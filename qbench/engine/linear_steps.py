@@ -13,7 +13,8 @@ from qbench.engine.float_plan import layer_step
 from qbench.engine.lowering import Ends, Lowered, lower
 from qbench.engine.plan import Buffers, Step
 from qbench.graph import Linear
-from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.operation import bind, lhs_words
+from qbench.kernels.conv.pack import is_words, pack_weights
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.layout import Layout
 from qbench.kernels.quantize.levels import level_starts

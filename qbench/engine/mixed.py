@@ -21,7 +21,8 @@ from qbench.engine.lowering import Ends, NotIntegerError, lower
 from qbench.errors import DataError
 from qbench.graph import Linear, Network, inputs_of, outputs_of
 from qbench.graph.outsource import outsource
-from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.operation import bind, lhs_words
+from qbench.kernels.conv.pack import is_words, pack_weights
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.layout import Layout, aligned
 from qbench.kernels.program import run_task

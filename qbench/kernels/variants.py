@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from qbench.errors import QBenchError, suggest
 from qbench.kernels.isa import missing
+from qbench.kernels.tiles.emitter import NARROW
 from qbench.kernels.tiles.operands import Tiling
 from qbench.kernels.tiles.products import product_of
-from qbench.kernels.tiles.targets import NARROW, TARGETS, available, target_of
+from qbench.kernels.tiles.targets import TARGETS, available, target_of
 
 PORTABLE = "portable"
 NAMES = (PORTABLE, *(target.name for target in TARGETS))
@@ -32,6 +33,11 @@ def choose(variant: str = "auto") -> str:
 def unavailable(variant: str) -> str | None:
     """Return why `variant` cannot run here, or None."""
     return None if variant == PORTABLE else missing(target_of(variant).requires)
+
+
+def dot_of(variant: str) -> str:
+    """Return how a variant multiplies four bytes, "" for the portable one."""
+    return "" if variant == PORTABLE else target_of(variant).dot
 
 
 def tiling(

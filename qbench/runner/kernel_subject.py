@@ -13,7 +13,8 @@ from qbench.engine.lowering import MOST_PLANES
 from qbench.engine.rows_of_taps import rows_of_taps, shorter
 from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
-from qbench.kernels.conv.operation import OUT_DTYPE, bind, is_words, lhs_dtype, lhs_words, pack_weights
+from qbench.kernels.conv.operation import OUT_DTYPE, bind, lhs_dtype, lhs_words
+from qbench.kernels.conv.pack import is_words, pack_weights
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Codes, Window
 from qbench.kernels.depthwise.operation import Depthwise

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
-from qbench.kernels.conv.operation import bind, is_words, lhs_words, pack_weights
+from qbench.kernels.conv.operation import OF_WEIGHTS, bind, lhs_words
+from qbench.kernels.conv.pack import is_words, pack_weights
 from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Window, conv_f32, epilogue, windows
 from qbench.kernels.layout import Layout, aligned, padded_channels
@@ -264,8 +265,7 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     is_float = product_of(case.product).is_float
     params, pad = _params(case, shape, rng), 0 if is_float else 1
     layout, source = _lhs_buffer(case, shape, lhs, pad)
-    kind = case.epilogue.split("+")[0]
-    height, width = shape.window.out(shape.height, shape.width)
+    kind, (height, width) = case.epilogue.split("+")[0], shape.window.out(shape.height, shape.width)
     item = 1 if kind == "u8" else 4
     out = Layout(shape.images, height, width, shape.out, padded_channels(shape.out), item, (1, 2, 1, 1))
     target = aligned(out.size_bytes)
@@ -281,11 +281,12 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     weights = pack_weights(
         indices, case.product, variant, values=levels, group_size=case.group_size, sums="sum" in case.epilogue
     )
-    depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels * (case.product == "b1_b1")
+    depth = rhs[0].size * (case.product == "b1_b1")
     owed = replace(params, correction=params.correction + np.int32(depth))
     asked = "+".join(word for word in case.epilogue.split("+") if word not in FOUND_BY_BIND)
     bound = bind(case.product, asked, variant, shape.window, layout, out, weights, owed, residual=side)
-    if bound.epilogue != case.epilogue:
+    found = "+".join(word for word in bound.epilogue.split("+") if word not in OF_WEIGHTS)
+    if found != case.epilogue:
         return f"bound with epilogue {bound.epilogue}"
     run_task(bound.task(source, target, residual if "residual" in asked else None), images=shape.images)
     dtype = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}[kind]
@@ -295,6 +296,5 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     if not exact:
         return f"{int(np.sum(got != want))} of {want.size} differ"
     whole = target.view(dtype).reshape(out.shape).copy()
-    out_full = whole[:, 1 : 1 + height, 2 : 2 + width]
-    out_full[:] = np.frombuffer(bytes([GUARD] * item), dtype)[0]
+    whole[:, 1 : 1 + height, 2 : 2 + width] = np.frombuffer(bytes([GUARD] * item), dtype)[0]
     return "" if np.all(whole.view(np.uint8) == GUARD) else "a guard byte around the output changed"

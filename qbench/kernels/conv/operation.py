@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.conv.pack import is_words, k_group_unit
 from qbench.kernels.conv.params import ChannelParams, folded
-from qbench.kernels.conv.reference import Codes, Floats, Window
+from qbench.kernels.conv.reference import Window
 from qbench.kernels.conv.tables import SIGN, at_least, brief, is_brief, largest, numbers_of_channels
 from qbench.kernels.layout import Layout, Offsets, padded_channels
 from qbench.kernels.native import Compiled, task_function
 from qbench.kernels.tasks import Task, float_bits, task_of
 from qbench.kernels.tiles.fields import FIELDS
 from qbench.kernels.tiles.flags import flags_of
-from qbench.kernels.tiles.operands import (
-    PackedWeights,
-    Tiling,
-    bits_of,
-    code_sums,
-    pack_bytes,
-    pack_fields,
-    pack_floats_by_codes,
-    pack_indices,
-    pack_words,
-)  # fmt: skip
-from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, FloatsByCodes, product_of
+from qbench.kernels.tiles.operands import PackedWeights, Tiling
+from qbench.kernels.tiles.products import product_of
 from qbench.kernels.tiles.targets import TileShape, target_of, tile_shape
-from qbench.kernels.variants import PORTABLE, tiling
+from qbench.kernels.variants import PORTABLE, dot_of, tiling
 
 MAX_DEPTH = 65_793
 """Depth up to which 255 * 128 * depth stays in int32."""
 L2_BLOCK_BYTES = 256 * 1024
 """Lhs rows of a block: a quarter of a 1 MiB second-level cache, beside a panel of weights and what is written."""
 INT32_END = 2.0**31
+OF_WEIGHTS = ("split", "widened")
+"""Words of epilogues that `bind` adds for what weights are; see `tiles.pairs`."""
 
 
 def lhs_words(product: str, channels: int) -> int:
@@ -45,11 +38,6 @@ def lhs_words(product: str, channels: int) -> int:
     if is_words(product):
         return -(-channels // 32) * facts.lhs_words
     return 4 if channels <= 4 and not facts.is_float else padded_channels(channels)
-
-
-def is_words(product: str) -> bool:
-    """Whether the lhs is words of bits."""
-    return product[0] in "btp"
 
 
 def lhs_dtype(product: str) -> type[np.generic]:
@@ -66,63 +54,6 @@ def tiled(product: str, epilogue: str, variant: str, shape: TileShape) -> Compil
 def numbers_of(product: str) -> int:
     """Return the numbers in a k-group of one lane."""
     return 32 if is_words(product) else 1 if product_of(product).is_float else 4
-
-
-def pack_weights(
-    codes: Codes | Floats,
-    product: str,
-    variant: str,
-    *,
-    values: npt.NDArray[np.int8] | None = None,
-    group_size: int = 0,
-    sums: bool = False,
-) -> PackedWeights:
-    """Pack OHWI weights for `product` on `variant`.
-
-    Args:
-        codes: two's complement codes for `s1` to `s8` and `p<n>`, -1 and 1 for `b1`, -1, 0, 1 for `t2`, indices into
-            `values` for `t4`, `t1`, float32 for `f32`.
-        product: the product; portable keeps weights of any width as bytes, or as floats beside floats.
-        variant: name of the variant.
-        values: the s8 levels that indices stand for.
-        group_size: numbers that share a scale, 0 when not grouped.
-        sums: whether the epilogue needs the rows' sums.
-    """
-    channels, depth_of_taps = len(codes), codes.shape[-1]
-    shape = tiling(variant, product, channels, depth_of_taps, group_size=group_size, sums=sums)
-    facts = product_of(product)
-    if is_words(product):
-        return pack_words(_bit_words(codes, product).reshape(channels, -1, facts.vectors), shape)
-    if facts.is_float:
-        flat = codes.reshape(channels, -1)
-        if isinstance(facts, FloatsByCodes) and variant != PORTABLE:
-            return pack_floats_by_codes(flat.astype(np.int8), facts, shape)
-        return pack_words(flat.astype(np.float32), shape)
-    zero = int(np.flatnonzero(values == 0)[0]) if values is not None and 0 in values else 0
-    missing = -depth_of_taps % 4
-    padded = np.pad(codes, ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=zero) if missing else codes
-    full = padded.reshape(channels, -1)
-    meant = full.astype(np.int8) if values is None else values[full]
-    if variant == PORTABLE:
-        return pack_bytes(meant, shape)
-    sums_of_codes = code_sums(meant, group_size) if target_of(variant).dot == "sdot" else None
-    if isinstance(facts, BytesByTable) and values is not None:
-        packed = pack_indices(full.astype(np.uint8), values, facts.bits, shape)
-    elif isinstance(facts, BytesByFewBits):
-        packed = pack_fields(meant, facts, shape)
-    else:
-        packed = pack_bytes(meant, shape)
-    return replace(packed, code_sums=sums_of_codes)
-
-
-def _bit_words(codes: Codes | Floats, product: str) -> npt.NDArray[np.uint32]:
-    """Return the words of OHWI codes, (channels, kh, kw, words, vectors of a k-group)."""
-    if product == "b1_b1":
-        return bits_of(codes > 0)[..., None]
-    if product == "t2_t2":
-        return np.stack([bits_of(codes != 0), bits_of(codes < 0)], axis=-1)
-    planes = product_of(product).vectors
-    return np.stack([bits_of((codes.astype(np.int64) >> plane) & 1 > 0) for plane in range(planes)], axis=-1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,8 +97,12 @@ class BoundConv:
     def _tiled(self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8]) -> Task:
         target, weights, words = target_of(self.variant), self.weights, self.epilogue.split("+")
         rows = self.out.images * self.pixels_an_image
+        span = math.gcd(self.span, weights.k_groups)
+        if weights.order is not None:
+            span = math.gcd(span, k_group_unit(weights.k_groups, product_of(self.product).planes))
+        key = next((word for word in OF_WEIGHTS if word in words), self.product)
         tall = tile_shape(
-            target, product_of(self.product, target.dot), self.product, rows, math.gcd(self.span, weights.k_groups),
+            target, product_of(self.product, target.dot), key, rows, span,
             vectors=self.shape.vectors, spread=self.shape.spread, grouped="grouped" in words, sums="sum" in words,
         )  # fmt: skip
         row_bytes = max(1, self.lhs.size_bytes // max(1, rows)) + self.out.pixel_bytes * (1 + words.count("residual"))
@@ -182,14 +117,17 @@ class BoundConv:
             "scale_bytes": 4 * -(-weights.k_groups // self.span) * self.shape.width,
             "block_rows": max(1, L2_BLOCK_BYTES // row_bytes // tall.rows) * tall.rows,
             "split_panels": int(weights.data.size > self.lhs.size_bytes),
+            "k_table_bytes": 8 * weights.k_groups,
+            "safe_groups": 0 if weights.order is None else weights.order.safe.ctypes.data,
         }
         arrays = {
             **self.params, **self.tables,
             "lhs": lhs, "rhs": weights.data, "out": out, "residual": residual, "table": weights.table,
         }  # fmt: skip
         words_of = [numbers[name] if name in numbers else arrays[name].ctypes.data for name in FIELDS]
+        kept = () if weights.order is None else (weights.order.safe,)
         function = tiled(self.product, self.epilogue, self.variant, tall)
-        return Task(function, np.array(words_of, np.int64), tuple(arrays.values()))
+        return Task(function, np.array(words_of, np.int64), (*arrays.values(), *kept))
 
     def _portable(
         self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8]
@@ -248,12 +186,14 @@ def bind(
         params: per-channel parameters.
         residual: layout of the residual buffer.
     """
-    facts, sums = product_of(product), params.shift is not None
+    facts, sums = product_of(product, dot_of(variant)), params.shift is not None
     shape = tiling(variant, product, len(params.offset), lhs.channels, group_size=params.group_size, sums=sums)
     numbers = numbers_of(product) * shape.spread
     group_bytes = 4 * facts.lhs_words * shape.spread
     offsets = lhs.tap_offsets(window.kernel, window.dilations, group_bytes, -(-lhs.channels // numbers))
     missing = weights.k_groups - len(offsets)
+    if weights.order is not None:
+        offsets = offsets[weights.order.k_groups]
     if sums and missing:
         raise ValueError(f"{missing} padding k-groups would be counted in the rows' sums")
     size, rows_out = (out.height, out.width), at_least(out.pixel_offsets())
@@ -261,7 +201,7 @@ def bind(
         "lhs_rows": at_least(lhs.window_offsets(size, window.strides, window.pads[:2])),
         "out_rows": rows_out,
         "residual_rows": rows_out if residual is None else at_least(residual.pixel_offsets()),
-        "k_offsets": np.concatenate([offsets, np.zeros(missing, np.int64)]),
+        "k_offsets": np.concatenate([offsets, np.zeros((*offsets.shape[:-1], missing), np.int64)], axis=-1),
     }
     times = 1 if variant == PORTABLE else facts.multiple
     params = folded(params)
@@ -280,7 +220,8 @@ def bind(
         arrays["scale"] = arrays["scale"] if variant == PORTABLE else brief(arrays["scale"])
     if params.group_size and variant != PORTABLE and weights.code_sums is None:
         arrays["correction"] = np.zeros(0, np.int32)  # all are 0, and no tile reads them
-    wide = epilogue.startswith("u8") and largest(params, weights.k_groups * numbers) >= INT32_END
-    return BoundConv(
-        product, epilogue + ("+wide" if wide else ""), variant, lhs, out, weights, shape, arrays, scalars, tables, span
-    )
+    if epilogue.startswith("u8") and largest(params, weights.k_groups * numbers) >= INT32_END:
+        epilogue += "+wide"
+    found = {"split": weights.order is not None, "widened": weights.widened}
+    epilogue = "+".join([epilogue, *(word for word in OF_WEIGHTS if found[word])])
+    return BoundConv(product, epilogue, variant, lhs, out, weights, shape, arrays, scalars, tables, span)

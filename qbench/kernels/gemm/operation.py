@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.operation import OUT_DTYPE, BoundConv, bind, is_words, lhs_dtype, lhs_words, pack_weights
+from qbench.kernels.conv.operation import OUT_DTYPE, BoundConv, bind, lhs_dtype, lhs_words
+from qbench.kernels.conv.pack import is_words, pack_weights
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Codes, Window
 from qbench.kernels.layout import Layout, aligned, padded_channels
@@ -33,7 +34,7 @@ class Gemm:
     """lhs @ rhs.T on packed codes.
 
     Args:
-        rhs: (n, k) codes as `conv.operation.pack_weights` takes them.
+        rhs: (n, k) codes as `conv.pack.pack_weights` takes them.
         product: the operation, e.g. `u8_s8`.
         variant: kernel variant, or `auto`.
         values: the s8 levels of table products.

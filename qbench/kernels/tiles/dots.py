@@ -6,8 +6,14 @@ from qbench.kernels.tiles.emitter import Emitter, Value
 
 
 def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value, dot: str = "vnni") -> Value:
-    """Return acc + the sum of four u8 by s8 products of each lane, by one instruction; for `sdot` both are s8."""
+    """Return acc + the sum of four u8 by s8 products of each lane; for `sdot` both are s8.
+
+    `pairs` sums two products to 16 bits, which saturate, and those to 32: exact for `pairs_fit` weights alone.
+    """
     b = e.builder
+    if dot == "pairs":
+        shorts = e.call("llvm.x86.avx2.pmadd.ub.sw", e.shorts, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
+        return b.add(acc, multiply_add_pairs(e, shorts, e.constant(1, e.shorts)))
     name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}" if dot == "vnni" else f"llvm.aarch64.neon.{dot}.v4i32.v16i8"
     return e.call(name, e.ints, acc, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
 
@@ -15,9 +21,9 @@ def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value, dot: str =
 def add_counts(e: Emitter, acc: Value, bits: Value, weight: int, dot: str) -> Value:
     """Return acc + weight * popcount(bits): bytes' counts summed and weighted by one dot instruction where there is."""
     b = e.builder
-    if dot == "vnni" and e.lanes == 16:
+    if dot == "pairs" or (dot == "vnni" and e.lanes == 16):
         counts = e.overloaded("llvm.ctpop", b.bitcast(bits, e.bytes))
-        return dot_bytes(e, acc, counts, e.constant((weight & 0xFF) * 0x01010101, e.ints))
+        return dot_bytes(e, acc, counts, e.constant((weight & 0xFF) * 0x01010101, e.ints), dot)
     return b.add(acc, b.mul(e.overloaded("llvm.ctpop", bits), e.constant(weight, e.ints)))
 
 

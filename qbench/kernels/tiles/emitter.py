@@ -8,6 +8,8 @@ from typing import Any
 from llvmlite import ir
 
 I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+NARROW = 4
+"""Lanes of 128-bit vectors."""
 Value = Any  # llvmlite's values carry no type stubs
 
 
@@ -116,16 +118,18 @@ class Emitter:
         return self.call(name, self.ints, value)
 
     def saturated_bytes(self, four: Sequence[Value]) -> Value:
-        """Return four vectors of 16 int32, saturated to u8: four of each in every 128-bit lane; AVX-512 only."""
-        halves = ir.VectorType(ir.IntType(16), 32)
-        pairs = [self.call("llvm.x86.avx512.packssdw.512", halves, four[i], four[i + 1]) for i in (0, 2)]
-        return self.call("llvm.x86.avx512.packuswb.512", self.bytes, *pairs)
+        """Return four vectors of int32, saturated to u8: four of each in every 128-bit lane; x86 only."""
+        words, codes = {
+            8: ("llvm.x86.avx2.packssdw", "llvm.x86.avx2.packuswb"),
+            16: ("llvm.x86.avx512.packssdw.512", "llvm.x86.avx512.packuswb.512"),
+        }[self.lanes]
+        return self.call(codes, self.bytes, *(self.call(words, self.shorts, four[i], four[i + 1]) for i in (0, 2)))
 
     def packed_bytes(self, four: Sequence[Value]) -> Value:
-        """Return four vectors of 16 int32, saturated to u8, one behind the other; AVX-512 only."""
+        """Return four vectors of int32, saturated to u8, one behind the other; x86 only."""
         b, mixed = self.builder, self.builder.bitcast(self.saturated_bytes(four), self.ints)
-        order = [4 * lane + vector for vector in range(4) for lane in range(4)]
-        return b.bitcast(b.shuffle_vector(mixed, mixed, ir.Constant(ir.VectorType(I32, 16), order)), self.bytes)
+        order = [4 * lane + vector for vector in range(4) for lane in range(self.lanes // 4)]
+        return b.bitcast(b.shuffle_vector(mixed, mixed, ir.Constant(ir.VectorType(I32, self.lanes), order)), self.bytes)
 
     def splat_byte(self, scalar: Value) -> Value:
         """Return an i8 in every byte."""
@@ -146,12 +150,20 @@ class Emitter:
         step: int | Value,
         state: Sequence[Value],
         body: Callable[[Value, list[Value]], Sequence[Value]],
+        *,
+        may_skip: bool = False,
     ) -> list[Value]:
-        """Emit `for i in range(begin, end, step): state = body(i, state)`, at least once; return the last state."""
+        """Emit `for i in range(begin, end, step): state = body(i, state)` and return the last state.
+
+        The body runs at least once unless the loop `may_skip`.
+        """
         builder = self.builder
         entry = builder.block
         head, done = builder.append_basic_block("loop"), builder.append_basic_block("done")
-        builder.branch(head)
+        if may_skip:
+            builder.cbranch(builder.icmp_signed("<", begin, end), head, done)
+        else:
+            builder.branch(head)
         builder.position_at_end(head)
         index = builder.phi(I64)
         index.add_incoming(begin, entry)
@@ -167,4 +179,10 @@ class Emitter:
             phi.add_incoming(value, last)
         builder.cbranch(builder.icmp_signed("<", following, end), head, done)
         builder.position_at_end(done)
-        return new
+        if not may_skip:
+            return new
+        results = [builder.phi(value.type) for value in state]
+        for result, before, after in zip(results, state, new, strict=True):
+            result.add_incoming(before, entry)
+            result.add_incoming(after, last)
+        return results

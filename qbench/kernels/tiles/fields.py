@@ -9,8 +9,11 @@ POINTERS = (
 FLOATS = ("low", "high", "residual_scale")
 INTS = (
     "sum_correction", "pixels", "channels", "k_groups", "k_groups_a_scale", "panel_bytes", "scale_bytes", "block_rows",
-    "split_panels",
+    "split_panels", "k_table_bytes", "safe_groups",
 )  # fmt: skip
 FIELDS = (*POINTERS, *FLOATS, *INTS)
-"""All words, in order; `pixels` are the rows of one image, `scale_bytes` the scales of a panel,
-`block_rows` see `driver`."""
+"""All words, in order; `pixels` are the rows of one image, `scale_bytes` the scales of a panel.
+
+`block_rows`: see `driver`. Where each panel has its own order of k-groups ("split"), `k_table_bytes` are from one
+panel's offsets to the next's, and `safe_groups` is the address of what `pairs.GroupOrder.safe` holds.
+"""

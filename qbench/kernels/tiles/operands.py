@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.layout import aligned
+from qbench.kernels.tiles.pairs import GroupOrder
 from qbench.kernels.tiles.products import BytesByFewBits, FloatsByCodes
 
 Bytes = npt.NDArray[np.uint8]
@@ -26,6 +27,8 @@ class PackedWeights:
         panel_bytes: bytes from one panel to the next.
         code_sums: int32 sums of a channel's codes, (channels,) or (groups, channels), where the dot instruction takes
             the lhs as signed, which the correction makes up for.
+        order: the panels' orders of k-groups where they have their own ("split").
+        widened: whether no k-group may be multiplied by `pairs`.
     """
 
     data: Bytes
@@ -34,6 +37,8 @@ class PackedWeights:
     k_groups: int
     panel_bytes: int
     code_sums: npt.NDArray[np.int32] | None = None
+    order: GroupOrder | None = None
+    widened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def pack_fields(codes: npt.NDArray[np.int8], product: BytesByFewBits, tiling: Ti
     field, then those of the next.
     """
     size, planes, bits = 4 * tiling.spread, product.planes, product.bits
-    sets = _sets(codes.view(np.uint8), size, planes)
+    sets = _sets(codes.view(np.uint8), size, planes) + np.uint8(product.bias)
     parts, below = [], bits
     for width in product.fields:
         each, below = 8 // width, below - width

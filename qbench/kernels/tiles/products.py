@@ -1,4 +1,4 @@
-"""What one step of the depth does to one accumulator; its instructions are in `dots`.
+"""What one step of the depth does to one accumulator; instructions are in `dots`, products of bits in `bit_products`.
 
 A step consumes one *k-group*: 4 bytes of the lhs row (four u8 codes, one f32, or 32 packed bits), broadcast to all
 lanes, against one vector of the rhs. `vectors` packed rhs vectors hold `planes` k-groups. With a `spread` of 2 a
@@ -16,44 +16,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
-from qbench.kernels.tiles.dots import add_counts, dot_bytes, halves, multiply_add_pairs
+from qbench.kernels.tiles.bit_products import BitsByBits, PlanesByPlanes, TritsByTrits
+from qbench.kernels.tiles.dots import dot_bytes, halves, multiply_add_pairs
 from qbench.kernels.tiles.emitter import Emitter, Value
+from qbench.kernels.tiles.product import Product, Vectors
 
-Vectors = tuple[Value, ...]
 SIGNS = 0x80808080
-
-
-@dataclass(frozen=True)
-class Product:
-    """The parts that products share."""
-
-    dot: str  # "vnni", "widen", "sdot", "usdot" or "": how four bytes are multiplied and summed
-    planes: ClassVar[int] = 1
-    vectors: ClassVar[int] = 1
-    lhs_words: ClassVar[int] = 1
-    multiple: ClassVar[int] = 1  # acc holds this many times the product
-    count_weight: ClassVar[int] = 1  # dot = correction + count_weight * acc
-    is_float: ClassVar[bool] = False
-    is_scaled: ClassVar[bool] = True
-    has_table: ClassVar[bool] = False
-    spreads: ClassVar[bool] = True
-
-    @property
-    def corrects_groups(self) -> bool:
-        """Whether groups with scales of their own have corrections: what a dot of signed bytes takes off the lhs."""
-        return self.dot == "sdot"
-
-    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
-        """Load one k-group of a row and make it ready for `step`."""
-        raise NotImplementedError
-
-    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
-        """Make one k-group of the weights ready from its packed vectors."""
-        raise NotImplementedError
-
-    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
-        """Return acc + the product of one k-group, exact, never saturating."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -98,6 +66,8 @@ class BytesByFewBits(Bytes):
 
     A width is split into fields of 4, 2 and 1 bits, each packed in vectors of its own. The value of a byte is the code
     times 2 ** (8 - bits), so the accumulator is that much too large: `multiple`. No table, no sign extension.
+
+    `pairs` needs small bytes: there codes are packed `bias` too large, unpacked into the lowest bits, and put right.
     """
 
     bits: int = 4
@@ -118,13 +88,18 @@ class BytesByFewBits(Bytes):
         return self.planes * self.bits // 8
 
     @property
+    def bias(self) -> int:
+        """What packed codes are too large."""
+        return 1 << (self.bits - 1) if self.dot == "pairs" else 0
+
+    @property
     def multiple(self) -> int:  # type: ignore[override]
         """How many times too large the accumulator is."""
-        return 1 << (8 - self.bits)
+        return 1 if self.bias else 1 << (8 - self.bits)
 
     def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
         """Shift every field to its place, mask it, and join them."""
-        b, word, first, high = e.builder, None, 0, 8
+        b, word, first, high = e.builder, None, 0, self.bits if self.bias else 8
         for width in self.fields:
             each = 8 // width
             place, high = plane % each * width, high - width
@@ -137,6 +112,8 @@ class BytesByFewBits(Bytes):
             field = b.and_(field, e.constant(mask * 0x01010101, e.ints))
             word = field if word is None else b.or_(word, field)
             first += self.planes // each
+        if self.bias:
+            word = b.bitcast(b.sub(b.bitcast(word, e.bytes), e.constant(self.bias, e.bytes)), e.ints)
         return self.of_bytes(e, word)
 
 
@@ -163,83 +140,6 @@ class BytesByTable(Bytes):
             e.lanes
         ]
         return self.of_bytes(e, b.bitcast(e.call(name, e.bytes, table, b.bitcast(codes, e.bytes)), e.ints))
-
-
-class BitsByBits(Product):
-    """Binary by binary: counts the bits that differ; dot = depth - 2 * count, the depth in the correction."""
-
-    count_weight = -2
-    spreads = False
-
-    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
-        """Broadcast 32 channels' bits."""
-        return (e.broadcast(row, offset, 1),)
-
-    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
-        """Nothing to unpack."""
-        return packed
-
-    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
-        """Return acc + popcount(x xor w)."""
-        return e.builder.add(acc, e.overloaded("llvm.ctpop", e.builder.xor(x[0], w[0])))
-
-
-class TritsByTrits(Product):
-    """Ternary by ternary in two planes, non-zero and sign: dot = (both non-zero) - 2 * (of them, opposite)."""
-
-    lhs_words = 2
-    vectors = 2
-    spreads = False
-
-    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
-        """Broadcast the non-zero word and the sign word of 32 channels."""
-        return tuple(e.broadcast(row, e.add_bytes(offset, 4 * i), 1) for i in range(2))
-
-    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
-        """Nothing to unpack."""
-        return packed
-
-    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
-        """Return acc + popcount(both) - 2 * popcount(opposite)."""
-        b = e.builder
-        both = b.and_(x[0], w[0])
-        opposite = b.and_(both, b.xor(x[1], w[1]))
-        return add_counts(e, add_counts(e, acc, both, 1, self.dot), opposite, -2, self.dot)
-
-
-@dataclass(frozen=True)
-class PlanesByPlanes(Product):
-    """Unsigned lhs codes by two's complement weights in bit planes: the sum over pairs of popcount(x & w) * 2^(i+j)."""
-
-    lhs_bits: int = 2
-    rhs_bits: int = 2
-    spreads: ClassVar[bool] = False
-
-    @property
-    def lhs_words(self) -> int:  # type: ignore[override]  # constants of the class elsewhere, of the widths here
-        """Words of 32 channels: a plane each."""
-        return self.lhs_bits
-
-    @property
-    def vectors(self) -> int:  # type: ignore[override]
-        """Packed vectors: a plane each."""
-        return self.rhs_bits
-
-    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
-        """Broadcast the planes of 32 channels."""
-        return tuple(e.broadcast(row, e.add_bytes(offset, 4 * i), 1) for i in range(self.lhs_bits))
-
-    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
-        """Nothing to unpack."""
-        return packed
-
-    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
-        """Return acc + the weighted counts; the highest plane of the weights is negative."""
-        for j, weights in enumerate(w):
-            sign = -1 if j == self.rhs_bits - 1 else 1
-            for i, codes in enumerate(x):
-                acc = add_counts(e, acc, e.builder.and_(codes, weights), sign << (i + j), self.dot)
-        return acc
 
 
 class Floats(Product):

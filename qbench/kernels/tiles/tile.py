@@ -13,14 +13,16 @@ The epilogue computes in float32; every `fma` rounds once, after the product and
     u8: round half even ("floor": round down), clamp to low..high (whole numbers), store; f32: clamp, store
 
 "s32" stores acc + correction[n]; f32_f32 has t = acc + offset[n]. The accumulators start at the correction where they
-can. "brief" says that the scales of groups are packed as bfloat16. "wide" says that t may leave int32, so that it is
-clamped before it is rounded: the same, an instruction slower.
+can. "split" says that each panel has an order of k-groups of its own, those first that `pairs` may multiply, "widened"
+that it may multiply none. "brief" says that the scales of groups are packed as bfloat16. "wide" says that t may leave
+int32, so that it is clamped before it is rounded: the same, an instruction slower.
 "fixed" computes u8 in whole numbers as TFLite does (`fixed`): `scale` holds multipliers, `shift` exponents and `offset`
 the zero point, all int32.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -28,10 +30,11 @@ from numba import types
 from numba.extending import intrinsic
 
 from qbench.kernels.tiles.arguments import load_fields
-from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.emitter import I8, I32, I64, NARROW, Emitter, Value
 from qbench.kernels.tiles.fields import FIELDS, FLOATS, POINTERS
 from qbench.kernels.tiles.fixed import fixed_point
 from qbench.kernels.tiles.prefetch import bytes_ahead
+from qbench.kernels.tiles.product import Product
 from qbench.kernels.tiles.products import product_of
 
 PACKED = 4
@@ -40,14 +43,7 @@ PACKED = 4
 
 @intrinsic(prefer_literal=True)
 def tile(
-    typingctx: Any,
-    arguments: Any,
-    place: Any,
-    product: Any,
-    dot: Any,
-    lanes: Any,
-    shape: Any,
-    epilogue: Any,
+    typingctx: Any, arguments: Any, place: Any, product: Any, dot: Any, lanes: Any, shape: Any, epilogue: Any
 ) -> Any:
     """Compute one tile at place (m, panel); see the module's docstring. The last five are literals.
 
@@ -56,14 +52,12 @@ def tile(
     literals = (product, dot, lanes, shape, epilogue)
     if not all(isinstance(kind, types.Literal) for kind in literals):
         return None
-    signature = types.void(arguments, place, *literals)
-    names = tuple(kind.literal_value for kind in literals)
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        emit_tile(builder, values[0], values[1], *names)
+        emit_tile(builder, *values[:2], *(kind.literal_value for kind in literals))
         return context.get_dummy_value()
 
-    return signature, codegen
+    return types.void(arguments, place, *literals), codegen
 
 
 def emit_tile(
@@ -84,9 +78,10 @@ class _Tile:
     ) -> None:
         self.e, self.b, self.v = Emitter(builder, lanes), builder, v
         self.mr, self.nv, self.spread, self.chains = (int(number) for number in shape.split("x"))
-        self.product = product_of(product, dot)
         kind, *flags = epilogue.split("+")
         self.kind, self.flags = kind, frozenset(flags)
+        self.product = product_of(product, "widen" if "widened" in self.flags else dot)
+        self.widened = product_of(product, "widen") if "split" in self.flags else None
         self.vector_bytes = 4 * lanes
         self.cells = [(i, j) for i in range(self.mr) for j in range(self.nv // self.spread)]
         self.width = lanes * self.nv // self.spread
@@ -100,10 +95,14 @@ class _Tile:
         self.rows = [b.gep(v["lhs"], [self._row(v["lhs_rows"], i)]) for i in range(self.mr)]
         self.table = e.load(v["table"], ir.Constant(I64, 0), e.bytes) if self.product.has_table else None
         zero = ir.Constant(I64, 0)
+        if self.widened is not None:
+            v["k_offsets"] = b.gep(v["k_offsets"], [b.mul(v["panel"], v["k_table_bytes"])])
+            counts, at = b.inttoptr(v["safe_groups"], I8.as_pointer()), b.mul(v["panel"], ir.Constant(I64, 8))
+            v["safe"] = e.load(counts, at, I64, align=8)
         if "grouped" in self.flags:
-            offsets = [self._offset(j) for _, j in self.cells]
+            total = [self._offset(j) for _, j in self.cells]
             scales = b.mul(v["panel"], v["scale_bytes"])
-            *total, _ = e.loop(zero, v["k_groups"], v["k_groups_a_scale"], [*offsets, scales], self._one_group)
+            *total, _ = e.loop(zero, v["k_groups"], v["k_groups_a_scale"], [*total, scales], self._one_group)
             self._finish(total, sums=None)
             return
         cells, sums = self._depth(zero, v["k_groups"])
@@ -132,10 +131,14 @@ class _Tile:
         raw = self.mr * self.nv
         corrects = not product.is_float and (group is None or product.corrects_groups)
         early = corrects and not self._corrects_late
-        first = [self._correction(c % self.nv, group) if early else blank for c in range(raw)]
-        state = first + [blank] * (raw * (self.chains - 1))
-        state += [blank] * (self.mr if "sum" in self.flags else 0)
-        acc = e.loop(begin, end, product.planes * self.chains, state, self._k_groups)
+        acc = [self._correction(c % self.nv, group) if early else blank for c in range(raw)]
+        acc += [blank] * (raw * (self.chains - 1) + (self.mr if "sum" in self.flags else 0))
+        parts = [(begin, end, product)]
+        if self.widened is not None:
+            parts = [(begin, self.v["safe"], product), (self.v["safe"], end, self.widened)]
+        for first, last, kind in parts:
+            step = partial(self._k_groups, kind)
+            acc = e.loop(first, last, kind.planes * self.chains, acc, step, may_skip=len(parts) > 1)
         totals, sums = acc[:raw], acc[raw * self.chains :]
         add = self.b.fadd if product.is_float else self.b.add
         for chain in range(1, self.chains):
@@ -154,9 +157,9 @@ class _Tile:
         """Whether the correction cannot be where the accumulators start."""
         return self.product.count_weight != 1 or self.spread == 2
 
-    def _k_groups(self, k: Value, acc: list[Value]) -> list[Value]:
+    def _k_groups(self, product: Product, k: Value, acc: list[Value]) -> list[Value]:
         """Add the products of one packed set of k-groups, of one for each chain, to the accumulators."""
-        e, b, product = self.e, self.b, self.product
+        e, b = self.e, self.b
         new, raw, planes = list(acc), self.mr * self.nv, product.planes
         set_bytes, ahead = self.vector_bytes * product.vectors, bytes_ahead(self.mr, grouped="grouped" in self.flags)
         at = b.add(self.v["panel_start"], b.mul(k, ir.Constant(I64, set_bytes * self.nv // planes)))
@@ -167,7 +170,8 @@ class _Tile:
                 e.prefetch(self.v["rhs"], e.add_bytes(here, ahead + line))
             for plane in range(planes):
                 weights = [product.rhs(e, p, plane, self.table) for p in packed]
-                offset = self._k_offset(k, plane + planes * chain)
+                where = b.mul(e.add_bytes(k, plane + planes * chain), ir.Constant(I64, 8))
+                offset = e.load(self.v["k_offsets"], where, I64, align=8)
                 for i in range(self.mr):
                     x = product.lhs(e, self.rows[i], offset, self.spread)
                     for j in range(self.nv):
@@ -178,16 +182,11 @@ class _Tile:
                         new[total] = product.step(e, new[total], x, product.ones(e))  # type: ignore[attr-defined]
         return new
 
-    def _k_offset(self, k: Value, ahead: int) -> Value:
-        """Return where a k-group lies in a row."""
-        where = self.b.mul(self.e.add_bytes(k, ahead), ir.Constant(I64, 8))
-        return self.e.load(self.v["k_offsets"], where, I64, align=8)
-
     def _packed(self, at: Value) -> tuple[Value, ...]:
         """Load the packed vectors of one column of the tile."""
         e, size = self.e, self.vector_bytes
-        parts = range(self.product.vectors)
-        return tuple(e.load(self.v["rhs"], e.add_bytes(at, size * part), e.ints, align=size) for part in parts)
+        places = (e.add_bytes(at, size * part) for part in range(self.product.vectors))
+        return tuple(e.load(self.v["rhs"], place, e.ints, align=size) for place in places)
 
     def _one_group(self, k: Value, state: list[Value]) -> list[Value]:
         """Add one group's scaled products to the float totals; the state's last value is where its scales lie."""
@@ -233,7 +232,7 @@ class _Tile:
         """Emit the epilogue from the scaled products to the stores."""
         e, b, v = self.e, self.b, self.v
         low, high, residual_scale = (e.splat(v[name]) for name in ("low", "high", "residual_scale"))
-        packs = self.kind == "u8" and e.lanes == 16 and "wide" not in self.flags
+        packs = self.kind == "u8" and e.lanes > NARROW and "wide" not in self.flags
         waiting: list[tuple[int, int, Value]] = []
         for (i, j), t in zip(self.cells, totals, strict=True):
             if sums is not None:
@@ -261,7 +260,7 @@ class _Tile:
             for (i, j), acc in list(zip(self.cells, accs, strict=True))[first : first + PACKED]:
                 numbers = (self._channel(j, e.ints, name) for name in ("scale", "shift", "offset"))
                 group.append((i, j, fixed_point(e, acc, *numbers)))
-            if e.lanes == 16:
+            if e.lanes > NARROW:
                 self._store_packed(group)
                 continue
             for i, j, t in group:

@@ -1,0 +1,43 @@
+"""What every product of `products` says of itself, and the three steps that tiles ask it for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from qbench.kernels.tiles.emitter import Emitter, Value
+
+Vectors = tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Product:
+    """The parts that products share."""
+
+    dot: str  # "vnni", "pairs", "widen", "sdot", "usdot" or "": how four bytes are multiplied and summed
+    planes: ClassVar[int] = 1
+    vectors: ClassVar[int] = 1
+    lhs_words: ClassVar[int] = 1
+    multiple: ClassVar[int] = 1  # acc holds this many times the product
+    count_weight: ClassVar[int] = 1  # dot = correction + count_weight * acc
+    is_float: ClassVar[bool] = False
+    is_scaled: ClassVar[bool] = True
+    has_table: ClassVar[bool] = False
+    spreads: ClassVar[bool] = True
+
+    @property
+    def corrects_groups(self) -> bool:
+        """Whether groups with scales of their own have corrections: what a dot of signed bytes takes off the lhs."""
+        return self.dot == "sdot"
+
+    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
+        """Load one k-group of a row and make it ready for `step`."""
+        raise NotImplementedError
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Make one k-group of the weights ready from its packed vectors."""
+        raise NotImplementedError
+
+    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
+        """Return acc + the product of one k-group, exact, never saturating."""
+        raise NotImplementedError
