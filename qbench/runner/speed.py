@@ -145,6 +145,6 @@ def check_peer(name: str, found: Floats, expected: Floats) -> None:
     distance_db = sqnr_db(expected, found)
     if not distance_db >= least_db:
         raise QBenchError(
-            f"{name}: logits of a batch of {len(found)} are {distance_db:.0f} dB from fp32's, "
+            f"{name}: logits of a batch of {len(found)} are {distance_db:.1f} dB from fp32's, "
             f"expected at least {least_db:.0f} dB"
         )

@@ -23,7 +23,7 @@ from qbench.runner.workbench import Workbench
 from qbench.suite import Planned
 
 ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)
-WRONG = "not timed: onnxruntime-int8: logits of a batch of {} are 0 dB from fp32's, expected at least 10 dB"
+WRONG = "not timed: onnxruntime-int8: logits of a batch of {} are 0.0 dB from fp32's, expected at least 10 dB"
 
 
 class Zeros:
