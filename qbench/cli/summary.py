@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from qbench.cli.style import plain_table
-from qbench.results import frame
+from qbench.results import frame, left_out
 from qbench.results.columns import timed_column
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def show_summary(console: Console, run: Run) -> None:
         console.print(found)
     for _, row in table[table["status"] == "failed"].iterrows():
         console.print(f"failed  {row['key']}: {row['reason']}", markup=False, highlight=False, style="red")
+    for note in left_out(run.results):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
     words = table["status"].value_counts().to_dict()
     console.print(", ".join(f"{count} {word}" for word, count in words.items()), highlight=False)
     if run.header.unstable:

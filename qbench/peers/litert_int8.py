@@ -1,7 +1,7 @@
 """int8 by LiteRT (TensorFlow Lite with XNNPACK), from the network itself: it reads no ONNX.
 
-Images are handed over as NHWC, which is what its models take; they are turned before any clock runs. Its threads are
-XNNPACK's own pool, so that it shares a process with others.
+Images are handed over as NHWC and token ids as int32, which is what its models take; they are turned before any clock
+runs. Its threads are XNNPACK's own pool, so that it shares a process with others.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from qbench.graph import Network
 from qbench.peers.model import PeerModel
 from qbench.peers.peer import Precision
 from qbench.peers.tflite_network import tflite_bytes
+from qbench.peers.tflite_tokens import encoder_bytes
 
 Floats = npt.NDArray[np.float32]
 
@@ -55,7 +56,7 @@ class LiteRtSession:
         self._interpreters: dict[int, Any] = {1: self._interpreter(1)}
 
     def run(self, inputs: Floats) -> Floats:
-        """Return the output of float32 NCHW `inputs`."""
+        """Return the output of float32 NCHW `inputs`, or of int64 token ids."""
         if len(inputs) not in self._interpreters:
             self._interpreters[len(inputs)] = self._interpreter(len(inputs))
         return _bound(self._interpreters[len(inputs)], inputs)().copy()
@@ -67,8 +68,11 @@ class LiteRtSession:
     def _interpreter(self, batch: int) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
-        model = self._model
-        content = tflite_bytes(self._network, model.weights, model.activations, batch=batch, name=self._name)
+        model, network, name = self._model, self._network, self._name
+        if len(network.input_shape) == 1:
+            content = encoder_bytes(network, model.weights, batch=batch, name=name)
+        else:
+            content = tflite_bytes(network, model.weights, model.activations, batch=batch, name=name)
         try:
             interpreter = Interpreter(model_content=content, num_threads=self._threads)
             interpreter.allocate_tensors()
@@ -80,8 +84,9 @@ class LiteRtSession:
 
 def _bound(interpreter: Any, inputs: Floats) -> Callable[[], Floats]:
     """Return a call of an interpreter that keeps `inputs` as its input."""
-    images = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1), dtype=np.float32)
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
+    given: npt.NDArray[np.generic] = inputs.transpose(0, 2, 3, 1) if inputs.ndim == 4 else inputs
+    source = interpreter.get_input_details()[0]
+    interpreter.set_tensor(source["index"], np.ascontiguousarray(given, dtype=source["dtype"]))
     details = interpreter.get_output_details()[0]
     output = details["index"]
     target: Floats = np.zeros(details["shape"], np.float32)

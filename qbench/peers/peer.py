@@ -20,7 +20,7 @@ class Prepared(Protocol):
     def run(self, inputs: Floats) -> Floats:
         """Return the float32 output of `inputs` of any batch size, as an array of its own.
 
-        Images are float32 NCHW; token ids are int64 (n, tokens) and come to the peers that read ONNX alone.
+        Images are float32 NCHW; token ids are int64 (n, tokens).
         """
         ...
 

@@ -10,11 +10,14 @@ import numpy.typing as npt
 Array = npt.NDArray[np.generic]
 _FILE_VERSION = 3
 _OPTIONS = {
-    "ADD": "Add", "AVERAGE_POOL_2D": "Pool2D", "CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
-    "DEQUANTIZE": "Dequantize", "FULLY_CONNECTED": "FullyConnected", "MAX_POOL_2D": "Pool2D", "MEAN": "Reducer",
-    "PAD": "Pad", "PADV2": "PadV2", "QUANTIZE": "Quantize", "RESHAPE": "Reshape",
+    "ADD": "Add", "AVERAGE_POOL_2D": "Pool2D", "BATCH_MATMUL": "BatchMatMul", "CONV_2D": "Conv2D",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "DEQUANTIZE": "Dequantize", "FULLY_CONNECTED": "FullyConnected",
+    "GATHER": "Gather", "GELU": "Gelu", "MAX_POOL_2D": "Pool2D", "MEAN": "Reducer", "MUL": "Mul", "PAD": "Pad",
+    "PADV2": "PadV2", "QUANTIZE": "Quantize", "RESHAPE": "Reshape", "RSQRT": "", "SOFTMAX": "Softmax", "SUB": "Sub",
+    "TRANSPOSE": "Transpose",
 }  # fmt: skip
 _VERSIONS = {"QUANTIZE": 2, "RESHAPE": 1, "FULLY_CONNECTED": 9, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3}
+_LAST_OLD_CODE = 127  # what the old field of 8 bits holds where an operator's number is larger
 _LEAST_VERSION = 2  # the first in which the other operators take int8
 
 
@@ -59,14 +62,12 @@ class TfliteFile:
         """Add an operator with its options; return the tensor that it writes."""
         if op not in self._codes:
             self._codes.append(op)
-        kind = f"{_OPTIONS[op]}Options"
-        self._operators.append(
-            self.schema.OperatorT(
-                opcodeIndex=self._codes.index(op), inputs=inputs, outputs=[output],
-                builtinOptionsType=getattr(self.schema.BuiltinOptions, kind),
-                builtinOptions=getattr(self.schema, f"{kind}T")(**options),
-            )
-        )  # fmt: skip
+        made = self.schema.OperatorT(opcodeIndex=self._codes.index(op), inputs=inputs, outputs=[output])
+        if _OPTIONS[op]:
+            kind = f"{_OPTIONS[op]}Options"
+            made.builtinOptionsType = getattr(self.schema.BuiltinOptions, kind)
+            made.builtinOptions = getattr(self.schema, f"{kind}T")(**options)
+        self._operators.append(made)
         return output
 
     def to_bytes(self, source: int, output: int) -> bytes:
@@ -77,7 +78,9 @@ class TfliteFile:
         numbers = {op: getattr(schema.BuiltinOperator, op) for op in self._codes}
         codes = [
             schema.OperatorCodeT(
-                deprecatedBuiltinCode=number, builtinCode=number, version=_VERSIONS.get(op, _LEAST_VERSION)
+                deprecatedBuiltinCode=min(number, _LAST_OLD_CODE),
+                builtinCode=number,
+                version=_VERSIONS.get(op, _LEAST_VERSION),
             )
             for op, number in numbers.items()
         ]

@@ -23,7 +23,7 @@ from qbench.peers.tflite_file import TfliteFile
 
 _SHIFT = 128
 _SAME, _VALID = 0, 1
-_FUSED = {None: 0, Clamp(0.0, float("inf")): 1, Clamp(0.0, 6.0): 3}
+FUSED = {None: 0, Clamp(0.0, float("inf")): 1, Clamp(0.0, 6.0): 3}
 
 
 def tflite_bytes(
@@ -72,7 +72,7 @@ class _Writer:
                 self._pool(node)
             case Flatten() if self._network.shapes[node.input][1:] == (1, 1):
                 self._flatten(node)
-            case Activation() if node.clamp in _FUSED:
+            case Activation() if node.clamp in FUSED:
                 raise self._refused(node, "expected its clamp to be fused into the layer before it")
             case _:
                 raise self._refused(node, "it has no form in int8 here")
@@ -81,9 +81,9 @@ class _Writer:
         return ModelError(f"{self._name}: expected a model that LiteRT can hold, got node '{node.name}': {why}")
 
     def _fused(self, node: Node, clamp: Clamp | None) -> int:
-        if clamp not in _FUSED:
+        if clamp not in FUSED:
             raise self._refused(node, f"a clamp to {clamp.low} .. {clamp.high}" if clamp else "")
-        return _FUSED[clamp]
+        return FUSED[clamp]
 
     def _law(self, tensor: str) -> tuple[float, int]:
         """Return scale and int8 zero point of a tensor."""

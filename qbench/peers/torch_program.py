@@ -2,6 +2,7 @@
 
 PyTorch's compiler (inductor) takes each dequantize, convolution, addition, relu and quantize into one oneDNN call on
 prepacked weights. The steps carry qbench's own scales; PT2E's quantizer, which would choose them anew, is not needed.
+Over tokens only what enters a product is quantized, as PT2E's quantizer has it: the rest is float (`torch_tokens`).
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from qbench.core.tensor import QParams
+from qbench.core.tensor import Floats, QParams
 from qbench.errors import ModelError
 from qbench.graph import Activation, Add, Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool
 from qbench.graph.qdq_params import weight_codes
 from qbench.peers.laws import shared_law
 from qbench.peers.model import PeerModel
+from qbench.peers.torch_tokens import token_step
 
 Program = Callable[[Any], Any]
 
 
 def program(model: PeerModel, network: Network, *, name: str) -> Program:
-    """Return a function of a float32 NCHW tensor; in int8 where the model has parameters, else in float32.
+    """Return a function of float32 NCHW or of int64 ids; in int8 where the model has parameters, else in float32.
 
     Raises:
         ModelError: in the name of the peer `name`, when a node has no form here.
@@ -34,10 +36,10 @@ def program(model: PeerModel, network: Network, *, name: str) -> Program:
         def __init__(self) -> None:
             super().__init__()
             self.steps = [_step(self, node, network, model, name) for node in network.nodes]
-            self.first = _rounding(network, model.activations, network.input)
+            self.first = _written(network, model, network.input)
 
-        def forward(self, images: Any) -> Any:
-            values = {network.input: self.first(images)}
+        def forward(self, inputs: Any) -> Any:
+            values = {network.input: self.first(inputs)}
             for output, step in self.steps:
                 values[output] = step(values)
             return values[network.output]
@@ -50,10 +52,10 @@ def _step(
     held: Any, node: Node, network: Network, model: PeerModel, name: str
 ) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
     """Return the tensor that a node writes, and how it is computed from those before it."""
-    rounding = _rounding(network, model.activations, node.output)
+    rounding = _written(network, model, node.output)
     match node:
         case Conv() | Linear():
-            layer = _layer(held, node, model)
+            layer = _layer(held, node, model, _read(network, model, node.input))
             return node.output, lambda values: rounding(layer(values))
         case Add():
             first, second = node.inputs
@@ -66,13 +68,33 @@ def _step(
         case Pool():
             return node.output, lambda values: rounding(_pooled(node, values[node.input]))
         case _:
-            raise ModelError(f"{name}: expected a model of convolutions, got node '{node.name}'")
+            step = token_step(node, keep=lambda name, floats: _kept(held, name, _copied(floats)))
+            if step is None:
+                raise ModelError(f"{name}: expected a model of convolutions or an encoder, got node '{node.name}'")
+            return node.output, step
+
+
+def _over_tokens(network: Network) -> bool:
+    return any(len(shape) == 2 for shape in network.shapes.values())
+
+
+def _written(network: Network, model: PeerModel, tensor: str) -> Program:
+    """Return what is done to a tensor where it is written: its rounding, but over tokens and for logits."""
+    bare = tensor == network.output and tensor not in model.activations
+    if not model.activations or bare or _over_tokens(network):
+        return lambda values: values
+    return _rounding(network, model.activations, tensor)
+
+
+def _read(network: Network, model: PeerModel, tensor: str) -> Program:
+    """Return what is done to a tensor where a layer reads it: its rounding over tokens, else nothing."""
+    if not model.activations or not _over_tokens(network):
+        return lambda values: values
+    return _rounding(network, model.activations, tensor)
 
 
 def _rounding(network: Network, activations: Mapping[str, QParams], tensor: str) -> Program:
-    """Return quantize, then dequantize, of a tensor; nothing in float32 and for logits, which have no scale."""
-    if not activations or (tensor == network.output and tensor not in activations):
-        return lambda values: values
+    """Return quantize, then dequantize, of a tensor."""
     import torch
 
     law = (*shared_law(network, activations, tensor), 0, 255, torch.uint8)
@@ -80,14 +102,16 @@ def _rounding(network: Network, activations: Mapping[str, QParams], tensor: str)
     return lambda values: steps.dequantize_per_tensor.default(steps.quantize_per_tensor.default(values, *law), *law)
 
 
-def _layer(held: Any, node: Layer, model: PeerModel) -> Callable[[Mapping[str, Any]], Any]:
+def _layer(held: Any, node: Layer, model: PeerModel, rounding: Program) -> Callable[[Mapping[str, Any]], Any]:
     import torch
 
     weight = _weight(held, node, model)
-    bias = _kept(held, f"{node.name}.bias", torch.from_numpy(node.bias.copy()))
+    bias = _kept(held, f"{node.name}.bias", _copied(node.bias))
     functional = torch.nn.functional
     if isinstance(node, Linear):
-        return lambda values: _clamped(functional.linear(values[node.input], weight(), bias()), node.activation)
+        return lambda values: _clamped(
+            functional.linear(rounding(values[node.input]), weight(), bias()), node.activation
+        )
     top, left, bottom, right = node.pads
     alike = (top, left) == (bottom, right)
     geometry = (list(node.strides), [top, left] if alike else [0, 0], list(node.dilations), node.groups)
@@ -117,6 +141,13 @@ def _weight(held: Any, node: Layer, model: PeerModel) -> Callable[[], Any]:
     zeros = _kept(held, f"{node.name}.zero_point", torch.zeros(len(array), dtype=torch.int64))
     dequantize = torch.ops.quantized_decomposed.dequantize_per_channel.default
     return lambda: dequantize(codes(), scales(), zeros(), 0, -128, 127, torch.int8)
+
+
+def _copied(floats: Floats) -> Any:
+    """Return a copy as a tensor."""
+    import torch
+
+    return torch.from_numpy(floats.copy())
 
 
 def _kept(held: Any, name: str, tensor: Any) -> Callable[[], Any]:

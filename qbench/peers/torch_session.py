@@ -61,7 +61,7 @@ class TorchSession:
             self._program = torch.compile(program(model, network, name=name), dynamic=False, fullgraph=True)
 
     def run(self, inputs: Floats) -> Floats:
-        """Return the output of float32 NCHW `inputs`."""
+        """Return the output of float32 NCHW `inputs`, or of int64 token ids."""
         return self.bind(inputs)().copy()
 
     def bind(self, inputs: Floats) -> Callable[[], Floats]:
@@ -69,19 +69,21 @@ class TorchSession:
         import torch
 
         torch.set_num_threads(self._threads)
-        images = torch.from_numpy(inputs.copy()).contiguous(memory_format=torch.channels_last)
+        given = torch.from_numpy(inputs.copy())
+        if given.dim() == 4:
+            given = given.contiguous(memory_format=torch.channels_last)
         compiled, guard = self._program, torch.no_grad
-        target: Floats = np.zeros(self._first(images).shape, np.float32)
+        target: Floats = np.zeros(self._first(given).shape, np.float32)
         kept = torch.from_numpy(target)
 
         def call() -> Floats:
             with guard():
-                kept.copy_(compiled(images))
+                kept.copy_(compiled(given))
             return target
 
         return call
 
-    def _first(self, images: Any) -> Any:
+    def _first(self, given: Any) -> Any:
         """Return the output of a first call, which compiles."""
         with _silence():
             import torch
@@ -90,7 +92,7 @@ class TorchSession:
 
         try:  # freezing is read while it compiles; given as an option it comes too late for weights of 8 bits
             with torch.no_grad(), inductor.patch(freezing=True), dynamo.patch(recompile_limit=_SHAPES), _silence():
-                return self._program(images)
+                return self._program(given)
         except Exception as error:  # what its compiler raises shares no public parent
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"{self._name}: expected a model that torch compiles, got: {reason}") from error

@@ -21,6 +21,7 @@ from qbench.report.rows import Row
 from qbench.report.side import side_by_side
 from qbench.report.table import Table
 from qbench.report.view import RunView
+from qbench.results import left_out
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -86,6 +87,7 @@ def banners(view: RunView) -> list[tuple[str, str]]:
     if view.alarmed:
         rows = "1 row raises" if len(view.alarmed) == 1 else f"{len(view.alarmed)} rows raise"
         found.append(("warn", f"{rows} an alarm; see the table's last column."))
+    found += [("warn", f"{note[0].upper()}{note[1:]}.") for note in left_out(view.run.results)]
     if view.baseline is None:
         found.append(("bad", "The fp32 row is missing: nothing is compared with it."))
     return found

@@ -10,6 +10,7 @@ from qbench.metrics import kind
 from qbench.report import words
 from qbench.report.rows import FP32, INT8, Row
 from qbench.report.view import RunView
+from qbench.results.left_out import NOT_TIMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _trial(row: Row, view: RunView) -> Line:
         Cell(result.status, result.status, tone=tone),
         Cell(
             "; ".join([result.reason, *result.alarms] if result.reason else result.alarms),
-            detail="; ".join(result.notes[:2]),
+            detail="; ".join([note for note in result.notes if not note.startswith(NOT_TIMED)][:2]),
         ),
     ]
     facts = {

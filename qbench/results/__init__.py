@@ -4,6 +4,7 @@ from qbench.results.compare import ComparedRow, Comparison, compare_runs
 from qbench.results.compare_table import comparison_markdown
 from qbench.results.header import SCHEMA_VERSION, DataFacts, ModelFacts, RunHeader
 from qbench.results.index import frame
+from qbench.results.left_out import left_out
 from qbench.results.reader import Run, find_run, read_run
 from qbench.results.tables import write_tables
 from qbench.results.writer import RunWriter
@@ -21,6 +22,7 @@ __all__ = [
     "comparison_markdown",
     "find_run",
     "frame",
+    "left_out",
     "read_run",
     "write_tables",
 ]

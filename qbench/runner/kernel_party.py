@@ -64,8 +64,15 @@ class Party:
                 self._ask("drop", None)
 
     def elapsed_s(self, loops: int) -> float:
-        """Return the seconds of so many calls; 0 asks for one untimed call."""
-        return float(self._ask("time", loops))
+        """Return the seconds of so many calls; 0 asks for one untimed call.
+
+        A party that cannot answer is ended, so that whoever sees its error knows whose it was; it starts anew.
+        """
+        try:
+            return float(self._ask("time", loops))
+        except QBenchError:
+            self.close()
+            raise
 
     def __call__(self) -> None:
         """Do one untimed call."""

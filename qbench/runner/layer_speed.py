@@ -23,6 +23,7 @@ from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers import PeerModel
+from qbench.results.left_out import NOT_TIMED
 from qbench.runner.clock import Clock
 from qbench.runner.quiet import quiet_cores
 from qbench.runner.sampling import Cell, Rules, interleave
@@ -35,21 +36,26 @@ _MOST_TURNS = 100
 
 def measure_layers(
     bench: Workbench, session: Session, *, batch: int, rules: Rules, clock: Clock
-) -> tuple[Measurement, ...]:
-    """Return the times of every distinct layer, in groups `layer/<name>/batch<N>` named by the first of its kind."""
+) -> tuple[list[Measurement], list[str]]:
+    """Return the times of every distinct layer, in groups `layer/<name>/batch<N>` named by the first of its kind.
+
+    With them come remarks on the layers that onnxruntime cannot run, or answers wrongly: there qbench is timed alone.
+    """
     found: list[Measurement] = []
+    notes: list[str] = []
     with ExitStack() as stack:
         team = LayerTeam(session, bench.inputs[:1], stack)
         for layer in distinct_layers(bench.network, session):
             operations = batch * bench.network.operations(layer.name)
             call, turns = team.call(layer.name, batch, clock=clock)
-            cells = [
-                Cell("qbench", call, batch, operations, bench.threads, turns),
-                Cell(INDEPENDENT, _reference(bench, layer, batch), batch, operations, bench.threads),
-            ]
+            cells = [Cell("qbench", call, batch, operations, bench.threads, turns)]
+            try:
+                cells.append(Cell(INDEPENDENT, _reference(bench, layer, batch), batch, operations, bench.threads))
+            except QBenchError as error:
+                notes.append(f"{NOT_TIMED}{error}")
             with quiet_cores(bench.threads) as quiet:
                 found += interleave(f"layer/{layer.name}/batch{batch}", cells, rules, clock=clock, quiet=quiet)
-    return tuple(found)
+    return found, notes
 
 
 def distinct_layers(network: Network, session: Session) -> list[Layer]:
@@ -117,7 +123,7 @@ def _reference(bench: Workbench, layer: Layer, batch: int) -> Callable[[], objec
     inputs = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     expected = expected_output(layer, inputs[:1])
     if expected is not None and sqnr_db(expected, prepared.run(inputs[:1])) < _LEAST_SQNR_DB:
-        raise QBenchError(f"{INDEPENDENT}: wrong output for layer '{layer.name}'; not timed")
+        raise QBenchError(f"{INDEPENDENT}: wrong output for layer '{layer.name}'")
     return prepared.bind(inputs)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from qbench.core.formats import Uniform
 from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.trial import Trial
+from qbench.errors import QBenchError
 from qbench.peers import Prepared, float_model
+from qbench.results.left_out import NOT_TIMED
 from qbench.runner.clock import Clock
 from qbench.runner.phases import Phases
 from qbench.runner.quiet import quiet_cores
@@ -38,7 +40,7 @@ def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, ru
     """Fill `row` with a peer's scores and times; return why the peer cannot do the trial, or None.
 
     Raises:
-        QBenchError: the peer refuses the model, or answers so far from fp32 that it may not be timed.
+        QBenchError: the peer refuses the model.
     """
     trial = planned.trial
     reason = why_not(trial)
@@ -53,8 +55,19 @@ def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, ru
     row.execution = "integer" if precision == "int8" else "float32"
     if precision == "bf16":
         row.notes.append(f"{trial.backend} computes in bfloat16")
-    if "speed" not in planned.measure:
-        return None
+    if "speed" in planned.measure:
+        try:
+            _time(planned, bench, prepared, row, phases, rules=rules, clock=clock)
+        except QBenchError as error:
+            row.notes.append(f"{NOT_TIMED}{error}")
+    return None
+
+
+def _time(
+    planned: Planned, bench: Workbench, prepared: Prepared, row: Row, phases: Phases, *, rules: Rules, clock: Clock
+) -> None:
+    """Fill in the peer's times; raise QBenchError when it answers so far from fp32 that it may not be timed."""
+    trial = planned.trial
     for batch in trial.batch_sizes:
         inputs = batch_of(bench.inputs, batch)
         check_peer(trial.backend, prepared.run(inputs), batch_of(bench.answers.logits, batch))
@@ -63,7 +76,6 @@ def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, ru
         )
         with phases("time"), quiet_cores(bench.threads) as quiet:
             row.measurements += interleave(f"network/batch{batch}", [cell], rules, clock=clock, quiet=quiet)
-    return None
 
 
 def _prepare(trial: Trial, bench: Workbench) -> Prepared:

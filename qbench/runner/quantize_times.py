@@ -70,12 +70,12 @@ def take_times(
         before = ceilings.measure(bench.threads, quick=quick)
         canary = Canary(clock)
         readings = [canary.read("before").as_dict()]
-        peers, notes = ready_peers(bench, bench.suite.timing.references)
+        peers, notes = ready_peers(bench, bench.suite.timing.references, batches=planned.trial.batch_sizes)
         row.notes += notes
         for batch in planned.trial.batch_sizes:
             tell(f"timing batch {batch}")
             row.measurements += measure_network(
-                bench, session, logits, batch=batch, peers=peers,
+                bench, session, logits, batch=batch, peers=peers[batch],
                 rules=timing_rules(bench.suite, quick=quick), clock=clock,
             )  # fmt: skip
         tell("timing every step")

@@ -1,7 +1,7 @@
 """Time of the whole network, in turns with the suite's references. No correct answer, no time.
 
 Each cell is called on the very images that are timed, and its logits are compared before any clock runs: qbench's with
-those that were scored, a peer's with fp32's.
+those that were scored, a peer's with fp32's. A peer that is wrong is left out, and the row says so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from qbench.errors import QBenchError
 from qbench.graph import Network
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers import PeerModel, Prepared, float_model, quantized_model
+from qbench.results.left_out import NOT_TIMED
 from qbench.runner.clock import Clock
 from qbench.runner.quiet import quiet_cores
 from qbench.runner.sampling import Cell, Rules, interleave
@@ -27,6 +28,9 @@ LEAST_SQNR_DB = {"fp32": 60.0, "bf16": 20.0, "int8": 10.0}
 saturated or wrong products fall below 5."""
 _SAME_SQNR_DB = 60.0
 _CHECKED_IMAGES = 64
+
+Calls = dict[str, Callable[[], Floats]]
+"""By name, what a peer's turn is: its answer to the very images that are timed."""
 
 
 def batch_of(inputs: Floats, size: int) -> Floats:
@@ -57,19 +61,43 @@ def qdq_model(bench: Workbench, *, spec: str, method: str) -> PeerModel:
     return quantized_model(bench.network, {name: codes.params for name, codes in weights.items()}, activations)
 
 
-def ready_peers(bench: Workbench, names: Sequence[str]) -> tuple[dict[str, Prepared], list[str]]:
-    """Return the peers that run here and answer as fp32 does, and a remark for each of the others."""
-    ready, notes = {}, []
-    images = bench.inputs[:_CHECKED_IMAGES]
+def ready_peers(
+    bench: Workbench, names: Sequence[str], *, batches: Sequence[int]
+) -> tuple[dict[int, Calls], list[str]]:
+    """Return the calls of the peers that run here and answer as fp32 does, and a remark for each of the others.
+
+    Args:
+        bench: holds images and fp32 answers; without right answers of the independent runtime nothing can be compared.
+        names: the peers.
+        batches: images a call; a peer that is wrong in one of them is timed in none.
+    """
+    ready: dict[int, Calls] = {batch: {} for batch in batches}
+    notes, expected = [], bench.answers.logits
     for name in names:
         try:
-            prepared = reference_session(bench, name)
-            check_peer(name, prepared.run(images), bench.answers.logits[: len(images)])
+            calls = _checked_calls(bench, name, batches, expected)
         except QBenchError as error:
-            notes.append(f"not timed: {error}")
+            notes.append(f"{NOT_TIMED}{error}")
+        except Exception as error:  # a library's own, on a network that it does not like: it costs that peer alone
+            first = (str(error).strip() or "no message").splitlines()[0]
+            notes.append(f"{NOT_TIMED}{name}: {type(error).__name__}: {first}")
         else:
-            ready[name] = prepared
+            for batch, call in calls.items():
+                ready[batch][name] = call
     return ready, notes
+
+
+def _checked_calls(
+    bench: Workbench, name: str, batches: Sequence[int], expected: Floats
+) -> dict[int, Callable[[], Floats]]:
+    """Return a peer's call for each batch size; raise what it raises, or QBenchError when it answers wrongly."""
+    prepared, images = reference_session(bench, name), bench.inputs[:_CHECKED_IMAGES]
+    check_peer(name, prepared.run(images), expected[: len(images)])
+    calls = {}
+    for batch in batches:
+        calls[batch] = prepared.bind(batch_of(bench.inputs, batch))
+        check_peer(name, calls[batch](), batch_of(expected, batch))
+    return calls
 
 
 def measure_network(
@@ -78,7 +106,7 @@ def measure_network(
     scored: Floats,
     *,
     batch: int,
-    peers: Mapping[str, Prepared],
+    peers: Mapping[str, Callable[[], Floats]],
     rules: Rules,
     clock: Clock,
 ) -> tuple[Measurement, ...]:
@@ -89,12 +117,12 @@ def measure_network(
         session: what was scored.
         scored: its logits on the evaluation images.
         batch: images a call.
-        peers: by name.
+        peers: the calls of those that are ready, by name.
         rules: length and number of samples.
         clock: the clock.
 
     Raises:
-        QBenchError: a cell answers otherwise on the images that are timed than it was scored or than fp32 does.
+        QBenchError: `session` answers otherwise on the images that are timed than it was scored.
     """
     inputs = batch_of(bench.inputs, batch)
     distance_db = sqnr_db(batch_of(scored, batch), session.run(inputs))
@@ -106,9 +134,7 @@ def measure_network(
         return Cell(name, call, items=batch, operations=operations, threads=bench.threads)
 
     cells = [cell("qbench", lambda: session.run(inputs))]
-    for name, prepared in peers.items():
-        check_peer(name, prepared.run(inputs), batch_of(bench.answers.logits, batch))
-        cells.append(cell(name, prepared.bind(inputs)))
+    cells += [cell(name, call) for name, call in peers.items()]
     with quiet_cores(bench.threads) as quiet:
         return interleave(f"network/batch{batch}", cells, rules, clock=clock, quiet=quiet)
 
@@ -118,4 +144,7 @@ def check_peer(name: str, found: Floats, expected: Floats) -> None:
     least_db = LEAST_SQNR_DB[peer(name).precision]
     distance_db = sqnr_db(expected, found)
     if not distance_db >= least_db:
-        raise QBenchError(f"{name}: logits are {distance_db:.0f} dB from fp32's, expected at least {least_db:.0f} dB")
+        raise QBenchError(
+            f"{name}: logits of a batch of {len(found)} are {distance_db:.1f} dB from fp32's, "
+            f"expected at least {least_db:.0f} dB"
+        )

@@ -105,20 +105,23 @@ def _time(
     """Fill in the times of the network and of its layers, as the trial's sweep wants them."""
     if "speed" in planned.measure:
         with phases("load"):
-            peers, notes = ready_peers(bench, bench.suite.timing.references)
+            batches = planned.trial.batch_sizes
+            peers, notes = ready_peers(bench, bench.suite.timing.references, batches=batches)
             row.notes += notes
         for batch in planned.trial.batch_sizes:
             with phases("time"):
                 row.measurements += measure_network(
-                    bench, session, logits, batch=batch, peers=peers, rules=rules, clock=clock
+                    bench, session, logits, batch=batch, peers=peers[batch], rules=rules, clock=clock
                 )
     if "layers" in planned.measure:
         with phases("time"):
             batch = max(planned.trial.batch_sizes)
-            row.measurements += measure_layers(bench, session, batch=batch, rules=rules, clock=clock)
-            times = {str(step["name"]): step for step in session.profile(bench.inputs, timer=clock.now_s)}
+            times, notes = measure_layers(bench, session, batch=batch, rules=rules, clock=clock)
+            row.measurements += times
+            row.notes += notes
+            steps = {str(step["name"]): step for step in session.profile(bench.inputs, timer=clock.now_s)}
         for layer in row.layer_rows:
-            step = times[str(layer["name"])]
+            step = steps[str(layer["name"])]
             layer |= {"median_s": float(step["median_s"]), "images": int(step["images"])}
 
 

@@ -90,6 +90,15 @@ def test_the_summary_shows_times_and_counts(make_run: MakeRun) -> None:
     assert text.splitlines()[-1] == "2 ok"
 
 
+def test_the_summary_says_once_which_peer_was_left_out(make_run: MakeRun) -> None:
+    console, run = Console(file=StringIO(), width=200), read_run(make_run("a"))
+    remarks = ("weights are seeded", "not timed: openvino-int8: logits are 4 dB from fp32's")
+    show_summary(console, replace(run, results=tuple(replace(row, notes=remarks) for row in run.results)))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text.count("not timed") == 1
+    assert "not timed: openvino-int8: logits are 4 dB from fp32's (2 rows)" in text
+
+
 def test_a_closed_pipe_is_quiet() -> None:
     code = "import sys; sys.argv = ['qbench', 'list', 'metrics']; from qbench.cli import main; main()"
     with subprocess.Popen(

@@ -10,18 +10,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from qbench.core.spec import parse_spec
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession
 from qbench.errors import ModelError
 from qbench.graph import Clamp, Conv, Network, Pool, read_onnx
-from qbench.methods import METHODS, ActivationObserver, method_spec
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers import PEERS, Peer, PeerModel, Prepared, float_model, quantized_model
-from qbench.runner.score import flat_weights
 from qbench.zoo.networks.mobilenet_v2 import build
 from qbench.zoo.networks.resnet import basic, bottleneck, resnet
 from qbench.zoo.smooth import load_32
+from tests.peers.int8_model import int8_model
 
 LEAST_DB = {"fp32": 100.0, "bf16": 25.0, "int8": 15.0}
 BUILDERS = {
@@ -46,20 +44,7 @@ def images() -> Floats:
 
 @cache
 def int8(kind: str) -> PeerModel:
-    observers: dict[str, ActivationObserver] = {}
-
-    def tap(name: str, values: Floats) -> None:
-        observers.setdefault(name, ActivationObserver()).update(values)
-
-    given = network(kind)
-    FloatSession(given, threads=1).run(load_32().calibration_inputs(16, 0), tap=tap)
-    method = METHODS.load("minmax")
-    spec = method_spec(method, parse_spec("w8c-a8t"))
-    weights = {layer.name: method.quantize_weights(flat_weights(layer), spec.weights) for layer in given.layers}
-    activations = {
-        name: method.activation_params(found.finish(), spec.activations) for name, found in observers.items()
-    }
-    return quantized_model(given, weights, activations)
+    return int8_model(network(kind), load_32().calibration_inputs(16, 0))
 
 
 @cache

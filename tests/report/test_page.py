@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 from qbench.errors import ResultsError
 from qbench.registry import Registry
 from qbench.report import write_report
+from qbench.report.page import banners
 from qbench.report.plots import PLOTS
+from qbench.report.table import trials
 from qbench.report.view import load
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}
@@ -69,6 +72,16 @@ def test_the_page_is_whole_and_needs_no_network(page: Path) -> None:
     }
     assert "url(http" not in text
     assert "@import" not in text
+
+
+def test_a_peer_that_was_left_out_is_said_once_above_everything(run_folder: Path) -> None:
+    view, note = load(run_folder), "not timed: openvino-int8: logits are 4 dB from fp32's"
+    rows = tuple(replace(row, notes=(note,)) for row in view.run.results)
+    said = banners(replace(view, run=replace(view.run, results=rows)))
+    count = sum(row.status == "ok" for row in rows)
+    assert said.count(("warn", f"N{note[1:]} ({count} rows).")) == 1
+    shown = replace(view.rows[0], result=replace(view.rows[0].result, notes=(note, "another")))
+    assert trials(replace(view, rows=(shown,))).lines[0].cells[-1].detail == "another"
 
 
 def test_the_page_answers_first_and_warns_of_what_is_wrong(page: Path, run_folder: Path) -> None:

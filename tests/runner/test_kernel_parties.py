@@ -112,6 +112,28 @@ def test_a_library_that_dies_while_it_is_timed_leaves_the_row_to_the_others(
     assert [party.reason for party in row.parties] == ["", "onnxruntime: its process ended (signal 9)"]
 
 
+def test_a_party_that_raises_while_it_is_timed_leaves_the_row_to_the_others(
+    parties: Parties, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask, other = Party._ask, "qbench w4c-a8t"
+
+    def break_off(self: Party, verb: str, content: object) -> Any:
+        if self.name == other and verb == "time" and content:
+            raise BrokenError(f"{other}: RuntimeError: out of memory")
+        return ask(self, verb, content)
+
+    def break_then_interleave(*words: Any, **named: Any) -> tuple[Measurement, ...]:
+        monkeypatch.setattr(Party, "_ask", break_off)
+        return interleave(*words, **named)
+
+    monkeypatch.setattr("qbench.runner.kernel_trial.interleave", break_then_interleave)
+    trial = KernelTrial("s", (), 1, CELL, own=("w4c-a8t",))
+    row = run_kernel(trial, parties, Machine(CEILINGS, CACHES), cache_hash="h", rules=RULES, clock=PartyClock())
+    assert row.status == "ok"
+    assert [m.cell for m in row.measurements] == [OWN]
+    assert [party.reason for party in row.parties] == ["", f"{other}: RuntimeError: out of memory"]
+
+
 def test_a_row_that_qbench_answers_wrongly_is_failed(parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
     def off_by_one(cell: KernelCell, operands: KernelOperands) -> np.ndarray:
         return expected_output(cell, operands) + 1

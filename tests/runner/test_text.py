@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from qbench.core.trial import TrialResult
 from qbench.engine import FloatSession
-from qbench.errors import QBenchError
-from qbench.peers import PEERS, float_model
+from qbench.peers import PEERS
 from qbench.runner.baseline import check_runtimes
 from qbench.runner.clock import Clock
 from qbench.runner.layer_plan import plan_model
 from qbench.runner.own_network import Asked
 from qbench.runner.sampling import Rules
+from qbench.runner.speed import ready_peers
 from qbench.runner.trial import run_trial
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned, expand, load_suite
@@ -105,10 +104,8 @@ def test_the_plan_of_an_encoder_says_what_stays_in_float_and_why(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["litert-int8", "torch-int8"])
-def test_peers_that_know_no_tokens_refuse_in_one_line(bench: Workbench, name: str) -> None:
-    chosen = PEERS.load(name)()
-    if reason := chosen.supports():
+def test_peers_that_read_no_onnx_are_timed_on_the_encoder(bench: Workbench, name: str) -> None:
+    if reason := PEERS.load(name)().supports():
         pytest.skip(reason)
-    with pytest.raises(QBenchError) as caught:
-        chosen.prepare(float_model(bench.network), threads=1).run(np.zeros((1, 16), np.int64))
-    assert "\n" not in str(caught.value)
+    calls, notes = ready_peers(bench, [name], batches=[40])
+    assert (notes, list(calls[40])) == ([], [name])

@@ -98,8 +98,8 @@ def test_a_batch_larger_than_the_data_begins_again(bench: Workbench) -> None:
 
 def test_a_peer_that_is_missing_leaves_a_remark(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OnnxRuntimeInt8, "supports", lambda _: "not installed")
-    peers, notes = ready_peers(bench, ["onnxruntime-fp32", "onnxruntime-int8"])
-    assert list(peers) == ["onnxruntime-fp32"]
+    peers, notes = ready_peers(bench, ["onnxruntime-fp32", "onnxruntime-int8"], batches=[1, 8])
+    assert {batch: list(calls) for batch, calls in peers.items()} == {1: ["onnxruntime-fp32"], 8: ["onnxruntime-fp32"]}
     assert notes == ["not timed: onnxruntime-int8: not installed"]
 
 
