@@ -22,6 +22,7 @@ SPILLS = """
 import re
 from dataclasses import astuple
 from qbench.kernels.depthwise.driver import strips_of
+from qbench.kernels.depthwise.fields import STRIPPED
 from qbench.kernels.jit import compiled_assembly
 from qbench.kernels.tiles.driver import tiles_of
 from qbench.kernels.tiles.listing import X86, depth_loop, shapes_of
@@ -40,10 +41,12 @@ for product, epilogue in cases:
         bad = [line for line in lines if re.search(X86.spill, line)]
         print(product, epilogue, shape, bad)
         assert not bad
-if target.name == "x86_vnni":
-    for geometry in ((8, 3, 3, 1, 1), (7, 3, 3, 2, 1)):
-        text = compiled_assembly(strips_of(*geometry, "nearest"), "task")
-        assert text.count("vpdpbusd") > 3 * 4 * geometry[0]
+instructions = {"x86_vnni": "vpdpbusd", "x86_avx2": "vpmaddwd"}
+assert set(instructions) == set(STRIPPED)
+if target.name in STRIPPED:
+    for geometry in ((8, 3, 3, 1, 1), (7, 3, 3, 2, 1), (7, 5, 5, 1, 1))[: 3 if target.name == "x86_avx2" else 2]:
+        text = compiled_assembly(strips_of(*geometry, "nearest", target.name), "task")
+        assert text.count(instructions[target.name]) > 3 * 4 * geometry[0]
         bad = [line for line in text.splitlines() if re.search(X86.spill, line)]
         print("depthwise", geometry, bad)
         assert not bad

@@ -12,22 +12,19 @@ import numpy.typing as npt
 from qbench.kernels.conv.operation import INT32_END
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
-from qbench.kernels.depthwise.fields import FIELDS, FULL, HALF, QUARTER, VECTORS
-from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.depthwise.fields import FIELDS, LEAST, STRIPPED
+from qbench.kernels.depthwise.in_blocks import Blocks
+from qbench.kernels.layout import Layout
 from qbench.kernels.native import task_function
 from qbench.kernels.tasks import Task, float_bits, task_of
-from qbench.kernels.tiles.targets import target_of
 from qbench.kernels.variants import PORTABLE
 
 Buffer = npt.NDArray[np.uint8]
-STRIPPED = "x86_vnni"
-"""The variant that has strips; on the others the loops are portable."""
-WIDTHS = (8, 7, 6, 5, 4)
 
 
 def variants_of() -> tuple[str, ...]:
     """Return the variants that depthwise convolutions have."""
-    return (PORTABLE, STRIPPED)
+    return (PORTABLE, *STRIPPED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +52,12 @@ class Depthwise:
     @property
     def name(self) -> str:
         """The operation and its variant, as tables show them."""
-        return f"depthwise_u8_s8_u8/{STRIPPED if self._strips else PORTABLE}"
+        return f"depthwise_u8_s8_u8/{self.variant if self._strips else PORTABLE}"
 
     @property
     def resident_bytes(self) -> int:
         """Bytes of weights and parameters in the kernel's layout."""
-        return (self._blocks * self._block_bytes if self._strips else self.rhs.size) + 12 * len(self.rhs)
+        return (self._laid_out["rhs"].nbytes if self._strips else self.rhs.size) + 12 * len(self.rhs)
 
     def task(self, lhs: Buffer, out: Buffer) -> Task:
         """Return the task that reads and writes these buffers."""
@@ -69,67 +66,40 @@ class Depthwise:
     @property
     def _strips(self) -> bool:
         """Whether strips can compute it: whole blocks of channels, results within int32 before rounding."""
-        if self.lhs.words % QUARTER or self.out.words < self.lhs.words:
+        if self.variant not in STRIPPED or self.lhs.words % LEAST or self.out.words < self.lhs.words:
             return False  # up to 4 channels lie in 4 words
         p, depth = self.params, self.rhs[0].size
         if p.fixed is not None:
-            return self.variant != PORTABLE and target_of(self.variant).name == STRIPPED
+            return True
         acc = 255.0 * 128.0 * depth + float(np.abs(p.correction.astype(np.float64)).max())
         bound = acc * float(np.abs(p.scale).max()) + float(np.abs(p.offset).max())
-        return self.variant != PORTABLE and target_of(self.variant).name == STRIPPED and bound < INT32_END
+        return bool(bound < INT32_END)
 
     @property
     def _rounding(self) -> str:
         return "fixed" if self.params.fixed is not None else "floor" if self.floor else "nearest"
 
     @property
-    def _blocks(self) -> int:
-        channels = self.lhs.words
-        return channels // FULL + bool(channels & HALF) + bool(channels & QUARTER)
-
-    @property
-    def _block_bytes(self) -> int:
-        _, kh, kw = self.rhs.shape
-        return int(kw * -(-kh // 4) * VECTORS * FULL)
-
-    def _firsts(self) -> list[tuple[int, int]]:
-        """Return every block's first channel and its channels."""
-        whole = self.lhs.words // FULL
-        found = [(FULL * block, FULL) for block in range(whole)]
-        for taken in (HALF, QUARTER):
-            if self.lhs.words & taken:
-                found.append((FULL * whole + (HALF if taken == QUARTER and self.lhs.words & HALF else 0), taken))
-        return found
-
-    def _in_lanes(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return values (channels, ...) as (blocks, vectors, lanes, ...); lane 4 q + i of vector j: 16 q + 4 j + i."""
-        full = np.zeros((self._blocks, FULL, *values.shape[1:]), values.dtype)
-        for block, (first, taken) in enumerate(self._firsts()):
-            part = values[first : first + taken]
-            full[block, : len(part)] = part
-        split = full.reshape(self._blocks, 4, VECTORS, 4, *values.shape[1:]).swapaxes(1, 2)
-        return split.reshape(self._blocks, VECTORS, 16, *values.shape[1:])
+    def _geometry(self) -> tuple[int, ...]:
+        """Pixels of a strip, rows and columns of the window, steps along the row of windows and of columns."""
+        width, (_, kh, kw) = self.out.width, self.rhs.shape
+        pixels = next((pixels for pixels in STRIPPED[self.variant] if width % pixels == 0), min(width, 4))
+        return (pixels, kh, kw, self.window.strides[1], self.window.dilations[1])
 
     @cached_property
     def _laid_out(self) -> dict[str, npt.NDArray[Any]]:
         """Weights and parameters as strips read them: once for all the tasks of all threads."""
-        p, (channels, kh, kw) = self.params, self.rhs.shape
-        groups = -(-kh // 4)
-        rows = np.zeros((channels, 4 * groups, kw), np.int8)
-        rows[:, :kh] = self.rhs
-        lanes = self._in_lanes(rows).reshape(self._blocks, VECTORS, 16, groups, 4, kw)
-        weights = aligned(self._blocks * self._block_bytes)
-        weights[:] = lanes.transpose(0, 5, 3, 1, 2, 4).ravel().view(np.uint8)
-        names = ("correction", "scale", "offset")
-        given = {name: getattr(p, name) for name in names} | {"shift": p.offset}
+        p, blocks = self.params, Blocks(self.lhs.words, self.variant)
+        given = {name: getattr(p, name) for name in ("correction", "scale", "offset")} | {"shift": p.offset}
         if p.fixed is not None:
-            zero = np.full(channels, p.fixed.zero_point, np.int32)
+            zero = np.full(len(self.rhs), p.fixed.zero_point, np.int32)
             given |= {"scale": p.fixed.multiplier, "shift": p.fixed.exponent, "offset": zero}
-        return {"rhs": weights} | {name: np.ascontiguousarray(self._in_lanes(v)) for name, v in given.items()}
+        laid = {name: np.ascontiguousarray(blocks.in_lanes(values)) for name, values in given.items()}
+        limits = np.repeat(np.clip([p.low, p.high], 0, 255).astype(np.uint8), blocks.full)
+        return {"rhs": blocks.weights(self.rhs, self._geometry), "limits": limits} | laid
 
     def _stripped(self, lhs: Buffer, out: Buffer) -> Task:
         a, b, window, p, arrays = self.lhs, self.out, self.window, self.params, self._laid_out
-        _, kh, kw = self.rhs.shape
         first = a.window_offsets((1, 1), window.strides, window.pads[:2])[0]
         start = b.pixel_offsets()[0]
         lhs_row, out_row = a.padded_width * a.pixel_bytes, b.padded_width * b.pixel_bytes
@@ -141,11 +111,10 @@ class Depthwise:
             "lhs_image": a.padded_height * lhs_row, "lhs_row": window.strides[0] * lhs_row, "lhs_pixel": a.pixel_bytes,
             "lhs_tap_row": window.dilations[0] * lhs_row,
             "out_image": b.padded_height * out_row, "out_row": out_row, "out_pixel": b.pixel_bytes,
-            "channels": min(a.words, b.words), "block_bytes": self._block_bytes,
+            "channels": min(a.words, b.words), "block_bytes": len(arrays["rhs"]) // len(arrays["scale"]),
         }  # fmt: skip
-        strip = next((width for width in WIDTHS if b.width % width == 0), min(b.width, 4))
-        geometry = (strip, kh, kw, window.strides[1], window.dilations[1])
-        function = task_function("qbench.kernels.depthwise.driver:strips_of", *geometry, self._rounding)
+        factory = "qbench.kernels.depthwise.driver:strips_of"
+        function = task_function(factory, *self._geometry, self._rounding, self.variant)
         keep = (lhs, out, *arrays.values())
         return Task(function, np.array([numbers[name] for name in FIELDS], np.int64), keep)
 

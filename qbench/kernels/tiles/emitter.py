@@ -117,13 +117,19 @@ class Emitter:
         name = {4: "llvm.aarch64.neon.fcvtns.v4i32.v4f32", 8: "llvm.x86.avx.cvt.ps2dq.256"}[self.lanes]
         return self.call(name, self.ints, value)
 
+    def saturated_shorts(self, low: Value, high: Value) -> Value:
+        """Return two vectors of int32 saturated to 16 bits: four of each in every 128-bit lane."""
+        name = {8: "llvm.x86.avx2.packssdw", 16: "llvm.x86.avx512.packssdw.512"}[self.lanes]
+        return self.call(name, self.shorts, low, high)
+
+    def saturated_codes(self, low: Value, high: Value) -> Value:
+        """Return two vectors of 16 bits saturated to u8: eight of each in every 128-bit lane."""
+        name = {8: "llvm.x86.avx2.packuswb", 16: "llvm.x86.avx512.packuswb.512"}[self.lanes]
+        return self.call(name, self.bytes, low, high)
+
     def saturated_bytes(self, four: Sequence[Value]) -> Value:
         """Return four vectors of int32, saturated to u8: four of each in every 128-bit lane; x86 only."""
-        words, codes = {
-            8: ("llvm.x86.avx2.packssdw", "llvm.x86.avx2.packuswb"),
-            16: ("llvm.x86.avx512.packssdw.512", "llvm.x86.avx512.packuswb.512"),
-        }[self.lanes]
-        return self.call(codes, self.bytes, *(self.call(words, self.shorts, four[i], four[i + 1]) for i in (0, 2)))
+        return self.saturated_codes(*(self.saturated_shorts(four[i], four[i + 1]) for i in (0, 2)))
 
     def packed_bytes(self, four: Sequence[Value]) -> Value:
         """Return four vectors of int32, saturated to u8, one behind the other; x86 only."""

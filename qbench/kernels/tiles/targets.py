@@ -13,7 +13,8 @@ from qbench.kernels.tiles.emitter import NARROW
 from qbench.kernels.tiles.product import Product
 
 LEAST_CHAINS = 8
-"""Accumulators that keep a dot instruction of latency 4 busy twice a cycle."""
+"""Accumulators that keep a dot instruction of latency 4 busy twice a cycle; half of them where `pairs` end in an
+addition: there more would only spill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def tile_shape(
         sums: whether the rows' sums are wanted.
     """
     tall = even_rows(rows, target.most_rows(name, vectors, grouped=grouped, sums=sums))
-    chains = max(1, LEAST_CHAINS // (tall * vectors))
+    chains = max(1, LEAST_CHAINS // (2 if target.dot == "pairs" else 1) // (tall * vectors))
     while span % (chains * product.planes) or (sums and chains > 1):
         chains //= 2
     return TileShape(tall, vectors, spread, max(1, chains))
