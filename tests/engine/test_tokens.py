@@ -20,6 +20,7 @@ from qbench.graph.embedding import embedding_of
 from qbench.graph.nodes import Add, Attention, Foreign, LayerNorm, TokenMean, Unary
 from qbench.kernels.tokens import reference
 from qbench.methods import ActivationObserver, ActivationStats, fake_quantize
+from tests.graph.oracle import outputs_of_file
 
 from .conftest import Quantized, quantized
 from .encoder import TOKENS, WORDS, encoder, ids
@@ -278,8 +279,7 @@ def test_saved_encoder_gives_the_same_bits(text: Network, seen: Mapping[str, Act
 def test_other_libraries_take_the_encoder_as_qdq(text: Network, seen: Mapping[str, ActivationStats]) -> None:
     made: Quantized = quantized(text, seen, "w8c-a8t", "minmax")
     content = qdq_onnx_bytes(text, made[0], made[1])
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    found = np.asarray(session.run(None, {text.input: ids(16)})[0])
+    found = np.asarray(outputs_of_file(content, {text.input: ids(16)})[0])
     own = build_session(text, *made).run(ids(16))
     assert noise_db(by_onnxruntime(text, ids(16)), found) > 20
     assert noise_db(found, own) > 25

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from qbench.graph import Network, read_onnx, to_onnx_bytes
+from tests.graph.oracle import session
 
 Floats = npt.NDArray[np.float32]
 
@@ -68,11 +68,8 @@ def sketch(tmp_path: Path) -> Sketch:
 
 
 def run(model: Path | bytes, x: Floats) -> Floats:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    result: Floats = session.run(None, {session.get_inputs()[0].name: x})[0]
+    runtime = session(model)
+    result: Floats = runtime.run(None, {runtime.get_inputs()[0].name: x})[0]
     return result
 
 
