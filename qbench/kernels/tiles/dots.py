@@ -12,10 +12,20 @@ def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value, dot: str =
     """
     b = e.builder
     if dot == "pairs":
-        shorts = e.call("llvm.x86.avx2.pmadd.ub.sw", e.shorts, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
-        return b.add(acc, multiply_add_pairs(e, shorts, e.constant(1, e.shorts)))
+        return add_shorts(e, acc, multiply_pairs(e, unsigned, signed))
     name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}" if dot == "vnni" else f"llvm.aarch64.neon.{dot}.v4i32.v16i8"
     return e.call(name, e.ints, acc, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
+
+
+def multiply_pairs(e: Emitter, unsigned: Value, signed: Value) -> Value:
+    """Return the u8 by s8 products, two neighbours summed to 16 bits, which saturate (pmaddubsw)."""
+    bytes_of = (e.builder.bitcast(value, e.bytes) for value in (unsigned, signed))
+    return e.call("llvm.x86.avx2.pmadd.ub.sw", e.shorts, *bytes_of)
+
+
+def add_shorts(e: Emitter, acc: Value, shorts: Value) -> Value:
+    """Return acc + both 16-bit numbers of each lane."""
+    return e.builder.add(acc, multiply_add_pairs(e, shorts, e.constant(1, e.shorts)))
 
 
 def add_counts(e: Emitter, acc: Value, bits: Value, weight: int, dot: str) -> Value:

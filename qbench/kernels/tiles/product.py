@@ -24,6 +24,7 @@ class Product:
     is_scaled: ClassVar[bool] = True
     has_table: ClassVar[bool] = False
     spreads: ClassVar[bool] = True
+    short_steps: ClassVar[int] = 1  # k-groups whose products of two neighbours sum to 16 bits without saturating
 
     @property
     def corrects_groups(self) -> bool:
@@ -40,4 +41,8 @@ class Product:
 
     def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
         """Return acc + the product of one k-group, exact, never saturating."""
+        raise NotImplementedError
+
+    def short_step(self, e: Emitter, shorts: Value | None, x: Vectors, w: Vectors) -> Value:
+        """Return 16-bit sums, or none yet, + the product of one k-group; `short_steps` of them at the most."""
         raise NotImplementedError

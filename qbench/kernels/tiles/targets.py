@@ -90,6 +90,8 @@ def tile_shape(
     """
     tall = even_rows(rows, target.most_rows(name, vectors, grouped=grouped, sums=sums))
     chains = max(1, LEAST_CHAINS // (2 if target.dot == "pairs" else 1) // (tall * vectors))
+    if product.short_steps > 1:
+        chains = max(1, min(LEAST_CHAINS, product.short_steps) // product.planes)
     while span % (chains * product.planes) or (sums and chains > 1):
         chains //= 2
     return TileShape(tall, vectors, spread, max(1, chains))

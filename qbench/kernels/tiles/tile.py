@@ -30,15 +30,13 @@ from numba import types
 from numba.extending import intrinsic
 
 from qbench.kernels.tiles.arguments import load_fields
-from qbench.kernels.tiles.emitter import I8, I32, I64, NARROW, Emitter, Value
+from qbench.kernels.tiles.dots import add_shorts
+from qbench.kernels.tiles.emitter import I8, I32, I64, Value
+from qbench.kernels.tiles.epilogue import Epilogue
 from qbench.kernels.tiles.fields import FIELDS, FLOATS, POINTERS
-from qbench.kernels.tiles.fixed import fixed_point
 from qbench.kernels.tiles.prefetch import bytes_ahead
 from qbench.kernels.tiles.product import Product
 from qbench.kernels.tiles.products import product_of
-
-PACKED = 4
-"""Vectors of 32-bit results that fill one of bytes."""
 
 
 @intrinsic(prefer_literal=True)
@@ -70,21 +68,15 @@ def emit_tile(
     _Tile(builder, v, product, dot, lanes, shape, epilogue).emit()
 
 
-class _Tile:
+class _Tile(Epilogue):
     """Emits one tile; the values of all arguments are in `v`."""
 
     def __init__(
         self, builder: Any, v: dict[str, Value], product: str, dot: str, lanes: int, shape: str, epilogue: str
     ) -> None:
-        self.e, self.b, self.v = Emitter(builder, lanes), builder, v
-        self.mr, self.nv, self.spread, self.chains = (int(number) for number in shape.split("x"))
-        kind, *flags = epilogue.split("+")
-        self.kind, self.flags = kind, frozenset(flags)
-        self.product = product_of(product, "widen" if "widened" in self.flags else dot)
+        super().__init__(builder, v, product, dot, lanes, shape, epilogue)
         self.widened = product_of(product, "widen") if "split" in self.flags else None
-        self.vector_bytes = 4 * lanes
-        self.cells = [(i, j) for i in range(self.mr) for j in range(self.nv // self.spread)]
-        self.width = lanes * self.nv // self.spread
+        self.turns = self.chains if self.product.short_steps == 1 else 1
         v["panel_start"] = builder.mul(v["panel"], v["panel_bytes"])
         v["channel"] = builder.mul(v["panel"], ir.Constant(I64, self.width))
 
@@ -120,10 +112,6 @@ class _Tile:
         shift = self.product.multiple.bit_length() - 1
         return self.b.ashr(acc, self.e.constant(shift, self.e.ints)) if shift else acc
 
-    def _row(self, table: Value, i: int) -> Value:
-        """Return the byte offset of this tile's i-th row."""
-        return self.e.load(table, self.e.add_bytes(self.first_row, 8 * i), I64, align=8)
-
     def _depth(self, begin: Value, end: Value, group: Value | None = None) -> tuple[list[Value], list[Value]]:
         """Return the accumulators, correction included, and the rows' sums over k-groups begin..end."""
         e, product = self.e, self.product
@@ -132,16 +120,16 @@ class _Tile:
         corrects = not product.is_float and (group is None or product.corrects_groups)
         early = corrects and not self._corrects_late
         acc = [self._correction(c % self.nv, group) if early else blank for c in range(raw)]
-        acc += [blank] * (raw * (self.chains - 1) + (self.mr if "sum" in self.flags else 0))
+        acc += [blank] * (raw * (self.turns - 1) + (self.mr if "sum" in self.flags else 0))
         parts = [(begin, end, product)]
         if self.widened is not None:
             parts = [(begin, self.v["safe"], product), (self.v["safe"], end, self.widened)]
         for first, last, kind in parts:
             step = partial(self._k_groups, kind)
             acc = e.loop(first, last, kind.planes * self.chains, acc, step, may_skip=len(parts) > 1)
-        totals, sums = acc[:raw], acc[raw * self.chains :]
+        totals, sums = acc[:raw], acc[raw * self.turns :]
         add = self.b.fadd if product.is_float else self.b.add
-        for chain in range(1, self.chains):
+        for chain in range(1, self.turns):
             totals = [add(t, acc[raw * chain + cell]) for cell, t in enumerate(totals)]
         if self.spread == 2:
             swap = ir.Constant(ir.VectorType(I32, e.lanes), [lane ^ 1 for lane in range(e.lanes)])
@@ -158,9 +146,13 @@ class _Tile:
         return self.product.count_weight != 1 or self.spread == 2
 
     def _k_groups(self, product: Product, k: Value, acc: list[Value]) -> list[Value]:
-        """Add the products of one packed set of k-groups, of one for each chain, to the accumulators."""
+        """Add the products of one packed set of k-groups, of one for each chain, to the accumulators.
+
+        Where products have `short_steps`, the chains are one sum, in 16 bits first.
+        """
         e, b = self.e, self.b
         new, raw, planes = list(acc), self.mr * self.nv, product.planes
+        shorts: dict[int, Value] = {}  # sums of 16 bits, by cell
         set_bytes, ahead = self.vector_bytes * product.vectors, bytes_ahead(self.mr, grouped="grouped" in self.flags)
         at = b.add(self.v["panel_start"], b.mul(k, ir.Constant(I64, set_bytes * self.nv // planes)))
         for chain in range(self.chains):
@@ -172,13 +164,20 @@ class _Tile:
                 weights = [product.rhs(e, p, plane, self.table) for p in packed]
                 where = b.mul(e.add_bytes(k, plane + planes * chain), ir.Constant(I64, 8))
                 offset = e.load(self.v["k_offsets"], where, I64, align=8)
+                taken = planes * chain + plane + 1
+                full = taken % product.short_steps == 0 or taken == planes * self.chains
                 for i in range(self.mr):
                     x = product.lhs(e, self.rows[i], offset, self.spread)
                     for j in range(self.nv):
-                        cell = raw * chain + i * self.nv + j
-                        new[cell] = product.step(e, new[cell], x, weights[j])
+                        cell = raw * (chain % self.turns) + i * self.nv + j
+                        if product.short_steps == 1:
+                            new[cell] = product.step(e, new[cell], x, weights[j])
+                        else:
+                            shorts[cell] = product.short_step(e, shorts.get(cell), x, weights[j])
+                        if shorts and full:
+                            new[cell] = add_shorts(e, new[cell], shorts.pop(cell))
                     if "sum" in self.flags:
-                        total = raw * self.chains + i
+                        total = raw * self.turns + i
                         new[total] = product.step(e, new[total], x, product.ones(e))  # type: ignore[attr-defined]
         return new
 
@@ -205,11 +204,6 @@ class _Tile:
         at = self.e.add_bytes(group, self.vector_bytes * j)
         return self.e.load_bfloat16(self.v["scale"], self.b.lshr(at, ir.Constant(I64, 1)))
 
-    def _channel(self, j: int, kind: Any, name: str, group: Value | None = None) -> Value:
-        """Load this tile's j-th vector of a per-channel parameter, or of a group's at byte `group`."""
-        first = self.b.mul(self.v["channel"], ir.Constant(I64, 4)) if group is None else group
-        return self.e.load(self.v[name], self.e.add_bytes(first, self.vector_bytes * j), kind, align=4)
-
     def _correction(self, j: int, group: Value | None = None) -> Value:
         return self._channel(j, self.e.ints, "correction", group)
 
@@ -227,69 +221,3 @@ class _Tile:
 
     def _offset(self, j: int) -> Value:
         return self._channel(j, self.e.floats, "offset")
-
-    def _finish(self, totals: list[Value], *, sums: list[Value] | None) -> None:
-        """Emit the epilogue from the scaled products to the stores."""
-        e, b, v = self.e, self.b, self.v
-        low, high, residual_scale = (e.splat(v[name]) for name in ("low", "high", "residual_scale"))
-        packs = self.kind == "u8" and e.lanes > NARROW and "wide" not in self.flags
-        waiting: list[tuple[int, int, Value]] = []
-        for (i, j), t in zip(self.cells, totals, strict=True):
-            if sums is not None:
-                total = b.sitofp(b.add(sums[i], e.splat(v["sum_correction"])), e.floats)
-                t = e.fma(total, self._channel(j, e.floats, "shift"), t)
-            if "residual" in self.flags:
-                t = e.fma(self._residual(i, j), residual_scale, t)
-            t = e.overloaded("llvm.floor", t) if "floor" in self.flags else t
-            if packs:
-                waiting.append((i, j, e.rounded(t)))
-                if len(waiting) == PACKED or (i, j) == self.cells[-1]:
-                    self._store_packed(waiting)
-                    waiting = []
-            elif self.kind == "f32":
-                self._store(e.clamped(t, low, high), i, j, 4)
-            else:
-                self._store(b.trunc(e.rounded(e.clamped(t, low, high)), e.narrow), i, j, 1)
-
-    def _finish_fixed(self, accs: list[Value]) -> None:
-        """Emit the epilogue in whole numbers."""
-        e, b, v = self.e, self.b, self.v
-        low, high = (e.splat(b.fptosi(v[name], I32)) for name in ("low", "high"))
-        for first in range(0, len(accs), PACKED):
-            group: list[tuple[int, int, Value]] = []
-            for (i, j), acc in list(zip(self.cells, accs, strict=True))[first : first + PACKED]:
-                numbers = (self._channel(j, e.ints, name) for name in ("scale", "shift", "offset"))
-                group.append((i, j, fixed_point(e, acc, *numbers)))
-            if e.lanes > NARROW:
-                self._store_packed(group)
-                continue
-            for i, j, t in group:
-                t = e.overloaded("llvm.smin", e.overloaded("llvm.smax", t, low), high)
-                self._store(b.trunc(t, e.narrow), i, j, 1)
-
-    def _store_packed(self, cells: list[tuple[int, int, Value]]) -> None:
-        """Saturate up to four vectors to bytes, clamp them, and store each row's neighbouring vectors at once."""
-        e, b = self.e, self.b
-        four = [value for _, _, value in cells] + [cells[-1][2]] * (PACKED - len(cells))
-        packed = e.packed_bytes(four)
-        low, high = (e.splat_byte(b.fptoui(self.v[name], I8)) for name in ("low", "high"))
-        packed = e.overloaded("llvm.umin", e.overloaded("llvm.umax", packed, low), high)
-        joined = 2 if self.nv // self.spread == 2 else 1
-        for first in range(0, len(cells), joined):
-            i, j, _ = cells[first]
-            take = list(range(first * e.lanes, (first + joined) * e.lanes))
-            self._store(b.shuffle_vector(packed, packed, ir.Constant(ir.VectorType(I32, len(take)), take)), i, j, 1)
-
-    def _place(self, name: str, i: int, j: int, width: int) -> Value:
-        first = self.b.mul(self.e.add_bytes(self.v["channel"], self.e.lanes * j), ir.Constant(I64, width))
-        return self.b.add(self._row(self.v[name], i), first)
-
-    def _residual(self, i: int, j: int) -> Value:
-        e = self.e
-        if self.product.is_float:
-            return e.load(self.v["residual"], self._place("residual_rows", i, j, 4), e.floats)
-        codes = e.load(self.v["residual"], self._place("residual_rows", i, j, 1), e.narrow)
-        return self.b.sitofp(self.b.zext(codes, e.ints), e.floats)
-
-    def _store(self, value: Value, i: int, j: int, width: int) -> None:
-        self.e.store(value, self.v["out"], self._place("out_rows", i, j, width))
