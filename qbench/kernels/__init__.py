@@ -47,6 +47,10 @@ def verify(family: str | None = None) -> Iterator[VerifyRow]:
         yield from cuda_rows()
 
 
+VNNI = frozenset({"avx512vnni", "avxvnni"})
+"""Instruction sets of which one sums four u8 by s8 products to 32 bits; without, most libraries saturate at 16."""
+
+
 def instruction_sets() -> frozenset[str]:
     """Return LLVM's names of the instruction sets that kernels may use here."""
     from qbench.kernels.isa import features

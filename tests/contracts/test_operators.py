@@ -11,6 +11,7 @@ import pytest
 
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell
 from qbench.errors import QBenchError
+from qbench.kernels import VNNI, instruction_sets
 from qbench.peers.operators import OPERATORS
 from qbench.peers.operators.operator_peer import OperatorPeer
 from qbench.runner.kernel_operands import draw_operands, expected_output
@@ -40,6 +41,8 @@ KNOWN_WRONG = {
     ("torch-fbgemm", DEPTHWISE): "its depthwise kernel saturates at 16 bits (pytorch/FBGEMM issue 125)",
     ("torch-x86", DEPTHWISE): "it chooses fbgemm here",
 }
+SATURATING = frozenset({"openvino", "torch-pt2e", "torch-onednn", "torch-fbgemm", "torch-x86", "onednn"})
+"""Peers that sum two products of 8 bits to 16 where the CPU has no VNNI; rows of suites say that they are wrong."""
 
 
 def cells(threads: int = 1) -> list[KernelCell]:
@@ -87,6 +90,8 @@ def test_a_peer_has_a_line_that_says_what_it_is(peer: OperatorPeer) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_answer_of_a_peer_is_right(peer: OperatorPeer, party: Party, threads: int) -> None:
+    if peer.name in SATURATING and not instruction_sets() & VNNI:
+        pytest.skip(f"{peer.name} saturates at 16 bits on a CPU without VNNI")
     ran, wrong = 0, []
     for cell in cells(threads):
         if peer.supports(cell) is not None or (peer.name, cell.problem) in KNOWN_WRONG:

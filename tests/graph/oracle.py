@@ -9,14 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from qbench.peers.onnxruntime_session import multiply_exactly
+
 Array = npt.NDArray[Any]
 
 
-def session(model: Path | bytes) -> onnxruntime.InferenceSession:
+def session(model: Path | bytes, *, signed: bool = False) -> onnxruntime.InferenceSession:
+    """Return the model's session; onnxruntime multiplies without saturating, which it cannot where codes are signed."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
-    options.add_session_config_entry("session.x64quantprecision", "1")  # without VNNI products would saturate
+    if not signed:
+        multiply_exactly(options)
     return onnxruntime.InferenceSession(
         str(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]
     )
@@ -38,8 +42,8 @@ def feeds_of(model: Path, *, free: int = 9, batch: int = 2) -> dict[str, Array]:
     return feeds
 
 
-def outputs_of_file(model: Path | bytes, feeds: dict[str, Array]) -> list[Array]:
-    return list(session(model).run(None, feeds))
+def outputs_of_file(model: Path | bytes, feeds: dict[str, Array], *, signed: bool = False) -> list[Array]:
+    return list(session(model, signed=signed).run(None, feeds))
 
 
 def assert_close(found: list[Array], expected: list[Array]) -> None:

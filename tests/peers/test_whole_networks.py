@@ -14,6 +14,7 @@ from qbench.core.tensor import Floats
 from qbench.engine import FloatSession
 from qbench.errors import ModelError
 from qbench.graph import Clamp, Conv, Network, Pool, read_onnx
+from qbench.kernels import VNNI, instruction_sets
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers import PEERS, Peer, PeerModel, Prepared, float_model, quantized_model
 from qbench.zoo.networks.mobilenet_v2 import build
@@ -21,6 +22,7 @@ from qbench.zoo.networks.resnet import basic, bottleneck, resnet
 from qbench.zoo.smooth import load_32
 from tests.peers.int8_model import int8_model
 
+SATURATING = ("openvino-int8", "torch-int8")
 LEAST_DB = {"fp32": 100.0, "bf16": 25.0, "int8": 15.0}
 BUILDERS = {
     "basic": lambda: resnet("basic", basic, depths=(1, 1), widths=(16, 32), seed=1, size=32, classes=10),
@@ -67,6 +69,8 @@ def prepare(peer: Peer, kind: str) -> Prepared:
 
 @pytest.mark.parametrize("kind", sorted(BUILDERS))
 def test_a_network_with_residuals_pools_and_depthwise_layers_answers_as_it_does(peer: Peer, kind: str) -> None:
+    if kind != "basic" and peer.name.startswith(SATURATING) and not instruction_sets() & VNNI:
+        pytest.skip(f"{peer.name} saturates at 16 bits on a CPU without VNNI: 0.5 and 14 dB are left")
     found = prepare(peer, kind).run(images())
     assert sqnr_db(expected(kind), found) > LEAST_DB[peer.precision]
 

@@ -50,7 +50,7 @@ class TorchNetwork:
         return found
 
     def _tensor(self, values: npt.NDArray[Any]) -> Any:
-        return self._torch.from_numpy(np.ascontiguousarray(values)).cuda().half()
+        return self._torch.from_numpy(np.array(values, order="C")).cuda().half()
 
     def _clamped(self, clamp: Clamp | None, value: Any) -> Any:
         if clamp is None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
 from qbench.graph.one_node import CONTRIB, one_node_bytes
-from qbench.peers.onnxruntime_session import missing
+from qbench.peers.onnxruntime_session import missing, multiply_exactly
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, reals
 
 Array = npt.NDArray[np.generic]
@@ -60,6 +60,7 @@ class OnnxRuntimeOperator:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS_ONLY
+        multiply_exactly(options)
         try:
             session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # pybind exceptions of onnxruntime share no public parent
