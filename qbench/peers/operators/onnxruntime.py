@@ -13,6 +13,7 @@ import numpy.typing as npt
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
 from qbench.graph.one_node import CONTRIB, one_node_bytes
+from qbench.kernels import VNNI, instruction_sets
 from qbench.peers.onnxruntime_session import missing, multiply_exactly
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, reals
 
@@ -117,8 +118,9 @@ def _conv(cell: KernelCell, problem: ConvProblem, operands: KernelOperands) -> O
         facts = OperatorFacts("ConvInteger", packed="each call", note="NCHW in and out")
         return OnnxRuntimeOperator(content, lhs, out, facts, threads=cell.threads)
     out = np.zeros((problem.images, *problem.out_size, problem.out_channels), np.uint8)
+    weights, zero_weight = _exact_weights(rhs)
     inputs: list[Array | str] = [
-        "lhs", np.array(operands.lhs_scale, np.float32), zero, rhs, operands.rhs_scale, np.array(0, np.int8),
+        "lhs", np.array(operands.lhs_scale, np.float32), zero, weights, operands.rhs_scale, zero_weight,
         np.array(operands.out_scale, np.float32), np.array(operands.out_zero_point, np.uint8), operands.bias,
     ]  # fmt: skip
     content = one_node_bytes(
@@ -126,6 +128,13 @@ def _conv(cell: KernelCell, problem: ConvProblem, operands: KernelOperands) -> O
     )
     facts = OperatorFacts("QLinearConv channels last", code_steps=1)
     return OnnxRuntimeOperator(content, operands.lhs, out, facts, threads=cell.threads)
+
+
+def _exact_weights(codes: Array) -> tuple[Array, Array]:
+    """Return weights and their zero point: unsigned ones where signed ones would saturate, and where no option helps."""
+    if instruction_sets() & VNNI:
+        return codes, np.array(0, np.int8)
+    return (codes.astype(np.int16) + 128).astype(np.uint8), np.array(128, np.uint8)
 
 
 def _nbits(cell: KernelCell, operands: KernelOperands) -> OnnxRuntimeOperator:
