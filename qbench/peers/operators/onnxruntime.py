@@ -131,7 +131,7 @@ def _conv(cell: KernelCell, problem: ConvProblem, operands: KernelOperands) -> O
 
 
 def _exact_weights(codes: Array) -> tuple[Array, Array]:
-    """Return weights and their zero point: unsigned ones where signed ones would saturate, and where no option helps."""
+    """Return weights and their zero point: unsigned ones where signed ones would saturate; no option helps there."""
     if instruction_sets() & VNNI:
         return codes, np.array(0, np.int8)
     return (codes.astype(np.int16) + 128).astype(np.uint8), np.array(128, np.uint8)
