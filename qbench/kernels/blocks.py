@@ -22,8 +22,9 @@ BLOCK = 64
 LANES = 16
 LINE_BYTES = 64
 PAGE_BYTES = 4096
-WIDE = missing(frozenset({"avx512f", "avx512bw"})) is None
-"""Whether 64 int32 are narrowed by three saturating instructions."""
+WIDTHS = {16: frozenset({"avx512f", "avx512bw"}), 8: frozenset({"avx2"})}
+PACKED_LANES = next((lanes for lanes, needed in WIDTHS.items() if missing(needed) is None), 0)
+"""Lanes of vectors of int32 of which four are narrowed to bytes by three saturating instructions; 0 without any."""
 
 
 class Block:
@@ -85,19 +86,35 @@ class Block:
 
         `bounded` floats lie within int32: they are clamped as bytes, by a third of the instructions.
         """
-        if bounded and WIDE:
-            kind = ir.IntType(8)
-            rounded = [self.e.rounded(self.e.overloaded("llvm.floor", t) if floor else t) for t in four]
-            packed = self.e.packed_bytes(rounded)
-            low, high = (self.e.splat_byte(self.b.fptoui(limit, kind)) for limit in limits)
+        if bounded and PACKED_LANES:
+            low, high = (self.e.splat_byte(self.b.fptoui(limit, I8)) for limit in limits)
+            packed = self._packed(four, floor=floor)
             return self.e.overloaded("llvm.umin", self.e.overloaded("llvm.umax", packed, low), high)
-        narrowed = []
         low, high = (self.e.splat(limit) for limit in limits)
+        if PACKED_LANES == LANES // 2:
+            return self._packed([self.e.clamped(t, low, high) for t in four], floor=floor)
+        narrowed = []
         for t in four:
             clamped = self.e.clamped(t, low, high)
             whole = self.e.overloaded("llvm.floor" if floor else "llvm.rint", clamped)
             narrowed.append(self.b.trunc(self.b.fptosi(whole, self.e.ints), self.e.narrow))
         return self.joined(narrowed)
+
+    def _packed(self, four: Sequence[Value], *, floor: bool) -> Value:
+        """Return 64 codes of floats within int32, rounded and saturated."""
+        e = Emitter(self.b, PACKED_LANES)
+        parts = [part for t in four for part in self._parts(t)]
+        rounded = [e.rounded(e.overloaded("llvm.floor", t) if floor else t) for t in parts]
+        return self.joined([e.packed_bytes(rounded[i : i + 4]) for i in range(0, len(rounded), 4)])
+
+    def _parts(self, vector: Value) -> list[Value]:
+        """Return a vector of 16 lanes in parts of as many as this CPU packs."""
+        if PACKED_LANES == LANES:
+            return [vector]
+        starts = range(0, LANES, PACKED_LANES)
+        orders = (list(range(start, start + PACKED_LANES)) for start in starts)
+        kind = ir.VectorType(I32, PACKED_LANES)
+        return [self.b.shuffle_vector(vector, vector, ir.Constant(kind, order)) for order in orders]
 
     def joined(self, four: Sequence[Value]) -> Value:
         """Return four vectors one behind the other."""
