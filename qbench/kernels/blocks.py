@@ -112,9 +112,11 @@ class Block:
         if PACKED_LANES == LANES:
             return [vector]
         starts = range(0, LANES, PACKED_LANES)
-        orders = (list(range(start, start + PACKED_LANES)) for start in starts)
-        kind = ir.VectorType(I32, PACKED_LANES)
-        return [self.b.shuffle_vector(vector, vector, ir.Constant(kind, order)) for order in orders]
+        return [self.shuffled(vector, list(range(start, start + PACKED_LANES))) for start in starts]
+
+    def shuffled(self, vector: Value, order: list[int]) -> Value:
+        """Return the items of a vector that `order` names."""
+        return self.b.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(I32, len(order)), order))
 
     def joined(self, four: Sequence[Value]) -> Value:
         """Return four vectors one behind the other."""

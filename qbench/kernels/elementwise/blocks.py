@@ -12,8 +12,11 @@ from qbench.kernels.blocks import BLOCK, LINE_BYTES, Block, emitted, literals
 from qbench.kernels.isa import missing
 from qbench.kernels.tiles.emitter import I8, I64, Value
 
-PERMUTES = missing(frozenset({"avx512vbmi", "avx512bw"})) is None
-"""Whether 128 bytes can be looked up at once (`vpermi2b`)."""
+LONG_TABLES = missing(frozenset({"avx512vbmi", "avx512bw"})) is None
+"""Whether 64 codes are looked up in 128 bytes at once (`vpermi2b`)."""
+PERMUTES = LONG_TABLES or missing(frozenset({"avx2"})) is None
+"""Whether whole blocks of codes are looked up: without long tables, 32 codes in 16 bytes at once (`vpshufb`)."""
+SHORT_TABLE = 16
 
 
 @intrinsic(prefer_literal=True)
@@ -67,7 +70,7 @@ def move_pixels(
         source, target = block.address(0, block.argument(1)), block.address(2, block.argument(3))
         (step, step_out), (pixels, lines) = ((block.item(i, 0), block.item(i, 1)) for i in (4, 5))
         entries = block.address(6, block.argument(7))
-        quarters = [block.load(entries, e.bytes, skip_bytes=LINE_BYTES * i) for i in range(4 if found[0] else 0)]
+        tables = _tables(block, entries) if found[0] else []
 
         def pixel(index: Value, state: list[Value]) -> list[Value]:
             places = [builder.gep(*pair) for pair in (
@@ -79,7 +82,7 @@ def move_pixels(
                 here, there = (builder.gep(place, [skip]) for place in places)
                 block.ahead(here, 1)
                 codes = block.load(here, e.bytes)
-                block.store(_entries(block, codes, quarters), there, streaming=bool(found[1]))
+                block.store(_looked_up(block, codes, tables), there, streaming=bool(found[1]))
                 return state
 
             e.loop(zero, lines, 1, [], line)
@@ -91,30 +94,50 @@ def move_pixels(
     return types.void(*kinds), emitted(body)
 
 
-def _entries(block: Block, codes: Value, quarters: list[Value]) -> Value:
-    """Return the entries of 64 codes in a table of four vectors; the codes themselves where there is none."""
-    if not quarters:
+def _tables(block: Block, entries: Value) -> list[Value]:
+    """Return the 256 entries in four long tables, or in 16 short ones that every 128-bit lane has."""
+    if LONG_TABLES:
+        return [block.load(entries, block.e.bytes, skip_bytes=LINE_BYTES * i) for i in range(4)]
+    kind = ir.VectorType(I8, SHORT_TABLE)
+    twice = 2 * list(range(SHORT_TABLE))
+    short = [block.load(entries, kind, skip_bytes=SHORT_TABLE * i) for i in range(256 // SHORT_TABLE)]
+    return [block.shuffled(table, twice) for table in short]
+
+
+def _looked_up(block: Block, codes: Value, tables: list[Value]) -> Value:
+    """Return the entries of 64 codes; the codes themselves where there are no tables."""
+    if not tables:
         return codes
+    if LONG_TABLES:
+        return _in_long_tables(block, codes, tables)
+    halves = (block.shuffled(codes, list(range(i, i + 2 * SHORT_TABLE))) for i in range(0, BLOCK, 2 * SHORT_TABLE))
+    return block.joined([_in_short_tables(block, half, tables) for half in halves])
+
+
+def _in_long_tables(block: Block, codes: Value, tables: list[Value]) -> Value:
     name, e = "llvm.x86.avx512.vpermi2var.qi.512", block.e
-    low, high = (e.call(name, e.bytes, quarters[i], codes, quarters[i + 1]) for i in (0, 2))
+    low, high = (e.call(name, e.bytes, tables[i], codes, tables[i + 1]) for i in (0, 2))
     upper = block.b.icmp_signed("<", codes, ir.Constant(ir.VectorType(I8, BLOCK), [0] * BLOCK))
     return block.b.select(upper, high, low)
 
 
-@intrinsic(prefer_literal=True)
-def table_block(typingctx: Any, a: Any, at: Any, out: Any, to: Any, table: Any, first: Any, streaming: Any) -> Any:
-    """Write the entries of 64 codes in the table of 256 bytes that begins at byte `first`; wants `PERMUTES`."""
-    found = literals(streaming)
-    if found is None:
-        return None
+def _in_short_tables(block: Block, codes: Value, tables: list[Value]) -> Value:
+    """Return the entries of 32 codes.
 
-    def body(block: Block) -> None:
-        e = block.e
-        source = block.address(0, block.argument(1))
-        block.ahead(source, 1)
-        codes = block.load(source, e.bytes)
-        entries = block.address(4, block.argument(5))
-        quarters = [block.load(entries, e.bytes, skip_bytes=LINE_BYTES * i) for i in range(4)]
-        block.store(_entries(block, codes, quarters), block.address(2, block.argument(3)), streaming=bool(found[0]))
+    `vpshufb` takes the lowest 4 bits as an index and gives zero where bit 7 is set, so that bit chooses by `or`; bits 4
+    to 6 choose by `vpblendvb`, which goes by bit 7 of what they are moved to.
+    """
+    b, e, kind = block.b, block.e, codes.type
+    flipped = b.xor(codes, ir.Constant(kind, [-128] * kind.count))
+    half = len(tables) // 2
 
-    return types.void(a, types.int64, out, types.int64, table, types.int64, streaming), emitted(body)
+    def entries(table: Value, index: Value) -> Value:
+        return e.call("llvm.x86.avx2.pshuf.b", kind, table, index)
+
+    found = [b.or_(entries(tables[i], codes), entries(tables[half + i], flipped)) for i in range(half)]
+    bit_6 = b.add(codes, codes)
+    bit_5 = b.add(bit_6, bit_6)
+    for bit in (b.add(bit_5, bit_5), bit_5, bit_6):
+        pairs = zip(found[::2], found[1::2], strict=True)
+        found = [e.call("llvm.x86.avx2.pblendvb", kind, clear, set_, bit) for clear, set_ in pairs]
+    return found[0]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qbench.kernels.blocks import BLOCK, fence, flat
-from qbench.kernels.elementwise.blocks import PERMUTES, add_block, table_block
+from qbench.kernels.elementwise.blocks import PERMUTES, add_block, move_pixels
 from qbench.kernels.jit import jit
 
 INT32_END = np.float32(2.0**31)
@@ -72,14 +72,12 @@ def add_u8_u8_u8_streaming(
 @jit
 def looked_up(a: Any, at: int, out: Any, to: int, length: int, table: Any, first: int, streaming: bool) -> None:
     """Write table[first + code] of `length` codes; all three arrays have one axis."""
-    whole = length // BLOCK * BLOCK if PERMUTES else 0
-    if PERMUTES:
-        for c in range(0, whole, BLOCK):
-            if streaming:
-                table_block(a, at + c, out, to + c, table, first, 1)  # type: ignore[call-arg]
-            else:
-                table_block(a, at + c, out, to + c, table, first, 0)  # type: ignore[call-arg]
-    for c in range(whole, length):
+    lines = length // BLOCK if PERMUTES else 0
+    if lines and streaming:
+        move_pixels(a, at, out, to, (0, 0), (1, lines), table, first, 1, 1)  # type: ignore[call-arg]
+    elif lines:
+        move_pixels(a, at, out, to, (0, 0), (1, lines), table, first, 1, 0)  # type: ignore[call-arg]
+    for c in range(lines * BLOCK, length):
         out[to + c] = table[first + a[at + c]]
 
 
