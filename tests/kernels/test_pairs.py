@@ -2,40 +2,95 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from qbench.kernels import variants
 from qbench.kernels.gemm.operation import Gemm
-from qbench.kernels.tiles.pairs import group_order, safe_groups
+from qbench.kernels.tiles.pairs import group_order
 
 PAIRED = [target.name for target in variants.available() if target.dot == "pairs"]
 
 
-def test_a_pair_of_weights_is_safe_up_to_the_last_sum_that_255_times_stays_in_16_bits() -> None:
-    codes = np.array(
-        [[64, 64, -64, -64], [65, 64, 0, 0], [-65, -64, 0, 0], [127, -128, 1, -128], [0, 0, 127, 2]], np.int8
-    )
-    assert safe_groups(codes)[:, 0].tolist() == [True, False, False, True, False]
-    assert 255 * 128 < 2**15 < 255 * 129
+WIDTH = 16
 
 
-def test_weights_that_are_all_safe_keep_their_order() -> None:
-    assert group_order(np.full((16, 64), 64, np.int8), 16, 8) is None
+def _fit(one: npt.NDArray[np.int8], two: npt.NDArray[np.int8]) -> bool:
+    """Whether 255 times the weights of either sign stays in 16 bits for every channel."""
+    pair = np.stack([one, two]).astype(np.int64)
+    above, below = np.maximum(pair, 0).sum(axis=0), np.minimum(pair, 0).sum(axis=0)
+    return bool((255 * above < 2**15).all() and (255 * below >= -(2**15)).all())
 
 
-def test_safe_groups_of_a_panel_come_first_in_whole_units() -> None:
-    codes = np.zeros((32, 4 * 12), np.int8)
-    codes[3, 4:6] = 127
-    codes[17:, :] = -128
-    order = group_order(codes, 16, 4)
+@pytest.mark.parametrize(
+    ("pair", "fits"),
+    [
+        ((64, 64), True),
+        ((65, 64), False),
+        ((-64, -64), True),
+        ((-65, -64), False),
+        ((127, -128), True),
+        ((127, 1), True),
+    ],
+)
+def test_two_weights_fit_where_255_times_their_sum_stays_in_16_bits(pair: tuple[int, int], fits: bool) -> None:
+    codes = np.zeros((1, 4), np.int8)
+    codes[0, :2] = pair
+    order = group_order(codes, WIDTH, 1, 4)
+    assert _fit(codes[:, 0], codes[:, 1]) is fits
+    assert (order is None) is fits
+
+
+def test_weights_that_are_all_safe_stay_where_they_are() -> None:
+    assert group_order(np.full((16, 64), 64, np.int8), WIDTH, 8, 64) is None
+    mixed = np.tile(np.array([127, -128, 127, 0], np.int8), (16, 16))
+    assert group_order(mixed, WIDTH, 8, 64) is None
+
+
+def test_partners_are_sought_among_the_16_numbers_of_a_window() -> None:
+    codes = np.zeros((16, 32), np.int8)
+    codes[3, [0, 1, 16, 17]] = 100
+    order = group_order(codes, WIDTH, 1, 32)
     assert order is not None
-    assert order.safe.tolist() == [8, 0]
-    assert order.k_groups[0].tolist() == [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1]
-    moved = order.apply(codes, 16)
-    assert not moved[:16, : 4 * 8].any()
-    assert np.array_equal(np.sort(moved, axis=1), np.sort(codes, axis=1))
+    assert order.safe.tolist() == [8]
+    moved = order.apply(codes, WIDTH)
+    assert all(_fit(moved[:, i], moved[:, i + 1]) for i in range(0, 32, 2))
+
+
+def test_one_pair_moves_apart_where_that_makes_two() -> None:
+    together = [(0, 3), (1, 2), (0, 1)]  # 0 and 1 stand together, and must part for 2 and 3 to find partners
+    codes = np.zeros((WIDTH, 4), np.int8)
+    apart = [pair for pair in combinations(range(4), 2) if pair not in together]
+    for channel, pair in enumerate(apart):
+        codes[channel, list(pair)] = 100
+    order = group_order(codes, WIDTH, 1, 4)
+    assert order is not None
+    assert order.safe.tolist() == [1]
+    assert {frozenset(order.numbers[0, i : i + 2].tolist()) for i in (0, 2)} == {frozenset({0, 3}), frozenset({1, 2})}
+
+
+@pytest.mark.parametrize(("taps", "depth"), [(1, 4), (3, 4), (9, 20), (2, 24), (4, 64), (1, 1156)])
+@pytest.mark.parametrize("spread", [20.0, 45.0, 90.0])
+def test_every_panel_takes_every_number_once_the_safe_ones_first(taps: int, depth: int, spread: float) -> None:
+    rng = np.random.default_rng(taps * depth)
+    codes = np.clip(np.rint(rng.standard_normal((50, taps * depth)) * spread), -128, 127).astype(np.int8)
+    order = group_order(codes, WIDTH, 2, depth)
+    if order is None:
+        return
+    moved, offsets = order.apply(codes, WIDTH), 4 * np.arange(taps * depth // 4)
+    places = order.places(offsets)
+    bytes_of = (places >> 32).astype(np.uint32)[..., None].view(np.uint8)
+    for panel, numbers in enumerate(order.numbers):
+        assert sorted(numbers) == list(range(taps * depth))
+        taken = ((places[panel] & 0xFFFFFFFF)[:, None] + bytes_of[panel]).ravel()
+        assert taken.tolist() == numbers.tolist()
+        channels = moved[panel * WIDTH : (panel + 1) * WIDTH]
+        safe = int(order.safe[panel])
+        assert safe % 2 == 0
+        assert all(_fit(channels[:, i], channels[:, i + 1]) for i in range(0, 4 * safe, 2))
 
 
 def _bell(rng: np.random.Generator, spread: float) -> npt.NDArray[np.int16]:
@@ -44,7 +99,7 @@ def _bell(rng: np.random.Generator, spread: float) -> npt.NDArray[np.int16]:
 
 @pytest.mark.skipif(not PAIRED, reason="no instruction set of this machine multiplies in pairs")
 @pytest.mark.parametrize("rows", [1, 3, 4, 5, 37])
-@pytest.mark.parametrize("spread", [8.0, 32.0, 60.0])
+@pytest.mark.parametrize("spread", [8.0, 32.0, 60.0, 1000.0])
 def test_products_of_partly_safe_weights_are_exact(rows: int, spread: float) -> None:
     rng = np.random.default_rng(3)
     rhs = _bell(rng, spread)
@@ -52,8 +107,9 @@ def test_products_of_partly_safe_weights_are_exact(rows: int, spread: float) -> 
     lhs[0] = 255
     product = Gemm(rhs, variant=PAIRED[0])
     order = product.weights.order
-    assert order is None if spread < 10 else order is not None
-    if spread == 32.0:
+    assert (order is not None) is (10 < spread < 100)
+    assert product.weights.widened is (spread > 100)
+    if spread == 60.0:
         assert order is not None
         assert 0 < order.safe.min() < rhs.shape[1] // 4
     assert np.array_equal(product.run(lhs), lhs.astype(np.int64) @ rhs.astype(np.int64).T)

@@ -193,7 +193,7 @@ def bind(
     offsets = lhs.tap_offsets(window.kernel, window.dilations, group_bytes, -(-lhs.channels // numbers))
     missing = weights.k_groups - len(offsets)
     if weights.order is not None:
-        offsets = offsets[weights.order.k_groups]
+        offsets = weights.order.places(offsets)
     if sums and missing:
         raise ValueError(f"{missing} padding k-groups would be counted in the rows' sums")
     size, rows_out = (out.height, out.width), at_least(out.pixel_offsets())

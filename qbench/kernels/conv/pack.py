@@ -71,8 +71,10 @@ def pack_weights(
     sums_of_codes = code_sums(meant, group_size) if dot == "sdot" else None
     if isinstance(facts, BytesByFewBits):
         return replace(pack_fields(meant, facts, shape), code_sums=sums_of_codes)
-    order = group_order(meant, shape.width, k_group_unit(full.shape[1] // 4, facts.planes)) if dot == "pairs" else None
-    widened = order is not None and group_size > 0
+    order, unit = None, k_group_unit(full.shape[1] // 4, facts.planes)
+    if dot == "pairs":
+        order = group_order(meant, shape.width, unit, padded.shape[-1])
+    widened = order is not None and (group_size > 0 or not order.pays)
     if order is not None and not widened:
         full, meant = (order.apply(each, shape.width) for each in (full, meant))
     if isinstance(facts, BytesByTable) and values is not None:

@@ -52,6 +52,14 @@ class Emitter:
             word = self.builder.xor(word, ir.Constant(kind, flip if spread == 1 else flip << 32 | flip))
         return self.builder.bitcast(wide.splat(word), self.ints)
 
+    def selected(self, base: Value, offset_bytes: Value, selectors: Value) -> Value:
+        """Load 16 bytes and repeat four of them over the lanes, those whose numbers are the bytes of `selectors`."""
+        b = self.builder
+        loaded = self.load(base, offset_bytes, ir.VectorType(I8, 16))
+        order = ir.Constant(ir.VectorType(I32, 4 * self.lanes), [i % 16 for i in range(4 * self.lanes)])
+        window, chosen = b.shuffle_vector(loaded, loaded, order), b.bitcast(self.splat(selectors), self.bytes)
+        return b.bitcast(self.call("llvm.x86.avx2.pshuf.b", self.bytes, window, chosen), self.ints)
+
     def add_neighbours(self, first: Value, second: Value) -> Value:
         """Return lanes 0+1, 2+3 ... of `first`, then of `second`."""
         even, odd = (

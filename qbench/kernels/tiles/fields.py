@@ -14,6 +14,6 @@ INTS = (
 FIELDS = (*POINTERS, *FLOATS, *INTS)
 """All words, in order; `pixels` are the rows of one image, `scale_bytes` the scales of a panel.
 
-`block_rows`: see `driver`. Where each panel has its own order of k-groups ("split"), `k_table_bytes` are from one
-panel's offsets to the next's, and `safe_groups` is the address of what `pairs.GroupOrder.safe` holds.
+`block_rows`: see `driver`. Where each panel has its own k-groups ("split"), `k_offsets` are `pairs.GroupOrder.places`,
+`k_table_bytes` from one panel's to the next's, and `safe_groups` is the address of `GroupOrder.safe`.
 """

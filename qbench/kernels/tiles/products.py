@@ -36,7 +36,14 @@ class Bytes(Product):
     def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
         """Broadcast four codes."""
         flips = self.signed_lhs != (self.dot == "sdot")
-        word = e.broadcast(row, offset, spread, flip=SIGNS if flips else 0)
+        return self._of_codes(e, e.broadcast(row, offset, spread, flip=SIGNS if flips else 0))
+
+    def selected_lhs(self, e: Emitter, row: Value, offset: Value, selectors: Value) -> Vectors:
+        """Broadcast four codes out of 16."""
+        word = e.selected(row, offset, selectors)
+        return self._of_codes(e, e.builder.xor(word, e.constant(SIGNS, e.ints)) if self.signed_lhs else word)
+
+    def _of_codes(self, e: Emitter, word: Value) -> Vectors:
         return (word,) if self.dot != "widen" else halves(e, word, signed=False)
 
     def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:

@@ -13,8 +13,8 @@ The epilogue computes in float32; every `fma` rounds once, after the product and
     u8: round half even ("floor": round down), clamp to low..high (whole numbers), store; f32: clamp, store
 
 "s32" stores acc + correction[n]; f32_f32 has t = acc + offset[n]. The accumulators start at the correction where they
-can. "split" says that each panel has an order of k-groups of its own, those first that `pairs` may multiply, "widened"
-that it may multiply none. "brief" says that the scales of groups are packed as bfloat16. "wide" says that t may leave
+can. "split" says that each panel has k-groups of its own, those first that `pairs` may multiply, "widened" that it may
+multiply none. "brief" says that the scales of groups are packed as bfloat16. "wide" says that t may leave
 int32, so that it is clamped before it is rounded: the same, an instruction slower.
 "fixed" computes u8 in whole numbers as TFLite does (`fixed`): `scale` holds multipliers, `shift` exponents and `offset`
 the zero point, all int32.
@@ -22,6 +22,7 @@ the zero point, all int32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -35,7 +36,7 @@ from qbench.kernels.tiles.emitter import I8, I32, I64, Value
 from qbench.kernels.tiles.epilogue import Epilogue
 from qbench.kernels.tiles.fields import FIELDS, FLOATS, POINTERS
 from qbench.kernels.tiles.prefetch import bytes_ahead
-from qbench.kernels.tiles.product import Product
+from qbench.kernels.tiles.product import Product, Vectors
 from qbench.kernels.tiles.products import product_of
 
 
@@ -162,12 +163,11 @@ class _Tile(Epilogue):
                 e.prefetch(self.v["rhs"], e.add_bytes(here, ahead + line))
             for plane in range(planes):
                 weights = [product.rhs(e, p, plane, self.table) for p in packed]
-                where = b.mul(e.add_bytes(k, plane + planes * chain), ir.Constant(I64, 8))
-                offset = e.load(self.v["k_offsets"], where, I64, align=8)
+                lhs = self._lhs_at(product, e.add_bytes(k, plane + planes * chain))
                 taken = planes * chain + plane + 1
                 full = taken % product.short_steps == 0 or taken == planes * self.chains
                 for i in range(self.mr):
-                    x = product.lhs(e, self.rows[i], offset, self.spread)
+                    x = lhs(self.rows[i])
                     for j in range(self.nv):
                         cell = raw * (chain % self.turns) + i * self.nv + j
                         if product.short_steps == 1:
@@ -180,6 +180,16 @@ class _Tile(Epilogue):
                         total = raw * self.turns + i
                         new[total] = product.step(e, new[total], x, product.ones(e))  # type: ignore[attr-defined]
         return new
+
+    def _lhs_at(self, product: Product, k_group: Value) -> Callable[[Value], Vectors]:
+        """Return what loads one k-group of a row."""
+        e, b = self.e, self.b
+        where, table = b.mul(k_group, ir.Constant(I64, 8)), self.v["k_offsets"]
+        if self.widened is None:
+            offset = e.load(table, where, I64, align=8)
+            return lambda row: product.lhs(e, row, offset, self.spread)
+        offset, selectors = b.sext(e.load(table, where, I32, align=8), I64), e.load(table, e.add_bytes(where, 4), I32)
+        return lambda row: product.selected_lhs(e, row, offset, selectors)  # type: ignore[attr-defined]
 
     def _packed(self, at: Value) -> tuple[Value, ...]:
         """Load the packed vectors of one column of the tile."""
