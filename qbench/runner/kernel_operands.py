@@ -21,6 +21,8 @@ Doubles = npt.NDArray[np.float64]
 
 _STEPS = np.array([1.0, 1.25, 1.5, 1.75])
 _LHS_SCALE = 2.0**-7
+_DEVIATIONS = 3.5
+"""Standard deviations of weights that a format's range takes in: what a thousand normal numbers span."""
 _ROWS_AT_ONCE = 4096
 
 
@@ -32,6 +34,7 @@ def out_channels(problem: Problem) -> int:
 def draw_operands(cell: KernelCell) -> KernelOperands:
     """Return codes over the whole range of their formats, and scales that spread the output over 0..255.
 
+    Weights are bell-shaped as trained ones are: without VNNI our speed hangs on them (`qbench.kernels.tiles.pairs`).
     Activations of convolutions stand after a ReLU (zero point 0), those of products are centred (zero point 128), as
     they are in ResNets and in transformers.
     """
@@ -45,7 +48,7 @@ def draw_operands(cell: KernelCell) -> KernelOperands:
             spec.activations.format.qmin,
             spec.activations.format.qmax,
         )  # libraries that quantize rows find our codes
-    rhs = _draw(spec.weights.format, _rhs_shape(problem), generator).astype(np.int8)
+    rhs = _draw_weights(spec.weights.format, _rhs_shape(problem), generator).astype(np.int8)
     channels = out_channels(problem)
     groups = () if not cell.group_size else (problem.depth // cell.group_size,)
     if cell.group_size and problem.depth % cell.group_size:
@@ -110,6 +113,15 @@ def _draw(
     if isinstance(number_format, Float32):
         return generator.standard_normal(shape, dtype=np.float32)
     raise QBenchError(f"kernels: expected uniform, ternary, binary or float32 numbers, got {number_format}")
+
+
+def _draw_weights(
+    number_format: NumberFormat, shape: tuple[int, ...], generator: np.random.Generator
+) -> npt.NDArray[np.generic]:
+    if not isinstance(number_format, Uniform):
+        return _draw(number_format, shape, generator)
+    codes = np.rint(generator.standard_normal(shape, dtype=np.float32) * (number_format.qmax / _DEVIATIONS))
+    return np.asarray(np.clip(codes, number_format.qmin, number_format.qmax))
 
 
 def _lhs_shape(problem: Problem) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from qbench.kernels import variants
 from qbench.kernels.gemm.operation import Gemm
-from qbench.kernels.tiles.pairs import group_order
+from qbench.kernels.tiles.pairs import group_order, numbers_of
 
 PAIRED = [target.name for target in variants.available() if target.dot == "pairs"]
 
@@ -55,7 +55,7 @@ def test_partners_are_sought_among_the_16_numbers_of_a_window() -> None:
     codes[3, [0, 1, 16, 17]] = 100
     order = group_order(codes, WIDTH, 1, 32)
     assert order is not None
-    assert order.safe.tolist() == [8]
+    assert order.ends.tolist() == [[6, 8]]
     moved = order.apply(codes, WIDTH)
     assert all(_fit(moved[:, i], moved[:, i + 1]) for i in range(0, 32, 2))
 
@@ -68,8 +68,9 @@ def test_one_pair_moves_apart_where_that_makes_two() -> None:
         codes[channel, list(pair)] = 100
     order = group_order(codes, WIDTH, 1, 4)
     assert order is not None
-    assert order.safe.tolist() == [1]
-    assert {frozenset(order.numbers[0, i : i + 2].tolist()) for i in (0, 2)} == {frozenset({0, 3}), frozenset({1, 2})}
+    assert order.ends.tolist() == [[0, 1]]
+    numbers = numbers_of(order.taken[0]).tolist()
+    assert {frozenset(numbers[i : i + 2]) for i in (0, 2)} == {frozenset({0, 3}), frozenset({1, 2})}
 
 
 @pytest.mark.parametrize(("taps", "depth"), [(1, 4), (3, 4), (9, 20), (2, 24), (4, 64), (1, 1156)])
@@ -83,13 +84,15 @@ def test_every_panel_takes_every_number_once_the_safe_ones_first(taps: int, dept
     moved, offsets = order.apply(codes, WIDTH), 4 * np.arange(taps * depth // 4)
     places = order.places(offsets)
     bytes_of = (places >> 32).astype(np.uint32)[..., None].view(np.uint8)
-    for panel, numbers in enumerate(order.numbers):
+    for panel, numbers in enumerate(map(numbers_of, order.taken)):
         assert sorted(numbers) == list(range(taps * depth))
         taken = ((places[panel] & 0xFFFFFFFF)[:, None] + bytes_of[panel]).ravel()
         assert taken.tolist() == numbers.tolist()
         channels = moved[panel * WIDTH : (panel + 1) * WIDTH]
-        safe = int(order.safe[panel])
-        assert safe % 2 == 0
+        plain, safe = order.ends[panel].tolist()
+        assert plain % 2 == safe % 2 == 0
+        assert np.array_equal(numbers[: 4 * plain : 4] % 4, np.zeros(plain))
+        assert np.array_equal(np.diff(numbers[: 4 * plain].reshape(-1, 4)), np.ones((plain, 3)))
         assert all(_fit(channels[:, i], channels[:, i + 1]) for i in range(0, 4 * safe, 2))
 
 
@@ -111,5 +114,5 @@ def test_products_of_partly_safe_weights_are_exact(rows: int, spread: float) -> 
     assert product.weights.widened is (spread > 100)
     if spread == 60.0:
         assert order is not None
-        assert 0 < order.safe.min() < rhs.shape[1] // 4
+        assert 0 < order.ends[:, 1].min() < rhs.shape[1] // 4
     assert np.array_equal(product.run(lhs), lhs.astype(np.int64) @ rhs.astype(np.int64).T)

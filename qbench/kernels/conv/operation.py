@@ -84,8 +84,9 @@ class BoundConv:
 
     @property
     def resident_bytes(self) -> int:
-        """Bytes of weights and parameters in the kernel's layout."""
-        return self.weights.data.size + sum(array.nbytes for array in self.params.values())
+        """Bytes of weights and parameters in the kernel's layout, and of the order of k-groups where it has one."""
+        order = 0 if self.weights.order is None else self.tables["k_offsets"].nbytes
+        return self.weights.data.size + order + sum(array.nbytes for array in self.params.values())
 
     def task(
         self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8] | None = None
@@ -118,14 +119,14 @@ class BoundConv:
             "block_rows": max(1, L2_BLOCK_BYTES // row_bytes // tall.rows) * tall.rows,
             "split_panels": int(weights.data.size > self.lhs.size_bytes),
             "k_table_bytes": 8 * weights.k_groups,
-            "safe_groups": 0 if weights.order is None else weights.order.safe.ctypes.data,
+            "safe_ends": 0 if weights.order is None else weights.order.ends.ctypes.data,
         }
         arrays = {
             **self.params, **self.tables,
             "lhs": lhs, "rhs": weights.data, "out": out, "residual": residual, "table": weights.table,
         }  # fmt: skip
         words_of = [numbers[name] if name in numbers else arrays[name].ctypes.data for name in FIELDS]
-        kept = () if weights.order is None else (weights.order.safe,)
+        kept = () if weights.order is None else (weights.order.ends,)
         function = tiled(self.product, self.epilogue, self.variant, tall)
         return Task(function, np.array(words_of, np.int64), (*arrays.values(), *kept))
 

@@ -7,32 +7,30 @@ from typing import Any
 import numpy as np
 
 from qbench.kernels.jit import jit
-from qbench.kernels.tiles.pairs import MOST, WINDOW
+from qbench.kernels.tiles.pairs import AS_THEY_STAND, CHOSEN, MOST, UNSAFE, WINDOW
+
+NOBODY, TAKEN = -1, -2
 
 
 @jit
 def find_partners(
-    begin: int, end: int, codes: Any, width: int, depth: int, numbers: Any, safe: Any, plain: Any, fits: Any,
-    partner: Any,
-) -> None:  # fmt: skip
-    """Write `numbers` and `safe` of `GroupOrder` for codes (channels, taps * depth); units are panels.
+    begin: int, end: int, codes: Any, width: int, depth: int, numbers: Any, kinds: Any, fits: Any, partner: Any
+) -> None:
+    """Write k-groups of codes (channels, taps * depth), window by window; units are panels of `width` channels.
 
-    `plain` (panels,) comes as True, and stays where a panel's numbers stand well as they are; `fits` (16, 16) and
-    `partner` (16,) are room to work in.
+    `numbers` (panels, 4 * k_groups) is what each place takes, `kinds` (panels, k_groups) one of the above; `fits`
+    (16, 16) and `partner` (16,) are room to work in.
     """
     channels, total = codes.shape
     for panel in range(begin, end):
         low, high = panel * width, min((panel + 1) * width, channels)
-        front, back = 0, total
         for start in range(0, total, depth):
             for first in range(start, start + depth, WINDOW):
                 count = min(WINDOW, start + depth - first)
                 _find_fitting(codes, low, high, first, count, fits)
-                if not _keep_neighbours(count, fits, partner):
-                    plain[panel] = False
-                pairs = _match(count, fits, partner)
-                front, back = _write(numbers[panel], first, count, partner, pairs, front, back)
-        safe[panel] = front // 4
+                _keep_neighbours(count, fits, partner)
+                _match(count, fits, partner)
+                _write(numbers[panel], kinds[panel], first, count, partner)
 
 
 @jit
@@ -51,21 +49,15 @@ def _find_fitting(codes: Any, low: int, high: int, first: int, count: int, fits:
 
 
 @jit
-def _keep_neighbours(count: int, fits: Any, partner: Any) -> bool:
-    """Make all neighbours that fit partners; return whether those are all."""
-    whole = True
+def _keep_neighbours(count: int, fits: Any, partner: Any) -> None:
+    """Make all neighbours that fit partners."""
     for i in range(0, count, 2):
-        if fits[i, i + 1]:
-            partner[i], partner[i + 1] = i + 1, i
-        else:
-            partner[i] = partner[i + 1] = -1
-            whole = False
-    return whole
+        partner[i], partner[i + 1] = (i + 1, i) if fits[i, i + 1] else (NOBODY, NOBODY)
 
 
 @jit
-def _match(count: int, fits: Any, partner: Any) -> int:
-    """Find partners for those that have none, moving one pair apart where that makes two; return the pairs."""
+def _match(count: int, fits: Any, partner: Any) -> None:
+    """Find partners for those that have none, moving one pair apart where that makes two."""
     for i in range(count):
         for j in range(count):
             if partner[i] < 0 and partner[j] < 0 and fits[i, j]:
@@ -76,29 +68,29 @@ def _match(count: int, fits: Any, partner: Any) -> int:
                 b = partner[a]
                 if i != j and partner[i] < 0 and partner[j] < 0 and b >= 0 and fits[i, a] and fits[j, b]:
                     partner[i], partner[a], partner[j], partner[b] = a, i, b, j
-    matched = 0
-    for i in range(count):
-        matched += int(partner[i] > i)
-    return matched
 
 
 @jit
-def _write(
-    numbers: Any, first: int, count: int, partner: Any, pairs: int, front: int, back: int
-) -> tuple[int, int]:  # fmt: skip
-    """Write two pairs a k-group from the front on, and what is left before the back; return both."""
-    together = pairs // 2 * 2
-    back -= count - 2 * together
-    rest = back
+def _write(numbers: Any, kinds: Any, first: int, count: int, partner: Any) -> None:
+    """Write the k-groups of a window: two pairs that stand together, any two pairs, what is left."""
+    at, group = first, first // 4
+    for i in range(0, count, 4):
+        if partner[i] == i + 1 and partner[i + 2] == i + 3:
+            for j in range(i, i + 4):
+                numbers[at], partner[j] = first + j, TAKEN
+                at += 1
+            kinds[group] = AS_THEY_STAND
+            group += 1
     for i in range(count):
-        if partner[i] > i and together > 0:
-            numbers[front], numbers[front + 1] = first + i, first + partner[i]
-            front += 2
-            together -= 1
-        elif partner[i] > i:
-            numbers[rest], numbers[rest + 1] = first + i, first + partner[i]
-            rest += 2
-        elif partner[i] < 0:
-            numbers[rest] = first + i
-            rest += 1
-    return front, back
+        if partner[i] > i:
+            numbers[at], numbers[at + 1] = first + i, first + partner[i]
+            at += 2
+            if at % 4 == 0:
+                kinds[group] = CHOSEN
+                group += 1
+    for i in range(count):
+        if partner[i] == NOBODY:
+            numbers[at] = first + i
+            at += 1
+    for left in range(group, (first + count) // 4):
+        kinds[left] = UNSAFE

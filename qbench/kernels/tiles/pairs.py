@@ -4,8 +4,9 @@ CPUs without a dot instruction multiply u8 by s8 and sum pairs to 16 bits in one
 where other libraries lose exactness. Here the weights are looked at when they are packed. Two numbers of the depth may
 stand side by side in a panel where 255 times the sum of their weights stays in 16 bits for every channel. A k-group is
 any four numbers out of a *window* of 16 that lie side by side in the lhs, so partners are sought there; a k-group of
-two such pairs is *safe*. Each panel takes its safe k-groups first, by that instruction, and the rest with both sides
-widened, at half the speed. Weights of 7 bits and fewer are safe as they stand.
+two such pairs is *safe*. Each panel takes those first that are safe as they stand, then those that must be chosen out
+of a window, an instruction more, and the rest with both sides widened, at half the speed. Weights of 7 bits and fewer
+are safe as they stand.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ MOST = 128
 WINDOW = 16
 """Numbers of the lhs among which a k-group is chosen: what `vpshufb` chooses from."""
 
+AS_THEY_STAND, CHOSEN, UNSAFE = range(3)
+"""Kinds of k-groups, in the order in which they are taken."""
+_LOW = np.int64(0xFFFFFFFF)
 LEAST_SAFE = 0.25
 """The share of safe k-groups from which on an order pays: widening is 1.7 times slower, choosing numbers a sixth."""
 
@@ -33,51 +37,61 @@ class GroupOrder:
     """The k-groups of every panel, in order.
 
     Args:
-        numbers: int32 (panels, 4 * k_groups), the number of the depth that each place takes.
-        safe: int64 (panels,), how many of the first k-groups are safe.
-        depth: numbers of one tap, a multiple of 4; windows begin anew with every tap.
+        taken: int64 (panels, k_groups): the k-group with which a window begins as numbers stand, and above 32 bits a
+            byte for each number that is taken of the window.
+        ends: int64 (panels, 2), where those end that are safe as they stand, and all safe ones.
     """
 
-    numbers: npt.NDArray[np.int32]
-    safe: npt.NDArray[np.int64]
-    depth: int
+    taken: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
 
     @property
     def pays(self) -> bool:
         """Whether so many k-groups are safe that choosing numbers is faster than to widen all as they stand."""
-        return bool(self.safe.sum() > LEAST_SAFE * self.numbers.size / 4)
+        return bool(self.ends[:, 1].sum() > LEAST_SAFE * self.taken.size)
 
     def apply(self, codes: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
         """Return codes (channels, 4 * k_groups) in this order, the channels of a panel being `width`."""
         ordered = np.empty_like(codes)
-        for panel, numbers in enumerate(self.numbers):
+        for panel, taken in enumerate(self.taken):
             channels = slice(panel * width, (panel + 1) * width)
-            ordered[channels] = codes[channels][:, numbers]
+            ordered[channels] = codes[channels][:, numbers_of(taken)]
         return ordered
 
     def places(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return (panels, k_groups): the byte offset of each k-group's window, and above 32 bits what it takes of it.
+        """Return `taken` with byte offsets of windows, given those (k_groups,) of k-groups as numbers stand."""
+        return np.asarray(offsets[self.taken & _LOW] | self.taken & ~_LOW)
 
-        Args:
-            offsets: byte offsets of k-groups as they stand in the lhs, one behind the other.
-        """
-        groups = self.numbers.reshape(len(self.numbers), -1, 4)
-        within = groups % self.depth % WINDOW
-        first = groups[:, :, 0] - within[:, :, 0]
-        selectors = within.astype(np.uint8).view(np.uint32)[:, :, 0].astype(np.int64)
-        return np.asarray(offsets[first // 4] | selectors << 32)
+
+def numbers_of(taken: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the numbers of the depth (4 * k_groups,) that one panel takes."""
+    within = (taken >> 32).astype(np.uint32).view(np.uint8)
+    return np.asarray(np.repeat(4 * (taken & _LOW), 4) + within)
 
 
 def group_order(codes: npt.NDArray[np.int8], width: int, unit: int, depth: int) -> GroupOrder | None:
     """Return the k-groups of codes (channels, 4 * k_groups), None where all are safe as they stand.
 
-    The safe ones of a panel of `width` channels come first, as many as make whole `unit`s; a tap has `depth` numbers.
+    Panels are of `width` channels; each kind begins after whole `unit`s; a tap has `depth` numbers.
     """
     if np.abs(codes.astype(np.int16)).max(initial=0) <= MOST // 2:
         return None
-    panels = -(-len(codes) // width)
-    numbers, safe = np.empty((panels, codes.shape[1]), np.int32), np.empty(panels, np.int64)
-    plain, fits, partner = np.ones(panels, np.bool_), np.empty((WINDOW, WINDOW), np.bool_), np.empty(WINDOW, np.int64)
-    arguments = (np.ascontiguousarray(codes), width, depth, numbers, safe, plain, fits, partner)
+    panels, k_groups = -(-len(codes) // width), codes.shape[1] // 4
+    numbers, kinds = np.empty((panels, 4 * k_groups), np.int64), np.empty((panels, k_groups), np.int64)
+    room = np.empty((WINDOW, WINDOW), np.bool_), np.empty(WINDOW, np.int64)
+    arguments = (np.ascontiguousarray(codes), width, depth, numbers, kinds, *room)
     run_task(task_of("qbench.kernels.pack.partners:find_partners", arguments, units=panels))
-    return None if plain.all() else GroupOrder(numbers, safe // unit * unit, depth)
+    if not kinds.any():
+        return None
+    taken = np.take_along_axis(_taken(numbers, kinds, depth), np.argsort(kinds, axis=1, kind="stable"), axis=1)
+    ends = np.stack([(kinds <= kind).sum(axis=1) for kind in (AS_THEY_STAND, CHOSEN)], axis=1)
+    return GroupOrder(taken, np.ascontiguousarray(ends // unit * unit))
+
+
+def _taken(numbers: npt.NDArray[np.int64], kinds: npt.NDArray[np.int64], depth: int) -> npt.NDArray[np.int64]:
+    """Return `GroupOrder.taken` of numbers (panels, 4 * k_groups); what is safe as it stands begins its own window."""
+    groups = numbers.reshape(*kinds.shape, 4)
+    first = groups[:, :, 0]
+    begin = np.where(kinds == AS_THEY_STAND, first, first - first % depth % WINDOW)
+    selectors = (groups - begin[:, :, None]).astype(np.uint8).view(np.uint32)[:, :, 0].astype(np.int64)
+    return np.asarray(begin // 4 | selectors << 32)

@@ -90,8 +90,8 @@ class _Tile(Epilogue):
         zero = ir.Constant(I64, 0)
         if self.widened is not None:
             v["k_offsets"] = b.gep(v["k_offsets"], [b.mul(v["panel"], v["k_table_bytes"])])
-            counts, at = b.inttoptr(v["safe_groups"], I8.as_pointer()), b.mul(v["panel"], ir.Constant(I64, 8))
-            v["safe"] = e.load(counts, at, I64, align=8)
+            ends, at = b.inttoptr(v["safe_ends"], I8.as_pointer()), b.mul(v["panel"], ir.Constant(I64, 16))
+            v["plain_end"], v["safe_end"] = (e.load(ends, e.add_bytes(at, skip), I64, align=8) for skip in (0, 8))
         if "grouped" in self.flags:
             total = [self._offset(j) for _, j in self.cells]
             scales = b.mul(v["panel"], v["scale_bytes"])
@@ -122,12 +122,16 @@ class _Tile(Epilogue):
         early = corrects and not self._corrects_late
         acc = [self._correction(c % self.nv, group) if early else blank for c in range(raw)]
         acc += [blank] * (raw * (self.turns - 1) + (self.mr if "sum" in self.flags else 0))
-        parts = [(begin, end, product)]
+        parts = [(end, product, False)]
         if self.widened is not None:
-            parts = [(begin, self.v["safe"], product), (self.v["safe"], end, self.widened)]
-        for first, last, kind in parts:
-            step = partial(self._k_groups, kind)
+            parts = [
+                (self.v["plain_end"], product, False), (self.v["safe_end"], product, True), (end, self.widened, True)
+            ]  # fmt: skip
+        first = begin
+        for last, kind, chooses in parts:
+            step = partial(self._k_groups, kind, chooses)
             acc = e.loop(first, last, kind.planes * self.chains, acc, step, may_skip=len(parts) > 1)
+            first = last
         totals, sums = acc[:raw], acc[raw * self.turns :]
         add = self.b.fadd if product.is_float else self.b.add
         for chain in range(1, self.turns):
@@ -146,10 +150,11 @@ class _Tile(Epilogue):
         """Whether the correction cannot be where the accumulators start."""
         return self.product.count_weight != 1 or self.spread == 2
 
-    def _k_groups(self, product: Product, k: Value, acc: list[Value]) -> list[Value]:
+    def _k_groups(self, product: Product, chooses: bool, k: Value, acc: list[Value]) -> list[Value]:
         """Add the products of one packed set of k-groups, of one for each chain, to the accumulators.
 
-        Where products have `short_steps`, the chains are one sum, in 16 bits first.
+        `chooses` says that the codes of a k-group are chosen out of a window of the lhs. Where products have
+        `short_steps`, the chains are one sum, in 16 bits first.
         """
         e, b = self.e, self.b
         new, raw, planes = list(acc), self.mr * self.nv, product.planes
@@ -163,7 +168,7 @@ class _Tile(Epilogue):
                 e.prefetch(self.v["rhs"], e.add_bytes(here, ahead + line))
             for plane in range(planes):
                 weights = [product.rhs(e, p, plane, self.table) for p in packed]
-                lhs = self._lhs_at(product, e.add_bytes(k, plane + planes * chain))
+                lhs = self._lhs_at(product, e.add_bytes(k, plane + planes * chain), chooses=chooses)
                 taken = planes * chain + plane + 1
                 full = taken % product.short_steps == 0 or taken == planes * self.chains
                 for i in range(self.mr):
@@ -181,14 +186,17 @@ class _Tile(Epilogue):
                         new[total] = product.step(e, new[total], x, product.ones(e))  # type: ignore[attr-defined]
         return new
 
-    def _lhs_at(self, product: Product, k_group: Value) -> Callable[[Value], Vectors]:
+    def _lhs_at(self, product: Product, k_group: Value, *, chooses: bool) -> Callable[[Value], Vectors]:
         """Return what loads one k-group of a row."""
         e, b = self.e, self.b
         where, table = b.mul(k_group, ir.Constant(I64, 8)), self.v["k_offsets"]
         if self.widened is None:
             offset = e.load(table, where, I64, align=8)
+        else:
+            offset = b.sext(e.load(table, where, I32, align=8), I64)
+        if not chooses:
             return lambda row: product.lhs(e, row, offset, self.spread)
-        offset, selectors = b.sext(e.load(table, where, I32, align=8), I64), e.load(table, e.add_bytes(where, 4), I32)
+        selectors = e.load(table, e.add_bytes(where, 4), I32)
         return lambda row: product.selected_lhs(e, row, offset, selectors)  # type: ignore[attr-defined]
 
     def _packed(self, at: Value) -> tuple[Value, ...]:
