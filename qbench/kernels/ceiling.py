@@ -1,6 +1,7 @@
 """Loops of nothing but arithmetic, or nothing but reading: what this machine can do. The runner owns the clock.
 
-Each loop is a tile of 4 x 4 accumulators over 4 KiB that stay in the first-level cache.
+Each loop is a tile of 4 x 4 accumulators, 4 x 2 where there are 16 registers, over 4 KiB that stay in the first-level
+cache.
 """
 
 from __future__ import annotations
@@ -17,53 +18,68 @@ from numba.extending import intrinsic
 
 from qbench.kernels.jit import jit
 from qbench.kernels.layout import aligned
+from qbench.kernels.tiles.dots import multiply_pairs
 from qbench.kernels.tiles.emitter import I8, I64, Emitter, Value
 from qbench.kernels.tiles.products import product_of
 from qbench.kernels.tiles.targets import available, target_of
 
-SIDE = 4
+ROWS = 4
 VECTORS = 64
+SHORT = "short"
+"""u8 by weights of few bits where there is no dot instruction: 16-bit sums, which in use are widened now and then."""
 REPEATS = 64
 """Sweeps before the sums are stored: one a sweep would cost 6 % of the rate."""
-OPERATIONS = {"u8_s8": 8, "b1_b1": 64, "t2_t2": 64, "f32_f32": 2}
+OPERATIONS = {"u8_s8": 8, SHORT: 8, "b1_b1": 64, "t2_t2": 64, "f32_f32": 2}
 """Arithmetic operations of one product in one 32-bit lane: two a multiply-add."""
+
+
+_PRODUCT_OF = {SHORT: "u8_s8"}
+
+
+def _columns(lanes: int) -> int:
+    """Return the columns of a tile: 8 lanes go with 16 registers, the others with 32."""
+    return 2 if lanes == 8 else 4
 
 
 @intrinsic(prefer_literal=True)
 def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: Any) -> Any:
-    """Multiply four broadcast words by all vectors of `data`, four at a time, and store the sums in `out`."""
+    """Multiply four broadcast words by all vectors of `data`, some at a time, and store the sums in `out`."""
     literals = (product, dot, lanes)
     if not all(isinstance(kind, types.Literal) for kind in literals):
         return None
     name, how, width = (kind.literal_value for kind in literals)
 
     def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        e, part = Emitter(builder, width), product_of(name, how)
+        e, part, columns = Emitter(builder, width), product_of(_PRODUCT_OF.get(name, name), how), _columns(width)
         base, target = (
             builder.bitcast(context.make_array(sig.args[i])(context, builder, arguments[i]).data, I8.as_pointer())
             for i in (0, 1)
         )
-        lhs = [part.lhs(e, base, ir.Constant(I64, 8 * i)) for i in range(SIDE)]
+        lhs = [part.lhs(e, base, ir.Constant(I64, 8 * i)) for i in range(ROWS)]
         step = 4 * width * part.vectors
-        blank = e.constant(0, e.floats if part.is_float else e.ints)
+        blank = e.constant(0, e.shorts if name == SHORT else e.floats if part.is_float else e.ints)
 
         def body(at: Value, acc: list[Value]) -> list[Value]:
             new = list(acc)
-            for j in range(SIDE):
+            for j in range(columns):
                 raw = tuple(
                     e.load(base, e.add_bytes(at, step * j + 4 * width * r), e.ints, align=4)
                     for r in range(part.vectors)
                 )
                 weights = part.rhs(e, raw, 0)
-                for i in range(SIDE):
-                    new[SIDE * j + i] = part.step(e, new[SIDE * j + i], lhs[i], weights)
+                for i in range(ROWS):
+                    cell = ROWS * j + i
+                    if name == SHORT:
+                        new[cell] = builder.add(new[cell], multiply_pairs(e, lhs[i][0], weights[0]))
+                    else:
+                        new[cell] = part.step(e, new[cell], lhs[i], weights)
             return new
 
         def sweep(_: Value, acc: list[Value]) -> list[Value]:
-            return e.loop(ir.Constant(I64, 0), ir.Constant(I64, 4 * width * VECTORS), step * SIDE, acc, body)
+            return e.loop(ir.Constant(I64, 0), ir.Constant(I64, 4 * width * VECTORS), step * columns, acc, body)
 
         repeats = ir.Constant(I64, REPEATS)
-        for cell, value in enumerate(e.loop(ir.Constant(I64, 0), repeats, 1, [blank] * SIDE * SIDE, sweep)):
+        for cell, value in enumerate(e.loop(ir.Constant(I64, 0), repeats, 1, [blank] * ROWS * columns, sweep)):
             e.store(value, target, ir.Constant(I64, 4 * width * cell))
         return context.get_dummy_value()
 
@@ -87,15 +103,22 @@ def arithmetic(product: str, loops: int) -> int:
     if not available():
         return 0
     best = available()[-1]
-    data, out = aligned(4 * best.lanes * (VECTORS + SIDE)), aligned(4 * best.lanes * SIDE * SIDE)
+    if product == SHORT and best.dot != "pairs":
+        return 0
+    data, out = aligned(4 * best.lanes * (VECTORS + ROWS)), aligned(4 * best.lanes * ROWS * _columns(best.lanes))
     _loop(product, best.name)(data, out, loops)
-    vectors = product_of(product, best.dot).vectors
-    return loops * REPEATS * (VECTORS // vectors) * SIDE * best.lanes * OPERATIONS[product]
+    vectors = product_of(_PRODUCT_OF.get(product, product), best.dot).vectors
+    return loops * REPEATS * (VECTORS // vectors) * ROWS * best.lanes * OPERATIONS[product]
 
 
 def int8_dot(loops: int) -> int:
     """Run u8 by s8 products; return the operations done."""
     return arithmetic("u8_s8", loops)
+
+
+def short_dot(loops: int) -> int:
+    """Run u8 by s8 products summed in 16 bits; return the operations done, 0 where a dot instruction is faster."""
+    return arithmetic(SHORT, loops)
 
 
 def popcount(loops: int) -> int:

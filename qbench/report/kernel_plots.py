@@ -41,7 +41,7 @@ _CLASSES = {
     "ternary": (AMBER, "^"),
     "binary": (ORANGE, "D"),
 }
-_FLAT = {"int8_gops": "int8", "ternary_gops": "ternary", "popcount_gops": "binary"}
+_FLAT = {"int8_gops": "int8", "short_gops": "6 bits", "ternary_gops": "ternary", "popcount_gops": "binary"}
 _SLOPED = {"read_gb_s": "memory", "read_l3_gb_s": "L3", "read_l2_gb_s": "L2"}
 
 

@@ -27,6 +27,7 @@ _COUNTS = re.compile(r"avx|amx|fma|f16c|gfni|popcnt|ssse3|sse4|asimd|neon|sve|i8
 """Instruction sets that kernels can be faster by; `run.json` keeps them all."""
 _CEILINGS = {
     "int8_gops": ("int8 multiply-adds", "Gop/s"),
+    "short_gops": ("multiply-adds of 6 bits and fewer, in 16 bits", "Gop/s"),
     "popcount_gops": ("binary multiply-adds by popcount", "Gop/s"),
     "float32_gflops": ("float32 multiply-adds", "Gflop/s"),
     "ternary_gops": ("ternary multiply-adds", "Gop/s"),

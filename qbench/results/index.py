@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -109,9 +110,14 @@ def _share(header: RunHeader, result: TrialResult, own: Measurement, batch: int)
 _CEILING_OF = {"b1_b1": "popcount_gops", "t2_t2": "ternary_gops", "f32_f32": "float32_gflops"}
 """Operand types in a kernel's name -> the ceiling of their arithmetic; all other integer kernels are 8-bit products."""
 
+_SHORT = re.compile(r"u8_s[1-6]_.*/x86_avx2$")
+"""Kernels that sum products in 16 bits first."""
+
 
 def ceiling_of_kernel(kernel: str) -> str:
     """Return the ceiling, without the number of threads, of a kernel's arithmetic."""
+    if _SHORT.search(kernel):
+        return "short_gops"
     return next((ceiling for types, ceiling in _CEILING_OF.items() if types in kernel), "int8_gops")
 
 

@@ -21,6 +21,7 @@ from qbench.runner.environment import core_caches
 
 ARITHMETIC: dict[str, Callable[[int], int]] = {
     "int8_gops": ceiling.int8_dot,
+    "short_gops": ceiling.short_dot,
     "popcount_gops": ceiling.popcount,
     "ternary_gops": ceiling.ternary,
     "float32_gflops": ceiling.float32_fma,
@@ -33,7 +34,8 @@ def measure(threads: int, *, quick: bool = False, clock: Clock | None = None) ->
     """Return this machine's ceilings, those with `_1` on one thread, those with `_all` on `threads`.
 
     `int8_gops`, `popcount_gops`, `ternary_gops` and `float32_gflops` are 10^9 operations a second (two a multiply-add)
-    of operands in the first-level cache; `read_gb_s` is 10^9 bytes a second from memory, `read_l2_gb_s` and
+    of operands in the first-level cache, `short_gops` those by weights of 6 bits and fewer on a CPU that sums them in
+    16 bits; `read_gb_s` is 10^9 bytes a second from memory, `read_l2_gb_s` and
     `read_l3_gb_s` from the caches. An instruction class that this machine lacks is missing.
     """
     clock, samples = clock or Clock(), 5 if quick else 15

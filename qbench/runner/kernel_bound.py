@@ -10,6 +10,8 @@ from qbench.core.kernel_result import AnyCell
 from qbench.core.memory_problem import MemoryCell
 from qbench.core.problem import ConvProblem, KernelCell
 
+SHORT_BITS = 6
+"""Bits of weights up to which products may be summed in 16 bits, where a CPU has no dot instruction."""
 _OUT_BYTES = {"s32": 4, "u8": 1, "f32": 4}
 
 
@@ -77,7 +79,8 @@ def _arithmetic(cell: KernelCell) -> list[tuple[str, float]]:
     if isinstance(weights, Ternary) and isinstance(activations, Ternary):
         return [("ternary_gops", 1.0), ("int8_gops", 1.0)]
     planes = weights.bits * activations.bits
-    return [("int8_gops", 1.0), ("popcount_gops", 1.0 / planes)]
+    short = [("short_gops", 1.0)] if weights.bits <= SHORT_BITS else []
+    return [("int8_gops", 1.0), *short, ("popcount_gops", 1.0 / planes)]
 
 
 def _level(size: int, threads: int, caches: Mapping[str, int]) -> str:

@@ -13,6 +13,7 @@ from qbench.core.trial import Metric, TrialResult
 from qbench.errors import ResultsError
 from qbench.results import frame, read_run, write_tables
 from qbench.results.columns import PAIRED, TIMED, TRIAL
+from qbench.results.index import ceiling_of_kernel
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
@@ -147,3 +148,15 @@ def test_numbers_are_written_for_people(value: float, text: str) -> None:
 def test_a_metric_without_a_value_is_an_empty_cell(make_run: MakeRun, make_row: MakeRow) -> None:
     table = frame(read_run(make_run("a", make_row(metrics={"logit_sqnr_db": Metric(None, "dB")}))))
     assert pd.isna(table.iloc[0]["logit_sqnr_db"])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "ceiling"),
+    [
+        ("conv_u8_s8_u8/x86_avx2", "int8_gops"), ("conv_u8_s4_u8/x86_avx2", "short_gops"),
+        ("conv_u8_s4_u8/x86_vnni", "int8_gops"), ("conv_u8_s7_u8/x86_avx2", "int8_gops"),
+        ("conv_b1_b1_s32/x86_avx2", "popcount_gops"),
+    ],
+)  # fmt: skip
+def test_the_ceiling_of_a_kernel_is_that_of_its_arithmetic(kernel: str, ceiling: str) -> None:
+    assert ceiling_of_kernel(kernel) == ceiling

@@ -181,6 +181,13 @@ def test_what_binds_a_product_follows_from_its_numbers_and_its_size(
         assert found.seconds == pytest.approx(cell.problem.operations * planes / 1e9 / rate)
 
 
+@pytest.mark.parametrize(("spec", "name"), [("w4c-a8t", "short_gops_1"), ("w8c-a8t", "int8_gops_1")])
+def test_few_bits_are_bound_by_sums_in_16_bits_where_a_machine_has_them(spec: str, name: str) -> None:
+    cell = KernelCell(GemmProblem(512, 512, 512), spec, "s32")
+    found = bound(cell, {**CEILINGS, "short_gops_1": 1500.0}, CACHES)
+    assert found.name == name
+
+
 def test_nothing_binds_where_no_ceiling_was_measured() -> None:
     assert bound(CELL, {}, {}).name == ""
     assert np.isclose(bound(CELL, {}, {}).seconds, 0.0)
