@@ -60,13 +60,16 @@ def _match(count: int, fits: Any, partner: Any) -> None:
     """Find partners for those that have none, moving one pair apart where that makes two."""
     for i in range(count):
         for j in range(count):
-            if partner[i] < 0 and partner[j] < 0 and fits[i, j]:
+            if partner[i] == NOBODY and partner[j] == NOBODY and fits[i, j]:
                 partner[i], partner[j] = j, i
     for i in range(count):
+        if partner[i] != NOBODY:
+            continue
         for j in range(count):
             for a in range(count):
                 b = partner[a]
-                if i != j and partner[i] < 0 and partner[j] < 0 and b >= 0 and fits[i, a] and fits[j, b]:
+                alone = i != j and partner[i] == NOBODY and partner[j] == NOBODY
+                if alone and b != NOBODY and fits[i, a] and fits[j, b]:
                     partner[i], partner[a], partner[j], partner[b] = a, i, b, j
 
 
