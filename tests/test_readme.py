@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from qbench.results import frame, read_run
@@ -30,6 +31,31 @@ def test_the_table_of_the_readme_is_that_of_the_published_run() -> None:
         shown = [float(row[i]) for i in (1, 4, 5, 6)]
         for value, column in zip(shown, COLUMNS, strict=True):
             assert value == pytest.approx(published.loc[spec, column], rel=0.005, abs=0.01), (spec, column)
+
+
+INT8 = {
+    "onnxruntime": "onnxruntime-int8", "LiteRT": "litert-int8", "OpenVINO": "openvino-int8", "PyTorch": "torch-int8",
+}  # fmt: skip
+RATIOS = re.compile(r"^\| [^|]+ \| ([^|]+) \| ([^|]+) \| \[`\w[^`]*`\]\((results/published/\S+_avx2)\) \|$", re.M)
+
+
+def test_the_ratios_without_avx512_are_those_of_their_published_runs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = RATIOS.findall(text)
+    assert len(rows) == 6
+    for *cells, folder in rows:
+        table = frame(read_run(ROOT / folder))
+        row = table[(table["sweep"] == "speed") & (table["spec"] == "w8c-a8t")].iloc[0]
+        batches = [found[1] for name in table.columns if (found := re.fullmatch(r"images_per_s_b(\d+)", name))]
+        for batch, cell in zip(batches, cells, strict=True):
+            others = {name: row[f"speedup_{party}_b{batch}"] for name, party in INT8.items() if _has(row, party, batch)}
+            for ratio, name in re.findall(r"([\d.]+) x (\w+)", cell):
+                assert float(ratio) == pytest.approx(others[name], abs=0.006), (folder, batch, name)
+            assert re.findall(r"\w+$", cell.split(",")[0]) == [min(others, key=lambda name: others[name])]
+
+
+def _has(row: pd.Series, party: str, batch: str) -> bool:
+    return bool(pd.notna(row.get(f"speedup_{party}_b{batch}")))
 
 
 def test_every_picture_and_link_of_the_readme_exists() -> None:

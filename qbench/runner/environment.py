@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +19,11 @@ PEER_LIBRARIES = ("openvino", "ai-edge-litert", "torch")
 LIBRARIES = ("numpy", "numba", "llvmlite", "onnx", "onnxruntime", "pandas", "scipy", "matplotlib", *PEER_LIBRARIES)
 _CPU = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
+
+
+def command_line() -> str:
+    """Return the command that started this process, as a shell takes it, the program without its folder."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def describe() -> dict[str, Any]:

@@ -6,7 +6,6 @@ Each finished trial is one line on disk before the next begins, so that a kill l
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
@@ -149,7 +148,7 @@ def _header(plan: Plan, moment: datetime) -> RunHeader:
         suite_title=suite.title,
         suite_text=suite.text,
         suite_sha256=suite.sha256,
-        command_line=" ".join(sys.argv),
+        command_line=environment.command_line(),
         created_utc=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         model=ModelFacts(
             name=network.name,

@@ -5,7 +5,6 @@ Each finished row is one line on disk before the next begins, so that a kill los
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from itertools import product
 from pathlib import Path
@@ -143,7 +142,7 @@ def _header(plan: KernelPlan, moment: datetime) -> RunHeader:
         suite_title=suite.title,
         suite_text=suite.text,
         suite_sha256=suite.sha256,
-        command_line=" ".join(sys.argv),
+        command_line=environment.command_line(),
         created_utc=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         threads=max(trial.cell.threads for trial in plan.trials),
         quick=plan.quick,

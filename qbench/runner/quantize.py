@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -205,7 +204,7 @@ def _result(
         ceilings=timing.ceilings if timing else {},
         versions=environment.versions(),
         qbench_version=qbench.__version__,
-        command_line=" ".join(sys.argv),
+        command_line=environment.command_line(),
         created_utc=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         unstable=timing.unstable if timing else False,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -170,7 +169,7 @@ def _header(suite: CudaSuite, facts: Mapping[str, Any], moment: datetime, quick:
         suite_title=suite.title,
         suite_text=suite.text,
         suite_sha256=suite.sha256,
-        command_line=" ".join(sys.argv),
+        command_line=environment.command_line(),
         created_utc=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         threads=1,
         quick=quick,
