@@ -17,7 +17,7 @@ from qbench.kernels.layout import Layout, aligned, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2
 from qbench.kernels.program import run_task
 from qbench.kernels.tiles.products import product_of
-from qbench.kernels.variants import PORTABLE, choose
+from qbench.kernels.variants import PORTABLE, choose, dot_of
 
 GUARD = 0xAB
 FEW_SHAPES = 2
@@ -151,7 +151,7 @@ def check_case(case: Case, variant: str, shapes: tuple[Shape, ...] | None = None
     """Return the number of comparisons and the first mismatch, or ''."""
     count = 0
     for shape in shapes_of(case, variant) if shapes is None else shapes:
-        for values in ("random", "high", "low"):
+        for values in _kinds(case, variant):
             count += 1
             detail = _compare(case, variant, shape, values)
             if detail:
@@ -159,10 +159,19 @@ def check_case(case: Case, variant: str, shapes: tuple[Shape, ...] | None = None
     return count, ""
 
 
+def _kinds(case: Case, variant: str) -> tuple[str, ...]:
+    """Return the kinds of values: bell-shaped ones too where kernels hang on what weights are (`tiles.pairs`)."""
+    hangs = dot_of(variant) == "pairs" and case.product.endswith("_s8")
+    return ("random", "high", "low", *["bell"] * hangs)
+
+
 def operands(
     case: Case, shape: Shape, values: str, rng: np.random.Generator
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return (lhs codes in the container, NHWC; rhs codes, OHWI), random or all at an end of their range."""
+    """Return (lhs codes in the container, NHWC; rhs codes, OHWI), random, or all at an end of their range.
+
+    "bell" are random too, weights of a normal distribution whose 3 standard deviations are the range.
+    """
     lhs_shape = (shape.images, shape.height, shape.width, shape.channels)
     rhs_shape = (shape.out, *shape.window.kernel, shape.channels)
     is_float = product_of(case.product).is_float
@@ -170,10 +179,14 @@ def operands(
         return rng.standard_normal(lhs_shape).astype(np.float32), rng.standard_normal(rhs_shape).astype(np.float32)
     levels, high = levels_of(case.product), lhs_high(case.product)
     end = levels[-1] if values == "high" else levels[0]
-    rhs = (rng.choice(levels, rhs_shape) if values == "random" else np.full(rhs_shape, end)).astype(np.int16)
+    random = values in ("random", "bell")
+    if values == "bell":
+        rhs = np.clip(np.rint(rng.standard_normal(rhs_shape) * levels[-1] / 3), levels[0], levels[-1]).astype(np.int16)
+    else:
+        rhs = (rng.choice(levels, rhs_shape) if random else np.full(rhs_shape, end)).astype(np.int16)
     if is_float:
         return rng.standard_normal(lhs_shape).astype(np.float32), rhs
-    lhs = rng.integers(0, high + 1, lhs_shape) if values == "random" else np.full(lhs_shape, high)
+    lhs = rng.integers(0, high + 1, lhs_shape) if random else np.full(lhs_shape, high)
     return lhs.astype(np.uint8), rhs
 
 
