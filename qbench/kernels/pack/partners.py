@@ -14,12 +14,13 @@ NOBODY, TAKEN = -1, -2
 
 @jit
 def find_partners(
-    begin: int, end: int, codes: Any, width: int, depth: int, numbers: Any, kinds: Any, fits: Any, partner: Any
-) -> None:
+    begin: int, end: int, codes: Any, width: int, depth: int, numbers: Any, kinds: Any, fits: Any, partner: Any,
+    columns: Any,
+) -> None:  # fmt: skip
     """Write k-groups of codes (channels, taps * depth), window by window; units are panels of `width` channels.
 
     `numbers` (panels, 4 * k_groups) is what each place takes, `kinds` (panels, k_groups) one of the above; `fits`
-    (16, 16) and `partner` (16,) are room to work in.
+    (16, 16), `partner` (16,) and `columns` (16, width) are room to work in.
     """
     channels, total = codes.shape
     for panel in range(begin, end):
@@ -27,25 +28,26 @@ def find_partners(
         for start in range(0, total, depth):
             for first in range(start, start + depth, WINDOW):
                 count = min(WINDOW, start + depth - first)
-                _find_fitting(codes, low, high, first, count, fits)
+                _find_fitting(codes, low, high, first, count, fits, columns)
                 _keep_neighbours(count, fits, partner)
                 _match(count, fits, partner)
                 _write(numbers[panel], kinds[panel], first, count, partner)
 
 
 @jit
-def _find_fitting(codes: Any, low: int, high: int, first: int, count: int, fits: Any) -> None:
-    """Write which two of `count` numbers may stand side by side."""
+def _find_fitting(codes: Any, low: int, high: int, first: int, count: int, fits: Any, columns: Any) -> None:
+    """Write which two of `count` numbers may stand side by side; a number's weights are copied side by side before."""
+    channels = high - low
+    for i in range(count):
+        for channel in range(channels):
+            columns[i, channel] = codes[low + channel, first + i]
     for i in range(count):
         fits[i, i] = False
         for j in range(i):
-            together = True
-            for channel in range(low, high):
-                total = np.int64(codes[channel, first + i]) + np.int64(codes[channel, first + j])
-                if total > MOST or total < -MOST:
-                    together = False
-                    break
-            fits[i, j] = fits[j, i] = together
+            most = np.int32(0)
+            for channel in range(channels):
+                most = max(most, abs(np.int32(columns[i, channel] + columns[j, channel])))
+            fits[i, j] = fits[j, i] = most <= MOST
 
 
 @jit

@@ -78,7 +78,7 @@ def group_order(codes: npt.NDArray[np.int8], width: int, unit: int, depth: int) 
         return None
     panels, k_groups = -(-len(codes) // width), codes.shape[1] // 4
     numbers, kinds = np.empty((panels, 4 * k_groups), np.int64), np.empty((panels, k_groups), np.int64)
-    room = np.empty((WINDOW, WINDOW), np.bool_), np.empty(WINDOW, np.int64)
+    room = np.empty((WINDOW, WINDOW), np.bool_), np.empty(WINDOW, np.int64), np.empty((WINDOW, width), np.int32)
     arguments = (np.ascontiguousarray(codes), width, depth, numbers, kinds, *room)
     run_task(task_of("qbench.kernels.pack.partners:find_partners", arguments, units=panels))
     if not kinds.any():
