@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import Container, container_of
 from qbench.engine.integer_steps import add_step, clamp_step, flatten_step, pool_step
-from qbench.engine.lowering import Ends, Lowered, NotIntegerError, lower, lower_depthwise
+from qbench.engine.lowering import Ends, Lowered, NotIntegerError, counts_bits, lower, lower_depthwise
 from qbench.engine.other_steps import integer_step
 from qbench.engine.plan import Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
 from qbench.engine.rows_of_taps import GROUP_BYTES, rows_of_taps, takes_rows
@@ -143,7 +143,7 @@ def _layer_steps(
     alone = lower_depthwise(node, weights, ends)
     if alone is not None:
         return [_depthwise_step(network, node, alone, layouts, variant, floor=bool(ends.out and ends.out.floor))]
-    lowered = lower(node, weights, ends)
+    lowered = lower(node, weights, ends, counts=counts_bits(variant))
     if not is_words(lowered.product):
         return [_conv_step(network, node, lowered, layouts[node.input], node.input, residual, layouts, variant)]
     packed = f"{node.input}:{lowered.product[:2]}"

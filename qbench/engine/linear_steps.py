@@ -10,7 +10,7 @@ import numpy as np
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import Container, container_of, level_thresholds
 from qbench.engine.float_plan import layer_step
-from qbench.engine.lowering import Ends, Lowered, lower
+from qbench.engine.lowering import Ends, Lowered, counts_bits, lower
 from qbench.engine.plan import Buffers, Step
 from qbench.graph import Linear
 from qbench.kernels.conv.operation import bind, lhs_words
@@ -42,7 +42,7 @@ def integer_linear_steps(
     Raises:
         NotIntegerError: it has no integer form.
     """
-    lowered = lower(node, weights, Ends(*boxes))
+    lowered = lower(node, weights, Ends(*boxes), counts=counts_bits(variant))
     source, target = ends
     steps: list[Step] = []
     if is_words(lowered.product):

@@ -17,7 +17,7 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.core.trial import Execution
 from qbench.engine.container import Container, container_of
 from qbench.engine.foreign import ForeignRunner
-from qbench.engine.lowering import Ends, NotIntegerError, lower
+from qbench.engine.lowering import Ends, NotIntegerError, counts_bits, lower
 from qbench.errors import DataError
 from qbench.graph import Linear, Network, inputs_of, outputs_of
 from qbench.graph.outsource import outsource
@@ -46,7 +46,7 @@ class IntegerLinear:
         box = container_of(params)
         if box is None:
             raise NotIntegerError(f"activation '{layer.input}' has {type(params.spec.format).__name__} levels")
-        lowered = lower(layer, weights, Ends(box, None))
+        lowered = lower(layer, weights, Ends(box, None), counts=counts_bits(variant))
         if is_words(lowered.product):
             raise NotIntegerError(f"layer '{layer.name}': {lowered.product} has no float32 result over tokens")
         channels, depth = layer.weight.shape

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from qbench.core.formats import Binary, Ternary, Uniform
 from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
-from qbench.engine.lowering import MOST_PLANES
+from qbench.engine.lowering import MOST_PLANES, counts_bits
 from qbench.engine.rows_of_taps import rows_of_taps, shorter
 from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
@@ -95,7 +95,7 @@ def _depthwise(cell: KernelCell, operands: KernelOperands, variant: str) -> Boun
 
 def _product_of(cell: KernelCell, operands: KernelOperands, variant: str) -> Bound:
     """Return a matrix product, or a convolution; a grouped one runs as a dense one, as it does in networks."""
-    (product, values), problem = _product(cell), cell.problem
+    (product, values), problem = _product(cell, variant), cell.problem
     if isinstance(problem, ConvProblem):
         images, height, width, channels = problem.images, problem.height, problem.width, problem.channels
         rhs, size = _dense_ohwi(cell, problem, operands.rhs), problem.out_size
@@ -173,7 +173,7 @@ def _filled(lhs: Layout, operands: KernelOperands, product: str) -> Bytes:
     return source
 
 
-def _product(cell: KernelCell) -> tuple[str, npt.NDArray[np.int8] | None]:
+def _product(cell: KernelCell, variant: str) -> tuple[str, npt.NDArray[np.int8] | None]:
     """Return the kernel's product, and the levels that weights are indices into."""
     weights, activations = cell.layer_spec.weights.format, cell.layer_spec.activations.format
     if isinstance(activations, Binary | Ternary):
@@ -181,7 +181,7 @@ def _product(cell: KernelCell) -> tuple[str, npt.NDArray[np.int8] | None]:
     if isinstance(weights, Binary):
         return "u8_t1", np.array([-1, 1], np.int8)
     bits = 2 if isinstance(weights, Ternary) else weights.bits if isinstance(weights, Uniform) else 8
-    if isinstance(activations, Uniform) and bits * activations.bits <= MOST_PLANES:
+    if isinstance(activations, Uniform) and bits * activations.bits <= MOST_PLANES and counts_bits(variant):
         return f"p{activations.bits}_p{bits}", None
     return f"{'u8' if isinstance(activations, Uniform) else 'f32'}_s{bits}", None
 
