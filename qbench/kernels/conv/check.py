@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.conv.check_values import VALUES, levels_of, lhs_high, operands
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
 from qbench.kernels.conv.operation import OF_WEIGHTS, bind, lhs_words
 from qbench.kernels.conv.pack import is_words, pack_weights
@@ -27,29 +28,6 @@ LEADING = ("u8", "u8+residual", "u8+grouped", "f32")
 """Epilogues of u8_s8 that run on all shapes."""
 FOUND_BY_BIND = ("brief", "wide", "fixed")
 """Words of epilogues that `bind` adds where the numbers ask for them."""
-VALUES = {
-    "t4": np.array([-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64, 127], np.int8),
-    "t1": np.array([-1, 1], np.int8),
-}
-"""Levels of table products."""
-
-
-def levels_of(product: str) -> npt.NDArray[np.int64]:
-    """Return the rhs codes of a product, lowest first (levels where it has a table)."""
-    rhs = product.split("_")[1]
-    if rhs in VALUES:
-        return VALUES[rhs].astype(np.int64)
-    if rhs == "b1":
-        return np.array([-1, 1])
-    if rhs == "t2":
-        return np.arange(-1, 2)
-    bits = int(rhs[1:])
-    return np.arange(-(1 << bits - 1), 1 << bits - 1)
-
-
-def lhs_high(product: str) -> int:
-    """Return the highest lhs code in its container."""
-    return {"b": 1, "t": 2, "p": (1 << int(product[1])) - 1 if product[0] == "p" else 0}.get(product[0], 255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,31 +143,6 @@ def _kinds(case: Case, variant: str) -> tuple[str, ...]:
     return ("random", "high", "low", *["bell"] * hangs)
 
 
-def operands(
-    case: Case, shape: Shape, values: str, rng: np.random.Generator
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return (lhs codes in the container, NHWC; rhs codes, OHWI), random, or all at an end of their range.
-
-    "bell" are random too, weights of a normal distribution whose 3 standard deviations are the range.
-    """
-    lhs_shape = (shape.images, shape.height, shape.width, shape.channels)
-    rhs_shape = (shape.out, *shape.window.kernel, shape.channels)
-    is_float = product_of(case.product).is_float
-    if case.product == "f32_f32":
-        return rng.standard_normal(lhs_shape).astype(np.float32), rng.standard_normal(rhs_shape).astype(np.float32)
-    levels, high = levels_of(case.product), lhs_high(case.product)
-    end = levels[-1] if values == "high" else levels[0]
-    random = values in ("random", "bell")
-    if values == "bell":
-        rhs = np.clip(np.rint(rng.standard_normal(rhs_shape) * levels[-1] / 3), levels[0], levels[-1]).astype(np.int16)
-    else:
-        rhs = (rng.choice(levels, rhs_shape) if random else np.full(rhs_shape, end)).astype(np.int16)
-    if is_float:
-        return rng.standard_normal(lhs_shape).astype(np.float32), rhs
-    lhs = rng.integers(0, high + 1, lhs_shape) if random else np.full(lhs_shape, high)
-    return lhs.astype(np.uint8), rhs
-
-
 def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams:
     """Return random parameters whose outputs use most of 0..255 and both clamps."""
     depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
@@ -274,7 +227,8 @@ def _expected(
 
 def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     rng = np.random.default_rng(7)
-    lhs, rhs = operands(case, shape, values, rng)
+    lhs_shape = (shape.images, shape.height, shape.width, shape.channels)
+    lhs, rhs = operands(case.product, lhs_shape, (shape.out, *shape.window.kernel, shape.channels), values, rng)
     is_float = product_of(case.product).is_float
     params, pad = _params(case, shape, rng), 0 if is_float else 1
     layout, source = _lhs_buffer(case, shape, lhs, pad)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qbench.kernels.conv.check import VALUES, levels_of, lhs_high
+from qbench.kernels.conv.check_values import VALUES, levels_of, lhs_high
 from qbench.kernels.gemm.operation import Gemm
 from qbench.kernels.gemm.reference import gemm_s32
 from qbench.kernels.variants import PORTABLE, choose
