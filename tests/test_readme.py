@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -52,6 +53,22 @@ def test_the_ratios_without_avx512_are_those_of_their_published_runs() -> None:
             for ratio, name in re.findall(r"([\d.]+) x (\w+)", cell):
                 assert float(ratio) == pytest.approx(others[name], abs=0.006), (folder, batch, name)
             assert re.findall(r"\w+$", cell.split(",")[0]) == [min(others, key=lambda name: others[name])]
+
+
+def test_the_ratios_of_kernels_without_avx512_are_those_of_their_published_run() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    table = pd.read_csv(ROOT / "results" / "published" / "kernels_avx2" / "table.csv")
+    best = table[table["best_peer"].eq(True)]
+    shown = {
+        "gemm": r"int8 products", "conv": r"fused convolutions", "depthwise": r"depthwise",
+        "w4-group": r"4-bit weights in groups of 32",
+    }  # fmt: skip
+    for sweep, words in shown.items():
+        found = re.search(rf"{words} ([\d.]+) x / ([\d.]+) x", text)
+        assert found, words
+        for threads, ratio in zip((1, 2), found.groups(), strict=True):
+            rows = best[(best["sweep"] == sweep) & (best["threads"] == threads)]["qbench_times_faster"]
+            assert float(ratio) == pytest.approx(np.exp(np.log(rows).mean()), abs=0.006), (sweep, threads)
 
 
 def _has(row: pd.Series, party: str, batch: str) -> bool:

@@ -91,7 +91,7 @@ class Block:
             packed = self._packed(four, floor=floor)
             return self.e.overloaded("llvm.umin", self.e.overloaded("llvm.umax", packed, low), high)
         low, high = (self.e.splat(limit) for limit in limits)
-        if PACKED_LANES == LANES // 2:
+        if PACKED_LANES == LANES // 2:  # 512 bits have an instruction that narrows without mixing the order
             return self._packed([self.e.clamped(t, low, high) for t in four], floor=floor)
         narrowed = []
         for t in four:

@@ -18,8 +18,9 @@ from numba.extending import intrinsic
 
 from qbench.kernels.jit import jit
 from qbench.kernels.layout import aligned
-from qbench.kernels.tiles.dots import multiply_pairs
+from qbench.kernels.tiles.dots import add_pairs
 from qbench.kernels.tiles.emitter import I8, I64, Emitter, Value
+from qbench.kernels.tiles.product import Product
 from qbench.kernels.tiles.products import product_of
 from qbench.kernels.tiles.targets import available, target_of
 
@@ -33,7 +34,9 @@ OPERATIONS = {"u8_s8": 8, SHORT: 8, "b1_b1": 64, "t2_t2": 64, "f32_f32": 2}
 """Arithmetic operations of one product in one 32-bit lane: two a multiply-add."""
 
 
-_PRODUCT_OF = {SHORT: "u8_s8"}
+def _product(name: str, dot: str) -> Product:
+    """Return the product of a key of `OPERATIONS`."""
+    return product_of("u8_s8" if name == SHORT else name, dot)
 
 
 def _columns(lanes: int) -> int:
@@ -50,7 +53,7 @@ def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: A
     name, how, width = (kind.literal_value for kind in literals)
 
     def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        e, part, columns = Emitter(builder, width), product_of(_PRODUCT_OF.get(name, name), how), _columns(width)
+        e, part, columns = Emitter(builder, width), _product(name, how), _columns(width)
         base, target = (
             builder.bitcast(context.make_array(sig.args[i])(context, builder, arguments[i]).data, I8.as_pointer())
             for i in (0, 1)
@@ -70,7 +73,7 @@ def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: A
                 for i in range(ROWS):
                     cell = ROWS * j + i
                     if name == SHORT:
-                        new[cell] = builder.add(new[cell], multiply_pairs(e, lhs[i][0], weights[0]))
+                        new[cell] = add_pairs(e, new[cell], lhs[i][0], weights[0])
                     else:
                         new[cell] = part.step(e, new[cell], lhs[i], weights)
             return new
@@ -107,7 +110,7 @@ def arithmetic(product: str, loops: int) -> int:
         return 0
     data, out = aligned(4 * best.lanes * (VECTORS + ROWS)), aligned(4 * best.lanes * ROWS * _columns(best.lanes))
     _loop(product, best.name)(data, out, loops)
-    vectors = product_of(_PRODUCT_OF.get(product, product), best.dot).vectors
+    vectors = _product(product, best.dot).vectors
     return loops * REPEATS * (VECTORS // vectors) * ROWS * best.lanes * OPERATIONS[product]
 
 

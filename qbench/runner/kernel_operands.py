@@ -32,11 +32,11 @@ def out_channels(problem: Problem) -> int:
 
 
 def draw_operands(cell: KernelCell) -> KernelOperands:
-    """Return codes over the whole range of their formats, and scales that spread the output over 0..255.
+    """Return codes, and scales that spread the output over 0..255.
 
     Weights are bell-shaped as trained ones are: without VNNI our speed hangs on them (`qbench.kernels.tiles.pairs`).
-    Activations of convolutions stand after a ReLU (zero point 0), those of products are centred (zero point 128), as
-    they are in ResNets and in transformers.
+    Activations are drawn evenly from the whole range of their format. Those of convolutions stand after a ReLU (zero
+    point 0), those of products are centred (zero point 128), as they are in ResNets and in transformers.
     """
     problem, spec = cell.problem, cell.layer_spec
     seed = hashlib.sha256(f"{problem.label}/{cell.spec}/{cell.out}".encode()).digest()[:8]

@@ -125,7 +125,7 @@ def _product_of(cell: KernelCell, operands: KernelOperands, variant: str) -> Bou
         out.interior(target.view(kind)),
         shape,
         images,
-        packed.data.nbytes,
+        bound.resident_bytes,
     )
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from qbench.graph import Conv, read_onnx
 from qbench.kernels import variants
 from qbench.kernels.gemm.operation import Gemm
 from qbench.kernels.tiles.pairs import group_order, numbers_of
+from qbench.zoo import model_path
 
 PAIRED = [target.name for target in variants.available() if target.dot == "pairs"]
-
-
 WIDTH = 16
 
 
@@ -80,6 +80,11 @@ def test_every_panel_takes_every_number_once_the_safe_ones_first(taps: int, dept
     codes = np.clip(np.rint(rng.standard_normal((50, taps * depth)) * spread), -128, 127).astype(np.int8)
     order = group_order(codes, WIDTH, 2, depth)
     if order is None:
+        assert all(
+            _fit(codes[i : i + WIDTH, j], codes[i : i + WIDTH, j + 1])
+            for i in (0, 16, 32, 48)
+            for j in range(0, codes.shape[1], 2)
+        )
         return
     moved, offsets = order.apply(codes, WIDTH), 4 * np.arange(taps * depth // 4)
     places = order.places(offsets)
@@ -94,6 +99,20 @@ def test_every_panel_takes_every_number_once_the_safe_ones_first(taps: int, dept
         assert np.array_equal(numbers[: 4 * plain : 4] % 4, np.zeros(plain))
         assert np.array_equal(np.diff(numbers[: 4 * plain].reshape(-1, 4)), np.ones((plain, 3)))
         assert all(_fit(channels[:, i], channels[:, i + 1]) for i in range(0, 4 * safe, 2))
+
+
+def test_nearly_all_weights_of_a_trained_network_find_partners() -> None:
+    safe = total = 0
+    for node in read_onnx(model_path("resnet20")).nodes:
+        if isinstance(node, Conv):
+            weights = node.weight.transpose(0, 2, 3, 1)
+            codes = np.rint(weights / np.abs(weights).max(axis=(1, 2, 3), keepdims=True) * 127).astype(np.int8)
+            codes = np.pad(codes, ((0, 0), (0, 0), (0, 0), (0, -codes.shape[3] % 4)))
+            order = group_order(codes.reshape(len(codes), -1), WIDTH, 1, codes.shape[3])
+            panels = len(codes) // WIDTH * codes[0].size // 4
+            total += panels
+            safe += panels if order is None else int(order.ends[:, 1].sum())
+    assert safe / total > 0.98
 
 
 def _bell(rng: np.random.Generator, spread: float) -> npt.NDArray[np.int16]:

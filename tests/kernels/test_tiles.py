@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,17 @@ def test_no_tile_in_use_spills_whatever_its_shape_width_and_epilogue(name: str) 
     found = list(listing.rows(target_of(name), every=True))
     assert len(found) > 500
     assert [row for row in found if row.spills] == []
+
+
+@pytest.mark.parametrize("vectors", [1, 2])
+def test_split_tiles_spill_nothing_where_k_groups_are_safe(vectors: int) -> None:
+    target = target_of("x86_avx2")
+    rows = target.most_rows("split", vectors, grouped=False, sums=False)
+    text, _ = listing.compiled_tile(target, "u8_s8", "u8+residual+split", TileShape(rows, vectors))
+    safe = [lines for lines in listing.loops(text) if any("vpmaddubsw" in line for line in lines)]
+    chosen = [sum("vpshufb" in line for line in lines) for lines in safe]
+    assert sorted(chosen) == [0, rows]
+    assert [line for lines in safe for line in lines if re.search(listing.X86.spill, line)] == []
 
 
 def test_a_spill_would_be_seen() -> None:

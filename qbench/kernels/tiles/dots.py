@@ -8,19 +8,20 @@ from qbench.kernels.tiles.emitter import Emitter, Value
 def dot_bytes(e: Emitter, acc: Value, unsigned: Value, signed: Value, dot: str = "vnni") -> Value:
     """Return acc + the sum of four u8 by s8 products of each lane; for `sdot` both are s8.
 
-    `pairs` sums two products to 16 bits, which saturate, and those to 32: exact for `pairs_fit` weights alone.
+    `pairs` sums two products to 16 bits, which saturate, and those to 32: exact for what `tiles.pairs` calls safe.
     """
     b = e.builder
     if dot == "pairs":
-        return add_shorts(e, acc, multiply_pairs(e, unsigned, signed))
+        return add_shorts(e, acc, add_pairs(e, None, unsigned, signed))
     name = f"llvm.x86.avx512.vpdpbusd.{32 * e.lanes}" if dot == "vnni" else f"llvm.aarch64.neon.{dot}.v4i32.v16i8"
     return e.call(name, e.ints, acc, b.bitcast(unsigned, e.bytes), b.bitcast(signed, e.bytes))
 
 
-def multiply_pairs(e: Emitter, unsigned: Value, signed: Value) -> Value:
-    """Return the u8 by s8 products, two neighbours summed to 16 bits, which saturate (pmaddubsw)."""
+def add_pairs(e: Emitter, shorts: Value | None, unsigned: Value, signed: Value) -> Value:
+    """Return 16-bit sums, or none yet, + the u8 by s8 products, two neighbours summed, which saturates (pmaddubsw)."""
     bytes_of = (e.builder.bitcast(value, e.bytes) for value in (unsigned, signed))
-    return e.call("llvm.x86.avx2.pmadd.ub.sw", e.shorts, *bytes_of)
+    found = e.call("llvm.x86.avx2.pmadd.ub.sw", e.shorts, *bytes_of)
+    return found if shorts is None else e.builder.add(shorts, found)
 
 
 def add_shorts(e: Emitter, acc: Value, shorts: Value) -> Value:

@@ -116,7 +116,14 @@ def rows(target: Target, *, every: bool = False) -> Iterator[TileRow]:
 
 
 def depth_loop(text: str, patterns: Patterns) -> list[str]:
-    """Return the lines of the depth loop: of blocks that jump to their own start, that with the most loads."""
+    """Return the lines of the depth loop: the loop with the most loads."""
+    found = loops(text)
+    assert found, "a tile without a loop"
+    return max(found, key=lambda lines: sum(bool(re.search(patterns.load, line)) for line in lines))
+
+
+def loops(text: str) -> list[list[str]]:
+    """Return the lines of every block that jumps to its own start."""
     found: list[list[str]] = []
     blocks = re.split(r"^(\.L\w+):", text, flags=re.M)
     for label, body in zip(blocks[1::2], blocks[2::2], strict=True):
@@ -124,5 +131,4 @@ def depth_loop(text: str, patterns: Patterns) -> list[str]:
         ends = [number for number, line in enumerate(lines) if re.search(rf"\s{re.escape(label)}$", line.rstrip())]
         if ends:
             found.append(lines[: ends[0]])
-    assert found, "a tile without a loop"
-    return max(found, key=lambda lines: sum(bool(re.search(patterns.load, line)) for line in lines))
+    return found

@@ -5,7 +5,7 @@ where other libraries lose exactness. Here the weights are looked at when they a
 stand side by side in a panel where 255 times the sum of their weights stays in 16 bits for every channel. A k-group is
 any four numbers out of a *window* of 16 that lie side by side in the lhs, so partners are sought there; a k-group of
 two such pairs is *safe*. Each panel takes those first that are safe as they stand, then those that must be chosen out
-of a window, an instruction more, and the rest with both sides widened, at half the speed. Weights of 7 bits and fewer
+of a window, an instruction more, and the rest with both sides widened, at 0.6 of the speed. Weights of 7 bits and fewer
 are safe as they stand.
 """
 

@@ -42,7 +42,3 @@ class Product:
     def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
         """Return acc + the product of one k-group, exact, never saturating."""
         raise NotImplementedError
-
-    def short_step(self, e: Emitter, shorts: Value | None, x: Vectors, w: Vectors) -> Value:
-        """Return 16-bit sums, or none yet, + the product of one k-group; `short_steps` of them at the most."""
-        raise NotImplementedError

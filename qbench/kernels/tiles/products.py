@@ -17,7 +17,7 @@ from functools import cache
 from typing import ClassVar
 
 from qbench.kernels.tiles.bit_products import BitsByBits, PlanesByPlanes, TritsByTrits
-from qbench.kernels.tiles.dots import dot_bytes, halves, multiply_add_pairs, multiply_pairs
+from qbench.kernels.tiles.dots import dot_bytes, halves, multiply_add_pairs
 from qbench.kernels.tiles.emitter import Emitter, Value
 from qbench.kernels.tiles.product import Product, Vectors
 
@@ -108,11 +108,6 @@ class BytesByFewBits(Bytes):
     def short_steps(self) -> int:  # type: ignore[override]
         """K-groups that `pairs` may sum in 16 bits: 255 * 2 * 64 fits them once, 255 * 2 * 8 eight times."""
         return 64 // self.bias if self.bias else 1
-
-    def short_step(self, e: Emitter, shorts: Value | None, x: Vectors, w: Vectors) -> Value:
-        """Return 16-bit sums of two products each, added to those before."""
-        found = multiply_pairs(e, x[0], w[0])
-        return found if shorts is None else e.builder.add(shorts, found)
 
     def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
         """Shift every field to its place, mask it, and join them."""

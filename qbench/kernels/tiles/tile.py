@@ -31,7 +31,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from qbench.kernels.tiles.arguments import load_fields
-from qbench.kernels.tiles.dots import add_shorts
+from qbench.kernels.tiles.dots import add_pairs, add_shorts
 from qbench.kernels.tiles.emitter import I8, I32, I64, Value
 from qbench.kernels.tiles.epilogue import Epilogue
 from qbench.kernels.tiles.fields import FIELDS, FLOATS, POINTERS
@@ -178,7 +178,7 @@ class _Tile(Epilogue):
                         if product.short_steps == 1:
                             new[cell] = product.step(e, new[cell], x, weights[j])
                         else:
-                            shorts[cell] = product.short_step(e, shorts.get(cell), x, weights[j])
+                            shorts[cell] = add_pairs(e, shorts.get(cell), x[0], weights[j][0])
                         if shorts and full:
                             new[cell] = add_shorts(e, new[cell], shorts.pop(cell))
                     if "sum" in self.flags:
