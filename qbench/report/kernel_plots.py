@@ -14,6 +14,7 @@ from qbench.core.formats import Binary, Ternary
 from qbench.core.kernel_result import OWN, KernelResult
 from qbench.metrics.speed import gops
 from qbench.report.kernel_view import KernelView
+from qbench.report.labels import label_ends
 from qbench.report.plots.plot import Plot
 from qbench.report.style import (
     AMBER,
@@ -96,15 +97,16 @@ def _draw_roofs(axes: Axes, view: KernelView, rows: Sequence[KernelResult], thre
     top = max([*rates, *roofs.values()]) * 2.2
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(min(rates) / 1.8, top))
     axes.grid(axis="x", color=GRID, linewidth=0.8)
-    for name, value in roofs.items():
+    for value in roofs.values():
         axes.axhline(value, color=FAINT, lw=1.2, zorder=1)
-        _note(axes, _FLAT[name.rpartition("_")[0]], (1.0, value))
+    ends = [(high, value, _FLAT[name.rpartition("_")[0]], MUTED) for name, value in roofs.items()]
+    label_ends(axes, ends, size=7.5)
     for place, (base, text) in enumerate(_SLOPED.items()):
         rate = view.header.ceilings.get(f"{base}_{suffix}")
         if rate:
-            ends = (low, min(high, max(roofs.values(), default=top) / rate))
-            axes.plot(ends, [rate * end for end in ends], color=FAINT, lw=1.2, ls=(0, (4, 2)), zorder=1)
-            _note(axes, text, (ends[1], rate * ends[1]), above=2 + 9 * place)
+            slope = (low, min(high, max(roofs.values(), default=top) / rate))
+            axes.plot(slope, [rate * end for end in slope], color=FAINT, lw=1.2, ls=(0, (4, 2)), zorder=1)
+            _name_slope(axes, text, (slope[1], rate * slope[1]), above=2 + 9 * place)
     for row, x in zip(rows, places, strict=True):
         _draw_row(axes, row, x)
     _legend(axes, rows)
@@ -132,14 +134,11 @@ def _draw_row(axes: Axes, row: KernelResult, place: float) -> None:
         axes.scatter([place], [gops(own) or 0.0], s=18, color=colour, marker=marker, lw=0, alpha=0.9, zorder=4)
 
 
-def _note(axes: Axes, text: str, place: tuple[float, float], *, above: float | None = None) -> None:
-    """Name a roof at the right end of the axes, or a slope `above` points over its upper end."""
-    flat = above is None
+def _name_slope(axes: Axes, text: str, end: tuple[float, float], *, above: float) -> None:
+    """Name a slope `above` points over its upper end."""
     axes.annotate(
-        text, place, xycoords=("axes fraction", "data") if flat else "data", xytext=(4, above or 0),
-        textcoords="offset points", fontsize=7.5, color=MUTED, va="center" if flat else "bottom",
-        ha="left" if flat else "center",
-    )  # fmt: skip
+        text, end, xytext=(0, above), textcoords="offset points", fontsize=7.5, color=MUTED, va="bottom", ha="center"
+    )
 
 
 def _legend(axes: Axes, rows: Sequence[KernelResult]) -> None:
