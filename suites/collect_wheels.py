@@ -11,7 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEEDED = ("pydantic>=2.14,<3", "pooch>=1.9,<2", "platformdirs", "py-cpuinfo>=9.0,<10")
+NEEDED = (
+    "pydantic>=2.14,<3", "pooch>=1.9,<2", "platformdirs", "py-cpuinfo>=9.0,<10",
+    "numpy>=2.4,<2.5",  # numba-cuda 0.30 asks for names that NumPy 2.5 has dropped
+)  # fmt: skip
 PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 MOST_BYTES = 32 * 2**20
 

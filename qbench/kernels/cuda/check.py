@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Window, epilogue, windows
 from qbench.kernels.cuda.choice import Choice
 from qbench.kernels.cuda.machine import Machine
-from qbench.kernels.cuda.operands import CODE_BITS, Params
+from qbench.kernels.cuda.operands import CODE_BITS
 from qbench.kernels.cuda.operation import DeviceProduct, Task
 from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_t2
@@ -60,13 +61,13 @@ def _operands(product: str, shape: Shape, values: str, rng: np.random.Generator)
     return lhs, rhs.astype(np.int16)
 
 
-def _params(product: str, words: str, shape: Shape, group_size: int, rng: np.random.Generator) -> Params:
+def _params(product: str, words: str, shape: Shape, group_size: int, rng: np.random.Generator) -> ChannelParams:
     """Return random parameters whose outputs use most of 0..255 and both clamps."""
     depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
     size = (-(-depth // group_size), shape.out) if group_size else (shape.out,)
     spread = np.sqrt(depth) * (1 if product in HIGHEST else 4000)
     u8, sums = words.startswith("u8"), "sum" in words
-    return Params(
+    return ChannelParams(
         correction=(rng.integers(-1000, 1000, size) * (product != "f16_s4")).astype(np.int32),
         scale=(rng.uniform(0.5, 2.0, size) * 50 / spread).astype(np.float32),
         offset=rng.uniform(-50, 200, shape.out).astype(np.float32),
@@ -102,10 +103,12 @@ def lhs_bytes(product: str, shape: Shape, codes: Any, pad: Any) -> npt.NDArray[n
     return whole.reshape(-1).view(np.uint8)
 
 
-def _expected(product: str, words: str, shape: Shape, lhs: Any, rhs: Any, pad: int, params: Params, extra: Any) -> Any:
+def _expected(
+    product: str, words: str, shape: Shape, lhs: Any, rhs: Any, pad: int, params: ChannelParams, extra: Any
+) -> Any:
     kind = words.split("+")[0]
     times, minus = {"b1_b1": (2, 1), "t2_t2": (1, 1)}.get(product, (1, 0))
-    exact = np.float64 if product == "f16_s4" else np.int64
+    exact, params = np.float64 if product == "f16_s4" else np.int64, folded(params)
     codes, border = times * lhs.astype(exact) - minus, times * pad - minus
     depth, flat = windows(codes, shape.window, border), rhs.reshape(len(rhs), -1).astype(exact)
     if product == "f16_s4":
@@ -128,7 +131,7 @@ def _expected(product: str, words: str, shape: Shape, lhs: Any, rhs: Any, pad: i
     return epilogue(accs, params.offset, sums=sums, residual=residual, rounding=rounding, **limits)
 
 
-def _expected_float(depth: Any, flat: Any, params: Params) -> Any:
+def _expected_float(depth: Any, flat: Any, params: ChannelParams) -> Any:
     size = params.group_size or flat.shape[1]
     total = np.zeros((), np.float64)
     for group, start in enumerate(range(0, flat.shape[1], size)):

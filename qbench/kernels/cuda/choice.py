@@ -47,6 +47,11 @@ class Choice(Protocol):
         ...
 
     @property
+    def packing(self) -> str:
+        """The layout of packed weights: choices that name the same one pack to the same bytes, sizes being equal."""
+        ...
+
+    @property
     def tile(self) -> tuple[int, int]:
         """Rows and columns of a block's tile."""
         ...
@@ -90,6 +95,11 @@ class Words:
     def variant(self) -> str:
         """The name in tables."""
         return f"cuda_{self.how}"
+
+    @property
+    def packing(self) -> str:
+        """The layout of packed weights."""
+        return "words"
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -138,6 +148,11 @@ class Tiles:
     def variant(self) -> str:
         """The name in tables."""
         return "cuda_mma"
+
+    @property
+    def packing(self) -> str:
+        """The layout of packed weights."""
+        return "rows"
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -209,15 +224,21 @@ class Hopper(Tiles):
 
 @dataclass(frozen=True, slots=True)
 class Skinny:
-    """Few lhs rows, 8 or 16 (`tall`) at a time: weights stream to registers in the order of lanes."""
+    """Few lhs rows, 8 or 16 (`tall`) at a time: weights stream to registers in the order of lanes, `loads` a turn."""
 
     tall: int = 8
     warps: int = 8
+    loads: int = 4
 
     @property
     def variant(self) -> str:
         """The name in tables."""
         return "cuda_skinny"
+
+    @property
+    def packing(self) -> str:
+        """The layout of packed weights."""
+        return "lanes"
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -258,10 +279,10 @@ class Skinny:
         """Return the kernel."""
         from qbench.kernels.cuda.skinny_kernel import skinny_kernel
 
-        slots = depth_bytes // self.stage_bytes(job) if job.group_size else self.warps
         return skinny_kernel(
-            job.product, job.words, group_size=job.group_size, tall=self.tall, warps=self.warps, slots=slots
-        )
+            job.product, job.words, group_size=job.group_size, tall=self.tall, warps=self.warps, loads=self.loads,
+            slots=depth_bytes // self.stage_bytes(job),
+        )  # fmt: skip
 
 
 def _cut_groups(job: Job) -> str | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import ceil
 
 from qbench.errors import MachineError, suggest
-from qbench.kernels.cuda.choice import Choice, Hopper, Job, Skinny, Tiles, Words
+from qbench.kernels.cuda.choice import LARGEST_SHARED, Choice, Hopper, Job, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import TileShape
+from qbench.kernels.cuda.shared import SHARED_MARGIN
 
 VARIANTS = ("cuda_plain", "cuda_dp4a", "cuda_mma", "cuda_wgmma", "cuda_skinny")
 """All variants; of those that can compute a product, the later ones are the faster ones where they fit."""
@@ -31,21 +32,36 @@ _TILES = (
     TileShape(1, 4, 2, 2, 256, 3),
 )
 _HOPPER = tuple(
-    hopper_shape(*sizes) for sizes in ((2, 256, 4), (2, 192, 4), (2, 128, 5), (2, 64, 6), (1, 128, 5), (1, 64, 6))
-)
+    hopper_shape(*sizes)  # warpgroups, columns, stages: few stages leave room for a second block
+    for sizes in (
+        (2, 256, 4), (2, 192, 4), (2, 128, 5), (2, 128, 3), (2, 64, 6), (2, 64, 3), (1, 256, 4), (1, 128, 5),
+        (1, 128, 3), (1, 64, 6), (1, 64, 3),
+    )
+)  # fmt: skip
+
+_LOADS = (4, 8)
+"""Blocks of weights that lanes of skinny kernels take at a time."""
 
 _GROUPED_CELLS = 64
 """Accumulators a thread that leave room for as many float totals: more of both spill."""
 
-_RATES = {"cuda_wgmma": 1.0, "cuda_mma": 0.6, "cuda_dp4a": 0.06, "cuda_plain": 0.02, "cuda_skinny": 0.3}
+_RATES = {"cuda_wgmma": 1.0, "cuda_mma": 0.55, "cuda_dp4a": 0.06, "cuda_plain": 0.02, "cuda_skinny": 0.3}
 """Shares of the dense peak that a full tile can reach, to order candidates by."""
+
+_BYTES_MULTIPLIED, _BYTES_MOVED = 7000.0, 30.0
+"""Products of a lhs byte with a column, and bytes to and from memory, that a multiprocessor makes in a nanosecond."""
+
+_ALONE_NS = 3000.0
+"""What a block takes to begin and to end, hidden only by other blocks beside it."""
+
+_REGISTERS, _OTHER_REGISTERS = 65536, 56
+"""A multiprocessor's, and the registers of a thread that hold no sums."""
 
 
 def candidates(job: Job, capability: int, *, multiprocessors: int = 132) -> tuple[Choice, ...]:
     """Return every choice that can compute `job`, the most promising first."""
     fitting = [c for c in _all(job) if c.reason_against(job, capability) is None]
-    rows, columns = job.geometry.rows, job.geometry.columns
-    return tuple(sorted(fitting, key=lambda c: _cost(c, rows, columns, multiprocessors)))
+    return tuple(sorted(fitting, key=lambda c: _cost(c, job, multiprocessors)))
 
 
 def choose(job: Job, capability: int, *, variant: str = "auto", multiprocessors: int = 132) -> Choice:
@@ -74,16 +90,29 @@ def _all(job: Job) -> list[Choice]:
         if shape.depth_bytes >= least and (not job.group_size or shape.accumulators <= _GROUPED_CELLS)
     ]
     found += [Hopper(shape) for shape in _HOPPER]
-    few = (Skinny(8), Skinny(16)) if job.geometry.rows > 8 else (Skinny(8),)
+    talls = (8, 16) if job.geometry.rows > 8 else (8,)
+    few = [Skinny(tall, loads=loads) for tall in talls for loads in _LOADS]
     return [*found, *few] if job.geometry.rows <= FEW_ROWS else found
 
 
-def _cost(choice: Choice, rows: int, columns: int, multiprocessors: int) -> float:
-    """Return relative seconds: waves of blocks, each a tile's work at the rate that its variant reaches."""
-    tile_rows, tile_columns = choice.tile
-    blocks = ceil(rows / tile_rows) * ceil(columns / tile_columns)
+def _cost(choice: Choice, job: Job, multiprocessors: int) -> float:
+    """Return relative seconds: waves of resident blocks, bound by arithmetic, by memory, or by one block's latency."""
+    geometry, (tile_rows, tile_columns) = job.geometry, choice.tile
+    blocks = ceil(geometry.rows / tile_rows) * ceil(geometry.columns / tile_columns)
     if choice.variant == "cuda_skinny":  # before all tiles; weights that are read once before those read twice
-        return float(blocks) / columns
+        return float(blocks) / geometry.columns / 1e9
+    stage = choice.stage_bytes(job)
+    depth = ceil(geometry.depth_bytes / stage) * stage
     edge = (tile_rows * tile_columns) / (tile_rows + tile_columns)  # products a byte that is copied
     rate = _RATES[choice.variant] * edge / (edge + 24.0)
-    return ceil(blocks / multiprocessors) * tile_rows * tile_columns / rate
+    item = 1 if job.words.startswith("u8") else 4
+    moved = tile_rows * (geometry.depth_bytes / geometry.taps + tile_columns * item) / _BYTES_MOVED
+    work = max(tile_rows * tile_columns * depth / _BYTES_MULTIPLIED / rate, moved)
+    resident = _resident(choice.shape, PRODUCTS[job.product].planes) if isinstance(choice, Tiles) else 2
+    return ceil(blocks / (multiprocessors * resident)) * max(resident * work, work + _ALONE_NS)
+
+
+def _resident(shape: TileShape, planes: int) -> int:
+    """Return the blocks that a multiprocessor holds at a time."""
+    registers = shape.threads * min(shape.accumulators + _OTHER_REGISTERS, 255)
+    return max(1, min(LARGEST_SHARED // (shape.shared_bytes(planes) + SHARED_MARGIN), _REGISTERS // registers))

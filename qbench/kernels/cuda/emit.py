@@ -90,6 +90,19 @@ class Emit:
         """Emit a * b + c, rounded once."""
         return self.asm(F32, "fma.rn.f32 $0, $1, $2, $3;", "=f,f,f,f", a, b, c)
 
+    def round_byte(self, a: Value, *, floor: bool) -> Value:
+        """Emit a number whose lowest byte is a float32 within 0..255, rounded half to even, or down.
+
+        1.5 * 2**23 + a is rounded to whole numbers; conversions have a quarter of an addition's rate.
+        """
+        return self.as_bits(self.asm(F32, f"add.{'rm' if floor else 'rn'}.f32 $0, $1, 0f4B400000;", "=f,f", a))
+
+    def join_bytes(self, four: Sequence[Value]) -> Value:
+        """Emit the word of four numbers' lowest bytes, the first one lowest."""
+        text = "prmt.b32 $0, $1, $2, {};"
+        low, high = (self.asm(I32, text.format("0x0040"), "=r,r,r", *four[i : i + 2]) for i in (0, 2))
+        return self.asm(I32, text.format("0x5410"), "=r,r,r", low, high)
+
     def round_whole(self, a: Value, *, floor: bool) -> Value:
         """Emit rounding to a whole number: half to even, or down."""
         return self.asm(F32, f"cvt.{'rmi' if floor else 'rni'}.f32.f32 $0, $1;", "=f,f", a)
@@ -146,6 +159,17 @@ class Emit:
     def store_words(self, pointer: Value, index: Any, values: Sequence[Value]) -> None:
         """Emit the store of words from byte `index`, a multiple of their size."""
         self.b.store(self._join(values), self._words_at(pointer, index, len(values)), align=4 * len(values))
+
+    def store_words_below(
+        self, pointer: Value, index: Any, values: Sequence[Value], number: Value, limit: Value
+    ) -> None:
+        """Emit the store of words from byte `index` where number < limit, without a branch."""
+        at = self.b.gep(self.b.bitcast(pointer, I8.as_pointer()), [self.b.sext(self._number(index), I64)])
+        count = len(values)
+        words = [f"${i + 3}" for i in range(count)]
+        vector = "" if count == 1 else f".v{count}"
+        text = f"{{ .reg .pred p; setp.lt.s32 p, $1, $2; @p st.global{vector}.u32 [$0], {_braces(words)}; }}"
+        self._void(text, ",".join(["l", "r", "r"] + ["r"] * count), self.b.ptrtoint(at, I64), number, limit, *values)
 
     def shared_base(self, pointer: Value) -> Value:
         """Emit the 32-bit address of shared memory."""

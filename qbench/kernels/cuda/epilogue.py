@@ -54,83 +54,122 @@ def lay_down(rows_of_16: int, tiles_of_8: int, patch_words: int, *, is_float: bo
     return block(lay_down_macro)
 
 
-def finish(product: Product, epilogue: Epilogue) -> Any:
-    """Return the block that turns four columns of one row into output.
+def take_params(product: Product, epilogue: Epilogue) -> Any:
+    """Return the block (arrays of parameters, first of four columns) -> the words that `finish` needs of them."""
 
-    Its arguments: address of the four sums in shared memory; (out, byte of the row); (residual, byte of the row);
-    (correction, scale, offset, shift); the first column; the row's sum; (low, high, residual_scale).
+    def take_params_macro(ops: Any, params: list[Any], column: Any) -> list[Any]:
+        at = ops.binary("mul", column, 4)
+        return [word for i in _needed(product, epilogue) for word in ops.load_words(params[i], at, 4)]
+
+    return block(take_params_macro, "i32", 4 * len(_needed(product, epilogue)))
+
+
+_CORRECTION, _SCALE, _OFFSET, _SHIFT = range(4)
+
+
+def _needed(product: Product, epilogue: Epilogue) -> tuple[int, ...]:
+    """Return which arrays of parameters an epilogue reads; grouped totals hold all but shifts already."""
+    if epilogue.kind == "s32":
+        return (_CORRECTION,)
+    shift = (_SHIFT,) if epilogue.sums else ()
+    if epilogue.grouped:
+        return shift or (_OFFSET,)
+    return (*(() if product.is_float else (_CORRECTION,)), _SCALE, _OFFSET, *shift)
+
+
+def finish(product: Product, epilogue: Epilogue, rows: int) -> Any:
+    """Return the block that turns four columns of `rows` rows into output; rows beyond the last are not stored.
+
+    Its arguments: shared address of the first row's four sums, bytes to the next row's; (out, bytes of rows);
+    (residual, bytes of rows); `take_params`' words; the first column; the first row and the step to the next;
+    (rows of all, what a row's sum is corrected by); the rows' sums; (low, high, residual_scale).
     """
 
     def finish_macro(
-        ops: Any, address: Any, out: Any, residual: Any, params: Any, column: Any, row_sum: Any, limits: Any
-    ) -> None:
-        words = ops.shared_load(address, 4)
-        _finish(ops, words, (out, residual, params, column, row_sum, limits), product, epilogue)
+        ops: Any, address: Any, pitch: Any, out: Any, residual: Any, params: list[Any], column: Any, first: Any,
+        step: Any, counts: Any, sums: Any, limits: Any,
+    ) -> None:  # fmt: skip
+        (limit, sum_correction), (target, target_rows) = counts, out
+        last, by_row = ops.binary("sub", limit, 1), epilogue.sums or product.mma == "b1"
+        numbers = [ops.binary("add", first, ops.binary("mul", step, i)) for i in range(rows)]
+        places = [ops.minimum(number, last) for number in numbers]
+        starts = [ops.load(target_rows, place, "i32") for place in places]
+        row_sums = [_row_sum(ops, sums, place, sum_correction) if by_row else None for place in places]
+        extra = [_residual(ops, *residual, place, column, epilogue) for place in places]
+        words = [ops.shared_load(ops.binary("add", address, ops.binary("mul", pitch, i)), 4) for i in range(rows)]
+        at = ops.binary("mul", column, epilogue.item_bytes)
+        tables = _Tables(product, epilogue, params)
+        for i in range(rows):
+            found = _finish(ops, words[i], tables, row_sums[i], extra[i], limits)
+            ops.store_words_below(target, ops.binary("add", starts[i], at), found, numbers[i], limit)
 
     return block(finish_macro)
 
 
-def _finish(ops: Any, words: list[Any], rest: tuple[Any, ...], product: Product, epilogue: Epilogue) -> None:
-    (out, out_row), (residual, residual_row), (correction, scale, offset, shift), column, row_sum, limits = rest
-    size = epilogue.item_bytes
-    at = ops.binary("add", out_row, ops.binary("mul", column, size))
-    columns = [ops.binary("add", column, i) for i in range(4)]
+class _Tables:
+    """Four columns' parameters, by the array that they come from."""
+
+    def __init__(self, product: Product, epilogue: Epilogue, words: list[Any]) -> None:
+        self.product, self.epilogue = product, epilogue
+        self._words = {which: words[4 * i : 4 * i + 4] for i, which in enumerate(_needed(product, epilogue))}
+
+    def number(self, which: int, column: int) -> Any:
+        """Return the whole number of one of the columns."""
+        return self._words[which][column]
+
+    def float(self, ops: Any, which: int, column: int) -> Any:
+        """Return the float32 of one of the columns."""
+        return ops.as_float(self._words[which][column])
+
+
+def _row_sum(ops: Any, sums: Any, place: Any, correction: Any) -> Any:
+    return ops.binary("add", ops.load(sums, place, "i32"), correction)
+
+
+def _finish(
+    ops: Any, words: list[Any], tables: _Tables, row_sum: Any, extra: list[Any], limits: tuple[Any, Any, Any]
+) -> list[Any]:
+    """Return the output words of four columns of one row."""
+    epilogue, (low, high, residual_scale) = tables.epilogue, limits
     if epilogue.kind == "s32":
-        pairs = zip(words, columns, strict=True)
-        ops.store_words(
-            out, at, [_corrected(ops, product, w, ops.load(correction, c, "i32"), row_sum) for w, c in pairs]
-        )
-        return
-    low, high, residual_scale = limits
-    extra = _residual(ops, residual, residual_row, column, epilogue)
+        return [_corrected(ops, tables, word, i, row_sum) for i, word in enumerate(words)]
     results = []
-    for i, (word, c) in enumerate(zip(words, columns, strict=True)):
-        t = _scaled(ops, product, epilogue, word, (correction, scale, offset, c, row_sum))
+    for i, word in enumerate(words):
+        t = _scaled(ops, tables, word, i, row_sum)
         if epilogue.sums:
-            t = ops.fma(ops.to_float(row_sum), ops.load(shift, c, "f32"), t)
+            t = ops.fma(ops.to_float(row_sum), tables.float(ops, _SHIFT, i), t)
         if epilogue.residual:
             t = ops.fma(extra[i], residual_scale, t)
-        if epilogue.kind == "u8":
-            t = ops.round_whole(t, floor=epilogue.floor)
         results.append(ops.float_binary("min", ops.float_binary("max", t, low), high))
     if epilogue.kind == "f32":
-        ops.store_words(out, at, [ops.as_bits(t) for t in results])
-        return
-    ops.store_words(out, at, [join_bytes(ops, [ops.to_int(t) for t in results])])
+        return [ops.as_bits(t) for t in results]
+    # the limits of codes are codes: rounding after them is rounding before them
+    return [ops.join_bytes([ops.round_byte(t, floor=epilogue.floor) for t in results])]
 
 
-def join_bytes(ops: Any, four: list[Any]) -> Any:
-    """Return the word of four numbers 0..255, the first one lowest."""
-    word = four[0]
-    for i, value in enumerate(four[1:], 1):
-        word = ops.binary("or", word, ops.binary("shl", value, 8 * i))
-    return word
-
-
-def _corrected(ops: Any, product: Product, acc: Any, correction: Any, row_sum: Any) -> Any:
+def _corrected(ops: Any, tables: _Tables, acc: Any, column: int, row_sum: Any) -> Any:
     """Return acc + correction; binary's is 4 * popcount(a & w) - 2 * popcount(a) + correction."""
-    if product.mma == "b1":
+    if tables.product.mma == "b1":
         acc = ops.binary("sub", ops.binary("shl", acc, 2), ops.binary("shl", row_sum, 1))
-    elif product.shift:
-        acc = ops.binary("shr", acc, ops.constant(product.shift))
-    return ops.binary("add", acc, correction)
+    elif tables.product.shift:
+        acc = ops.binary("shr", acc, ops.constant(tables.product.shift))
+    return ops.binary("add", acc, tables.number(_CORRECTION, column))
 
 
-def _scaled(ops: Any, product: Product, epilogue: Epilogue, word: Any, params: tuple[Any, Any, Any, Any, Any]) -> Any:
+def _scaled(ops: Any, tables: _Tables, word: Any, column: int, row_sum: Any) -> Any:
     """Return fma(float32(acc + correction), scale, offset); grouped totals hold that already."""
-    correction, scale, offset, column, row_sum = params
-    if epilogue.grouped:
+    if tables.epilogue.grouped:
         return ops.as_float(word)
-    factor, start = ops.load(scale, column, "f32"), ops.load(offset, column, "f32")
-    if product.is_float:
+    factor, start = (tables.float(ops, which, column) for which in (_SCALE, _OFFSET))
+    if tables.product.is_float:
         return ops.fma(ops.as_float(word), factor, start)
-    whole = _corrected(ops, product, word, ops.load(correction, column, "i32"), row_sum)
-    return ops.fma(ops.to_float(whole), factor, start)
+    return ops.fma(ops.to_float(_corrected(ops, tables, word, column, row_sum)), factor, start)
 
 
-def _residual(ops: Any, residual: Any, row: Any, column: Any, epilogue: Epilogue) -> list[Any]:
-    """Return the four residual numbers as floats."""
+def _residual(ops: Any, residual: Any, rows: Any, place: Any, column: Any, epilogue: Epilogue) -> list[Any]:
+    """Return the four residual numbers of a row as floats."""
     if not epilogue.residual:
         return []
-    word = ops.load_words(residual, ops.binary("add", row, column), 1)[0]
+    at = ops.binary("add", ops.load(rows, place, "i32"), column)
+    word = ops.load_words(residual, at, 1)[0]
     return [ops.to_float(ops.binary("and", ops.binary("ushr", word, 8 * i), 255)) for i in range(4)]

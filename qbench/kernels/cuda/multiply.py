@@ -106,7 +106,7 @@ def multiply(product: Product, shape: TileShape) -> Any:
 
 
 def multiply_small_groups(product: Product, shape: TileShape, group_steps: int) -> Any:
-    """Return the block (total, lhs, rhs, correction, scale, index, stride) -> total + the stage's scaled groups.
+    """Return the block (total, lhs, rhs, scale, index, stride) -> total + the stage's scaled groups.
 
     For groups of which a stage holds several: `index` is the lane's first column in the stage's first group's
     parameters, `stride` the columns of a group.
@@ -114,7 +114,7 @@ def multiply_small_groups(product: Product, shape: TileShape, group_steps: int) 
     stage, blank = _Stage(product, shape), shape.accumulators
 
     def multiply_small_groups_macro(
-        ops: Any, total: list[Any], lhs: Any, rhs: Any, correction: Any, scale: Any, index: Any, stride: Any
+        ops: Any, total: list[Any], lhs: Any, rhs: Any, scale: Any, index: Any, stride: Any
     ) -> list[Any]:
         packed: list[list[Any]] = []
         acc = [ops.zero_f32 if product.is_float else ops.zero_i32] * blank
@@ -123,7 +123,7 @@ def multiply_small_groups(product: Product, shape: TileShape, group_steps: int) 
             acc = stage.step(ops, acc, lhs, packed, place)
             if (number + 1) % group_steps == 0:
                 at = ops.binary("add", index, ops.binary("mul", stride, number // group_steps))
-                total = _add_group(ops, total, acc, (correction, scale, at), product, shape)
+                total = _add_group(ops, total, acc, (scale, at), product, shape)
                 acc = [ops.zero_f32 if product.is_float else ops.zero_i32] * blank
         return total
 
@@ -131,10 +131,10 @@ def multiply_small_groups(product: Product, shape: TileShape, group_steps: int) 
 
 
 def add_group(product: Product, shape: TileShape) -> Any:
-    """Return the block (total, acc, correction, scale, index) -> total + the group's scaled sums."""
+    """Return the block (total, acc, scale, index) -> total + the group's scaled sums."""
 
-    def add_group_macro(ops: Any, total: list[Any], acc: list[Any], correction: Any, scale: Any, index: Any) -> Any:
-        return _add_group(ops, total, acc, (correction, scale, index), product, shape)
+    def add_group_macro(ops: Any, total: list[Any], acc: list[Any], scale: Any, index: Any) -> Any:
+        return _add_group(ops, total, acc, (scale, index), product, shape)
 
     return block(add_group_macro, "f32", shape.accumulators)
 
@@ -152,25 +152,23 @@ def start_at(shape: TileShape) -> Any:
     return block(start_at_macro, "f32", shape.accumulators)
 
 
-def as_sum(ops: Any, product: Product, acc: Any, correction: Any) -> Any:
-    """Return float32(acc + correction), what a scale multiplies; float sums have no correction."""
+def as_sum(ops: Any, product: Product, acc: Any) -> Any:
+    """Return a group's sum as float32, what its scale multiplies; the offset holds the groups' corrections."""
     if product.is_float:
         return acc
-    whole = ops.binary("shr", acc, ops.constant(product.shift)) if product.shift else acc
-    return ops.to_float(ops.binary("add", whole, correction))
+    return ops.to_float(ops.binary("shr", acc, ops.constant(product.shift)) if product.shift else acc)
 
 
 def _add_group(
-    ops: Any, total: list[Any], acc: list[Any], params: tuple[Any, Any, Any], product: Product, shape: TileShape
+    ops: Any, total: list[Any], acc: list[Any], params: tuple[Any, Any], product: Product, shape: TileShape
 ) -> list[Any]:
-    correction, scale, index = params
+    scale, index = params
     new = list(total)
     for j in range(shape.nj):
         for side in range(2):
-            at = ops.binary("add", index, 8 * j + side)
-            c, s = ops.load(correction, at, "i32"), ops.load(scale, at, "f32")
+            s = ops.load(scale, ops.binary("add", index, 8 * j + side), "f32")
             for i in range(shape.mi):
                 for half in range(2):
                     cell = 4 * (i * shape.nj + j) + 2 * half + side
-                    new[cell] = ops.fma(as_sum(ops, product, acc[cell], c), s, total[cell])
+                    new[cell] = ops.fma(as_sum(ops, product, acc[cell]), s, total[cell])
     return new

@@ -17,28 +17,9 @@ from qbench.kernels.layout import Layout
 Codes = npt.NDArray[np.integer[Any]]
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
 
 CODE_BITS = {"b1_b1": 1, "f16_s4": 16, "t2_t2": 2}
 """Bits of a lhs code in memory, 8 unless listed."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Params:
-    """What the epilogue needs, a column each: see `qbench.kernels.tiles.tile`.
-
-    `correction` int32 and `scale` float32 have shape (columns,), or (groups, columns) when grouped.
-    """
-
-    correction: Ints
-    scale: Floats
-    offset: Floats
-    shift: Floats | None = None
-    sum_correction: int = 0
-    residual_scale: float = 1.0
-    low: float = -np.inf
-    high: float = np.inf
-    group_size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

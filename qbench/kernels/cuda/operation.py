@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qbench.errors import MachineError
+from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.cuda import layers
 from qbench.kernels.cuda.arguments import Sizes
@@ -16,14 +17,17 @@ from qbench.kernels.cuda.choice import Choice, Job
 from qbench.kernels.cuda.epilogue import Epilogue
 from qbench.kernels.cuda.machine import Array, Buffer, Launch, Machine
 from qbench.kernels.cuda.operands import (
+    Bytes,
     Codes,
     Geometry,
-    Params,
     bit_counts,
     k_offsets,
     padded_to,
 )  # fmt: skip
 from qbench.kernels.layout import Layout
+
+Known = dict[tuple[str, int, int], Bytes]
+"""Packed weights by their layout, columns and bytes of depth."""
 
 LARGEST_BYTES = 2**31 - 1
 """Kernels address buffers with signed 32-bit offsets."""
@@ -56,9 +60,19 @@ class DeviceProduct:
         codes: OHWI codes: -1 and 1 for `b1_b1`, levels for packed products, s8 for `u8_s8`.
         params: per-column parameters.
         choice: which kernel, of which sizes.
+        known: weights of the same codes that are packed already, by their layout; what is packed here is added.
     """
 
-    def __init__(self, machine: Machine, task: Task, codes: Codes, params: Params, choice: Choice) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        task: Task,
+        codes: Codes,
+        params: ChannelParams,
+        choice: Choice,
+        *,
+        known: Known | None = None,
+    ) -> None:
         self.machine, self.task, self.choice = machine, task, choice
         self.geometry = Geometry.of(task.product, task.window, task.lhs, task.out, len(codes))
         for what, layout in (("lhs", task.lhs), ("out", task.out)):
@@ -77,11 +91,14 @@ class DeviceProduct:
         if self.stored % 4:
             raise MachineError(f"{task.name}: an output pixel takes {task.out.words} numbers, no multiple of 4")
         self._kernel = choice.kernel(job, depth_bytes)
-        self._upload(codes, params, depth_bytes)
+        self._upload(codes, params, depth_bytes, {} if known is None else known)
 
-    def _upload(self, codes: Codes, params: Params, depth_bytes: int) -> None:
+    def _upload(self, codes: Codes, params: ChannelParams, depth_bytes: int, known: Known) -> None:
         task, up = self.task, self.machine.upload
-        self._rhs = up(self.choice.packed(codes, self.job, channels=self.channels, depth_bytes=depth_bytes))
+        layout = (self.choice.packing, self.channels, depth_bytes)
+        if layout not in known:
+            known[layout] = self.choice.packed(codes, self.job, channels=self.channels, depth_bytes=depth_bytes)
+        self._rhs = up(known[layout])
         size, piece = (task.out.height, task.out.width), self.choice.piece(self.job)
         rows_out = task.out.pixel_offsets()
         self._tables = tuple(
@@ -93,22 +110,21 @@ class DeviceProduct:
                 k_offsets(task.lhs, task.window, self.geometry, piece=piece, depth_bytes=depth_bytes),
             )
         )
-        folded = params
+        params = folded(params)
         if task.product == "b1_b1":
             correction = params.correction + codes[0].size - 2 * bit_counts(codes)
-            folded = replace(params, correction=correction.astype(np.int32))
-        self._params = tuple(up(array) for array in self._padded(folded, depth_bytes))
+            params = replace(params, correction=correction.astype(np.int32))
+        self._params = tuple(up(array) for array in self._padded(params, depth_bytes))
         self._limits = tuple(np.float32(v) for v in (params.low, params.high, params.residual_scale))
         self._sizes = Sizes(self.geometry.rows, self.channels, self.stored, self.k_stages, params.sum_correction)
 
-    def _padded(self, params: Params, depth_bytes: int) -> list[Array]:
-        """Return correction, scale, offset and shift for whole tiles and whole groups."""
-        correction: Array = np.atleast_2d(params.correction)
-        scale: Array = np.atleast_2d(params.scale)
+    def _padded(self, params: ChannelParams, depth_bytes: int) -> list[Array]:
+        """Return correction, scale, offset and shift for whole tiles, and the scale for whole groups."""
+        correction, scale = params.correction, np.atleast_2d(params.scale)
         if params.group_size:
             bits = 16 if self.task.product == "f16_s4" else 8
             groups = -(-depth_bytes * 8 // (params.group_size * bits))
-            correction, scale = [np.pad(v, ((0, groups - len(v)), (0, 0))) for v in (correction, scale)]
+            correction, scale = correction[0], np.pad(scale, ((0, groups - len(scale)), (0, 0)))  # see `folded`
         shift = params.offset if params.shift is None else params.shift
         wide = [padded_to(v, self.channels) for v in (correction, scale, params.offset, shift)]
         return [v.astype(kind) for v, kind in zip(wide, (np.int32, *[np.float32] * 3), strict=True)]

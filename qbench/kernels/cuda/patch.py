@@ -6,31 +6,43 @@ from typing import Any
 
 from qbench.kernels.cuda.block import device_function
 from qbench.kernels.cuda.dialect import types
-from qbench.kernels.cuda.epilogue import Epilogue, finish
+from qbench.kernels.cuda.epilogue import Epilogue, finish, take_params
 from qbench.kernels.cuda.products import Product
 from qbench.kernels.cuda.shapes import WARP, TileShape
 from qbench.kernels.cuda.shared import div, mod
 
+ROWS_AT_ONCE = 4
+"""Rows whose loads are under way together."""
+
 
 def store_patch(product: Product, epilogue: Epilogue, shape: TileShape) -> Any:
-    """Return the device function (arrays, limits, sizes, patch address, first row, first column, lane)."""
-    warp_m, quads, patch_words = shape.mi * 16, shape.nj * 2, shape.patch_words
-    row_sums = epilogue.sums or product.mma == "b1"
-    finish_four = finish(product, epilogue)
+    """Return the device function (arrays, limits, sizes, patch address, first row, first column, lane).
+
+    A lane keeps to four columns, whose parameters it loads once, and goes down the rows.
+    """
+    quads = shape.nj * 2
+    across = min(quads & -quads, WARP)  # lanes side by side: a power of two that divides a row's quads
+    down = WARP // across
+    rows = min(ROWS_AT_ONCE, shape.mi * 16 // down)
+    turns, passes, pitch = shape.mi * 16 // (down * rows), quads // across, 4 * shape.patch_words
+    take, finish_rows = take_params(product, epilogue), finish(product, epilogue, rows)
 
     def store(arrays: Any, limits: Any, sizes: Any, patch: Any, first_row: Any, first_column: Any, lane: Any) -> None:
-        out, residual, out_rows, residual_rows = arrays[2], arrays[3], arrays[5], arrays[6]
+        out, residual = (arrays[2], arrays[5]), (arrays[3], arrays[6])
         params, sums = arrays[8:12], arrays[12]
-        rows, stored, sum_correction = sizes[0], sizes[2], sizes[4]
-        for index in range(lane, warp_m * quads, WARP):
-            row, quad = div(index, quads), mod(index, quads) * 4
-            place, column = first_row + row, first_column + quad
-            if place < rows and column < stored:
-                row_sum = sums[place] + sum_correction if row_sums else 0
-                finish_four(
-                    patch + 4 * (row * patch_words + quad), (out, out_rows[place]), (residual, residual_rows[place]),
-                    params, column, row_sum, limits,
-                )  # fmt: skip
+        counts, stored = (sizes[0], sizes[4]), sizes[2]
+        own_row, own_quad = lane // across, lane % across
+        for part in range(passes):
+            quad = part * across + own_quad
+            column = first_column + quad * 4
+            if column < stored:
+                words = take(params, column)
+                for turn in range(turns):
+                    row = turn * down * rows + own_row
+                    finish_rows(
+                        patch + row * pitch + 16 * quad, down * pitch, out, residual, words, column, first_row + row,
+                        down, counts, sums, limits,
+                    )  # fmt: skip
 
     return device_function(store)
 

@@ -14,11 +14,12 @@ import numpy.typing as npt
 from qbench.core.formats import Binary, Float32, Ternary, Uniform
 from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
 from qbench.errors import MachineError
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.cuda.choice import Choice, Job
 from qbench.kernels.cuda.machine import Launch, Machine
-from qbench.kernels.cuda.operands import CODE_BITS, Geometry, Params
-from qbench.kernels.cuda.operation import DeviceProduct, Task
+from qbench.kernels.cuda.operands import CODE_BITS, Geometry
+from qbench.kernels.cuda.operation import DeviceProduct, Known, Task
 from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_t2
 
@@ -50,7 +51,7 @@ class Described:
 
     task: Task
     codes: npt.NDArray[np.int8]
-    params: Params
+    params: ChannelParams
 
     @property
     def job(self) -> Job:
@@ -84,7 +85,7 @@ def describe(cell: KernelCell, operands: KernelOperands) -> Described:
     return Described(Task(product, text, window, lhs, out), rhs, _params(cell, operands))
 
 
-def _params(cell: KernelCell, operands: KernelOperands) -> Params:
+def _params(cell: KernelCell, operands: KernelOperands) -> ChannelParams:
     depth = cell.problem.depth
     rhs = operands.rhs.reshape(len(operands.rhs), depth)
     groups = depth // cell.group_size if cell.group_size else 1
@@ -97,7 +98,7 @@ def _params(cell: KernelCell, operands: KernelOperands) -> Params:
         offset = offset + np.float32(operands.out_zero_point)
         correction, low, high = correction + operands.bias, 0.0, 255.0
     whole = (correction, scale) if cell.group_size else (correction[0], scale[0])
-    return Params(
+    return ChannelParams(
         whole[0].astype(np.int32), whole[1].astype(np.float32), offset, low=low, high=high, group_size=cell.group_size
     )
 
@@ -132,9 +133,18 @@ class Prepared:
         set_bytes: bytes of one copy with its lhs and output.
     """
 
-    def __init__(self, machine: Machine, described: Described, lhs: Any, choice: Choice, *, copies: int = 1) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        described: Described,
+        lhs: Any,
+        choice: Choice,
+        *,
+        copies: int = 1,
+        known: Known | None = None,
+    ) -> None:
         self._machine, self._task = machine, described.task
-        first = DeviceProduct(machine, described.task, described.codes, described.params, choice)
+        first = DeviceProduct(machine, described.task, described.codes, described.params, choice, known=known)
         products = [first, *(first.twin() for _ in range(copies - 1))]
         self._outs = [machine.empty(described.task.out.size_bytes, fill=UNWRITTEN) for _ in range(copies)]
         self._launches: list[tuple[Launch, ...]] = [

@@ -121,6 +121,17 @@ class Simulate:
         return np.float32(fma(a, b, c))
 
     @staticmethod
+    def round_byte(a: np.float32, *, floor: bool) -> int:
+        """Return a float32 within 0..255, rounded half to even, or down."""
+        assert 0 <= a <= 255
+        return int(np.floor(a) if floor else np.rint(a))
+
+    @staticmethod
+    def join_bytes(four: Sequence[int]) -> int:
+        """Return the word of four numbers' lowest bytes, the first one lowest."""
+        return signed(sum((value & 255) << 8 * i for i, value in enumerate(four)))
+
+    @staticmethod
     def round_whole(a: np.float32, *, floor: bool) -> np.float32:
         """Round to a whole number: half to even, or down."""
         return np.float32(np.floor(a) if floor else np.rint(a))
@@ -170,6 +181,12 @@ class Simulate:
         part = np.array([v % 2**32 for v in values], np.uint32).view(np.uint8)
         assert index + len(part) <= len(whole)
         whole[index : index + len(part)] = part
+
+    @staticmethod
+    def store_words_below(pointer: Any, index: int, values: Sequence[int], number: int, limit: int) -> None:
+        """Write words from byte `index` where number < limit."""
+        if number < limit:
+            Simulate.store_words(pointer, index, values)
 
     @staticmethod
     def shared_base(memory: npt.NDArray[np.uint8]) -> int:

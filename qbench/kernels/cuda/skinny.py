@@ -20,11 +20,19 @@ from qbench.kernels.cuda.products import Product, fields_of
 COLUMNS, HALF = 16, 8
 """Columns of a warp, and the lhs rows of one instruction."""
 
+SCALE_BYTES = 4 * COLUMNS
+"""Bytes of a group's scales in shared memory."""
+
 BLOCK_BYTES = 512
 """Packed bytes of 16 columns by one block of depth: 16 a lane."""
 
 KINDS = {"u8s8": "s8u8"}
 """The instruction with its operands exchanged, where that is another one."""
+
+
+def slot_bytes(rows: int) -> int:
+    """Return the bytes of a table of sums in shared memory."""
+    return 4 * COLUMNS * rows
 
 
 def lhs_block_bytes(product: Product) -> int:
@@ -57,103 +65,104 @@ def pack_lanes(rows: npt.NDArray[np.int16], product: Product) -> npt.NDArray[np.
     return np.ascontiguousarray(np.bitwise_or.reduce(moved, axis=-2)).reshape(-1)
 
 
-class _Blocks:
-    """The unrolled products of some blocks of depth."""
+class Blocks:
+    """The unrolled loads and products of `units` units of `blocks` blocks of depth; `warps` units lie between two.
 
-    def __init__(self, product: Product, rows: int) -> None:
-        self.product, self.halves = product, rows // HALF
-        self.kind = KINDS.get(product.mma, product.mma)
-        self.words = 2 * product.planes
+    Units beyond the last are the last one again.
+    """
 
-    def load(self, ops: Any, rhs: Any, rhs_at: Any, lhs: Any, lhs_at: list[Any]) -> tuple[list[Any], list[list[Any]]]:
-        """Return a block's packed words, and the lhs words of each half of the rows."""
-        size = min(self.words, 4)
-        right = []
-        for at in lhs_at[: self.halves]:
-            parts = [ops.load_words(lhs, ops.binary("add", at, 4 * i), size) for i in range(0, self.words, size)]
-            right.append([word for part in parts for word in part])
-        return ops.stream_words(rhs, rhs_at), right
+    def __init__(self, product: Product, rows: int, *, blocks: int, units: int, warps: int) -> None:
+        self.product, self.rows, self.halves = product, rows, rows // HALF
+        self.blocks, self.units, self.warps = blocks, units, warps
+        self._kind = KINDS.get(product.mma, product.mma)
+        self._lhs_words = 2 * product.planes
 
-    def add(self, ops: Any, acc: list[Any], packed: list[Any], right: list[list[Any]]) -> list[Any]:
-        """Return acc + a block's products."""
+    def places(self, ops: Any, unit: Any, last: Any) -> list[Any]:
+        """Return the numbers of the units."""
+        return [ops.minimum(ops.binary("add", unit, self.warps * i), last) for i in range(self.units)]
+
+    def take(self, ops: Any, rhs: Any, rhs_at: Any, places: list[Any]) -> list[Any]:
+        """Return all packed words, four a block."""
+        found = []
+        for place in places:
+            own = ops.binary("add", rhs_at, ops.binary("mul", place, BLOCK_BYTES * self.blocks))
+            for number in range(self.blocks):
+                found += ops.stream_words(rhs, ops.binary("add", own, BLOCK_BYTES * number))
+        return found
+
+    def add(self, ops: Any, acc: list[Any], packed: list[Any], lhs: Any, lhs_at: list[Any], place: Any) -> list[Any]:
+        """Return acc + the products of a unit's packed words."""
+        size = lhs_block_bytes(self.product)
+        for number in range(self.blocks):
+            start = ops.binary("add", ops.binary("mul", place, size * self.blocks), size * number)
+            right = [self._lhs(ops, lhs, ops.binary("add", at, start)) for at in lhs_at[: self.halves]]
+            acc = self._add_block(ops, acc, packed[4 * number : 4 * number + 4], right)
+        return acc
+
+    def _lhs(self, ops: Any, lhs: Any, at: Any) -> list[Any]:
+        size = min(self._lhs_words, 4)
+        parts = [ops.load_words(lhs, ops.binary("add", at, 4 * i), size) for i in range(0, self._lhs_words, size)]
+        return [word for part in parts for word in part]
+
+    def _add_block(self, ops: Any, acc: list[Any], packed: list[Any], right: list[list[Any]]) -> list[Any]:
         for plane in range(self.product.planes):
             left = [self.product.unpack(ops, word, plane) for word in packed]
             words = slice(2 * plane, 2 * plane + 2)
-            sums = ops.mma(self.kind, [(acc[4 * h : 4 * h + 4], left, right[h][words]) for h in range(self.halves)])
+            sums = ops.mma(self._kind, [(acc[4 * h : 4 * h + 4], left, right[h][words]) for h in range(self.halves)])
             acc = [value for four in sums for value in four]
         return acc
 
 
-def add_units(product: Product, rows: int, blocks: int, units: int) -> Any:
-    """Return the block (acc, rhs, byte, step, lhs, bytes, step) -> acc + products of `units` units of `blocks` blocks.
+def take_units(parts: Blocks) -> Any:
+    """Return the block (rhs, byte, first unit, last unit) -> the units' packed words: loads alone."""
 
-    All loads come first. A step is the distance in bytes between units; `bytes` has one for each half of the rows.
+    def take_units_macro(ops: Any, rhs: Any, rhs_at: Any, unit: Any, last: Any) -> list[Any]:
+        return parts.take(ops, rhs, rhs_at, parts.places(ops, unit, last))
+
+    return block(take_units_macro, "i32", 4 * parts.units * parts.blocks)
+
+
+def add_units(parts: Blocks) -> Any:
+    """Return the block (acc, packed words, lhs, bytes, first unit) -> acc + the units' products.
+
+    `bytes` has one for each half of the rows; no unit may lie beyond the last.
     """
-    parts = _Blocks(product, rows)
+    words = 4 * parts.blocks
 
-    def add_units_macro(
-        ops: Any, acc: list[Any], rhs: Any, rhs_at: Any, rhs_step: Any, lhs: Any, lhs_at: Any, lhs_step: Any
-    ) -> list[Any]:
-        places = ((rhs_at, rhs_step), (lhs_at, lhs_step))
-        for packed, right in _loads(ops, parts, rhs, lhs, places, (units, blocks)):
-            acc = parts.add(ops, acc, packed, right)
+    def add_units_macro(ops: Any, acc: list[Any], packed: list[Any], lhs: Any, lhs_at: Any, unit: Any) -> list[Any]:
+        for i, place in enumerate(parts.places(ops, unit, ops.constant(2**31 - 1))):
+            acc = parts.add(ops, acc, packed[words * i : words * i + words], lhs, lhs_at, place)
         return acc
 
-    return block(add_units_macro, "f32" if product.is_float else "i32", rows // 2)
+    return block(add_units_macro, "f32" if parts.product.is_float else "i32", parts.rows // 2)
 
 
-def _loads(
-    ops: Any,
-    parts: _Blocks,
-    rhs: Any,
-    lhs: Any,
-    places: tuple[tuple[Any, Any], tuple[Any, Any]],
-    count: tuple[int, int],
-) -> list[tuple[list[Any], list[list[Any]]]]:
-    (rhs_at, rhs_step), (lhs_at, lhs_step) = places
-    found = []
-    for unit in range(count[0]):
-        for number in range(count[1]):
-            r = ops.binary("add", ops.binary("mul", rhs_step, unit), BLOCK_BYTES * number)
-            left = ops.binary("add", ops.binary("mul", lhs_step, unit), lhs_block_bytes(parts.product) * number)
-            here = [ops.binary("add", at, left) for at in lhs_at]
-            found.append(parts.load(ops, rhs, ops.binary("add", rhs_at, r), lhs, here))
-    return found
+def sum_units(parts: Blocks) -> Any:
+    """Return the block that lays sums and scales of groups, a unit each, down in shared memory.
 
-
-def sum_units(product: Product, rows: int, blocks: int, units: int) -> Any:
-    """Return the block that lays sums and scales of `units` groups of `blocks` blocks down in shared memory.
-
-    Arguments: rhs, byte, step; lhs, bytes, step; (correction, scale), the lane's index in them, its step; the lane's
-    shared address for sums, its step; the one for scales, its step.
+    Arguments: packed words; lhs, bytes; scale, the lane's column in it, columns of a group; the first and the last
+    unit; the lane's shared addresses for the first unit's sums and scale.
     """
-    parts = _Blocks(product, rows)
+    product, rows, words = parts.product, parts.rows, 4 * parts.blocks
+    slot_step, scale_step = parts.warps * slot_bytes(rows), parts.warps * SCALE_BYTES
     zero = "zero_f32" if product.is_float else "zero_i32"
 
     def sum_units_macro(
-        ops: Any, rhs: Any, rhs_at: Any, rhs_step: Any, lhs: Any, lhs_at: Any, lhs_step: Any,
-        params: Any, index: Any, index_step: Any, slot: Any, slot_step: Any, scales: Any, scales_step: Any,
+        ops: Any, packed: list[Any], lhs: Any, lhs_at: list[Any], scale: Any, column: Any, columns: Any, unit: Any,
+        last: Any, slot: Any, scales: Any,
     ) -> None:  # fmt: skip
-        correction, scale = params
-        loaded = _loads(ops, parts, rhs, lhs, ((rhs_at, rhs_step), (lhs_at, lhs_step)), (units, blocks))
-        for unit in range(units):
-            at = ops.binary("add", index, ops.binary("mul", index_step, unit))
-            factors = [_factors(ops, product, correction, scale, ops.binary("add", at, 8 * i)) for i in range(2)]
-            acc = [getattr(ops, zero)] * (rows // 2)
-            for packed, right in loaded[unit * blocks : (unit + 1) * blocks]:
-                acc = parts.add(ops, acc, packed, right)
-            sums = [ops.as_bits(as_sum(ops, product, value, factors[i % 4 // 2][0])) for i, value in enumerate(acc)]
-            _lay_down(ops, sums, ops.binary("add", slot, ops.binary("mul", slot_step, unit)), rows)
-            place = ops.binary("add", scales, ops.binary("mul", scales_step, unit))
-            for i in range(2):  # the four lanes of a column write the same
-                ops.shared_store(ops.binary("add", place, 32 * i), [ops.as_bits(factors[i][1])])
+        for i, place in enumerate(parts.places(ops, unit, last)):
+            at = ops.binary("add", column, ops.binary("mul", columns, place))
+            factors = [ops.load(scale, ops.binary("add", at, 8 * upper), "f32") for upper in range(2)]
+            blank = [getattr(ops, zero)] * (rows // 2)
+            acc = parts.add(ops, blank, packed[words * i : words * i + words], lhs, lhs_at, place)
+            sums = [ops.as_bits(as_sum(ops, product, value)) for value in acc]
+            _lay_down(ops, sums, ops.binary("add", slot, slot_step * i), rows)
+            own = ops.binary("add", scales, scale_step * i)
+            for upper in range(2):  # the four lanes of a column write the same
+                ops.shared_store(ops.binary("add", own, 32 * upper), [ops.as_bits(factors[upper])])
 
     return block(sum_units_macro)
-
-
-def _factors(ops: Any, product: Product, correction: Any, scale: Any, index: Any) -> tuple[Any, Any]:
-    """Return a column's correction (none for float sums) and scale."""
-    return None if product.is_float else ops.load(correction, index, "i32"), ops.load(scale, index, "f32")
 
 
 def _lay_down(ops: Any, sums: list[Any], slot: Any, rows: int) -> None:
@@ -173,22 +182,30 @@ def lay_down_sums(product: Product, rows: int) -> Any:
     return block(lay_down_sums_macro)
 
 
-def gather(product: Product, *, grouped: bool) -> Any:
-    """Return the block (total word, address of a sum, address of its scale) -> the total with the sum.
+def gather(product: Product, rows: int, count: int, *, grouped: bool) -> Any:
+    """Return the block (total word, address of a sum, address of its scale) -> the total with `count` tables' sums.
 
-    Groups are fma(sum, scale, total); without groups sums are added.
+    Groups are fma(sum, scale, total), in order; without groups sums are added.
     """
 
-    def gather_macro(ops: Any, total: Any, address: Any, scale_address: Any) -> Any:
-        word = ops.shared_load(address, 1)[0]
+    def gather_macro(ops: Any, total: Any, address: Any, scale: Any) -> Any:
+        words = [ops.shared_load(ops.binary("add", address, slot_bytes(rows) * i), 1)[0] for i in range(count)]
+        scales: list[Any] = [None] * count
         if grouped:
-            scale = ops.as_float(ops.shared_load(scale_address, 1)[0])
-            return ops.as_bits(ops.fma(ops.as_float(word), scale, ops.as_float(total)))
-        if product.is_float:
-            return ops.as_bits(ops.float_binary("add", ops.as_float(total), ops.as_float(word)))
-        return ops.binary("add", total, word)
+            scales = [ops.shared_load(ops.binary("add", scale, SCALE_BYTES * i), 1)[0] for i in range(count)]
+        for word, factor in zip(words, scales, strict=True):
+            total = _gathered(ops, product, total, word, factor)
+        return total
 
     return block(gather_macro, "i32")
+
+
+def _gathered(ops: Any, product: Product, total: Any, word: Any, scale: Any) -> Any:
+    if scale is not None:
+        return ops.as_bits(ops.fma(ops.as_float(word), ops.as_float(scale), ops.as_float(total)))
+    if product.is_float:
+        return ops.as_bits(ops.float_binary("add", ops.as_float(total), ops.as_float(word)))
+    return ops.binary("add", total, word)
 
 
 def start_word(*, grouped: bool) -> Any:

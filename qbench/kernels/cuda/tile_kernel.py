@@ -64,7 +64,7 @@ def tile_kernel(product_name: str, words: str, shape: TileShape, *, piece: int =
 
     def run(arrays: Any, limits: Any, sizes: Any) -> None:
         lhs, rhs, lhs_rows, k_offsets = arrays[0], arrays[1], arrays[4], arrays[7]
-        correction, scale, offset = arrays[8], arrays[9], arrays[10]
+        scale, offset = arrays[9], arrays[10]
         rows, channels, k_stages = sizes[0], sizes[1], sizes[3]
         thread = cuda.threadIdx.x
         warp, lane = thread // WARP, thread % WARP
@@ -99,11 +99,11 @@ def tile_kernel(product_name: str, words: str, shape: TileShape, *, piece: int =
             here = slot * stage_bytes
             if small_groups:
                 index = stage * groups_a_stage * channels + column
-                total = small(total, lhs_own + here, rhs_own + here, correction, scale, index, channels)
+                total = small(total, lhs_own + here, rhs_own + here, scale, index, channels)
             else:
                 acc = products(acc, lhs_own + here, rhs_own + here)
             if large_groups and (mod(stage + 1, stages_a_group) == 0 or stage + 1 == k_stages):
-                total = add_group(total, acc, correction, scale, div(stage, stages_a_group) * channels + column)
+                total = add_group(total, acc, scale, div(stage, stages_a_group) * channels + column)
                 acc = zero_acc()
             slot = slot + 1 if slot + 1 < stages else 0
             next_slot = next_slot + 1 if next_slot + 1 < stages else 0

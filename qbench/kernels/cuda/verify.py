@@ -16,9 +16,11 @@ from qbench.kernels.cuda.machine import Machine
 from qbench.kernels.cuda.shapes import TileShape
 
 PLAIN, DP4A, SKINNY, TALL = Words("plain"), Words("dp4a"), Skinny(8), Skinny(16)
+MORE, TALL_MORE = Skinny(8, loads=8), Skinny(16, loads=8)
 LARGE, HALF = Tiles(TileShape(2, 2, 4, 8, 64, 4)), Tiles(TileShape(2, 2, 4, 4, 128, 3))
 SMALL, DEEP = Tiles(TileShape(1, 4, 1, 2, 128, 5)), Tiles(TileShape(2, 2, 2, 4, 256, 2))
 WIDE, NARROW = Hopper(hopper_shape(2, 256, 4)), Hopper(hopper_shape(1, 64, 6))
+UNEVEN, SHORT = Hopper(hopper_shape(2, 192, 4)), Hopper(hopper_shape(2, 64, 3))
 
 CONVS = (
     Shape(3, 13, 9, 64, 65, Window((3, 3), (1, 1), (1, 1, 1, 1))),
@@ -30,7 +32,7 @@ ODD = (
     Shape(3, 16, 15, 3, 31, Window((3, 3), (1, 1), (1, 1, 1, 1))),
 )
 PRODUCTS = (Shape(1, 1, 131, 1024, 129), Shape(1, 1, 63, 640, 17), Shape(1, 1, 1, 256, 15))
-ROWS = tuple(Shape(1, 1, m, 1024, 127) for m in (1, 2, 7, 8, 9, 16))
+ROWS = (*(Shape(1, 1, m, 1024, 127) for m in (1, 2, 7, 8, 9, 16)), Shape(1, 1, 13, 6400, 33))
 EPILOGUES = ("s32", "u8", "u8+residual", "f32", "u8+residual+floor+sum")
 
 
@@ -87,9 +89,10 @@ def _cases() -> Iterator[Case]:
     for words in EPILOGUES:
         for choice in (PLAIN, DP4A, LARGE, SMALL):
             yield choice, "u8_s8", words, CONVS + ODD + PRODUCTS, 0
-        for hopper in (WIDE, NARROW):
+        for hopper in (WIDE, NARROW, UNEVEN, SHORT):
             yield hopper, "u8_s8", words, CONVS + PRODUCTS, 0
-        yield SKINNY, "u8_s8", words, ROWS, 0
+        for skinny in (SKINNY, MORE):
+            yield skinny, "u8_s8", words, ROWS, 0
     for product, tiles in (("u8_t4", LARGE), ("u8_t2", HALF), ("u8_t1", DEEP)):
         for words in ("s32", "u8", "f32"):
             yield tiles, product, words, CONVS + ODD + PRODUCTS, 0
@@ -100,10 +103,11 @@ def _cases() -> Iterator[Case]:
             yield tiles, "u8_t4", words, CONVS[2:] + PRODUCTS, group_size
             yield DP4A, "u8_s8", words, CONVS[2:] + PRODUCTS, group_size
     for group_size in (64, 128):
-        yield SKINNY, "u8_t4", "f32+grouped", ROWS, group_size
-        yield TALL, "u8_t4", "f32+grouped", ROWS[3:], group_size
-        yield TALL, "f16_s4", "f32+grouped", ROWS[3:], group_size
-        yield SKINNY, "f16_s4", "f32+grouped", ROWS, group_size
+        for product in ("u8_t4", "f16_s4"):
+            for skinny in (SKINNY, MORE):
+                yield skinny, product, "f32+grouped", ROWS, group_size
+            for skinny in (TALL, TALL_MORE):
+                yield skinny, product, "f32+grouped", ROWS[3:], group_size
         yield HALF, "f16_s4", "f32+grouped", PRODUCTS, group_size
     for words in ("s32", "u8", "f32"):
         yield PLAIN, "b1_b1", words, CONVS + ODD + PRODUCTS, 0

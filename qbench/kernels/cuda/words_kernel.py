@@ -11,7 +11,7 @@ from typing import Any
 from qbench.kernels.cuda.arguments import SIGNATURE
 from qbench.kernels.cuda.block import block
 from qbench.kernels.cuda.dialect import cuda, types
-from qbench.kernels.cuda.epilogue import Epilogue, finish
+from qbench.kernels.cuda.epilogue import Epilogue, finish, take_params
 from qbench.kernels.cuda.machine import Kernel
 from qbench.kernels.cuda.multiply import as_sum, zeros
 from qbench.kernels.cuda.products import PRODUCTS, Product
@@ -72,15 +72,9 @@ def _dot_pairs_macro(
 dot_pairs = block(_dot_pairs_macro, "i32", CELLS)
 
 
-def _add_group_macro(ops: Any, total: list[Any], acc: list[Any], correction: Any, scale: Any, index: Any) -> list[Any]:
-    params = [
-        (ops.load(correction, at, "i32"), ops.load(scale, at, "f32"))
-        for at in (ops.binary("add", index, j) for j in range(4))
-    ]
-    return [
-        ops.fma(as_sum(ops, _SUMS, acc[cell], params[cell % 4][0]), params[cell % 4][1], total[cell])
-        for cell in range(CELLS)
-    ]
+def _add_group_macro(ops: Any, total: list[Any], acc: list[Any], scale: Any, index: Any) -> list[Any]:
+    scales = [ops.load(scale, ops.binary("add", index, j), "f32") for j in range(4)]
+    return [ops.fma(as_sum(ops, _SUMS, acc[cell]), scales[cell % 4], total[cell]) for cell in range(CELLS)]
 
 
 def _start_macro(ops: Any, offset: Any, column: Any) -> list[Any]:
@@ -114,11 +108,11 @@ def words_kernel(product: str, words: str, how: str, *, group_size: int = 0, sid
     A block has `side` x `side` threads: fewer than `SIDE` in the simulator, whose threads are dear.
     """
     ending = Epilogue.parse(words)
-    dot, ending_block = _dot_of(product, how), finish(PRODUCTS[product] if product == "b1_b1" else _SUMS, ending)
+    kind = PRODUCTS[product] if product == "b1_b1" else _SUMS
+    dot, take, finish_rows = _dot_of(product, how), take_params(kind, ending), finish(kind, ending, 4)
     pairs = product == "t2_t2"
     step = 2 if pairs else 1
     grouped, group_words = group_size > 0, max(1, group_size // 4)
-    row_sums = ending.sums or product == "b1_b1"
     tile, pitch, threads = 4 * side, WORDS + 1, side * side
 
     def run(arrays: Any, limits: Any, sizes: Any) -> None:
@@ -158,20 +152,17 @@ def words_kernel(product: str, words: str, how: str, *, group_size: int = 0, sid
                     done = stage * WORDS + word + 1
                     if mod(done, group_words) == 0 or done == k_stages * WORDS:
                         index = div(done - 1, group_words) * channels + n + first
-                        total = add_group(total, acc, params[0], params[1], index)
+                        total = add_group(total, acc, params[1], index)
                         acc = zero_acc()
         own = slots + thread * 4 * CELLS
         if grouped:
             put_floats(total, own)
         else:
             put(acc, own)
-        for i in range(4):
-            place, channel = m + down + side * i, n + first
-            if place < rows and channel < stored:
-                row_sum = sums[place] + sum_correction if row_sums else 0
-                ending_block(
-                    own + 16 * i, (out, out_rows[place]), (residual, residual_rows[place]), params, channel,
-                    row_sum, limits,
-                )  # fmt: skip
+        if n + first < stored:
+            finish_rows(
+                own, 16, (out, out_rows), (residual, residual_rows), take(params, n + first), n + first, m + down, side,
+                (rows, sum_correction), sums, limits,
+            )  # fmt: skip
 
     return Kernel(f"{how}_{product}", run, SIGNATURE, threads, threads * 4 * CELLS + 1024, needs=61)

@@ -18,6 +18,7 @@ from qbench.core.trial import Measurement
 from qbench.errors import MachineError, QBenchError
 from qbench.kernels.cuda.choose import candidates
 from qbench.kernels.cuda.driver import Device
+from qbench.kernels.cuda.operation import Known
 from qbench.kernels.cuda.prepare import Described, Prepared, describe, lhs_bytes
 from qbench.peers.cuda import CUDA_OPERATORS
 from qbench.runner.cuda.clock import DeviceClock
@@ -31,7 +32,7 @@ MOST_COPIES = 8
 CACHES_APART = 2.5
 """Copies of a cell's buffers together take so many times the second-level cache."""
 
-WAYS_TRIED, LARGE_WEIGHTS = 6, 50 * 2**20
+WAYS_TRIED, LARGE_WEIGHTS = 8, 100 * 2**20
 """Ways of ours that are timed: half as many where packing weights of so many bytes takes the host long."""
 
 TRIES = 5
@@ -164,8 +165,9 @@ class Contest:
         asked = [choice for choice in found if variant in ("auto", choice.variant)]
         if not asked:
             raise MachineError(f"{variant}: no kernel computes {described.job.product} {described.job.words} here")
+        known: Known = {}
         for choice in asked[: WAYS_TRIED if self._is_small(described) else WAYS_TRIED // 2]:
-            way = Prepared(device, described, lhs, choice, copies=copies)
+            way = Prepared(device, described, lhs, choice, copies=copies, known=known)
             yield way, PartyRow(name, "", way.kernel, "once", choice.variant)
 
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -34,6 +35,9 @@ from qbench.suite.kernel_filter import parse_kernel_filter
 LIBRARIES = ("numba", "numba-cuda", "torch", "triton", "nvidia-cublas", "numpy")
 SAMPLE_S = 0.002
 """Least length of a sample on the device, whose events tick every half microsecond."""
+
+CHECKERS = 6
+"""Processes that check kernels side by side."""
 
 ROWS_A_READING = 8
 """The vendor's tool takes most of a second to answer."""
@@ -102,17 +106,26 @@ class _Run:
 
     def _checked(self) -> list[dict[str, str | int]]:
         """Return a row for every kernel; one that breaks the device is told like one that is wrong."""
-        rows: list[dict[str, str | int]] = []
-        for number in range(verify.count()):
-            name = verify.name_of(number)
-            self._tell(f"checking {name} ({number + 1} of {verify.count()})")
-            try:
-                row = asdict(self._worker.ask("check", number))
-            except QBenchError as error:
-                row = {"operation": name, "variant": "cuda", "comparisons": 0, "detail": str(error)}
-            rows.append(row)
-            if row["detail"]:
-                self._tell(f"wrong: {name} by {row['variant']}: {row['detail']}")
+        count = verify.count()
+        shares = [range(first, count, CHECKERS) for first in range(CHECKERS)]
+        with ThreadPoolExecutor(CHECKERS) as pool:
+            found = {number: row for part in pool.map(self._check_some, shares) for number, row in part}
+        return [found[number] for number in range(count)]
+
+    def _check_some(self, numbers: range) -> list[tuple[int, dict[str, str | int]]]:
+        """Check some kernels in a process of their own: the host compiles most of the time."""
+        rows: list[tuple[int, dict[str, str | int]]] = []
+        with Worker() as worker:
+            for number in numbers:
+                name = verify.name_of(number)
+                self._tell(f"checking {name} ({number + 1} of {verify.count()})")
+                try:
+                    row = asdict(worker.ask("check", number))
+                except QBenchError as error:
+                    row = {"operation": name, "variant": "cuda", "comparisons": 0, "detail": str(error)}
+                rows.append((number, row))
+                if row["detail"]:
+                    self._tell(f"wrong: {name} by {row['variant']}: {row['detail']}")
         return rows
 
     def _network(self, setup: Setup, asked: CudaNetwork) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from qbench.engine import build_session
 from qbench.engine.windows import depth_weights
 from qbench.errors import MachineError
 from qbench.graph import Network, read_onnx
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.cuda.choice import Choice, Job
 from qbench.kernels.cuda.choose import candidates
 from qbench.kernels.cuda.driver import Device
-from qbench.kernels.cuda.operands import Codes, Params
-from qbench.kernels.cuda.operation import DeviceProduct, Task, run_all
+from qbench.kernels.cuda.operands import Codes
+from qbench.kernels.cuda.operation import DeviceProduct, Known, Task, run_all
 from qbench.methods import METHODS, method_spec
 from qbench.peers.cuda.torch_network import TorchNetwork
 from qbench.runner.calibration import calibrate
@@ -29,7 +30,7 @@ from qbench.zoo import model_path
 
 OWN, PEER = "qbench", "torch-fp16"
 CALIBRATION_IMAGES, COMPARED = 16, 2
-_WAYS, _TRIES, _TRANSFERS = 3, 3, 5
+_WAYS, _TRIES, _TRANSFERS = 6, 3, 5
 _SEED = 0
 _CLOSE = 1e-5
 
@@ -41,21 +42,22 @@ class Tuner:
         self._device, self._clock = device, clock
         self._known: dict[Job, Choice] = {}
 
-    def __call__(self, task: Task, codes: Codes, params: Params, job: Job) -> Choice:
+    def __call__(self, task: Task, codes: Codes, params: ChannelParams, job: Job) -> Choice:
         """Return the fastest choice for a job."""
         if job not in self._known:
             units = self._device.attribute("multiprocessors")
             found = candidates(job, self._device.capability, multiprocessors=units)[:_WAYS]
             if not found:
                 raise MachineError(f"no kernel on the device computes {job.product} {job.words}")
-            self._known[job] = min(found, key=partial(self._seconds, task, codes, params))
+            known: Known = {}
+            self._known[job] = min(found, key=partial(self._seconds, task, codes, params, known))
         return self._known[job]
 
-    def _seconds(self, task: Task, codes: Codes, params: Params, choice: Choice) -> float:
+    def _seconds(self, task: Task, codes: Codes, params: ChannelParams, known: Known, choice: Choice) -> float:
         device = self._device
         layouts = (task.lhs, task.out, task.residual or task.out)
         buffers = [device.empty(layout.size_bytes, fill=1) for layout in layouts]
-        call = run_all(DeviceProduct(device, task, codes, params, choice).attach(*buffers))
+        call = run_all(DeviceProduct(device, task, codes, params, choice, known=known).attach(*buffers))
         call()
         return min(self._clock.elapsed_s(call, 1) for _ in range(_TRIES))
 
@@ -101,8 +103,8 @@ def quantize(network: Network, images: Floats, spec: str) -> tuple[dict[str, QTe
 def difference(
     found: Floats, network: Network, weights: dict[str, QTensor], activations: dict[str, QParams], images: Floats
 ) -> float:
-    """Return the largest difference from the CPU's portable integer session, as a share of its largest logit."""
-    session = build_session(network, weights, activations, variant="portable", threads=1)
+    """Return the largest difference from the CPU's integer session, as a share of its largest logit."""
+    session = build_session(network, weights, activations)
     try:
         want = session.run(images)
     finally:

@@ -20,15 +20,16 @@ from qbench.engine.plan import flat_aliases
 from qbench.engine.windows import window_of
 from qbench.errors import DataError, MachineError
 from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Linear, Network, Node, Pool
+from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.cuda import steps
 from qbench.kernels.cuda.choice import Choice, Job
 from qbench.kernels.cuda.choose import choose
 from qbench.kernels.cuda.machine import Buffer, Launch, Machine
-from qbench.kernels.cuda.operands import Codes, Geometry, Params
+from qbench.kernels.cuda.operands import Codes, Geometry
 from qbench.kernels.cuda.operation import DeviceProduct, Task
 from qbench.kernels.layout import Layout
 
-Picker = Callable[[Task, Codes, Params, Job], Choice]
+Picker = Callable[[Task, Codes, ChannelParams, Job], Choice]
 """Says how a layer is computed; whoever has a clock can try the candidates."""
 
 _LEVELS = (("u8_t2", -2, 1), ("u8_t4", -8, 7))
@@ -188,14 +189,11 @@ def _product(lowered: Lowered, codes: Codes) -> str:
     return held[0] if held else "u8_s8"
 
 
-def _params(lowered: Lowered, codes: Codes, product: str) -> Params:
+def _params(lowered: Lowered, codes: Codes, product: str) -> ChannelParams:
     """Return the layer's parameters; what a depth of binary codes adds is added where they are packed."""
-    p = lowered.params
-    correction = p.correction - codes[0].size if product == "b1_b1" else p.correction
-    return Params(
-        np.asarray(correction, np.int32), p.scale, p.offset, p.shift, p.sum_correction, p.residual_scale, p.low, p.high,
-        p.group_size,
-    )  # fmt: skip
+    given = lowered.params
+    owed = codes[0].size if product == "b1_b1" else 0
+    return replace(given, correction=(given.correction - owed).astype(np.int32))
 
 
 def _code_limits(clamp: Clamp | None, out: Container) -> tuple[float, float]:
