@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -69,6 +70,34 @@ def test_the_ratios_of_kernels_without_avx512_are_those_of_their_published_run()
         for threads, ratio in zip((1, 2), found.groups(), strict=True):
             rows = best[(best["sweep"] == sweep) & (best["threads"] == threads)]["qbench_times_faster"]
             assert float(ratio) == pytest.approx(np.exp(np.log(rows).mean()), abs=0.0051), (sweep, threads)
+
+
+def test_the_ratios_on_a_gpu_are_those_of_the_published_run() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    folder = ROOT / "results" / "published" / "cuda"
+    table = pd.read_csv(folder / "table.csv")
+    networks = json.loads((folder / "run.json").read_text(encoding="utf-8"))["environment"]["cuda_networks"]
+    for row in networks:
+        name = {"resnet50-seeded": "ResNet-50", "resnet20": "ResNet-20"}[row["model"]]
+        rates = row["images_per_s"]
+        found = re.search(rf"\| {name} in int8, {row['batch']} images \| PyTorch fp16 \| ([\d.]+) \|", text)
+        assert found, name
+        assert float(found[1]) == pytest.approx(rates["qbench"] / rates["torch-fp16"], abs=0.0051)
+    shown = re.findall(r"\| ([^|]+) \| (cuBLASLt int8|fp16|own int8) \| ([^|]+) \|", text)
+    wanted = {
+        "int8 product": [("int8-largest", 16384), ("int8-square", 8192), ("int8-square", 4096)],
+        "4-bit weights": [("decode-w4a8", 1)], "binary product": [("low-bits", 8192)],
+    }  # fmt: skip
+    parties = {"cuBLASLt int8": "cublaslt", "fp16": "torch-fp16", "own int8": "qbench w8c-a8t"}
+    assert len(shown) == len(wanted)
+    for what, against, ratios in shown:
+        places = next(places for name, places in wanted.items() if what.startswith(name))
+        for (sweep, rows), ratio in zip(places, ratios.split(" / "), strict=True):
+            mine = table[(table["sweep"] == sweep) & table["problem"].str.startswith(f"gemm {rows}x")]
+            if what.startswith("binary"):
+                mine = mine[mine["spec"] == "wbc-abt"]
+            (value,) = mine[mine["party"] == parties[against]]["qbench_times_faster"]
+            assert float(ratio) == pytest.approx(value, abs=0.0051), what
 
 
 def _has(row: pd.Series, party: str, batch: str) -> bool:

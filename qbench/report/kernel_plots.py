@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -43,6 +44,9 @@ _CLASSES = {
     "binary": (ORANGE, "D"),
 }
 _FLAT = {"int8_gops": "int8", "short_gops": "6 bits", "ternary_gops": "ternary", "popcount_gops": "binary"}
+_MANY_GOPS = 1e5
+"""Rates above which an axis is in thousands of Gop/s."""
+
 _SLOPED = {"read_gb_s": "memory", "read_l3_gb_s": "L3", "read_l2_gb_s": "L2"}
 
 
@@ -81,7 +85,7 @@ def _draw_roofline(view: KernelView, rows: Sequence[KernelResult], layout: Layou
     margins = Margins(height=3.6, left=0.62, right=0.75, top=0.5, bottom=0.55)
     figure, axes = panels(layout, margins, count=len(view.threads), title=title, subtitle=subtitle, columns=2)
     for threads, one in zip(view.threads, axes, strict=True):
-        panel_title(one, f"{threads} thread{'s' if threads > 1 else ''}", pad=24)
+        panel_title(one, view.panel(threads), pad=24)
         _draw_roofs(one, view, [row for row in rows if row.trial.cell.threads == threads], threads)
     return figure
 
@@ -111,11 +115,17 @@ def _draw_roofs(axes: Axes, view: KernelView, rows: Sequence[KernelResult], thre
         _draw_row(axes, row, x)
     _legend(axes, rows)
     axes.set_xlabel("operations a byte", fontsize=8, color=MUTED)
-    axes.set_ylabel("Gop/s", fontsize=8, color=MUTED)
-    for axis in (axes.xaxis, axes.yaxis):
+    unit, name = (1e3, "Top/s") if top > _MANY_GOPS else (1.0, "Gop/s")
+    axes.set_ylabel(name, fontsize=8, color=MUTED)
+    for axis, one in ((axes.xaxis, 1.0), (axes.yaxis, unit)):
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if _decades(axis) < 2.5 else (1.0,)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+        axis.set_major_formatter(FuncFormatter(partial(_tick, unit=one)))
         axis.set_minor_locator(NullLocator())
+
+
+def _tick(value: float, _: object, *, unit: float) -> str:
+    value /= unit
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
 def _decades(axis: Axis) -> float:
@@ -176,7 +186,7 @@ def _draw_ratios(view: KernelView, sweeps: Sequence[str], layout: Layout, title:
     margins = Margins(height=0.34 * len(sweeps) + 0.25, left=1.6, right=0.6, top=0.4, bottom=0.35)
     figure, axes = panels(layout, margins, count=len(view.threads), title=title, subtitle=subtitle, columns=2)
     for threads, one in zip(view.threads, axes, strict=True):
-        panel_title(one, f"{threads} thread{'s' if threads > 1 else ''}")
+        panel_title(one, view.panel(threads))
         one.set_xscale("log")
         one.grid(axis="y", visible=False)
         one.grid(axis="x", color=GRID, linewidth=0.8)

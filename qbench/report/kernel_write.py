@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from qbench.core.kernel_result import OWN
 from qbench.errors import ResultsError
 from qbench.report import machine, words
 from qbench.report.figures import drawn, write_files
@@ -36,6 +37,8 @@ def write_kernel_report(run: Path, out: Path) -> Path:
         "plots": [drawn(plot, run=view.name) for plot in plots],
         "bars": _bars(view.bars),
         "means": _means(view),
+        "networks": _networks(view.header.environment.get("cuda_networks", [])),
+        "checks": view.header.environment.get("cuda_checks", []),
         "cells": kernel_table(view),
         "groups": [(EACH, False), (HOW, False)],
         "absent": absent_parties(view.rows),
@@ -110,6 +113,38 @@ def _means(view: KernelView) -> Table:
         head = (Cell(sweep), Cell(str(threads)), Cell(str(len(rows))))
         lines.append(Line((*head, *(_mean_cell(mean_against(rows, one)) for one in against))))
     return Table(columns, tuple(lines))
+
+
+def _networks(rows: list[dict[str, Any]]) -> Table:
+    """Return one line for each whole network on a GPU: images a second, beside another library's."""
+    columns = (
+        Column("network", number=False),
+        Column("spec", number=False),
+        Column("images at a time"),
+        Column("images/s"),
+        Column("beside", number=False),
+        Column("its images/s"),
+        Column("times as fast"),
+        Column("copy to the device, ms"),
+    )
+    return Table(columns, tuple(Line(_network_cells(row)) for row in rows))
+
+
+def _network_cells(row: dict[str, Any]) -> tuple[Cell, ...]:
+    head = (Cell(row["model"]), Cell(row["spec"]), Cell(str(row["batch"])))
+    if "reason" in row:
+        return (*head, Cell(words.ABSENT, None, str(row["reason"]), "bad"), *([Cell(words.ABSENT)] * 4))
+    rates = dict(row["images_per_s"])
+    own, peer = rates.pop(OWN), max(rates.values(), default=None)
+    ratio = own / peer if peer else None
+    return (
+        *head,
+        Cell(words.significant(own), own),
+        Cell(row["peer"]),
+        Cell(words.significant(peer) if peer else words.ABSENT, peer),
+        Cell(words.number(ratio), ratio),
+        Cell(words.number(1e3 * row["transfer_s"])),
+    )
 
 
 def _mean_cell(mean: Mean | None) -> Cell:

@@ -54,7 +54,8 @@ def ceilings(header: RunHeader) -> list[tuple[str, str]]:
     for name, value in header.ceilings.items():
         base, _, many = name.rpartition("_")
         title, unit = _CEILINGS.get(base, (base.replace("_", " "), _unit(base)))
-        threads = {"1": ", 1 thread", "all": f", {header.threads} threads"}.get(many, f" {many}")
+        one = "" if "cuda" in header.environment else ", 1 thread"
+        threads = {"1": one, "all": f", {header.threads} threads"}.get(many, f", by {many}")
         found.append((f"{title}{threads}", f"{words.significant(value)} {unit}".strip()))
     return found
 

@@ -23,7 +23,8 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 def command_line() -> str:
     """Return the command that started this process, as a shell takes it, the program without its folder."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0]).name
+    return shlex.join(["qbench" if program == "-c" else program, *sys.argv[1:]])
 
 
 def describe() -> dict[str, Any]:
