@@ -125,6 +125,30 @@ def test_the_tables_of_the_page_hold_bars_means_and_cells(run: Path) -> None:
     assert last[-1] == "skippedno kernel"
 
 
+def test_a_run_on_a_gpu_shows_its_device_its_networks_and_its_checks(run: Path) -> None:
+    with RunWriter.open(run) as writer:
+        writer.update_header(
+            environment={
+                "cuda": {"device": "Some GPU"},
+                "cuda_checks": [{"comparisons": 7, "detail": ""}, {"comparisons": 5, "detail": "3 of 9 differ"}],
+                "cuda_networks": [
+                    {
+                        "model": "net", "spec": "w8c-a8t", "batch": 64, "peer": "torch-fp16", "transfer_s": 0.002,
+                        "images_per_s": {"qbench": 3000.0, "torch-fp16": 2000.0},
+                    },
+                    {"model": "lost", "spec": "w8c-a8t", "batch": 8, "reason": "no memory"},
+                ],
+            }
+        )  # fmt: skip
+    page = write_kernel_report(run, run).read_text(encoding="utf-8")
+    first, second = tables(page)["networks"]
+    assert first[5:] == ["2\N{NARROW NO-BREAK SPACE}000", "1.50", "2.00"]
+    assert second[3].endswith("no memory")
+    assert "2 kernels on odd sizes and extreme values, 12 comparisons with the reference, 1 wrong" in page
+    assert page.count("Some GPU") > 1
+    assert load_kernels(run).panel(1) == "Some GPU"
+
+
 def test_who_was_wrong_is_named(run: Path) -> None:
     page = write_kernel_report(run, run).read_text(encoding="utf-8")
     assert 'data-tone="bad"><details><summary>liar: wrong: 3 of 9 numbers differ' in page

@@ -32,6 +32,12 @@ def test_versions_name_what_results_depend_on() -> None:
     assert {"python", "numpy", "numba", "onnxruntime"} <= set(environment.versions())
 
 
+@pytest.mark.parametrize("program", ["/somewhere/bin/qbench", "-c"])
+def test_the_command_is_told_without_its_folder(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", [program, "run", "a suite.yaml"])
+    assert environment.command_line() == "qbench run 'a suite.yaml'"
+
+
 def test_the_fingerprint_does_not_change_within_a_machine() -> None:
     assert environment.fingerprint() == environment.fingerprint()
 

@@ -168,7 +168,7 @@ class Contest:
         known: Known = {}
         for choice in asked[: WAYS_TRIED if self._is_small(described) else WAYS_TRIED // 2]:
             way = Prepared(device, described, lhs, choice, copies=copies, known=known)
-            yield way, PartyRow(name, "", way.kernel, "once", choice.variant)
+            yield way, PartyRow(name, "", way.kernel, "once", choice.variant, resident_bytes=way.resident_bytes)
 
     @staticmethod
     def _is_small(described: Described) -> bool:
