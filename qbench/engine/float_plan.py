@@ -121,7 +121,7 @@ def layer_step(
     epilogue = "f32+residual" if residual else "f32"
     bound = bind(
         "f32_f32", epilogue, variant, window_of(node), layouts[node.input], layouts[node.output], packed, params,
-        residual=layouts[residual] if residual else None,
+        residual=layouts[residual] if residual else None, zero_padding=True,
     )  # fmt: skip
 
     def join(buffers: Buffers) -> Task:

@@ -145,14 +145,19 @@ def _layer_steps(
         return [_depthwise_step(network, node, alone, layouts, variant, floor=bool(ends.out and ends.out.floor))]
     lowered = lower(node, weights, ends, counts=counts_bits(variant))
     if not is_words(lowered.product):
-        return [_conv_step(network, node, lowered, layouts[node.input], node.input, residual, layouts, variant)]
+        return [
+            _conv_step(
+                network, node, lowered, layouts[node.input], node.input, residual, layouts, variant,
+                zero_padding=ends.lhs.zero_point == 0,
+            )
+        ]  # fmt: skip
     packed = f"{node.input}:{lowered.product[:2]}"
     a = layouts[node.input]
     words = replace(a, words=lhs_words(lowered.product, a.channels), item_bytes=4)
     layouts[packed] = words
     return [
         _pack_step(node.input, packed, a, words, lowered.product),
-        _conv_step(network, node, lowered, words, packed, residual, layouts, variant),
+        _conv_step(network, node, lowered, words, packed, residual, layouts, variant, zero_padding=False),
     ]
 
 
@@ -165,6 +170,8 @@ def _conv_step(
     residual: str | None,
     layouts: Mapping[str, Layout],
     variant: str,
+    *,
+    zero_padding: bool,
 ) -> Step:
     kind = "f32" if node.output == network.output else "u8"
     epilogue = "+".join((kind, *lowered.flags))
@@ -178,7 +185,7 @@ def _conv_step(
     )  # fmt: skip
     bound = bind(
         lowered.product, epilogue, variant, window, lhs, layouts[node.output], weights, params,
-        residual=layouts[residual] if residual else None,
+        residual=layouts[residual] if residual else None, zero_padding=zero_padding,
     )  # fmt: skip
 
     def join(buffers: Buffers) -> Task:

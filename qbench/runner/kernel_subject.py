@@ -115,7 +115,8 @@ def _product_of(cell: KernelCell, operands: KernelOperands, variant: str) -> Bou
     out = Layout(images, *size, len(rhs), padded_channels(packed.channels), np.dtype(kind).itemsize)
     epilogue = cell.out + ("+grouped" if cell.group_size else "")
     params = _params(cell, operands, rhs, product=product)
-    bound = bind(product, epilogue, variant, window, lhs, out, packed, params)
+    zero_padding = operands.lhs_zero_point == 0
+    bound = bind(product, epilogue, variant, window, lhs, out, packed, params, zero_padding=zero_padding)
     target = aligned(out.size_bytes)
     shape = (images, *size, len(rhs)) if isinstance(problem, ConvProblem) else (problem.m, problem.n)
     grouped = isinstance(problem, ConvProblem) and problem.groups > 1

@@ -129,18 +129,23 @@ def check_case(case: Case, variant: str, shapes: tuple[Shape, ...] | None = None
     """Return the number of comparisons and the first mismatch, or ''."""
     count = 0
     for shape in shapes_of(case, variant) if shapes is None else shapes:
-        for values in _kinds(case, variant):
+        for values, pad in _kinds(case, variant, shape):
             count += 1
-            detail = _compare(case, variant, shape, values)
+            detail = _compare(case, variant, shape, values, pad)
             if detail:
-                return count, f"{shape} {values}: {detail}"
+                return count, f"{shape} {values} padded with {pad}: {detail}"
     return count, ""
 
 
-def _kinds(case: Case, variant: str) -> tuple[str, ...]:
-    """Return the kinds of values: bell-shaped ones too where kernels hang on what weights are (`tiles.pairs`)."""
+def _kinds(case: Case, variant: str, shape: Shape) -> list[tuple[str, int]]:
+    """Return the kinds of values: bell-shaped ones too where kernels hang on what weights are (`tiles.pairs`).
+
+    Each with the code that padding holds; once more with 0, which kernels may leave out (`conv.ranges`).
+    """
     hangs = dot_of(variant) == "pairs" and case.product.endswith("_s8")
-    return ("random", "high", "low", *["bell"] * hangs)
+    pad = 0 if product_of(case.product).is_float else 1
+    kinds = [(values, pad) for values in ("random", "high", "low", *["bell"] * hangs)]
+    return [*kinds, ("random", 0)] if pad and case.product[0] == "u" and any(shape.window.pads) else kinds
 
 
 def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams:
@@ -225,12 +230,12 @@ def _expected(
     return epilogue(accs, params.offset, sums=sums, residual=extra, rounding=rounding, **limits)
 
 
-def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
+def _compare(case: Case, variant: str, shape: Shape, values: str, pad: int) -> str:
     rng = np.random.default_rng(7)
     lhs_shape = (shape.images, shape.height, shape.width, shape.channels)
     lhs, rhs = operands(case.product, lhs_shape, (shape.out, *shape.window.kernel, shape.channels), values, rng)
     is_float = product_of(case.product).is_float
-    params, pad = _params(case, shape, rng), 0 if is_float else 1
+    params = _params(case, shape, rng)
     layout, source = _lhs_buffer(case, shape, lhs, pad)
     kind, (height, width) = case.epilogue.split("+")[0], shape.window.out(shape.height, shape.width)
     item = 1 if kind == "u8" else 4
@@ -251,8 +256,10 @@ def _compare(case: Case, variant: str, shape: Shape, values: str) -> str:
     depth = rhs[0].size * (case.product == "b1_b1")
     owed = replace(params, correction=params.correction + np.int32(depth))
     asked = "+".join(word for word in case.epilogue.split("+") if word not in FOUND_BY_BIND)
-    bound = bind(case.product, asked, variant, shape.window, layout, out, weights, owed, residual=side)
-    found = "+".join(word for word in bound.epilogue.split("+") if word not in OF_WEIGHTS)
+    bound = bind(
+        case.product, asked, variant, shape.window, layout, out, weights, owed, residual=side, zero_padding=pad == 0
+    )
+    found = "+".join(word for word in bound.epilogue.split("+") if word not in (*OF_WEIGHTS, "ranged"))
     if found != case.epilogue:
         return f"bound with epilogue {bound.epilogue}"
     run_task(bound.task(source, target, residual if "residual" in asked else None), images=shape.images)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from qbench.kernels.conv.pack import is_words, k_group_unit
 from qbench.kernels.conv.params import ChannelParams, folded
+from qbench.kernels.conv.ranges import Ranges, ranges_of
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.conv.tables import SIGN, at_least, brief, is_brief, largest, numbers_of_channels
 from qbench.kernels.layout import Layout, Offsets, padded_channels
@@ -71,6 +72,7 @@ class BoundConv:
     scalars: dict[str, Any]
     tables: dict[str, Offsets]
     span: int
+    ranges: Ranges | None = None
 
     @property
     def name(self) -> str:
@@ -101,9 +103,11 @@ class BoundConv:
         span = math.gcd(self.span, weights.k_groups)
         if weights.order is not None:
             span = math.gcd(span, k_group_unit(weights.k_groups, product_of(self.product).planes))
+        if self.ranges is not None:
+            span = math.gcd(span, self.ranges.unit)
         key = next((word for word in OF_WEIGHTS if word in words), self.product)
         tall = tile_shape(
-            target, product_of(self.product, target.dot), key, rows, span,
+            target, product_of(self.product, target.dot), key, rows, span, ranges=self.ranges,
             vectors=self.shape.vectors, spread=self.shape.spread, grouped="grouped" in words, sums="sum" in words,
         )  # fmt: skip
         row_bytes = max(1, self.lhs.size_bytes // max(1, rows)) + self.out.pixel_bytes * (1 + words.count("residual"))
@@ -121,8 +125,10 @@ class BoundConv:
             "k_table_bytes": 8 * weights.k_groups,
             "safe_ends": 0 if weights.order is None else weights.order.ends.ctypes.data,
         }
+        nothing = np.zeros(0, np.int64)
         arrays = {
             **self.params, **self.tables,
+            "ranges": nothing if self.ranges is None else at_least(self.ranges.of_tiles(tall.rows)),
             "lhs": lhs, "rhs": weights.data, "out": out, "residual": residual, "table": weights.table,
         }  # fmt: skip
         words_of = [numbers[name] if name in numbers else arrays[name].ctypes.data for name in FIELDS]
@@ -173,6 +179,7 @@ def bind(
     params: ChannelParams,
     *,
     residual: Layout | None = None,
+    zero_padding: bool = False,
 ) -> BoundConv:
     """Join weights, parameters and layouts. The lhs's border must be at least the window's padding.
 
@@ -186,6 +193,7 @@ def bind(
         weights: from `pack_weights`.
         params: per-channel parameters.
         residual: layout of the residual buffer.
+        zero_padding: whether the code of zero is 0: products with padding are left out where a tile has nothing else.
     """
     facts, sums = product_of(product, dot_of(variant)), params.shift is not None
     shape = tiling(variant, product, len(params.offset), lhs.channels, group_size=params.group_size, sums=sums)
@@ -225,4 +233,12 @@ def bind(
         epilogue += "+wide"
     found = {"split": weights.order is not None, "widened": weights.widened}
     epilogue = "+".join([epilogue, *(word for word in OF_WEIGHTS if found[word])])
-    return BoundConv(product, epilogue, variant, lhs, out, weights, shape, arrays, scalars, tables, span)
+    ranges = None
+    plain = weights.order is None and weights.code_sums is None and not sums and not params.group_size
+    if zero_padding and plain and variant != PORTABLE and product[0] in "uf":
+        groups_a_tap = len(offsets) // math.prod(window.kernel)
+        ranges = ranges_of(window, lhs, out, k_groups=weights.k_groups, groups_a_tap=groups_a_tap)
+        if ranges is not None and ranges.unit % facts.planes:
+            ranges = None
+        epilogue += "+ranged" * (ranges is not None)
+    return BoundConv(product, epilogue, variant, lhs, out, weights, shape, arrays, scalars, tables, span, ranges)

@@ -6,7 +6,9 @@ set: one row here, and, when its dot instruction is new, a few lines in `product
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from qbench.kernels.isa import missing
 from qbench.kernels.tiles.emitter import NARROW
@@ -33,6 +35,14 @@ class TileShape:
     def width(self, lanes: int) -> int:
         """Return the channels of a tile."""
         return self.vectors * lanes // self.spread
+
+
+class Heights(Protocol):
+    """What knows the best height of tiles of so many vectors."""
+
+    def height(self, heights: Iterable[int], vectors: int) -> int:
+        """Return one of the heights."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ def tile_shape(
     rows: int,
     span: int,
     *,
+    ranges: Heights | None = None,
     vectors: int,
     spread: int,
     grouped: bool,
@@ -83,12 +94,16 @@ def tile_shape(
         name: its name.
         rows: lhs rows in all.
         span: k-groups that every depth loop's length is a multiple of; chains must divide it.
+        ranges: what each row needs of the depth, where that differs.
         vectors: rhs vectors of a panel.
         spread: lanes a channel.
         grouped: whether scales are grouped.
         sums: whether the rows' sums are wanted.
     """
-    tall = even_rows(rows, target.most_rows(name, vectors, grouped=grouped, sums=sums))
+    most = target.most_rows(name, vectors, grouped=grouped, sums=sums)
+    tall = even_rows(rows, most)
+    if ranges is not None and rows > most:
+        tall = ranges.height(sorted({most, max(1, most - 1), -(-most // 2), min(most, FEW_ROWS[-1])}), vectors)
     chains = max(1, LEAST_CHAINS // (2 if target.dot == "pairs" else 1) // (tall * vectors))
     if product.short_steps > 1:
         chains = max(1, min(LEAST_CHAINS, product.short_steps) // product.planes)

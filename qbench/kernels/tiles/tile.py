@@ -14,8 +14,9 @@ The epilogue computes in float32; every `fma` rounds once, after the product and
 
 "s32" stores acc + correction[n]; f32_f32 has t = acc + offset[n]. The accumulators start at the correction where they
 can. "split" says that each panel has k-groups of its own, those first that `pairs` may multiply, "widened" that it may
-multiply none. "brief" says that the scales of groups are packed as bfloat16. "wide" says that t may leave
-int32, so that it is clamped before it is rounded: the same, an instruction slower.
+multiply none. "ranged" says that each tile has a range of k-groups outside padding. "brief" says that the scales of
+groups are packed as bfloat16. "wide" says that t may leave int32, so that it is clamped before it is rounded: the same,
+an instruction slower.
 "fixed" computes u8 in whole numbers as TFLite does (`fixed`): `scale` holds multipliers, `shift` exponents and `offset`
 the zero point, all int32.
 """
@@ -98,7 +99,7 @@ class _Tile(Epilogue):
             *total, _ = e.loop(zero, v["k_groups"], v["k_groups_a_scale"], [*total, scales], self._one_group)
             self._finish(total, sums=None)
             return
-        cells, sums = self._depth(zero, v["k_groups"])
+        cells, sums = self._depth(*self._range())
         if self.kind == "s32":
             for (i, j), value in zip(self.cells, cells, strict=True):
                 self._store(self._undo_multiple(value), i, j, 4)
@@ -108,6 +109,14 @@ class _Tile(Epilogue):
             return
         scaled = [self._scaled(x, j, self._offset(j)) for x, (_, j) in zip(cells, self.cells, strict=True)]
         self._finish(scaled, sums=sums or None)
+
+    def _range(self) -> tuple[Value, Value]:
+        """Return the k-groups to multiply: all, or those that not all rows have in padding."""
+        if "ranged" not in self.flags:
+            return ir.Constant(I64, 0), self.v["k_groups"]
+        both = self.e.load(self.v["ranges"], self.first_row, I64, align=8)
+        low = self.b.and_(both, ir.Constant(I64, 2**32 - 1))
+        return low, self.b.lshr(both, ir.Constant(I64, 32))
 
     def _undo_multiple(self, acc: Value) -> Value:
         shift = self.product.multiple.bit_length() - 1
