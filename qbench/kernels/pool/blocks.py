@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-LINE, LINES = 64, 4
-BLOCK = LINES * LINE
-"""Channels of a unit of the mean: four cache lines of a pixel side by side, sixteen vectors of sums."""
+LINE = 64
+BLOCK = 64 * LINE
+"""Channels of a unit of the mean, all of most networks': whole pixels are read one behind the other."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
@@ -94,40 +95,65 @@ def largest_along(
 
 
 @intrinsic(prefer_literal=True)
-def sum_pixels(typingctx: Any, a: Any, place: Any, strides: Any, sums: Any, to: Any, lines: Any, short: Any) -> Any:
-    """Write the sums of 64 times `lines` channels over an image as int32; ask for other lines, side by side, meanwhile.
+def sum_pixels(typingctx: Any, a: Any, place: Any, strides: Any, sums: Any, to: Any, short: Any) -> Any:
+    """Write the sums of whole lines of channels over an image as int32, pixel by pixel: what is read is one stream.
 
-    `place` is (offset in a, rows, columns, offset of the lines asked for), `strides` the bytes from one row and one
-    column to the next. `short` sums of 16 bits hold 257 pixels, by half the instructions.
+    `place` is (offset in a, rows, columns, lines of 64 channels), `strides` the bytes from one row and one column to
+    the next. The sums stay in the first-level cache; `short` ones of 16 bits hold 257 pixels, by half the instructions.
     """
-    found = literals(lines, short)
+    found = literals(short)
     if found is None:
         return None
-    parts = (2 if found[1] else 4) * found[0]
+    parts = 2 if found[0] else 4
 
     def body(block: Block) -> None:
-        b, e, zero = block.b, block.e, ir.Constant(I64, 0)
-        start, rows, columns = block.address(0, block.item(1, 0)), block.item(1, 1), block.item(1, 2)
+        b, e, zero, kind = block.b, block.e, ir.Constant(I64, 0), block.e.shorts if found[0] else block.e.ints
+        start, target = block.address(0, block.item(1, 0)), block.address(3, block.argument(4))
+        rows, columns, lines = (block.item(1, i) for i in range(1, 4))
         down, right = (block.item(2, i) for i in range(2))
-        wanted, kind = block.address(0, block.item(1, 3)), e.shorts if found[1] else e.ints
+        width = kind.count
 
-        def along_row(row: Value, totals: list[Value]) -> list[Value]:
-            first = b.gep(start, [b.mul(row, down)])
+        def at(base: Value, line: Value, line_bytes: int) -> Value:
+            return b.gep(base, [b.mul(line, ir.Constant(I64, line_bytes))])
 
-            def one(column: Value, totals: list[Value]) -> list[Value]:
-                at = b.gep(first, [b.mul(column, right)])
-                ahead = b.mul(b.add(b.mul(row, columns), column), ir.Constant(I64, LINE_BYTES * found[0]))
-                for line in range(found[0]):
-                    e.prefetch(wanted, e.add_bytes(ahead, LINE_BYTES * line))
-                codes = [block.load(at, ir.VectorType(I8, kind.count), skip_bytes=kind.count * i) for i in range(parts)]
-                return [b.add(total, b.zext(part, kind)) for total, part in zip(totals, codes, strict=True)]
+        def each(row: Value, column: Value) -> Callable[[Value, list[Value]], list[Value]]:
+            first = b.gep(start, [b.add(b.mul(row, down), b.mul(column, right))])
 
-            return e.loop(zero, columns, 1, totals, one)
+            def one(line: Value, state: list[Value]) -> list[Value]:
+                codes, total = at(first, line, LINE_BYTES), at(target, line, LINE_BYTES * parts)
+                for i in range(parts):
+                    more = b.zext(block.load(codes, ir.VectorType(I8, width), skip_bytes=width * i), kind)
+                    here = LINE_BYTES * i
+                    new = b.add(block.load(total, kind, skip_bytes=here), more)
+                    block.store(new, total, skip_bytes=here, streaming=False)
+                return state
 
-        totals = e.loop(zero, rows, 1, [e.constant(0, kind)] * parts, along_row)
-        target = block.address(3, block.argument(4))
-        for i, total in enumerate(totals):
-            wide = b.zext(total, ir.VectorType(I32, kind.count)) if found[1] else total
-            block.store(wide, target, skip_bytes=4 * kind.count * i, streaming=False)
+            return one
 
-    return types.void(a, place, strides, sums, types.int64, lines, short), emitted(body)
+        def blank(line: Value, state: list[Value]) -> list[Value]:
+            for i in range(parts):
+                block.store(
+                    e.constant(0, kind),
+                    at(target, line, LINE_BYTES * parts),
+                    skip_bytes=LINE_BYTES * i,
+                    streaming=False,
+                )
+            return state
+
+        def along_row(row: Value, state: list[Value]) -> list[Value]:
+            return e.loop(zero, columns, 1, state, lambda column, s: e.loop(zero, lines, 1, s, each(row, column)))
+
+        def widened(turn: Value, state: list[Value]) -> list[Value]:
+            line = b.sub(b.sub(lines, turn), ir.Constant(I64, 1))  # from the last: each overwrites what is read already
+            shorts = [block.load(at(target, line, 2 * LINE_BYTES), kind, skip_bytes=LINE_BYTES * i) for i in range(2)]
+            for i, part in enumerate(shorts):
+                wide = b.zext(part, ir.VectorType(I32, width))
+                block.store(wide, at(target, line, 4 * LINE_BYTES), skip_bytes=4 * width * i, streaming=False)
+            return state
+
+        e.loop(zero, lines, 1, [], blank)
+        e.loop(zero, rows, 1, [], along_row)
+        if found[0]:
+            e.loop(zero, lines, 1, [], widened)
+
+    return types.void(a, place, strides, sums, types.int64, short), emitted(body)

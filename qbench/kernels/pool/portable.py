@@ -12,7 +12,7 @@ from numba import float32, int32
 
 from qbench.kernels.blocks import fence
 from qbench.kernels.jit import jit
-from qbench.kernels.pool.blocks import BLOCK, LINE, LINES
+from qbench.kernels.pool.blocks import BLOCK, LINE
 from qbench.kernels.pool.largest import largest, largest_along, sum_pixels
 
 SHORT = 257
@@ -38,18 +38,12 @@ def global_average_u8_u8(
         total, target = sums[n, first:last], out[n, 0, 0, first:last]
         at = ((n * a.shape[1] + top) * a.shape[2] + left) * a.shape[3] + first
         strides = (a.shape[2] * a.shape[3], a.shape[3])
-        wanted = (n + 1) * a.shape[1] * strides[0] + first * height * width  # of the next image, this block's share
-        whole = 0
-        if last - first == BLOCK:
-            place, to = (at, height, width, wanted), n * channels + first
-            if height * width <= SHORT:
-                sum_pixels(a, place, strides, sums, to, LINES, 1)  # type: ignore[call-arg]
-            else:
-                sum_pixels(a, place, strides, sums, to, LINES, 0)  # type: ignore[call-arg]
-            whole = BLOCK
-        for c in range(whole, (last - first) // LINE * LINE, LINE):
-            sum_pixels(a, (at + c, height, width, wanted), strides, sums, n * channels + first + c, 1, 0)  # type: ignore[call-arg]
-            whole = c + LINE
+        lines = (last - first) // LINE
+        place, to, whole = (at, height, width, lines), n * channels + first, lines * LINE
+        if lines and height * width <= SHORT:
+            sum_pixels(a, place, strides, sums, to, 1)  # type: ignore[call-arg]
+        elif lines:
+            sum_pixels(a, place, strides, sums, to, 0)  # type: ignore[call-arg]
         if whole < last - first:
             rest = sums[n, first + whole : last]
             for c in range(last - first - whole):

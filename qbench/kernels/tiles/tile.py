@@ -173,7 +173,7 @@ class _Tile(Epilogue):
         for chain in range(self.chains):
             here = e.add_bytes(at, set_bytes * self.nv * chain)
             packed = [self._packed(e.add_bytes(here, set_bytes * j)) for j in range(self.nv)]
-            for line in range(0, set_bytes * self.nv, 64):
+            for line in range(0, set_bytes * self.nv if ahead else 0, 64):
                 e.prefetch(self.v["rhs"], e.add_bytes(here, ahead + line))
             for plane in range(planes):
                 weights = [product.rhs(e, p, plane, self.table) for p in packed]
