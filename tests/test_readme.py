@@ -74,6 +74,21 @@ def test_the_ratios_of_kernels_without_avx512_are_those_of_their_published_run()
             assert float(ratio) == pytest.approx(np.exp(np.log(rows).mean()), abs=0.0051), (sweep, threads)
 
 
+def test_the_ratios_of_kernels_on_zen_4_are_those_of_their_published_run() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    part = text[text.index("## On Zen 4") : text.index("## Without AVX-512")]
+    table = pd.read_csv(ROOT / "results" / "published" / "kernels_zen4" / "table.csv")
+    shown = {
+        "gemm": "int8 products", "conv": "fused convolutions", "depthwise": "depthwise",
+        "w4-group": "4-bit weights in groups of 32",
+    }  # fmt: skip
+    for sweep, words in shown.items():
+        found = re.search(rf"{words} ([\d.]+) x", part)
+        assert found, words
+        rows = table[table["best_peer"].eq(True) & (table["sweep"] == sweep)]["qbench_times_faster"]
+        assert float(found[1]) == pytest.approx(np.exp(np.log(rows).mean()), abs=0.0051), sweep
+
+
 def test_the_ratios_on_a_gpu_are_those_of_the_published_run() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     folder = ROOT / "results" / "published" / "cuda"
