@@ -89,13 +89,13 @@ def finish(product: Product, epilogue: Epilogue, rows: int) -> Any:
         ops: Any, address: Any, pitch: Any, out: Any, residual: Any, params: list[Any], column: Any, first: Any,
         step: Any, counts: Any, sums: Any, limits: Any,
     ) -> None:  # fmt: skip
-        (limit, sum_correction), (target, target_rows) = counts, out
+        (limit, sum_correction), (target, target_rows), (source, source_rows) = counts, out, residual
         last, by_row = ops.binary("sub", limit, 1), epilogue.sums or product.mma == "b1"
         numbers = [ops.binary("add", first, ops.binary("mul", step, i)) for i in range(rows)]
         places = [ops.minimum(number, last) for number in numbers]
         starts = [ops.load(target_rows, place, "i32") for place in places]
         row_sums = [_row_sum(ops, sums, place, sum_correction) if by_row else None for place in places]
-        extra = [_residual(ops, *residual, place, column, epilogue) for place in places]
+        extra = [_residual(ops, source, source_rows, place, column, epilogue) for place in places]
         words = [ops.shared_load(ops.binary("add", address, ops.binary("mul", pitch, i)), 4) for i in range(rows)]
         at = ops.binary("mul", column, epilogue.item_bytes)
         tables = _Tables(product, epilogue, params)
