@@ -28,7 +28,7 @@ def ranges(window: Window, height: int, width: int = 2, *, images: int = 1, padd
 
 def rows(found: Ranges | None) -> list[tuple[int, int]]:
     assert found is not None
-    return [(int(a), int(b)) for a, b in zip(found.begin, found.end, strict=True)]
+    return [(int(v) % 2**32, int(v) >> 32) for v in found.of_tiles(1)]
 
 
 def test_rows_in_the_padding_are_left_out_at_both_ends_of_every_image() -> None:
@@ -63,6 +63,16 @@ def test_a_tile_needs_what_any_of_its_rows_needs() -> None:
     found = Ranges(np.array([6, 0, 0, 3]), np.array([9, 9, 3, 9]), 3)
     packed = found.of_tiles(2)
     assert [(int(v) % 2**32, int(v) >> 32) for v in packed] == [(0, 9), (0, 9), (0, 9), (3, 9)]
+
+
+@pytest.mark.parametrize("height", [1, 2, 5, 8, 14])
+@pytest.mark.parametrize("images", [1, 2, 3, 9])
+def test_tiles_across_images_need_what_any_of_their_rows_needs(height: int, images: int) -> None:
+    found = ranges(SAME, 3, 1, images=images)
+    assert found is not None
+    begin, end = (np.tile(numbers, images) for numbers in (found.begin, found.end))
+    want = [(min(begin[i : i + height]), max(end[i : i + height])) for i in range(len(begin))]
+    assert [(int(v) % 2**32, int(v) >> 32) for v in found.of_tiles(height)] == want
 
 
 def test_tiles_end_with_rows_of_pixels_where_that_leaves_more_out() -> None:

@@ -23,16 +23,22 @@ _FIXED_COST = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranges:
-    """The k-groups that each output pixel needs: `begin` and `end` of shape (pixels,), multiples of `unit`, or all."""
+    """The k-groups that each output pixel needs: `begin` and `end` of shape (pixels of one image,), of equal images.
+
+    Both are multiples of `unit`, or all.
+    """
 
     begin: Numbers
     end: Numbers
     unit: int
+    images: int = 1
 
     def of_tiles(self, height: int) -> Numbers:
-        """Return what the tile that begins at each pixel needs: begin + 2**32 * end, shape (pixels,)."""
+        """Return what the tile that begins at each pixel needs: begin + 2**32 * end, shape (pixels of all images,)."""
         begin, end = self._joined(height)
-        return begin | end << 32
+        found, pixels = begin | end << 32, len(self.begin)
+        alike = self.images - (len(found) // pixels - 1)  # images whose tiles end in the same way
+        return np.concatenate([np.tile(found[:pixels], alike), found[pixels:]])
 
     def height(self, heights: Iterable[int], vectors: int) -> int:
         """Return the height of tiles that has the least to multiply: tiles that end with a row of pixels skip more."""
@@ -45,10 +51,13 @@ class Ranges:
         return float((end - begin)[tiles].sum()) * (max(height * vectors, LEAST_CHAINS) + _FIXED_COST)
 
     def _joined(self, height: int) -> tuple[Numbers, Numbers]:
-        begin, end = self.begin.copy(), self.end.copy()
+        """Return begin and end of tiles in as many images as one tile can touch: all others repeat the first."""
+        images = min(self.images, 1 - (1 - height) // len(self.begin))
+        first, last = np.tile(self.begin, images), np.tile(self.end, images)
+        begin, end = first.copy(), last.copy()
         for i in range(1, min(height, len(begin))):
-            np.minimum(begin[:-i], self.begin[i:], out=begin[:-i])
-            np.maximum(end[:-i], self.end[i:], out=end[:-i])
+            np.minimum(begin[:-i], first[i:], out=begin[:-i])
+            np.maximum(end[:-i], last[i:], out=end[:-i])
         return begin, end
 
 
@@ -73,9 +82,5 @@ def ranges_of(window: Window, lhs: Layout, out: Layout, *, k_groups: int, groups
     blank = ~np.any(seen, axis=1)
     begin[blank], end[blank] = 0, 1  # a range of zeros: tiles multiply something
     ends = np.where(end == taps, k_groups, end * row_groups)
-    return Ranges(_a_pixel(begin * row_groups, out), _a_pixel(ends, out), row_groups)
-
-
-def _a_pixel(rows: npt.NDArray[np.integer], out: Layout) -> Numbers:
-    """Return a number a row of an image as a number a pixel of all images."""
-    return np.tile(np.repeat(rows.astype(np.int64), out.width), out.images)
+    starts, stops = (np.repeat(rows.astype(np.int64), out.width) for rows in (begin * row_groups, ends))
+    return Ranges(starts, stops, row_groups, out.images)
