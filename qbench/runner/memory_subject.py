@@ -15,7 +15,7 @@ from qbench.core.kernel_result import STREAMS
 from qbench.core.memory_problem import POOL_KERNEL, POOL_PAD, POOL_STRIDE, MemoryCell, MemoryProblem
 from qbench.kernels.blocks import BLOCK
 from qbench.kernels.conv.operation import lhs_words
-from qbench.kernels.layout import aligned
+from qbench.kernels.layout import aligned, padded_channels
 from qbench.kernels.pool.blocks import BLOCK as CHANNELS_A_UNIT
 from qbench.kernels.quantize.portable import PIXELS
 from qbench.kernels.stream import stream_task
@@ -63,7 +63,7 @@ def _whole_lines(problem: MemoryProblem) -> bool:
 
 
 def _operation(problem: MemoryProblem, operands: MemoryOperands, *, streaming: bool) -> Bound:
-    inputs = tuple(_placed(tensor) for tensor in operands.tensors)
+    inputs = tuple(_placed(tensor, stored=_stored(problem, tensor)) for tensor in operands.tensors)
     shape, kind = _output(problem)
     out = aligned(int(np.prod(shape)) * np.dtype(kind).itemsize).view(kind).reshape(shape)
     out.fill(0)
@@ -72,17 +72,23 @@ def _operation(problem: MemoryProblem, operands: MemoryOperands, *, streaming: b
     task = task_of(f"{ROOM}{name}", arguments, units=units)
     label = f"{kernel.partition(':')[2]}/portable" + (" streaming" if name != kernel else "")
     images = len(inputs[0]) if problem.operation.startswith("unpack") else problem.images
-    view = out[..., : problem.channels] if problem.operation == "quantize" else out
+    view = out[..., : problem.channels] if problem.operation in ("quantize", "max-pool") else out
     if problem.operation.startswith("pack"):
         view, images = out.view(np.int32), len(out)
     answer = problem.shape if problem.operation.startswith("unpack") else view.shape
     return Bound(label, task, view, answer, images)
 
 
-def _placed(tensor: Array) -> Array:
-    """Return a copy that begins with a cache line."""
-    copy = aligned(tensor.nbytes).view(tensor.dtype).reshape(tensor.shape)
-    copy[...] = tensor
+def _stored(problem: MemoryProblem, tensor: Array) -> int:
+    """Return the numbers from one pixel of an input to the next; windows are read and written by whole sixteens."""
+    return padded_channels(problem.channels) if problem.operation == "max-pool" else tensor.shape[-1]
+
+
+def _placed(tensor: Array, *, stored: int) -> Array:
+    """Return a copy that begins with a cache line, its pixels `stored` numbers apart."""
+    shape = (*tensor.shape[:-1], stored)
+    copy = aligned(int(np.prod(shape)) * tensor.itemsize).view(tensor.dtype).reshape(shape)
+    copy[..., : tensor.shape[-1]] = tensor
     return copy
 
 
@@ -100,7 +106,7 @@ def _output(problem: MemoryProblem) -> tuple[tuple[int, ...], type[np.generic]]:
     if problem.operation.startswith("unpack"):
         return (pixels, channels), np.uint8
     if problem.operation == "max-pool":
-        return (images, *problem.pooled, channels), np.uint8
+        return (images, *problem.pooled, padded_channels(channels)), np.uint8
     if problem.operation == "average-pool":
         return (images, 1, 1, channels), np.uint8
     words = lhs_words("u8_s8", channels) if problem.operation == "quantize" else channels

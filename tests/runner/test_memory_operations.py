@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.lib.array_utils import byte_bounds
 
 from qbench.core.kernel_result import BANDWIDTH, STREAMS, KernelTrial
 from qbench.core.memory_problem import OPERATIONS, MemoryCell, MemoryProblem
@@ -35,6 +36,20 @@ def test_every_operation_answers_as_its_reference(operation: str, threads: int) 
         assert np.array_equal(subject.result(), expected), cell.key
         assert "streaming" not in subject.kernel, "everything fits into the last cache"
         subject.close()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_nothing_is_written_around_what_is_answered(operation: str) -> None:
+    for size in SIZES:
+        cell = MemoryCell(MemoryProblem(operation, *size), 1)  # type: ignore[arg-type]
+        bound = _operation(cell.problem, draw_memory(cell), streaming=False)
+        Subject(bound, threads=1).run()
+        buffer = bound.out.base
+        assert buffer is not None
+        whole = buffer.view(np.uint8)
+        first, behind = (end - whole.ctypes.data for end in byte_bounds(bound.out))
+        assert not np.any(whole[:first]), cell.key
+        assert not np.any(whole[behind:]), cell.key
 
 
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name != "average-pool"])
