@@ -1,7 +1,7 @@
 """Loops of nothing but arithmetic, or nothing but reading: what this machine can do. The runner owns the clock.
 
-Each loop is a tile of 4 x 4 accumulators, 4 x 2 where there are 16 registers, over 4 KiB that stay in the first-level
-cache.
+Each loop is a tile of 4 x 4 sums, 4 x 2 where there are 16 registers or a sum takes several, over 4 KiB that stay in
+the first-level cache.
 """
 
 from __future__ import annotations
@@ -39,9 +39,13 @@ def _product(name: str, dot: str) -> Product:
     return product_of("u8_s8" if name == SHORT else name, dot)
 
 
-def _columns(lanes: int) -> int:
+def _columns(part: Product, lanes: int) -> int:
     """Return the columns of a tile: 8 lanes go with 16 registers, the others with 32."""
-    return 2 if lanes == 8 else 4
+    return 2 if lanes == 8 or _parts(part, lanes) > 1 else 4
+
+
+def _parts(part: Product, lanes: int) -> int:
+    return part.parts(lanes, part.together(lanes, 2))
 
 
 @intrinsic(prefer_literal=True)
@@ -53,36 +57,43 @@ def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: A
     name, how, width = (kind.literal_value for kind in literals)
 
     def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        e, part, columns = Emitter(builder, width), _product(name, how), _columns(width)
+        e, part = Emitter(builder, width), _product(name, how)
+        columns, parts, together = _columns(part, width), _parts(part, width), part.together(width, 2)
         base, target = (
             builder.bitcast(context.make_array(sig.args[i])(context, builder, arguments[i]).data, I8.as_pointer())
             for i in (0, 1)
         )
-        lhs = [part.lhs(e, base, ir.Constant(I64, 8 * i)) for i in range(ROWS)]
+        lhs = [
+            [part.lhs(e, base, ir.Constant(I64, 8 * (together * i + group))) for group in range(together)]
+            for i in range(ROWS)
+        ]
         step = 4 * width * part.vectors
         blank = e.constant(0, e.shorts if name == SHORT else e.floats if part.is_float else e.ints)
 
         def body(at: Value, acc: list[Value]) -> list[Value]:
             new = list(acc)
             for j in range(columns):
-                raw = tuple(
-                    e.load(base, e.add_bytes(at, step * j + 4 * width * r), e.ints, align=4)
-                    for r in range(part.vectors)
-                )
-                weights = part.rhs(e, raw, 0)
+                weights = []
+                for group in range(together):
+                    first = e.add_bytes(at, step * (together * j + group))
+                    raw = (
+                        e.load(base, e.add_bytes(first, 4 * width * r), e.ints, align=4) for r in range(part.vectors)
+                    )
+                    weights.append(part.rhs(e, tuple(raw), 0))
                 for i in range(ROWS):
-                    cell = ROWS * j + i
+                    cell = parts * (ROWS * j + i)
                     if name == SHORT:
-                        new[cell] = add_pairs(e, new[cell], lhs[i][0], weights[0])
+                        new[cell] = add_pairs(e, new[cell], lhs[i][0][0], weights[0][0])
                     else:
-                        new[cell] = part.step(e, new[cell], lhs[i], weights)
+                        new[cell : cell + parts] = part.steps(e, tuple(new[cell : cell + parts]), lhs[i], weights)
             return new
 
         def sweep(_: Value, acc: list[Value]) -> list[Value]:
-            return e.loop(ir.Constant(I64, 0), ir.Constant(I64, 4 * width * VECTORS), step * columns, acc, body)
+            end = ir.Constant(I64, 4 * width * VECTORS)
+            return e.loop(ir.Constant(I64, 0), end, step * together * columns, acc, body)
 
         repeats = ir.Constant(I64, REPEATS)
-        for cell, value in enumerate(e.loop(ir.Constant(I64, 0), repeats, 1, [blank] * ROWS * columns, sweep)):
+        for cell, value in enumerate(e.loop(ir.Constant(I64, 0), repeats, 1, [blank] * ROWS * columns * parts, sweep)):
             e.store(value, target, ir.Constant(I64, 4 * width * cell))
         return context.get_dummy_value()
 
@@ -108,10 +119,11 @@ def arithmetic(product: str, loops: int) -> int:
     best = available()[-1]
     if product == SHORT and best.dot != "pairs":
         return 0
-    data, out = aligned(4 * best.lanes * (VECTORS + ROWS)), aligned(4 * best.lanes * ROWS * _columns(best.lanes))
+    part = _product(product, best.dot)
+    sums = ROWS * _columns(part, best.lanes) * _parts(part, best.lanes)
+    data, out = aligned(4 * best.lanes * (VECTORS + ROWS)), aligned(4 * best.lanes * sums)
     _loop(product, best.name)(data, out, loops)
-    vectors = _product(product, best.dot).vectors
-    return loops * REPEATS * (VECTORS // vectors) * ROWS * best.lanes * OPERATIONS[product]
+    return loops * REPEATS * (VECTORS // part.vectors) * ROWS * best.lanes * OPERATIONS[product]
 
 
 def int8_dot(loops: int) -> int:

@@ -32,10 +32,11 @@ def add_shorts(e: Emitter, acc: Value, shorts: Value) -> Value:
 def add_counts(e: Emitter, acc: Value, bits: Value, weight: int, dot: str) -> Value:
     """Return acc + weight * popcount(bits): bytes' counts summed and weighted by one dot instruction where there is."""
     b = e.builder
-    if dot == "pairs" or (dot == "vnni" and e.lanes == 16):
+    if dot == "pairs" or (dot == "vnni" and e.lanes == 16 and weight != 1):
         counts = e.overloaded("llvm.ctpop", b.bitcast(bits, e.bytes))
         return dot_bytes(e, acc, counts, e.constant((weight & 0xFF) * 0x01010101, e.ints), dot)
-    return b.add(acc, b.mul(e.overloaded("llvm.ctpop", bits), e.constant(weight, e.ints)))
+    counts = e.overloaded("llvm.ctpop", bits)
+    return b.add(acc, counts if weight == 1 else b.mul(counts, e.constant(weight, e.ints)))
 
 
 def halves(e: Emitter, word: Value, *, signed: bool) -> tuple[Value, Value]:

@@ -8,8 +8,8 @@ from typing import Any
 from llvmlite import ir
 
 I8, I32, I64, F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
-NARROW = 4
-"""Lanes of 128-bit vectors."""
+NARROW, WIDE = 4, 16
+"""Lanes of vectors of 128 and 512 bits."""
 Value = Any  # llvmlite's values carry no type stubs
 
 
@@ -93,6 +93,11 @@ class Emitter:
         """Ask for a cache line that will be read."""
         read, keep, data = (ir.Constant(I32, number) for number in (0, 3, 1))
         self.call("llvm.prefetch.p0", ir.VoidType(), self.builder.gep(base, [offset_bytes]), read, keep, data)
+
+    def logic(self, rule: Callable[[int, int, int], int], a: Value, b: Value, c: Value) -> Value:
+        """Return `rule` of every three bits of vectors of 512 bits, by one instruction."""
+        table = sum((rule(i >> 2 & 1, i >> 1 & 1, i & 1) & 1) << i for i in range(8))
+        return self.call("llvm.x86.avx512.pternlog.d.512", self.ints, a, b, c, ir.Constant(I32, table))
 
     def call(self, name: str, result: Any, *arguments: Value) -> Value:
         """Call an LLVM intrinsic by its full name."""

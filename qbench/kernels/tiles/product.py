@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,3 +43,24 @@ class Product:
     def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
         """Return acc + the product of one k-group, exact, never saturating."""
         raise NotImplementedError
+
+    def together(self, lanes: int, k_groups: int) -> int:
+        """Return the k-groups that `steps` takes at once where an iteration has so many."""
+        return 1
+
+    def parts(self, lanes: int, together: int) -> int:
+        """Return the values in which one sum is kept between `steps`; all start at zero."""
+        return 1
+
+    def steps(self, e: Emitter, state: Vectors, xs: Sequence[Vectors], ws: Sequence[Vectors]) -> Vectors:
+        """Return the parts of a sum after the products of the k-groups that are taken at once."""
+        (acc,), (x,), (w,) = state, xs, ws
+        return (self.step(e, acc, x, w),)
+
+    def total(self, e: Emitter, state: Vectors) -> Value:
+        """Return what the parts of a sum stand for, `excess` too large for every k-group."""
+        return state[0]
+
+    def excess(self, lanes: int) -> int:
+        """Return what `steps` counts too much a k-group."""
+        return 0

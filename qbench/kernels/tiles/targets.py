@@ -104,7 +104,8 @@ def tile_shape(
     tall = even_rows(rows, most)
     if ranges is not None and rows > most:
         tall = ranges.height(sorted({most, max(1, most - 1), -(-most // 2), min(most, FEW_ROWS[-1])}), vectors)
-    chains = max(1, LEAST_CHAINS // (2 if target.dot == "pairs" else 1) // (tall * vectors))
+    least, parts = LEAST_CHAINS // (2 if target.dot == "pairs" else 1), product.parts(target.lanes, 1)
+    chains = max(product.together(target.lanes, 2), least // parts // (tall * vectors))
     if product.short_steps > 1:
         chains = max(1, min(LEAST_CHAINS, product.short_steps) // product.planes)
     while span % (chains * product.planes) or (sums and chains > 1):
@@ -134,10 +135,11 @@ NEON = frozenset({"neon", "dotprod"})
 AVX2 = frozenset({"avx2", "fma"})
 AVX512 = frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq"})
 WIDE_ROWS = {
-    ("", 1): 14, ("", 2): 8, ("u8_s7", 2): 5, ("t2_t2", 1): 8, ("t2_t2", 2): 6, ("p2_p2", 1): 8, ("p2_p2", 2): 6,
+    ("", 1): 14, ("", 2): 8, ("u8_s7", 2): 5, ("t2_t2", 1): 12, ("t2_t2", 2): 5, ("p2_p2", 1): 8, ("p2_p2", 2): 3,
 }  # fmt: skip
 """8 rows of 2 vectors: as fast as 12 at any depth, and faster where the depth is short, since the epilogue of one tile
-overlaps with the next tile's products (K = 64: 906 against 840 Gop/s)."""
+overlaps with the next tile's products (K = 64: 906 against 840 Gop/s). Where bits are carried a sum takes two or
+three registers."""
 
 NARROW_ROWS = {
     ("", 4): 6, ("t2_t2", 4): 3, ("p2_p2", 4): 3,
@@ -147,6 +149,7 @@ NARROW_ROWS = {
 """Tiles of 16 channels in four 128-bit vectors; 32 registers hold their sums, weights and what unpacks them."""
 WIDENED_ROWS = {
     ("", 1): 14, ("", 2): 8, ("u8_s2", 1): 13, ("u8_s2", 2): 5,
+    ("b1_b1", 1): 12, ("b1_b1", 2): 5, ("t2_t2", 1): 12, ("t2_t2", 2): 4, ("p2_p2", 1): 7, ("p2_p2", 2): 3,
     **{(f"u8_{rhs}", vectors): 4 * (3 - vectors) for rhs in ("s1", "s3", "s5", "t1") for vectors in (1, 2)},
     ("u8_s6", 1): 8, ("u8_s6", 2): 3, ("u8_s7", 1): 8, ("u8_s7", 2): 1,
 }  # fmt: skip

@@ -78,7 +78,9 @@ class _Tile(Epilogue):
     ) -> None:
         super().__init__(builder, v, product, dot, lanes, shape, epilogue)
         self.widened = product_of(product, "widen") if "split" in self.flags else None
-        self.turns = self.chains if self.product.short_steps == 1 else 1
+        self.together = self.product.together(lanes, self.chains)
+        self.parts = self.product.parts(lanes, self.together)
+        self.turns = self.chains // self.together if self.product.short_steps == 1 else 1
         v["panel_start"] = builder.mul(v["panel"], v["panel_bytes"])
         v["channel"] = builder.mul(v["panel"], ir.Constant(I64, self.width))
 
@@ -130,7 +132,7 @@ class _Tile(Epilogue):
         corrects = not product.is_float and (group is None or product.corrects_groups)
         early = corrects and not self._corrects_late
         acc = [self._correction(c % self.nv, group) if early else blank for c in range(raw)]
-        acc += [blank] * (raw * (self.turns - 1) + (self.mr if "sum" in self.flags else 0))
+        acc += [blank] * (raw * (self.turns * self.parts - 1) + (self.mr if "sum" in self.flags else 0))
         parts = [(end, product, False)]
         if self.widened is not None:
             parts = [
@@ -141,10 +143,15 @@ class _Tile(Epilogue):
             step = partial(self._k_groups, kind, chooses)
             acc = e.loop(first, last, kind.planes * self.chains, acc, step, may_skip=len(parts) > 1)
             first = last
-        totals, sums = acc[:raw], acc[raw * self.turns :]
-        add = self.b.fadd if product.is_float else self.b.add
-        for chain in range(1, self.turns):
-            totals = [add(t, acc[raw * chain + cell]) for cell, t in enumerate(totals)]
+        states, sums = self._states(acc)
+        parts_of = [product.total(e, state) for state in states]
+        totals, add = parts_of[:raw], self.b.fadd if product.is_float else self.b.add
+        for turn in range(1, self.turns):
+            totals = [add(t, parts_of[raw * turn + cell]) for cell, t in enumerate(totals)]
+        if product.excess(e.lanes):
+            count = self.b.trunc(self.b.sub(end, begin), I32)
+            excess = e.splat(self.b.mul(count, ir.Constant(I32, product.excess(e.lanes))))
+            totals = [self.b.sub(total, excess) for total in totals]
         if self.spread == 2:
             swap = ir.Constant(ir.VectorType(I32, e.lanes), [lane ^ 1 for lane in range(e.lanes)])
             sums = [self.b.add(total, self.b.shuffle_vector(total, total, swap)) for total in sums]
@@ -157,7 +164,12 @@ class _Tile(Epilogue):
     @property
     def _corrects_late(self) -> bool:
         """Whether the correction cannot be where the accumulators start."""
-        return self.product.count_weight != 1 or self.spread == 2
+        return self.product.count_weight != 1 or self.spread == 2 or self.parts > 1
+
+    def _states(self, acc: list[Value]) -> tuple[list[Vectors], list[Value]]:
+        """Return the parts of every sum, turn by turn, and the rows' sums."""
+        flat = self.mr * self.nv * self.turns * self.parts
+        return [tuple(acc[at : at + self.parts]) for at in range(0, flat, self.parts)], acc[flat:]
 
     def _k_groups(self, product: Product, chooses: bool, k: Value, acc: list[Value]) -> list[Value]:
         """Add the products of one packed set of k-groups, of one for each chain, to the accumulators.
@@ -166,34 +178,40 @@ class _Tile(Epilogue):
         `short_steps`, the chains are one sum, in 16 bits first.
         """
         e, b = self.e, self.b
-        new, raw, planes = list(acc), self.mr * self.nv, product.planes
+        states, sums = self._states(acc)
+        raw, planes = self.mr * self.nv, product.planes
         shorts: dict[int, Value] = {}  # sums of 16 bits, by cell
+        taken: list[
+            tuple[list[Vectors], Callable[[Value], Vectors]]
+        ] = []  # k-groups that wait to be multiplied at once
         set_bytes, ahead = self.vector_bytes * product.vectors, bytes_ahead(self.mr, grouped="grouped" in self.flags)
         at = b.add(self.v["panel_start"], b.mul(k, ir.Constant(I64, set_bytes * self.nv // planes)))
-        for chain in range(self.chains):
-            here = e.add_bytes(at, set_bytes * self.nv * chain)
-            packed = [self._packed(e.add_bytes(here, set_bytes * j)) for j in range(self.nv)]
-            for line in range(0, set_bytes * self.nv if ahead else 0, 64):
-                e.prefetch(self.v["rhs"], e.add_bytes(here, ahead + line))
-            for plane in range(planes):
-                weights = [product.rhs(e, p, plane, self.table) for p in packed]
-                lhs = self._lhs_at(product, e.add_bytes(k, plane + planes * chain), chooses=chooses)
-                taken = planes * chain + plane + 1
-                full = taken % product.short_steps == 0 or taken == planes * self.chains
-                for i in range(self.mr):
-                    x = lhs(self.rows[i])
-                    for j in range(self.nv):
-                        cell = raw * (chain % self.turns) + i * self.nv + j
-                        if product.short_steps == 1:
-                            new[cell] = product.step(e, new[cell], x, weights[j])
-                        else:
-                            shorts[cell] = add_pairs(e, shorts.get(cell), x[0], weights[j][0])
-                        if shorts and full:
-                            new[cell] = add_shorts(e, new[cell], shorts.pop(cell))
-                    if "sum" in self.flags:
-                        total = raw * self.turns + i
-                        new[total] = product.step(e, new[total], x, product.ones(e))  # type: ignore[attr-defined]
-        return new
+        for k_group in range(planes * self.chains):
+            chain, plane = divmod(k_group, planes)
+            if plane == 0:
+                here = e.add_bytes(at, set_bytes * self.nv * chain)
+                packed = [self._packed(e.add_bytes(here, set_bytes * j)) for j in range(self.nv)]
+                for line in range(0, set_bytes * self.nv if ahead else 0, 64):
+                    e.prefetch(self.v["rhs"], e.add_bytes(here, ahead + line))
+            weights = [product.rhs(e, p, plane, self.table) for p in packed]
+            taken.append((weights, self._lhs_at(product, e.add_bytes(k, k_group), chooses=chooses)))
+            if len(taken) < self.together:
+                continue
+            full = (k_group + 1) % product.short_steps == 0 or k_group + 1 == planes * self.chains
+            for i in range(self.mr):
+                xs = [lhs(self.rows[i]) for _, lhs in taken]
+                for j in range(self.nv):
+                    cell = raw * (chain // self.together % self.turns) + i * self.nv + j
+                    if product.short_steps == 1:
+                        states[cell] = product.steps(e, states[cell], xs, [of_group[j] for of_group, _ in taken])
+                    else:
+                        shorts[cell] = add_pairs(e, shorts.get(cell), xs[0][0], weights[j][0])
+                    if shorts and full:
+                        states[cell] = (add_shorts(e, states[cell][0], shorts.pop(cell)),)
+                if "sum" in self.flags:
+                    sums[i] = product.step(e, sums[i], xs[0], product.ones(e))  # type: ignore[attr-defined]
+            taken = []
+        return [*(part for state in states for part in state), *sums]
 
     def _lhs_at(self, product: Product, k_group: Value, *, chooses: bool) -> Callable[[Value], Vectors]:
         """Return what loads one k-group of a row."""
