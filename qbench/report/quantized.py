@@ -67,13 +67,13 @@ def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
 def layer_cells(result: QuantizedResult) -> Iterator[tuple[str, ...]]:
     """Yield the cells of every layer under `LAYER_HEADINGS`; empty where nothing is known."""
     steps = {step.name: step for step in result.steps}
-    total_s = sum(step.median_s for step in result.steps)
+    total_s = sum(step.image_s for step in result.steps)
     for layer in result.row.layer_rows:
         step = steps.get(str(layer["name"]))
         share = step_ceiling_share(result, step) if step else None
         sqnr_db = layer.get("sqnr_db")
         timed = ("", "", "") if step is None else (
-            f"{1e6 * step.median_s / step.images:.2f}", f"{100 * step.median_s / total_s:.1f}",
+            f"{1e6 * step.image_s:.2f}", f"{100 * step.image_s / total_s:.1f}",
             f"{step.operations / step.median_s / 1e9:.0f}",
         )  # fmt: skip
         yield (

@@ -45,6 +45,11 @@ class StepTime:
     median_s: float
     moved_bytes: int
 
+    @property
+    def image_s(self) -> float:
+        """Seconds an image: late steps take more images at a time than early ones."""
+        return self.median_s / self.images
+
 
 @dataclass(frozen=True, slots=True)
 class QuantizedResult:
@@ -57,7 +62,7 @@ class QuantizedResult:
         fp32: scores of the fp32 network by an independent runtime, empty without labels.
         disk_bytes: bytes of the files of the saved network.
         steps: in the order in which they run, on one thread; empty where nothing was timed.
-        pass_s: median of a call on one thread with the images of the steps.
+        pass_s: median of a call on one thread with as many images as the steps that take the most.
         float_reasons: layer or tensor -> why it did not run in integers.
         variant: the kernels that were chosen, and `best_variant` the best that this machine can run.
         ceilings: what this machine can do, as in a run's header.

@@ -25,7 +25,7 @@ _MUCH = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Where the time of a call on one thread goes.
+    """Where the time of a call on one thread goes, all times an image.
 
     Args:
         images: of the call.
@@ -54,10 +54,10 @@ def split(result: QuantizedResult) -> Split | None:
     """Return where the time of a call on one thread goes, or None where nothing was timed."""
     if not result.steps or not result.pass_s:
         return None
-    roles_s = {role: math.fsum(step.median_s for step in result.steps if step.role == role) for role in ROLES}
-    spent_s = math.fsum(roles_s.values())
-    call_s = max(result.pass_s, spent_s)
-    return Split(result.steps[0].images, call_s, roles_s, call_s - spent_s)
+    roles_s = {role: math.fsum(step.image_s for step in result.steps if step.role == role) for role in ROLES}
+    images, spent_s = max(step.images for step in result.steps), math.fsum(roles_s.values())
+    call_s = max(result.pass_s / images, spent_s)
+    return Split(images, call_s, roles_s, call_s - spent_s)
 
 
 def step_ceiling_share(result: QuantizedResult, step: StepTime) -> float | None:
@@ -129,12 +129,12 @@ def _time(result: QuantizedResult) -> Iterator[str]:
     products = [step for step in result.steps if step.role == "product"]
     shares = {step.name: share for step in products if (share := step_ceiling_share(result, step)) is not None}
     if shares:
-        worked = sum(step.operations for step in products)
-        weighted = sum(step.operations / share for step in products if (share := shares.get(step.name)))
+        worked = sum(step.operations / step.images for step in products)
+        weighted = sum(step.operations / step.images / shares[step.name] for step in products if step.name in shares)
         yield f"products reach {worked / weighted:.0f} % of what one core can do at most, all layers together"
-    total = sum(step.median_s for step in result.steps)
-    slowest = sorted(result.steps, key=lambda step: -step.median_s)[:_SLOW]
-    words = [f"{step.name} {100 * step.median_s / total:.0f} %{_at(shares.get(step.name))}" for step in slowest]
+    total = sum(step.image_s for step in result.steps)
+    slowest = sorted(result.steps, key=lambda step: -step.image_s)[:_SLOW]
+    words = [f"{step.name} {100 * step.image_s / total:.0f} %{_at(shares.get(step.name))}" for step in slowest]
     yield f"the slowest steps: {', '.join(words)}"
     yield from _memory(result)
 
@@ -144,7 +144,7 @@ def _threads(result: QuantizedResult, found: Split) -> Iterator[str]:
     own = own_measurements(result)
     if own and result.threads > 1:
         batch, measured = list(own.items())[-1]
-        gain = (found.call_s / found.images) / (measured.median_s / batch)
+        gain = found.call_s / (measured.median_s / batch)
         yield f"{result.threads} threads at batch {batch} are {gain:.2f} times as fast an image as one thread"
 
 
@@ -159,7 +159,8 @@ def _at(share: float | None) -> str:
 def _memory(result: QuantizedResult) -> Iterator[str]:
     """Say how near the traffic comes to what memory can give, were none of it in a cache."""
     limit = result.ceilings.get("read_gb_s_1", 0.0)
-    seconds, moved = (math.fsum(getattr(step, name) for step in result.steps) for name in ("median_s", "moved_bytes"))
+    seconds = math.fsum(step.image_s for step in result.steps)
+    moved = math.fsum(step.moved_bytes / step.images for step in result.steps)
     if limit and seconds:
         rate = moved / seconds / 1e9
         yield f"steps move {rate:.0f} GB/s on one core; its memory alone gives {limit:.0f}, caches more"

@@ -18,9 +18,11 @@ ANOTHER_LIBRARY = "/onnxruntime"
 def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple[StepTime, ...], float]:
     """Return every step with its median time over 30 passes, in the order of running, and that of a whole call.
 
+    The call has as many images as the steps that take the most.
+
     Args:
         session: on one thread, so that what a call takes beyond its steps is no waiting for threads.
-        inputs: the first of them, a micro-batch, are run.
+        inputs: the first of them are run, as many as a step takes at a time.
         clock: the clock.
     """
     layers = {layer.name for layer in session.network.layers}
@@ -47,7 +49,7 @@ def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple
                 moved_bytes=moved * int(row["images"]) + given + step.resident_bytes,
             )
         )
-    images = inputs[: found[0].images]
+    images = inputs[: max(step.images for step in found)]
     calls = [clock.elapsed_s(lambda: session.run(images), 1) for _ in range(_PASSES)]
     return tuple(found), statistics.median(calls)
 

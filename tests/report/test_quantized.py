@@ -29,7 +29,10 @@ def metric(value: float | None, half: float | None = None) -> Metric:
 
 
 def made_up() -> QuantizedResult:
-    """A pass of 4 images takes 1 ms in 3 products, 0.2 ms in a conversion, 0.3 ms in a pool; the whole call 2 ms."""
+    """Four images take 1 ms in 3 products, 0.2 ms in a conversion, 0.3 ms in a pool; the whole call 2 ms.
+
+    The first product takes one image at a time, the others four.
+    """
     trial = Trial("quantize", "m.onnx", "pictures", "all", "w4c-a8t", "mse", batch_sizes=(8,))
     cells = tuple(
         Measurement("network/batch8", cell, (seconds,) * 6, 1, 8, 10**6, 1)
@@ -48,8 +51,8 @@ def made_up() -> QuantizedResult:
         alarms=("looks odd",), notes=("a remark",),
     )  # fmt: skip
     steps = [
-        StepTime(name, "conv_u8_t4_u8/x86_vnni", "product", True, 400_000, 4, seconds, 1000)
-        for name, seconds in zip(LAYERS, (5e-4, 4e-4, 1e-4), strict=True)
+        StepTime(name, "conv_u8_t4_u8/x86_vnni", "product", True, 100_000 * images, images, seconds, 250 * images)
+        for name, images, seconds in zip(LAYERS, (1, 4, 4), (1.25e-4, 4e-4, 1e-4), strict=True)
     ]
     steps.insert(1, StepTime("middle|pipe:b1", "pack_u8_b1/portable", "conversion", True, 0, 4, 2e-4, 500))
     steps.append(StepTime("pool", "pool_u8_u8/portable", "other", True, 64, 4, 3e-4, 500))
@@ -77,9 +80,9 @@ def test_time_is_split_by_what_steps_are() -> None:
     found = split(made_up())
     assert found is not None
     assert found.roles_s == {
-        "product": pytest.approx(1e-3), "conversion": pytest.approx(2e-4), "other": pytest.approx(3e-4)
+        "product": pytest.approx(2.5e-4), "conversion": pytest.approx(5e-5), "other": pytest.approx(7.5e-5)
     }  # fmt: skip
-    assert found.rest_s == pytest.approx(5e-4)
+    assert found.rest_s == pytest.approx(1.25e-4)
 
 
 def test_a_products_share_of_the_ceiling_is_of_one_core() -> None:

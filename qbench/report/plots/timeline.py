@@ -1,4 +1,4 @@
-"""A pass through the network as a timeline: one bar a step, from its start to its end, coloured by what it is."""
+"""An image's way through the network as a timeline: one bar a step, its time an image, coloured by what it is."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ def plot(result: QuantizedResult) -> Plot | None:
     steps = result.steps
     if not steps:
         return None
-    total_s = sum(step.median_s for step in steps)
-    products_s = sum(step.median_s for step in steps if step.role == "product")
-    slowest = max(steps, key=lambda step: step.median_s)
+    total_s = sum(step.image_s for step in steps)
+    products_s = sum(step.image_s for step in steps if step.role == "product")
+    slowest = max(steps, key=lambda step: step.image_s)
     title = (
         f"Products take {number(100 * products_s / total_s, 1)}\N{NO-BREAK SPACE}% of the steps' time; "
-        f"the longest step, {slowest.name}, {number(100 * slowest.median_s / total_s, 0)}\N{NO-BREAK SPACE}%"
+        f"the longest step, {slowest.name}, {number(100 * slowest.image_s / total_s, 0)}\N{NO-BREAK SPACE}%"
     )
-    images = "1 image" if steps[0].images == 1 else f"{steps[0].images} images"
+    counts = sorted({step.images for step in steps})
+    taken = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     subtitle = (
-        f"{result.model.name}, {result.row.trial.spec}, {result.row.trial.method}: a pass of {images} on one thread, "
-        "medians; beside a bar its share of the time, and of one core's ceiling for products."
+        f"{result.model.name}, {result.row.trial.spec}, {result.row.trial.method}: an image on one thread, taken "
+        f"{taken} at a time, medians; beside a bar its share of the time, and of one core's ceiling for products."
     )
     return Plot("timeline", title, subtitle, lambda layout: _draw(result, layout, title, subtitle))
 
@@ -46,11 +47,11 @@ def _draw(result: QuantizedResult, layout: Layout, title: str, subtitle: str) ->
     figure, (axes,) = panels(layout, margins, count=1, title=title, subtitle=subtitle)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
-    total_s, start_s = sum(step.median_s for step in result.steps), 0.0
+    total_s, start_s = sum(step.image_s for step in result.steps), 0.0
     for place, step in enumerate(result.steps):
         colour = _LOOK[step.role][0]
-        axes.barh(place, 1e3 * step.median_s, left=1e3 * start_s, height=0.8, color=colour, zorder=2)
-        start_s += step.median_s
+        axes.barh(place, 1e3 * step.image_s, left=1e3 * start_s, height=0.8, color=colour, zorder=2)
+        start_s += step.image_s
         axes.annotate(
             _words(result, step, total_s), (1e3 * start_s, place), xytext=(3, 0), textcoords="offset points",
             va="center", fontsize=6.5, color=MUTED,
@@ -59,7 +60,7 @@ def _draw(result: QuantizedResult, layout: Layout, title: str, subtitle: str) ->
     axes.set_ylim(len(result.steps) - 0.4, -0.6)
     axes.set_yticks(range(len(result.steps)), [step.name for step in result.steps])
     axes.tick_params(axis="y", colors=INK, labelsize=6.5)
-    axes.set_xlabel("milliseconds from the start of the pass", fontsize=8, color=MUTED)
+    axes.set_xlabel("milliseconds an image", fontsize=8, color=MUTED)
     _key(axes)
     return figure
 
@@ -67,7 +68,7 @@ def _draw(result: QuantizedResult, layout: Layout, title: str, subtitle: str) ->
 def _words(result: QuantizedResult, step: StepTime, total_s: float) -> str:
     share = step_ceiling_share(result, step)
     reached = "" if share is None else f", ceiling {number(share, 0)}\N{NO-BREAK SPACE}%"
-    return f"{number(100 * step.median_s / total_s, 1)}\N{NO-BREAK SPACE}%{reached}"
+    return f"{number(100 * step.image_s / total_s, 1)}\N{NO-BREAK SPACE}%{reached}"
 
 
 def _key(axes: Axes) -> None:
