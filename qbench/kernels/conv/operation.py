@@ -26,8 +26,9 @@ from qbench.kernels.variants import PORTABLE, dot_of, tiling
 
 MAX_DEPTH = 65_793
 """Depth up to which 255 * 128 * depth stays in int32."""
-L2_BLOCK_BYTES = 256 * 1024
-"""Lhs rows of a block: a quarter of a 1 MiB second-level cache, beside a panel of weights and what is written."""
+L2_BLOCK_BYTES = 384 * 1024
+"""Lhs rows of a block, in a 1 MiB second-level cache beside a panel of weights. Weights are read once a block; what is
+written does not count: a panel writes a line or two of each row."""
 INT32_END = 2.0**31
 OF_WEIGHTS = ("split", "widened")
 """Words of epilogues that `bind` adds for what weights are; see `tiles.pairs`."""
@@ -110,7 +111,7 @@ class BoundConv:
             target, product_of(self.product, target.dot), key, rows, span, ranges=self.ranges,
             vectors=self.shape.vectors, spread=self.shape.spread, grouped="grouped" in words, sums="sum" in words,
         )  # fmt: skip
-        row_bytes = max(1, self.lhs.size_bytes // max(1, rows)) + self.out.pixel_bytes * (1 + words.count("residual"))
+        row_bytes = max(1, self.lhs.size_bytes // max(1, rows))
         numbers = {
             **{name: float_bits(self.scalars[name]) for name in ("low", "high", "residual_scale")},
             "sum_correction": self.scalars["sum_correction"],
