@@ -9,7 +9,16 @@ from qbench.kernels.layout import padded_channels
 from qbench.kernels.pool import portable, reference
 from qbench.kernels.pool.blocks import BLOCK
 
-SIZES = ((1, 8, 8, 64), (3, 7, 5, 17), (1, 1, 1, 1), (2, 3, 4, 337), (1, 17, 16, 256), (2, 3, 2, 4160))
+SIZES = (
+    (1, 8, 8, 64),
+    (3, 7, 5, 17),
+    (1, 1, 1, 1),
+    (2, 3, 4, 337),
+    (1, 17, 16, 256),
+    (2, 3, 2, 4160),
+    (2, 37, 12, 64),
+    (1, 5, 200, 192),
+)
 GUARD = 77
 
 

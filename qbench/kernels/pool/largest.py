@@ -8,10 +8,16 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from qbench.kernels.blocks import LINE_BYTES, Block, emitted, literals
 from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
+
+STEP = 2
+"""Pixels between the windows of `largest_rows`, one less than their side."""
+WAITING_LINES = 256
+"""Lines that `largest_rows` keeps: 16 KiB, half of a first-level cache."""
 
 
 @intrinsic(prefer_literal=True)
@@ -49,49 +55,106 @@ def largest(typingctx: Any, a: Any, out: Any, place: Any, strides: Any, taken: A
 
 
 @intrinsic(prefer_literal=True)
-def largest_along(
-    typingctx: Any, a: Any, out: Any, place: Any, strides: Any, side: Any, shared: Any, taken: Any,
-    streaming: Any,
-) -> Any:  # fmt: skip
-    """Do the same for windows of a literal side next to each other; ask for the lines of those below them meanwhile.
+def largest_along(typingctx: Any, a: Any, out: Any, place: Any, strides: Any, side: Any, taken: Any) -> Any:
+    """Do the same for windows of a literal side next to each other.
 
     `place` is (offset in a, offset in out, windows), `strides` the bytes from one row, one column, one window and one
-    output pixel to the next. `shared` columns (0 or 1) of a window are the next one's too, and are seen once.
+    output pixel to the next.
     """
-    found = literals(side, shared, taken, streaming)
+    found = literals(side, taken)
     if found is None:
         return None
-    size, twice, channels, past = found
+    size, channels = found
 
     def body(block: Block) -> None:
         b, e, kind = block.b, block.e, ir.VectorType(I8, channels)
         start, target = block.address(0, block.item(2, 0)), block.address(1, block.item(2, 1))
         down, right, step, step_out = (block.item(3, i) for i in range(4))
-
-        def offset(row: int, column: int) -> Value:
-            return b.add(b.mul(down, ir.Constant(I64, row)), b.mul(right, ir.Constant(I64, column)))
-
-        places = [[offset(row, column) for row in range(size)] for column in range(size)]
-        below, ahead = (size - 1) * (size - twice), b.mul(down, ir.Constant(I64, size))
-
-        def column_of(place: Value, column: int) -> Value:
-            codes = [e.load(place, at, kind) for at in places[column]]
-            return reduce(lambda x, y: e.overloaded("llvm.umax", x, y), codes)
+        places = [_times(b, down, row, right, column) for row in range(size) for column in range(size)]
 
         def one(window: Value, state: list[Value]) -> list[Value]:
             place = b.gep(start, [b.mul(window, step)])
-            seen = [*state, *(column_of(place, column) for column in range(len(state), size))]
-            for pixel in range(below):  # in their order, whichever row they are of: one stream
-                number = e.add_bytes(b.mul(window, ir.Constant(I64, below)), pixel)
-                e.prefetch(start, b.add(ahead, b.mul(number, right)))
-            best = reduce(lambda x, y: e.overloaded("llvm.umax", x, y), seen)
-            block.store(best, b.gep(target, [b.mul(window, step_out)]), streaming=bool(past))
-            return seen[size - len(state) :] if state else []
+            best = _largest_of(e, [e.load(place, at, kind) for at in places])
+            block.store(best, b.gep(target, [b.mul(window, step_out)]), streaming=False)
+            return state
 
-        first = [column_of(start, 0)] if twice else []
-        e.loop(ir.Constant(I64, 0), block.item(2, 2), 1, first, one)
+        e.loop(ir.Constant(I64, 0), block.item(2, 2), 1, [], one)
 
-    return types.void(a, out, place, strides, side, shared, taken, streaming), emitted(body)
+    return types.void(a, out, place, strides, side, taken), emitted(body)
+
+
+@intrinsic(prefer_literal=True)
+def largest_rows(typingctx: Any, a: Any, out: Any, place: Any, strides: Any, streaming: Any) -> Any:
+    """Do the same for rows of windows of 3 by 3, two pixels apart, and whole lines of 64 channels.
+
+    Every row of pixels is read from its beginning to its end, one behind the other: the largest codes of three pixels
+    side by side wait in the first-level cache for those of the next rows. `place` is (offset in a, offset in out,
+    output rows, windows, lines), of which there are at most `WAITING_LINES` a row; `strides` the bytes from one row
+    and one column to the next in `a` and in `out`.
+    """
+    found = literals(streaming)
+    if found is None:
+        return None
+
+    def body(block: Block) -> None:
+        b, e, zero, kind = block.b, block.e, ir.Constant(I64, 0), ir.VectorType(I8, LINE_BYTES)
+        rows, windows, lines = (block.item(2, i) for i in range(2, 5))
+        down, right, out_down, out_right = (block.item(3, i) for i in range(4))
+        room = cgutils.alloca_once(b, ir.ArrayType(kind, WAITING_LINES))  # type: ignore[no-untyped-call]
+        waiting = b.bitcast(room, I8.as_pointer())
+
+        def along(source: Value, use: Callable[[Value, Value, Value], None]) -> None:
+            """Give the largest codes of every window's row, where those of the rows above wait, and their offset."""
+
+            def window(number: Value, state: list[Value]) -> list[Value]:
+                first = b.gep(source, [b.mul(number, b.mul(right, ir.Constant(I64, STEP)))])
+                to, slot = b.mul(number, out_right), b.mul(number, b.mul(lines, ir.Constant(I64, LINE_BYTES)))
+
+                def line(index: Value, state: list[Value]) -> list[Value]:
+                    skip = b.mul(index, ir.Constant(I64, LINE_BYTES))
+                    places = [b.add(skip, b.mul(right, ir.Constant(I64, column))) for column in range(STEP + 1)]
+                    for place in places[:STEP]:
+                        block.ahead(b.gep(first, [place]), 1)
+                    best = _largest_of(e, [e.load(first, place, kind) for place in places])
+                    use(best, b.gep(waiting, [b.add(slot, skip)]), b.add(to, skip))
+                    return state
+
+                return e.loop(zero, lines, 1, state, line)
+
+            e.loop(zero, windows, 1, [], window)
+
+        def wait(best: Value, slot: Value, _: Value) -> None:
+            block.store(best, slot, streaming=False)
+
+        def join(best: Value, slot: Value, _: Value) -> None:
+            block.store(_largest_of(e, [best, block.load(slot, kind)]), slot, streaming=False)
+
+        def one_row(row: Value, state: list[Value]) -> list[Value]:
+            source = b.gep(start, [b.mul(row, b.mul(down, ir.Constant(I64, STEP)))])
+            target = block.address(1, b.add(block.item(2, 1), b.mul(row, out_down)))
+
+            def finish(best: Value, slot: Value, to: Value) -> None:
+                all_rows = _largest_of(e, [best, block.load(slot, kind)])
+                block.store(best, slot, streaming=False)
+                block.store(all_rows, b.gep(target, [to]), streaming=bool(found[0]))
+
+            along(b.gep(source, [down]), join)
+            along(b.gep(source, [b.mul(down, ir.Constant(I64, STEP))]), finish)
+            return state
+
+        start = block.address(0, block.item(2, 0))
+        along(start, wait)
+        e.loop(zero, rows, 1, [], one_row)
+
+    return types.void(a, out, place, strides, streaming), emitted(body)
+
+
+def _times(b: Any, down: Value, row: int, right: Value, column: int) -> Value:
+    return b.add(b.mul(down, ir.Constant(I64, row)), b.mul(right, ir.Constant(I64, column)))
+
+
+def _largest_of(e: Emitter, codes: list[Value]) -> Value:
+    return reduce(lambda x, y: e.overloaded("llvm.umax", x, y), codes)
 
 
 @intrinsic(prefer_literal=True)

@@ -13,11 +13,13 @@ from numba import float32, int32
 from qbench.kernels.blocks import fence
 from qbench.kernels.jit import jit
 from qbench.kernels.pool.blocks import BLOCK, LINE
-from qbench.kernels.pool.largest import largest, largest_along, sum_pixels
+from qbench.kernels.pool.largest import STEP, WAITING_LINES, largest, largest_along, largest_rows, sum_pixels
 
 SHORT = 257
-WINDOW = 3
+WINDOW = STEP + 1
 """Side of the windows that have no loop."""
+RUN = 8
+"""Rows that are written before the windows at their ends, which read the same lines."""
 
 
 @jit
@@ -88,41 +90,51 @@ def _max(begin: int, end: int, a: Any, out: Any, sizes: Any, corners: Any, windo
     (ay, ax), (oy, ox) = corners
     (kh, kw), (sh, sw), (ph, pw) = window
     words, out_words = a.shape[3], out.shape[3]
-    down = a.shape[2] * words
-    for row in range(begin, end):
-        n, y = row // out_height, row % out_height
-        y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
-        first, last = 0, 0  # windows that lie inside the image
-        if kh == WINDOW and kw == WINDOW and y1 - y0 == WINDOW:
-            first, last = (pw + sw - 1) // sw, (width + pw - WINDOW) // sw + 1
-            last = max(first, min(last, out_width))
-            at = ((n * a.shape[1] + y0 + ay) * a.shape[2] + first * sw - pw + ax) * words
+    down, out_down, lines = a.shape[2] * words, out.shape[2] * out_words, channels // LINE
+    inside = min((width + pw - WINDOW) // sw + 1, out_width) if kh == WINDOW and kw == WINDOW else 0
+    row = begin
+    while row < end:
+        n, y, rows = row // out_height, row % out_height, 1
+        above, first, last = y * sh - ph, 0, 0
+        if 0 < lines <= WAITING_LINES and above >= 0 and above + WINDOW <= height:
+            first, last = (pw + sw - 1) // sw, inside  # windows that lie inside the image
+        if last > first:
+            at = ((n * a.shape[1] + above + ay) * a.shape[2] + first * sw - pw + ax) * words
             to = ((n * out.shape[1] + y + oy) * out.shape[2] + first + ox) * out_words
-            strides = (down, words, sw * words, out_words)
-            for c in range(0, channels // LINE * LINE if last > first else 0, LINE):
-                place = (at + c, to + c, last - first)
-                if sw != WINDOW - 1:
-                    largest_along(a, out, place, strides, WINDOW, 0, LINE, 0)  # type: ignore[call-arg]
-                elif streaming:
-                    largest_along(a, out, place, strides, WINDOW, 1, LINE, 1)  # type: ignore[call-arg]
-                else:
-                    largest_along(a, out, place, strides, WINDOW, 1, LINE, 0)  # type: ignore[call-arg]
-        for x in range(out_width):
-            x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
-            at = ((n * a.shape[1] + y0 + ay) * a.shape[2] + x0 + ax) * words
-            to = ((n * out.shape[1] + y + oy) * out.shape[2] + x + ox) * out_words
-            c = channels // LINE * LINE if first <= x < last else 0
-            while c < channels:
-                window = (at + c, to + c, y1 - y0, x1 - x0)
-                if channels - c > 32 and words - c >= LINE:
-                    largest(a, out, window, (down, words), LINE)  # type: ignore[call-arg]
-                    c += LINE
-                elif channels - c > 16 and words - c >= 32:
-                    largest(a, out, window, (down, words), 32)  # type: ignore[call-arg]
-                    c += 32
-                else:
-                    largest(a, out, window, (down, words), 16)  # type: ignore[call-arg]
-                    c += 16
+            if sh == STEP and sw == STEP:
+                rows = min(RUN, end - row, out_height - y, (height - WINDOW - above) // STEP + 1)
+                strides = (down, words, out_down, out_words)
+                most = WAITING_LINES // lines
+                for begun in range(0, last - first, most):
+                    windows = min(most, last - first - begun)
+                    place = (at + begun * STEP * words, to + begun * out_words, rows, windows, lines)
+                    if streaming:
+                        largest_rows(a, out, place, strides, 1)  # type: ignore[call-arg]
+                    else:
+                        largest_rows(a, out, place, strides, 0)  # type: ignore[call-arg]
+            else:
+                for c in range(0, lines * LINE, LINE):
+                    along = (at + c, to + c, last - first)
+                    largest_along(a, out, along, (down, words, sw * words, out_words), WINDOW, LINE)  # type: ignore[call-arg]
+        for other in range(y, y + rows):
+            y0, y1 = max(other * sh - ph, 0), min(other * sh - ph + kh, height)
+            for x in range(out_width):
+                x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
+                at = ((n * a.shape[1] + y0 + ay) * a.shape[2] + x0 + ax) * words
+                to = ((n * out.shape[1] + other + oy) * out.shape[2] + x + ox) * out_words
+                c = lines * LINE if first <= x < last else 0
+                while c < channels:
+                    place_of = (at + c, to + c, y1 - y0, x1 - x0)
+                    if channels - c > 32 and words - c >= LINE:
+                        largest(a, out, place_of, (down, words), LINE)  # type: ignore[call-arg]
+                        c += LINE
+                    elif channels - c > 16 and words - c >= 32:
+                        largest(a, out, place_of, (down, words), 32)  # type: ignore[call-arg]
+                        c += 32
+                    else:
+                        largest(a, out, place_of, (down, words), 16)  # type: ignore[call-arg]
+                        c += 16
+        row += rows
 
 
 @jit

@@ -40,6 +40,9 @@ from qbench.kernels.tiles.prefetch import bytes_ahead
 from qbench.kernels.tiles.product import Product, Vectors
 from qbench.kernels.tiles.products import product_of
 
+_KGroup = tuple[list[Vectors], Callable[[Value], Vectors]]
+"""One k-group of each column's weights, and what loads that of a row."""
+
 
 @intrinsic(prefer_literal=True)
 def tile(
@@ -144,10 +147,10 @@ class _Tile(Epilogue):
             acc = e.loop(first, last, kind.planes * self.chains, acc, step, may_skip=len(parts) > 1)
             first = last
         states, sums = self._states(acc)
-        parts_of = [product.total(e, state) for state in states]
-        totals, add = parts_of[:raw], self.b.fadd if product.is_float else self.b.add
+        counted, add = [product.total(e, state) for state in states], self.b.fadd if product.is_float else self.b.add
+        totals = counted[:raw]
         for turn in range(1, self.turns):
-            totals = [add(t, parts_of[raw * turn + cell]) for cell, t in enumerate(totals)]
+            totals = [add(t, counted[raw * turn + cell]) for cell, t in enumerate(totals)]
         if product.excess(e.lanes):
             count = self.b.trunc(self.b.sub(end, begin), I32)
             excess = e.splat(self.b.mul(count, ir.Constant(I32, product.excess(e.lanes))))
@@ -181,18 +184,13 @@ class _Tile(Epilogue):
         states, sums = self._states(acc)
         raw, planes = self.mr * self.nv, product.planes
         shorts: dict[int, Value] = {}  # sums of 16 bits, by cell
-        taken: list[
-            tuple[list[Vectors], Callable[[Value], Vectors]]
-        ] = []  # k-groups that wait to be multiplied at once
-        set_bytes, ahead = self.vector_bytes * product.vectors, bytes_ahead(self.mr, grouped="grouped" in self.flags)
-        at = b.add(self.v["panel_start"], b.mul(k, ir.Constant(I64, set_bytes * self.nv // planes)))
+        taken: list[_KGroup] = []
+        set_bytes = self.vector_bytes * product.vectors * self.nv
+        at = b.add(self.v["panel_start"], b.mul(k, ir.Constant(I64, set_bytes // planes)))
         for k_group in range(planes * self.chains):
             chain, plane = divmod(k_group, planes)
             if plane == 0:
-                here = e.add_bytes(at, set_bytes * self.nv * chain)
-                packed = [self._packed(e.add_bytes(here, set_bytes * j)) for j in range(self.nv)]
-                for line in range(0, set_bytes * self.nv if ahead else 0, 64):
-                    e.prefetch(self.v["rhs"], e.add_bytes(here, ahead + line))
+                packed = self._packed_set(e.add_bytes(at, set_bytes * chain))
             weights = [product.rhs(e, p, plane, self.table) for p in packed]
             taken.append((weights, self._lhs_at(product, e.add_bytes(k, k_group), chooses=chooses)))
             if len(taken) < self.together:
@@ -226,7 +224,16 @@ class _Tile(Epilogue):
         selectors = e.load(table, e.add_bytes(where, 4), I32)
         return lambda row: product.selected_lhs(e, row, offset, selectors)  # type: ignore[attr-defined]
 
-    def _packed(self, at: Value) -> tuple[Value, ...]:
+    def _packed_set(self, at: Value) -> list[Vectors]:
+        """Load the packed vectors of all columns of the tile, and ask for those that are read later."""
+        e, size = self.e, self.vector_bytes * self.product.vectors
+        packed = [self._packed(e.add_bytes(at, size * j)) for j in range(self.nv)]
+        ahead = bytes_ahead(self.mr, grouped="grouped" in self.flags)
+        for line in range(0, size * self.nv if ahead else 0, 64):
+            e.prefetch(self.v["rhs"], e.add_bytes(at, ahead + line))
+        return packed
+
+    def _packed(self, at: Value) -> Vectors:
         """Load the packed vectors of one column of the tile."""
         e, size = self.e, self.vector_bytes
         places = (e.add_bytes(at, size * part) for part in range(self.product.vectors))
