@@ -58,35 +58,25 @@ def test_the_ratios_of_networks_are_those_of_their_published_runs() -> None:
             assert re.findall(r"\w+$", cell.split(",")[0]) == [min(others, key=lambda name: others[name])]
 
 
-def test_the_ratios_of_kernels_without_avx512_are_those_of_their_published_run() -> None:
+@pytest.mark.parametrize(
+    ("machine", "heading", "following"),
+    [("zen4", "## On Zen 4", "## Without AVX-512"), ("avx2", "## Without AVX-512", "## On a GPU")],
+)
+def test_the_ratios_of_kernels_are_those_of_their_published_runs(machine: str, heading: str, following: str) -> None:
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    table = pd.read_csv(ROOT / "results" / "published" / "kernels_avx2" / "table.csv")
+    part = text[text.index(heading) : text.index(following)]
+    table = pd.read_csv(ROOT / "results" / "published" / f"kernels_{machine}" / "table.csv")
     best = table[table["best_peer"].eq(True)]
-    shown = {
-        "gemm": r"int8 products", "conv": r"fused convolutions", "depthwise": r"depthwise",
-        "w4-group": r"4-bit weights in groups of 32",
-    }  # fmt: skip
-    for sweep, words in shown.items():
-        found = re.search(rf"{words} ([\d.]+) x / ([\d.]+) x", text)
-        assert found, words
-        for threads, ratio in zip((1, 2), found.groups(), strict=True):
-            rows = best[(best["sweep"] == sweep) & (best["threads"] == threads)]["qbench_times_faster"]
-            assert float(ratio) == pytest.approx(np.exp(np.log(rows).mean()), abs=0.0051), (sweep, threads)
-
-
-def test_the_ratios_of_kernels_on_zen_4_are_those_of_their_published_run() -> None:
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    part = text[text.index("## On Zen 4") : text.index("## Without AVX-512")]
-    table = pd.read_csv(ROOT / "results" / "published" / "kernels_zen4" / "table.csv")
     shown = {
         "gemm": "int8 products", "conv": "fused convolutions", "depthwise": "depthwise",
         "w4-group": "4-bit weights in groups of 32",
     }  # fmt: skip
     for sweep, words in shown.items():
-        found = re.search(rf"{words} ([\d.]+) x", part)
+        found = re.search(rf"{words} ([\d.]+) x / ([\d.]+) x", part)
         assert found, words
-        rows = table[table["best_peer"].eq(True) & (table["sweep"] == sweep)]["qbench_times_faster"]
-        assert float(found[1]) == pytest.approx(np.exp(np.log(rows).mean()), abs=0.0051), sweep
+        for threads, ratio in zip((1, 2), found.groups(), strict=True):
+            rows = best[(best["sweep"] == sweep) & (best["threads"] == threads)]["qbench_times_faster"]
+            assert float(ratio) == pytest.approx(np.exp(np.log(rows).mean()), abs=0.0051), (sweep, threads)
 
 
 def test_the_ratios_on_a_gpu_are_those_of_the_published_run() -> None:
