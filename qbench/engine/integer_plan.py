@@ -13,7 +13,7 @@ from qbench.engine.container import Container, container_of
 from qbench.engine.integer_steps import add_step, clamp_step, flatten_step, pool_step
 from qbench.engine.lowering import Ends, Lowered, NotIntegerError, counts_bits, lower, lower_depthwise
 from qbench.engine.other_steps import integer_step
-from qbench.engine.plan import Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
+from qbench.engine.plan import SCRATCH, Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
 from qbench.engine.rows_of_taps import GROUP_BYTES, rows_of_taps, takes_rows
 from qbench.engine.stages import images_of_nodes
 from qbench.engine.windows import window_of
@@ -35,11 +35,12 @@ from qbench.graph.network import (
     Unary,
     inputs_of,
 )
-from qbench.kernels.conv.operation import bind, lhs_words
-from qbench.kernels.conv.pack import is_words, pack_weights
+from qbench.kernels.conv.choose import bind_conv
+from qbench.kernels.conv.operation import lhs_words
+from qbench.kernels.conv.pack import is_words
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.depthwise.operation import Depthwise
-from qbench.kernels.layout import Layout
+from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.tasks import Task, task_of
 
 
@@ -106,7 +107,7 @@ def integer_layouts(
     for tensor, shape in network.shapes.items():
         channels, height, width = spatial(shape)
         item = 4 if tensor == network.output else 1
-        words = lhs_words("f32_f32" if item == 4 else "u8_s8", channels)
+        words = lhs_words("u8_s8", channels) if tensor == network.input else padded_channels(channels)
         layouts[tensor] = Layout(images, height, width, channels, words, item, border.get(tensor, (0, 0, 0, 0)))
         fills[tensor] = 0.0 if item == 4 else float(boxes[tensor].pad_code)
     return layouts, fills
@@ -179,21 +180,19 @@ def _conv_step(
     window, codes = window_of(node), lowered.codes
     if lhs.item_bytes == 1 and lhs.words == lhs.channels < GROUP_BYTES:
         window, codes, lhs = rows_of_taps(window, codes, lhs)
-    weights = pack_weights(
-        codes, lowered.product, variant, values=lowered.values,
-        group_size=params.group_size, sums=params.shift is not None,
-    )  # fmt: skip
-    bound = bind(
-        lowered.product, epilogue, variant, window, lhs, layouts[node.output], weights, params,
+    bound = bind_conv(
+        codes, lowered.product, epilogue, variant, window, lhs, layouts[node.output], params, values=lowered.values,
         residual=layouts[residual] if residual else None, zero_padding=zero_padding,
     )  # fmt: skip
 
     def join(buffers: Buffers) -> Task:
-        return bound.task(buffers[source], buffers[node.output], buffers[residual] if residual else None)
+        extra = buffers[residual] if residual else None
+        return bound.task(buffers[source], buffers[node.output], extra, scratch=buffers[SCRATCH])
 
     reads = (source, *inputs_of(node)[1:])
     operations = network.operations(node.name)
-    return Step(node.name, bound.name, operations, reads, node.output, join, True, bound.resident_bytes)
+    memory = (bound.resident_bytes, bound.scratch_bytes)
+    return Step(node.name, bound.name, operations, reads, node.output, join, True, *memory)
 
 
 def _depthwise_step(

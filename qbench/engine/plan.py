@@ -17,6 +17,8 @@ from qbench.kernels.tasks import Task, Words, task_of
 Buffer = npt.NDArray[np.uint8]
 Buffers = Mapping[str, Buffer]
 Bind = Callable[[Buffers], Task]
+SCRATCH = ":scratch"
+"""The buffer that steps share for what they keep only while they run."""
 X_ADDRESS, LOGITS_ADDRESS = 1, 4
 """Words of the first task's and of the last task's arguments that hold the addresses of a run's images and logits."""
 
@@ -34,6 +36,7 @@ class Step:
         bind: buffers -> task.
         in_integers: whether its arithmetic is integer.
         resident_bytes: bytes of its packed weights and parameters.
+        scratch_bytes: bytes that each thread needs while it runs, in the buffer `SCRATCH`.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Step:
     bind: Bind
     in_integers: bool
     resident_bytes: int = 0
+    scratch_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +119,13 @@ def load_step(kernel: str, name: str, tensor: str, layout: Layout, more: tuple[o
 
 @dataclass(slots=True)
 class Workspace:
-    """Memory for one thread: buffers that later tensors of equal layout and border reuse, and the program over them."""
+    """Memory for one thread: buffers that later tensors of equal layout and border reuse, and the program over them.
+
+    `threads` may share its tasks: each has scratch of its own.
+    """
 
     plan: Plan
+    threads: int = 1
     buffers: dict[str, Buffer] = field(default_factory=dict)
     size_bytes: int = 0
     tasks: tuple[Task, ...] = field(init=False)
@@ -176,6 +184,9 @@ class Workspace:
 
     def _allocate(self) -> None:
         plan, free = self.plan, {}  # type: ignore[var-annotated]
+        scratch = self.threads * max(step.scratch_bytes for step in plan.steps)
+        self.buffers[SCRATCH] = aligned(scratch)
+        self.size_bytes += scratch
         last: dict[str, int] = {}
         for i, step in enumerate(plan.steps):
             last.update({plan.aliases.get(t, t): i for t in (*step.reads, step.writes)})

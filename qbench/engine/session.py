@@ -60,7 +60,7 @@ class Session:
         self._words = words  # ids are below it, where ids are read
         self._failures = [] if failures is None else failures  # of operators that another library runs
         self.execution, self.execution_reason = execution, reason
-        self._spaces = [Workspace(plan) for _ in range(threads)]
+        self._spaces = [Workspace(plan, 1 if thread else threads) for thread in range(threads)]
         self._jobs: list[Job | None] = [None] * threads
         self._team = Team(threads)
         self._one_run = threading.Lock()  # Python threads may share a session: its buffers serve one run at a time

@@ -19,6 +19,7 @@ FAMILIES = Registry(
     {
         "gemm": "qbench.kernels.check:GEMM",
         "conv": "qbench.kernels.check:CONV",
+        "winograd": "qbench.kernels.check:WINOGRAD",
         "depthwise": "qbench.kernels.check:DEPTHWISE",
         "quantize": "qbench.kernels.check:QUANTIZE",
         "elementwise": "qbench.kernels.check:ELEMENTWISE",

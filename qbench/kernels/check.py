@@ -25,6 +25,9 @@ from qbench.kernels.pool.check import check_global_average, check_max
 from qbench.kernels.quantize.check import check_fake, check_levels, check_quantize
 from qbench.kernels.quantize.check_codes import check_dequantize, check_requantize
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_layer_norm, check_rows
+from qbench.kernels.winograd.check import CASES as WINOGRAD_CASES
+from qbench.kernels.winograd.check import check_winograd
+from qbench.kernels.winograd.choice import VARIANTS as WINOGRAD_VARIANTS
 
 Status = Literal["ok", "mismatch", "not on this machine"]
 Check = Callable[[str], tuple[int, str]]
@@ -57,6 +60,11 @@ GEMM = KernelFamily(
     variants.NAMES,
 )
 CONV = KernelFamily("conv", {case.operation: partial(check_case, case) for case in CONV_CASES}, variants.NAMES)
+WINOGRAD = KernelFamily(
+    "winograd",
+    {f"{case.operation}+winograd": partial(check_winograd, case) for case in WINOGRAD_CASES},
+    WINOGRAD_VARIANTS,
+)
 DEPTHWISE = KernelFamily("depthwise", {"depthwise_u8_s8_u8": check_depthwise}, variants_of())
 QUANTIZE = KernelFamily(
     "quantize",

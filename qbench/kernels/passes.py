@@ -148,7 +148,8 @@ def run_images(
             count = min(images - program[task, 2], program[task, 3])
             if count <= 0:
                 continue
-            _call(program[task, 0], program[task, 1], count, part, parts)  # type: ignore[call-arg]
+            which = 0 if count >= program[task, 4] else 5
+            _call(program[task, which], program[task, which + 1], count, part, parts)  # type: ignore[call-arg]
             if parts > 1:
                 epoch += 1
                 meet(gate, epoch, part, parts)

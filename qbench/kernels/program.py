@@ -1,8 +1,8 @@
 """Programs: tasks in order, run for any number of images in one compiled call, by one thread or by a team.
 
-A program is an int64 array (calls, 4): addresses of a task's function and arguments, the first image of the pass that
-it takes, and the most. A team shares every task: its threads meet at a gate after each. The loops are in `passes`; here
-is what they read, and what calls them.
+A program is an int64 array (calls, 7): addresses of a task's function and arguments, the first image of the pass that
+it takes, and the most; the least, and the addresses of what runs where fewer come. A team shares every task: its
+threads meet at a gate after each. The loops are in `passes`; here is what they read, and what calls them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from qbench.kernels.tasks import Task, Words
 
 LINE = 8
 """Words from one thread's counter to the next: a cache line each."""
-CALL_WORDS = 4
+CALL_WORDS = 7
 ALL_IMAGES = 1 << 40
 PATIENCE = 20_000
 """Polls of a gate before the thread offers its core to others (about 5 us)."""
@@ -32,8 +32,15 @@ def program_of(tasks: Sequence[Task], places: Sequence[tuple[int, int]] = ()) ->
         places: the first image of a pass that each takes, and the most; all of them where nothing is said.
     """
     ends = places or [(0, ALL_IMAGES)] * len(tasks)
-    rows = [(task.address, task.arguments.ctypes.data, *end) for task, end in zip(tasks, ends, strict=True)]
+    rows = [
+        (*_addresses(task), *end, task.least, *_addresses(task.few or task))
+        for task, end in zip(tasks, ends, strict=True)
+    ]
     return np.array(rows, np.int64).reshape(-1, CALL_WORDS)
+
+
+def _addresses(task: Task) -> tuple[int, int]:
+    return task.address, task.arguments.ctypes.data
 
 
 def gate_of(threads: int) -> Words:

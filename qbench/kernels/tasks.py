@@ -26,11 +26,16 @@ FLOAT, BOOL, INT = "f", "b", "i"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """A compiled function and its arguments; `keep` holds the arrays whose addresses are in them."""
+    """A compiled function and its arguments; `keep` holds the arrays whose addresses are in them.
+
+    Where fewer than `least` images come, the task `few` does the same work in its place.
+    """
 
     function: Compiled
     arguments: Words
     keep: tuple[object, ...] = field(repr=False, default=())
+    few: Task | None = None
+    least: int = 0
 
     @property
     def address(self) -> int:

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.check_values import VALUES, levels_of, lhs_high, operands
+from qbench.kernels.conv.choose import Algorithm, bind_conv
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
-from qbench.kernels.conv.operation import OF_WEIGHTS, bind, lhs_words
-from qbench.kernels.conv.pack import is_words, pack_weights
+from qbench.kernels.conv.operation import OF_WEIGHTS, BoundConv, lhs_words
+from qbench.kernels.conv.pack import is_words
 from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Window, conv_f32, epilogue, windows
 from qbench.kernels.layout import Layout, aligned, padded_channels
@@ -21,6 +22,7 @@ from qbench.kernels.tiles.products import product_of
 from qbench.kernels.variants import PORTABLE, choose, dot_of
 
 GUARD = 0xAB
+_AFTER = np.full(64, GUARD, np.uint8)
 FEW_SHAPES = 2
 """Shapes of cases that do not lead, on the best variant here; on those below it there is one, on portable all.
 Every tile shape is compiled, 0.2 s each: with all of them for all cases there were 1,000."""
@@ -129,15 +131,15 @@ def check_case(case: Case, variant: str, shapes: tuple[Shape, ...] | None = None
     """Return the number of comparisons and the first mismatch, or ''."""
     count = 0
     for shape in shapes_of(case, variant) if shapes is None else shapes:
-        for values, pad in _kinds(case, variant, shape):
+        for values, pad in kinds_of(case, variant, shape):
             count += 1
-            detail = _compare(case, variant, shape, values, pad)
+            detail = compare(case, variant, shape, values, pad)
             if detail:
                 return count, f"{shape} {values} padded with {pad}: {detail}"
     return count, ""
 
 
-def _kinds(case: Case, variant: str, shape: Shape) -> list[tuple[str, int]]:
+def kinds_of(case: Case, variant: str, shape: Shape) -> list[tuple[str, int]]:
     """Return the kinds of values: bell-shaped ones too where kernels hang on what weights are (`tiles.pairs`).
 
     Each with the code that padding holds; once more with 0, which kernels may leave out (`conv.ranges`).
@@ -230,7 +232,8 @@ def _expected(
     return epilogue(accs, params.offset, sums=sums, residual=extra, rounding=rounding, **limits)
 
 
-def _compare(case: Case, variant: str, shape: Shape, values: str, pad: int) -> str:
+def compare(case: Case, variant: str, shape: Shape, values: str, pad: int, *, algorithm: Algorithm = "direct") -> str:
+    """Return what differs from the law, or ''."""
     rng = np.random.default_rng(7)
     lhs_shape = (shape.images, shape.height, shape.width, shape.channels)
     lhs, rhs = operands(case.product, lhs_shape, (shape.out, *shape.window.kernel, shape.channels), values, rng)
@@ -250,19 +253,22 @@ def _compare(case: Case, variant: str, shape: Shape, values: str, pad: int) -> s
     side.interior(residual.view(real))[:] = rng.integers(0, 256, (shape.images, height, width, shape.out))
     levels = VALUES.get(case.product.split("_")[1])
     indices = rhs if levels is None else np.searchsorted(levels, rhs)
-    weights = pack_weights(
-        indices, case.product, variant, values=levels, group_size=case.group_size, sums="sum" in case.epilogue
-    )
     depth = rhs[0].size * (case.product == "b1_b1")
     owed = replace(params, correction=params.correction + np.int32(depth))
     asked = "+".join(word for word in case.epilogue.split("+") if word not in FOUND_BY_BIND)
-    bound = bind(
-        case.product, asked, variant, shape.window, layout, out, weights, owed, residual=side, zero_padding=pad == 0
-    )
+    bound = bind_conv(
+        indices, case.product, asked, variant, shape.window, layout, out, owed, values=levels, residual=side,
+        zero_padding=pad == 0, algorithm=algorithm,
+    )  # fmt: skip
+    if isinstance(bound, BoundConv) != (algorithm == "direct"):
+        return f"bound as {bound.name}"
     found = "+".join(word for word in bound.epilogue.split("+") if word not in (*OF_WEIGHTS, "ranged"))
     if found != case.epilogue:
         return f"bound with epilogue {bound.epilogue}"
-    run_task(bound.task(source, target, residual if "residual" in asked else None), images=shape.images)
+    scratch = aligned(bound.scratch_bytes + len(_AFTER))
+    scratch[bound.scratch_bytes :] = _AFTER
+    task = bound.task(source, target, residual if "residual" in asked else None, scratch=scratch)
+    run_task(task, images=shape.images)
     dtype = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}[kind]
     got = out.interior(target.view(dtype))
     want = _expected(case, shape, lhs, rhs, pad, params, side.interior(residual.view(real))).astype(dtype)
@@ -271,4 +277,6 @@ def _compare(case: Case, variant: str, shape: Shape, values: str, pad: int) -> s
         return f"{int(np.sum(got != want))} of {want.size} differ"
     whole = target.view(dtype).reshape(out.shape).copy()
     whole[:, 1 : 1 + height, 2 : 2 + width] = np.frombuffer(bytes([GUARD] * item), dtype)[0]
+    if not np.array_equal(scratch[bound.scratch_bytes :], _AFTER):
+        return "a guard byte behind the scratch changed"
     return "" if np.all(whole.view(np.uint8) == GUARD) else "a guard byte around the output changed"

@@ -13,7 +13,7 @@ from qbench.kernels.conv.pack import is_words, k_group_unit
 from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.ranges import Ranges, ranges_of
 from qbench.kernels.conv.reference import Window
-from qbench.kernels.conv.tables import SIGN, at_least, brief, is_brief, largest, numbers_of_channels
+from qbench.kernels.conv.tables import INT32_END, SIGN, at_least, brief, is_brief, largest, numbers_of_channels
 from qbench.kernels.layout import Layout, Offsets, padded_channels
 from qbench.kernels.native import Compiled, task_function
 from qbench.kernels.tasks import Task, float_bits, task_of
@@ -29,7 +29,6 @@ MAX_DEPTH = 65_793
 L2_BLOCK_BYTES = 384 * 1024
 """Lhs rows of a block, in a 1 MiB second-level cache beside a panel of weights. Weights are read once a block; what is
 written does not count: a panel writes a line or two of each row."""
-INT32_END = 2.0**31
 OF_WEIGHTS = ("split", "widened")
 """Words of epilogues that `bind` adds for what weights are; see `tiles.pairs`."""
 
@@ -91,10 +90,16 @@ class BoundConv:
         order = 0 if self.weights.order is None else self.tables["k_offsets"].nbytes
         return self.weights.data.size + order + sum(array.nbytes for array in self.params.values())
 
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes that each thread needs while it runs: none."""
+        return 0
+
     def task(
-        self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8] | None = None
-    ) -> Task:
-        """Return the task that reads and writes these buffers of bytes."""
+        self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8] | None = None,
+        *, scratch: npt.NDArray[np.uint8] | None = None,
+    ) -> Task:  # fmt: skip
+        """Return the task that reads and writes these buffers of bytes; `scratch` is not used."""
         extra = out if residual is None else residual
         return (self._portable if self.variant == PORTABLE else self._tiled)(lhs, out, extra)
 
@@ -196,6 +201,8 @@ def bind(
         residual: layout of the residual buffer.
         zero_padding: whether the code of zero is 0: products with padding are left out where a tile has nothing else.
     """
+    if variant != PORTABLE and out.words < weights.channels:
+        raise ValueError(f"{weights.channels} channels are stored in pixels of {out.words}: each would run over others")
     facts, sums = product_of(product, dot_of(variant)), params.shift is not None
     shape = tiling(variant, product, len(params.offset), lhs.channels, group_size=params.group_size, sums=sums)
     numbers = numbers_of(product) * shape.spread

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qbench.kernels.tiles.operands import PackedWeights
 
 HIGHEST_TILE = 16
+INT32_END = 2.0**31
 SIGN = 128
 """What a dot instruction of signed bytes takes off each u8 code of the lhs."""
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.operation import INT32_END
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
+from qbench.kernels.conv.tables import INT32_END
 from qbench.kernels.depthwise.fields import FIELDS, LEAST, STRIPPED
 from qbench.kernels.depthwise.in_blocks import Blocks
 from qbench.kernels.layout import Layout

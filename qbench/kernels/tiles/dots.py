@@ -54,3 +54,11 @@ def multiply_add_pairs(e: Emitter, x: Value, w: Value) -> Value:
     """Return the two 16-bit products of each lane, summed to 32 bits (pmaddwd: 255 * 128 * 2 cannot saturate)."""
     name = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}[e.lanes]
     return e.call(name, e.ints, e.builder.bitcast(x, e.shorts), e.builder.bitcast(w, e.shorts))
+
+
+def dot_shorts(e: Emitter, acc: Value, x: Value, w: Value, dot: str) -> Value:
+    """Return acc + the sum of two s16 by s16 products of each lane, modulo 2 ** 32."""
+    if dot != "vnni":
+        return e.builder.add(acc, multiply_add_pairs(e, x, w))
+    name = f"llvm.x86.avx512.vpdpwssd.{32 * e.lanes}"
+    return e.call(name, e.ints, acc, e.builder.bitcast(x, e.shorts), e.builder.bitcast(w, e.shorts))

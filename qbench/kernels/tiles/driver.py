@@ -25,7 +25,7 @@ PIXELS, CHANNELS, BLOCK, SPLIT_PANELS = (
 
 
 @inlined
-def _slowest(count: int, parts: int) -> float:
+def slowest(count: int, parts: int) -> float:
     """Return how much longer the slowest of `parts` shares of `count` takes than an even share."""
     return (count + parts - 1) // parts * parts / count
 
@@ -48,7 +48,7 @@ def tiles_of(product: str, epilogue: str, target: str, *numbers: int) -> Any:
         tiles, block = (m_end + rows - 1) // rows, word(arguments, BLOCK)
         m, first, last = 0, 0, panels
         if parts > 1:
-            by_rows, by_panels = _slowest(tiles, parts), _slowest(panels, parts)
+            by_rows, by_panels = slowest(tiles, parts), slowest(panels, parts)
             if by_panels < by_rows or (by_panels == by_rows and word(arguments, SPLIT_PANELS)):
                 first, last = panels * part // parts, panels * (part + 1) // parts
             else:

@@ -17,7 +17,7 @@ from functools import cache
 from typing import ClassVar
 
 from qbench.kernels.tiles.bit_products import BitsByBits, PlanesByPlanes, TritsByTrits
-from qbench.kernels.tiles.dots import dot_bytes, halves, multiply_add_pairs
+from qbench.kernels.tiles.dots import dot_bytes, dot_shorts, halves, multiply_add_pairs
 from qbench.kernels.tiles.emitter import Emitter, Value
 from qbench.kernels.tiles.product import Product, Vectors
 
@@ -65,6 +65,24 @@ class Bytes(Product):
     def of_bytes(self, e: Emitter, word: Value) -> Vectors:
         """Return s8 weights, four in each lane, ready for `step`."""
         return (word,) if self.dot != "widen" else halves(e, word, signed=True)
+
+
+class Shorts(Product):
+    """s16 by s16, two numbers a lane, summed modulo 2 ** 32."""
+
+    is_scaled: ClassVar[bool] = False
+
+    def lhs(self, e: Emitter, row: Value, offset: Value, spread: int = 1) -> Vectors:
+        """Broadcast two numbers."""
+        return (e.broadcast(row, offset, spread),)
+
+    def rhs(self, e: Emitter, packed: Vectors, plane: int, table: Value | None = None) -> Vectors:
+        """Nothing to unpack."""
+        return packed
+
+    def step(self, e: Emitter, acc: Value, x: Vectors, w: Vectors) -> Value:
+        """Return acc + sum of the two products of each lane."""
+        return dot_shorts(e, acc, x[0], w[0], self.dot)
 
 
 @dataclass(frozen=True)
@@ -201,6 +219,8 @@ def product_of(name: str, dot: str = "") -> Product:
         return PlanesByPlanes(dot, int(lhs[1:]), int(rhs[1:]))
     if lhs == "f32":
         return Floats(dot) if rhs == "f32" else FloatsByCodes(dot, bits=int(rhs[1:]))
+    if lhs == "s16":
+        return Shorts(dot)
     if lhs in ("b1", "t2"):
         return (BitsByBits if lhs == "b1" else TritsByTrits)(dot)
     signed, bits = lhs == "s8", int(rhs[1:])

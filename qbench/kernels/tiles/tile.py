@@ -70,10 +70,10 @@ def emit_tile(
     v = load_fields(builder, arguments, FIELDS, pointers=POINTERS, floats=FLOATS)
     v["sum_correction"] = builder.trunc(v["sum_correction"], I32)
     v["m"], v["panel"] = (builder.extract_value(place, index) for index in (0, 1))
-    _Tile(builder, v, product, dot, lanes, shape, epilogue).emit()
+    Tile(builder, v, product, dot, lanes, shape, epilogue).emit()
 
 
-class _Tile(Epilogue):
+class Tile(Epilogue):
     """Emits one tile; the values of all arguments are in `v`."""
 
     def __init__(

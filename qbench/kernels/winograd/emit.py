@@ -1,0 +1,258 @@
+"""The stages of a block of tiles, emitted: codes and weights are transformed, multiplied, and sums made codes again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from qbench.kernels.tiles.arguments import load_fields
+from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
+from qbench.kernels.tiles.epilogue import Epilogue
+from qbench.kernels.tiles.products import product_of
+from qbench.kernels.tiles.tile import Tile
+from qbench.kernels.winograd.fields import FIELDS, FLOATS, POINTERS, PRODUCT, UNPACKED
+from qbench.kernels.winograd.transforms import INVERSE_OF_NINE, KERNEL, OUT, POSITIONS, SHIFTS, SIDE, TAPS
+
+SIGN_BITS = 0x80
+PIXELS = OUT * OUT
+
+
+def _fields(builder: Any, arguments: Value) -> dict[str, Value]:
+    return load_fields(builder, arguments, FIELDS, pointers=POINTERS, floats=FLOATS)
+
+
+def _constant(number: int) -> Value:
+    return ir.Constant(I64, number)
+
+
+@intrinsic(prefer_literal=True)
+def transform_codes(typingctx: Any, arguments: Any, place: Any, width: Any, signed: Any) -> Any:
+    """Write B d B' of one tile, `width` channels at a time; `place` is (part, tile, row of the block)."""
+    literals = (width, signed)
+    if not all(isinstance(kind, types.Literal) for kind in literals):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        channels, flips = (kind.literal_value for kind in literals)
+        v, e, b = _fields(builder, values[0]), Emitter(builder, channels // 2), builder
+        part, tile, row = (b.extract_value(values[1], i) for i in range(3))
+        first = e.load(v["windows"], b.mul(tile, _constant(8)), I64, align=8)
+        source, target = b.gep(v["lhs"], [first]), b.gep(v["scratch"], [b.mul(part, v["part_bytes"])])
+        target = b.gep(target, [e.load(v["lhs_rows"], b.mul(row, _constant(8)), I64, align=8)])
+
+        def chunk(channel: Value, state: list[Value]) -> list[Value]:
+            down = [b.add(channel, b.mul(v["row_bytes"], _constant(i))) for i in range(SIDE)]
+            right = [b.mul(v["pixel_bytes"], _constant(i)) for i in range(SIDE)]
+            columns = []
+            for j in range(SIDE):
+                codes = [e.load(source, b.add(at, right[j]), ir.VectorType(I8, channels)) for at in down]
+                if flips:
+                    codes = [b.xor(code, e.constant(SIGN_BITS, code.type)) for code in codes]
+                columns.append(_input(e, [b.zext(code, e.shorts) for code in codes]))
+            to = b.mul(channel, _constant(2))
+            for i in range(SIDE):
+                for value in _input(e, [column[i] for column in columns]):
+                    e.store(value, target, to)
+                    to = b.add(to, v["lhs_position_bytes"])
+            return state
+
+        e.loop(_constant(0), v["depth"], channels, [], chunk)
+        return context.get_dummy_value()
+
+    return types.void(arguments, place, *literals), codegen
+
+
+def _input(e: Emitter, d: list[Value]) -> list[Value]:
+    """Return `transforms.INPUT` times six vectors, by 17 instructions."""
+    b = e.builder
+
+    def times(x: Value, bits: int) -> Value:
+        return b.shl(x, e.constant(bits, x.type))
+
+    even, odd = b.sub(d[4], times(d[2], 2)), b.sub(d[3], times(d[1], 2))
+    near, far = b.sub(d[4], d[2]), times(b.sub(d[3], d[1]), 1)
+    return [
+        b.add(times(b.sub(d[0], d[2]), 2), near),
+        b.add(even, odd),
+        b.sub(even, odd),
+        b.add(near, far),
+        b.sub(near, far),
+        b.sub(b.sub(d[5], d[3]), times(far, 1)),
+    ]
+
+
+@intrinsic(prefer_literal=True)
+def transform_weights(typingctx: Any, arguments: Any, place: Any, product: Any, lanes: Any, vectors: Any) -> Any:
+    """Write G g G' of one panel; `place` is (part, panel)."""
+    literals = (product, lanes, vectors)
+    if not all(isinstance(kind, types.Literal) for kind in literals):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        name, width, count = (kind.literal_value for kind in literals)
+        v, e, b, facts = _fields(builder, values[0]), Emitter(builder, width), builder, product_of(name, UNPACKED)
+        part, panel = (b.extract_value(values[1], i) for i in range(2))
+        source = b.gep(v["rhs"], [b.mul(panel, v["panel_bytes"])])
+        target = b.gep(v["scratch"], [b.add(b.mul(part, v["part_bytes"]), v["rhs_at"])])
+        table = e.load(v["table"], _constant(0), e.bytes) if facts.has_table else None
+        vector_bytes, set_bytes = 4 * width, 4 * width * count * facts.vectors
+        down = e.constant(facts.multiple.bit_length() - 1, e.shorts)
+        room = cgutils.alloca_once(b, ir.ArrayType(e.ints, TAPS * facts.planes))  # type: ignore[no-untyped-call]
+        waiting = b.bitcast(room, I8.as_pointer())
+
+        def shorts(word: Value, half: int) -> Value:
+            """Return two of the four channels of every lane."""
+            codes = b.bitcast(word, e.bytes)
+            order = [first + k for first in range(2 * half, 4 * width, 4) for k in (0, 1)]
+            wide = b.sext(b.shuffle_vector(codes, codes, ir.Constant(ir.VectorType(I32, 2 * width), order)), e.shorts)
+            return b.ashr(wide, down) if facts.multiple > 1 else wide
+
+        def unpack(at: Value) -> None:
+            """Leave the words of every plane and tap in `waiting`."""
+            for tap in range(TAPS):
+                places = [e.add_bytes(at, vector_bytes * r) for r in range(facts.vectors)]
+                packed = tuple(e.load(source, place, e.ints, align=vector_bytes) for place in places)
+                for plane in range(facts.planes):
+                    (word,) = facts.rhs(e, packed, plane, table)
+                    e.store(word, waiting, _constant(vector_bytes * (TAPS * plane + tap)))
+                at = b.add(at, v["tap_bytes"])
+
+        def one(turn: Value, state: list[Value]) -> list[Value]:
+            for j in range(count):
+                unpack(e.add_bytes(b.mul(turn, _constant(set_bytes)), vector_bytes * j * facts.vectors))
+
+                def plane(number: Value, state: list[Value], j: int = j) -> list[Value]:
+                    begin = b.mul(number, _constant(vector_bytes * TAPS))
+                    words = [e.load(waiting, e.add_bytes(begin, vector_bytes * tap), e.ints) for tap in range(TAPS)]
+                    group = b.add(b.mul(turn, _constant(facts.planes)), number)
+                    for half in range(2):
+                        to = b.mul(group, _constant(2 * count * vector_bytes))
+                        to = e.add_bytes(to, (half * count + j) * vector_bytes)
+                        taps = [shorts(word, half) for word in words]
+                        columns = [_weights(e, taps[column::KERNEL]) for column in range(KERNEL)]
+                        for i in range(SIDE):
+                            for value in _weights(e, [column[i] for column in columns]):
+                                e.store(value, target, to)
+                                to = b.add(to, v["rhs_position_bytes"])
+                    return state
+
+                e.loop(_constant(0), _constant(facts.planes), 1, [], plane)
+            return state
+
+        e.loop(_constant(0), b.sdiv(v["k_groups"], _constant(2 * facts.planes)), 1, [], one)
+        return context.get_dummy_value()
+
+    return types.void(arguments, place, *literals), codegen
+
+
+def _weights(e: Emitter, g: list[Value]) -> list[Value]:
+    """Return `transforms.WEIGHTS` times three vectors, by 11 instructions."""
+    b = e.builder
+    six, two, one = (e.constant(number, g[0].type) for number in (6, 2, 1))
+    ends, fours, middle = b.add(g[0], g[2]), b.add(g[0], b.shl(g[2], two)), b.shl(g[1], one)
+    return [
+        b.mul(g[0], six),
+        b.add(ends, g[1]),
+        b.sub(ends, g[1]),
+        b.add(fours, middle),
+        b.sub(fours, middle),
+        b.mul(g[2], six),
+    ]
+
+
+@intrinsic(prefer_literal=True)
+def multiply(typingctx: Any, arguments: Any, place: Any, dot: Any, lanes: Any, shape: Any) -> Any:
+    """Write one position's products of some tiles with a panel; `place` is (part, position, row, first row)."""
+    literals = (dot, lanes, shape)
+    if not all(isinstance(kind, types.Literal) for kind in literals):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        how, width, size = (kind.literal_value for kind in literals)
+        v, e, b = _fields(builder, values[0]), Emitter(builder, width), builder
+        part, position, row, first = (b.extract_value(values[1], i) for i in range(4))
+        scratch = b.gep(v["scratch"], [b.mul(part, v["part_bytes"])])
+        weights = b.add(v["rhs_at"], b.mul(position, v["rhs_position_bytes"]))
+        sums = b.add(v["sums_at"], b.mul(position, v["sum_position_bytes"]))
+        skipped = e.load(v["lhs_rows"], b.mul(first, _constant(8)), I64, align=8)
+        words = {
+            "lhs": b.gep(scratch, [b.add(skipped, b.mul(position, v["lhs_position_bytes"]))]),
+            "rhs": b.gep(scratch, [weights]),
+            "out": b.gep(scratch, [sums]),
+            "out_rows": v["sum_rows"], "correction": v["zeros"], "m": row, "panel": _constant(0),
+        }  # fmt: skip
+        Tile(builder, {**v, **words}, PRODUCT, how, width, size, "s32").emit()
+        return context.get_dummy_value()
+
+    return types.void(arguments, place, *literals), codegen
+
+
+@intrinsic(prefer_literal=True)
+def transform_sums(typingctx: Any, arguments: Any, place: Any, lanes: Any, vectors: Any, epilogue: Any) -> Any:
+    """Write the 16 pixels of one tile from its sums, a vector of channels; `place` is (part, panel, tile, row, j)."""
+    literals = (lanes, vectors, epilogue)
+    if not all(isinstance(kind, types.Literal) for kind in literals):
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        width, count, words = (kind.literal_value for kind in literals)
+        v, b = _fields(builder, values[0]), builder
+        part, panel, tile, row, j = (b.extract_value(values[1], i) for i in range(5))
+        v["sum_correction"] = b.trunc(v["sum_correction"], I32)
+        v["sums"] = b.gep(v["scratch"], [b.add(b.mul(part, v["part_bytes"]), v["sums_at"])])
+        v["m"], v["row"], v["vector"] = b.mul(tile, _constant(PIXELS)), row, j
+        v["channel"] = b.mul(b.add(b.mul(panel, _constant(count)), j), _constant(width))
+        _Pixels(builder, v, "u8_s8", "", width, f"{PIXELS}x1x1x1", words).emit()
+        return context.get_dummy_value()
+
+    return types.void(arguments, place, *literals), codegen
+
+
+class _Pixels(Epilogue):
+    """Emits the 16 pixels of one tile."""
+
+    def emit(self) -> None:
+        """Emit A m A', what undoes its factors, and the epilogue."""
+        e, b, v = self.e, self.b, self.v
+        self.first_row = b.mul(v["m"], _constant(8))
+        at = e.load(v["sum_rows"], b.mul(v["row"], _constant(8)), I64, align=8)
+        at = b.add(at, b.mul(v["vector"], _constant(self.vector_bytes)))
+        sums = []
+        for _ in range(POSITIONS):
+            sums.append(e.load(v["sums"], at, e.ints, align=self.vector_bytes))
+            at = b.add(at, v["sum_position_bytes"])
+        columns = [_output(e, sums[j::SIDE]) for j in range(SIDE)]
+        cells = [cell for i in range(OUT) for cell in _output(e, [column[i] for column in columns])]
+        correction, ninth = self._channel(0, e.ints, "correction"), e.constant(INVERSE_OF_NINE, e.ints)
+        shifts = [e.constant(bits, e.ints) for row in SHIFTS for bits in row]
+        accs = [b.add(b.ashr(b.mul(x, ninth), by), correction) for x, by in zip(cells, shifts, strict=True)]
+        if self.kind == "s32":
+            for i, acc in enumerate(accs):
+                self._store(acc, i, 0, 4)
+            return
+        if "fixed" in self.flags:
+            self._finish_fixed(accs)
+            return
+        scale, offset = (self._channel(0, e.floats, name) for name in ("scale", "offset"))
+        self._finish([e.fma(b.sitofp(acc, e.floats), scale, offset) for acc in accs], sums=None)
+
+
+def _output(e: Emitter, m: list[Value]) -> list[Value]:
+    """Return `transforms.OUTPUT` times six vectors, by 14 instructions."""
+    b = e.builder
+
+    def times(x: Value, bits: int) -> Value:
+        return b.shl(x, e.constant(bits, x.type))
+
+    ones, ones_apart = b.add(m[1], m[2]), b.sub(m[2], m[1])
+    twos, twos_apart = b.add(m[3], m[4]), b.sub(m[3], m[4])
+    return [
+        b.add(b.sub(m[0], times(ones, 2)), twos),
+        b.add(times(ones_apart, 1), twos_apart),
+        b.sub(twos, ones),
+        b.add(b.add(ones_apart, times(twos_apart, 1)), m[5]),
+    ]

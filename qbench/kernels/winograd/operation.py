@@ -1,0 +1,199 @@
+"""Winograd convolutions as objects, like those of `conv.operation`."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.kernels.conv.params import ChannelParams
+from qbench.kernels.conv.reference import Codes, Window
+from qbench.kernels.conv.tables import INT32_END, largest, numbers_of_channels
+from qbench.kernels.layout import ALIGNMENT, Layout, Offsets, aligned
+from qbench.kernels.native import task_function
+from qbench.kernels.tasks import Task, float_bits
+from qbench.kernels.tiles.operands import PackedWeights, Tiling, pack_bytes, pack_fields, pack_indices
+from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, product_of
+from qbench.kernels.tiles.targets import TileShape, target_of, tile_shape
+from qbench.kernels.winograd.fields import FIELDS, PRODUCT, UNPACKED
+from qbench.kernels.winograd.transforms import OUT, POSITIONS, TAPS
+
+BLOCK_BYTES = 2 * 1024 * 1024
+"""Transformed codes of a block: a whole image's, mostly, since weights are transformed once a block."""
+AT_ONCE_BYTES = 256 * 1024
+"""Transformed codes and sums that are multiplied at a time, in a 1 MiB second-level cache beside a panel of weights:
+1.50 times the direct convolution, 1.46 with 512 KiB, 1.36 with 1 MiB."""
+LEAST_TILES = 16
+"""Tiles that are multiplied at a time where there are so many: a deep panel of weights is read again for them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoundWinograd:
+    """A convolution with its weights, tables and parameters; `task` joins it to buffers.
+
+    `block` tiles are transformed at a time, of which `at_once` are multiplied.
+    """
+
+    product: str
+    epilogue: str
+    variant: str
+    lhs: Layout
+    weights: PackedWeights
+    shape: TileShape
+    block: int
+    at_once: int
+    params: dict[str, npt.NDArray[np.generic]]
+    scalars: dict[str, float]
+    tables: dict[str, Offsets]
+
+    @property
+    def name(self) -> str:
+        """The operation and its variant, as tables show them."""
+        return f"conv_{self.product}_{self.epilogue.split('+')[0]}/{self.variant}+winograd"
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of packed weights and parameters."""
+        return self.weights.data.size + sum(array.nbytes for array in self.params.values())
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes that each thread needs while it runs."""
+        return self._sizes["part_bytes"]
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        """Sizes of a thread's scratch; positions stand a line further apart than they need, not in one cache set."""
+        depth, width = self.lhs.words, self.shape.width(target_of(self.variant).lanes)
+        each = {
+            "lhs_position_bytes": self.block * 2 * depth + ALIGNMENT,
+            "rhs_position_bytes": width * 2 * depth + ALIGNMENT,
+            "sum_position_bytes": self.at_once * 4 * width + ALIGNMENT,
+        }
+        rhs_at, weights, sums = (POSITIONS * size for size in each.values())
+        return {**each, "rhs_at": rhs_at, "sums_at": rhs_at + weights, "part_bytes": rhs_at + weights + sums}
+
+    def task(
+        self, lhs: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8], residual: npt.NDArray[np.uint8] | None = None,
+        *, scratch: npt.NDArray[np.uint8] | None = None,
+    ) -> Task:  # fmt: skip
+        """Return the task that reads and writes these buffers of bytes.
+
+        `scratch` is that of all threads, `scratch_bytes` each; without one the task gets its own, for one thread.
+        """
+        weights, depth, target = self.weights, self.lhs.words, target_of(self.variant)
+        width = self.shape.width(target.lanes)
+        numbers = {
+            **{name: float_bits(self.scalars[name]) for name in ("low", "high", "residual_scale")},
+            **self._sizes,
+            "sum_correction": 0, "tiles": len(self.tables["windows"]) // self.lhs.images, "channels": weights.channels,
+            "depth": depth, "k_groups": depth // 2, "panel_bytes": weights.panel_bytes,
+            "tap_bytes": weights.panel_bytes // TAPS, "pixel_bytes": self.lhs.pixel_bytes,
+            "row_bytes": self.lhs.padded_width * self.lhs.pixel_bytes, "block": self.block,
+            "rows_at_once": self.at_once,
+        }  # fmt: skip
+        arrays = {
+            **self.params, **self.tables,
+            "lhs_rows": np.arange(self.block, dtype=np.int64) * 2 * depth,
+            "sum_rows": np.arange(self.at_once, dtype=np.int64) * 4 * width,
+            "k_offsets": np.arange(depth // 2, dtype=np.int64) * 4,
+            "zeros": np.zeros(width, np.int32),
+            "lhs": lhs, "rhs": weights.data, "table": weights.table, "out": out,
+            "residual": out if residual is None else residual,
+            "scratch": aligned(self.scratch_bytes) if scratch is None else scratch,
+        }  # fmt: skip
+        words = [numbers[name] if name in numbers else arrays[name].ctypes.data for name in FIELDS]
+        at_a_time = 32 if depth % 32 == 0 and target.lanes == 16 else 16
+        literals = (self.product, self.epilogue, self.variant, at_a_time, *astuple(self.shape))
+        function = task_function("qbench.kernels.winograd.driver:blocks_of", *literals)
+        return Task(function, np.array(words, np.int64), tuple(arrays.values()))
+
+
+def bind_winograd(
+    codes: Codes, product: str, epilogue: str, variant: str, window: Window, lhs: Layout, out: Layout,
+    params: ChannelParams, *, values: npt.NDArray[np.int8] | None = None, residual: Layout | None = None,
+    weights: PackedWeights | None = None,
+) -> BoundWinograd:  # fmt: skip
+    """Join weights, parameters and layouts of a convolution that `choice.admits`.
+
+    Args:
+        codes: OHWI weights, as `conv.pack.pack_weights` takes them.
+        product: of u8 or s8 codes by weights of any width.
+        epilogue: see `tiles.tile`.
+        variant: a name of `choice.VARIANTS`.
+        window: geometry.
+        lhs: layout of the input buffer.
+        out: layout of the output buffer.
+        params: per-channel parameters.
+        values: the s8 levels that indices stand for.
+        residual: layout of the residual buffer.
+        weights: the codes where they are packed already, see `panels`.
+    """
+    target, tiling = target_of(variant), panels(len(codes), variant)
+    vectors = tiling.vectors
+    if weights is None:
+        weights = _packed(codes, product, tiling, lhs.words, values)
+    windows, pixels = _tiles_of(window, lhs, out)
+    shape = tile_shape(
+        target, product_of(PRODUCT, target.dot), PRODUCT, len(windows) // lhs.images, lhs.words // 2, vectors=vectors,
+        spread=1, grouped=False, sums=False,
+    )  # fmt: skip
+    most, codes_bytes, sum_bytes = (
+        -(-len(windows) // shape.rows),
+        2 * POSITIONS * lhs.words,
+        4 * POSITIONS * tiling.width,
+    )
+    block, at_once = (
+        min(most, max(-(-LEAST_TILES // shape.rows), room // size // shape.rows)) * shape.rows
+        for room, size in ((BLOCK_BYTES, codes_bytes), (AT_ONCE_BYTES, codes_bytes + sum_bytes))
+    )
+    tables = {
+        "windows": windows,
+        "out_rows": out.pixel_offsets()[pixels],
+        "residual_rows": (out if residual is None else residual).pixel_offsets()[pixels],
+    }
+    if params.fixed is not None:
+        epilogue = "u8+fixed"
+    elif epilogue.startswith("u8") and largest(params, codes[0].size) >= INT32_END:
+        epilogue += "+wide"
+    arrays = numbers_of_channels(params, weights, 1, tiling.width)
+    scalars = {"low": params.low, "high": params.high, "residual_scale": params.residual_scale}
+    return BoundWinograd(
+        product, epilogue, variant, lhs, weights, shape, block, min(at_once, block), arrays, scalars, tables
+    )
+
+
+def panels(channels: int, variant: str) -> Tiling:
+    """Return the panels of packed weights: bytes as for dot instructions, channels of the lhs padded to its words."""
+    lanes = target_of(variant).lanes
+    vectors = 2 if -(-channels // lanes) % 2 == 0 else 1
+    return Tiling(vectors * lanes, vectors)
+
+
+def _packed(
+    codes: Codes, product: str, tiling: Tiling, depth: int, values: npt.NDArray[np.int8] | None
+) -> PackedWeights:
+    """Pack OHWI codes, or indices into `values`, channels padded to `depth` by what stands for 0."""
+    facts, missing = product_of(product, UNPACKED), depth - codes.shape[-1]
+    zero = 0 if values is None or not missing else int(np.flatnonzero(values == 0)[0])
+    full = np.pad(codes, ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=zero).reshape(len(codes), -1)
+    if isinstance(facts, BytesByTable) and values is not None:
+        return pack_indices(full.astype(np.uint8), values, facts.bits, tiling)
+    if isinstance(facts, BytesByFewBits):
+        return pack_fields(full.astype(np.int8), facts, tiling)
+    return pack_bytes(full.astype(np.int8), tiling)
+
+
+def _tiles_of(window: Window, lhs: Layout, out: Layout) -> tuple[Offsets, Offsets]:
+    """Return each tile's first code's offset, and the numbers of its 16 pixels: (tiles,), (16 * tiles,).
+
+    The last tile of a row or column begins early enough to end with it, so that some pixels are computed twice.
+    """
+    size = (out.height, out.width)
+    corners = [np.minimum(np.arange(0, length, OUT), length - OUT) for length in size]
+    pixels = np.arange(lhs.images * out.height * out.width).reshape(lhs.images, *size)
+    firsts = pixels[:, corners[0][:, None], corners[1]]
+    inner = np.arange(OUT)[:, None] * out.width + np.arange(OUT)
+    windows = lhs.window_offsets(size, (1, 1), window.pads[:2])[firsts.ravel()]
+    return windows, (firsts.reshape(-1, 1, 1) + inner).ravel()

@@ -1,0 +1,139 @@
+"""Winograd's transforms are exact up to the bound that they state, and are taken where they are worth it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from qbench.kernels import variants
+from qbench.kernels.conv.check import Case, Shape
+from qbench.kernels.conv.choose import Either, bind_conv
+from qbench.kernels.conv.operation import BoundConv
+from qbench.kernels.conv.params import ChannelParams
+from qbench.kernels.conv.reference import Window
+from qbench.kernels.layout import Layout, aligned, padded_channels
+from qbench.kernels.program import run_task
+from qbench.kernels.tiles.targets import target_of
+from qbench.kernels.winograd.check import admits, check_winograd
+from qbench.kernels.winograd.choice import VARIANTS, least_images
+from qbench.kernels.winograd.operation import BoundWinograd
+from qbench.kernels.winograd.transforms import (
+    FACTORS,
+    INPUT,
+    INVERSE_OF_NINE,
+    LARGEST_SUM,
+    OUTPUT,
+    SHIFTS,
+    WEIGHTS,
+    fits,
+)
+
+PATHS = [name for name in VARIANTS if variants.unavailable(name) is None]
+SAME = Window((3, 3), (1, 1), (1, 1, 1, 1))
+needs_vectors = pytest.mark.skipif(not PATHS, reason="no variant has it on this machine")
+
+
+def plain(channels: int) -> ChannelParams:
+    zeros = np.zeros(channels, np.float32)
+    return ChannelParams(np.zeros(channels, np.int32), zeros, zeros)
+
+
+@given(seed=st.integers(0, 1000))
+def test_the_transforms_give_multiples_of_the_sums(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes, weights = rng.integers(0, 256, (6, 6)), rng.integers(-128, 128, (3, 3))
+    sums = np.array([[(codes[i : i + 3, j : j + 3] * weights).sum() for j in range(4)] for i in range(4)])
+    found = OUTPUT @ ((WEIGHTS @ weights @ WEIGHTS.T) * (INPUT @ codes @ INPUT.T)) @ OUTPUT.T
+    assert np.array_equal(found, sums * np.outer(FACTORS, FACTORS))
+    ninth = (found * INVERSE_OF_NINE).astype(np.uint32).view(np.int32)
+    assert np.array_equal(ninth >> np.array(SHIFTS), sums)
+
+
+def test_transformed_numbers_fit_16_bits() -> None:
+    assert 255 * np.abs(INPUT).sum(axis=1).max() ** 2 < 2**15
+    assert 128 * np.abs(WEIGHTS).sum(axis=1).max() ** 2 < 2**15
+
+
+@needs_vectors
+@pytest.mark.parametrize("variant", PATHS)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_sums_that_fit_are_exact_and_larger_ones_are_computed_directly(variant: str, sign: int) -> None:
+    channels = 128
+    codes = np.zeros((16, 3, 3, channels), np.int8)
+    flat = codes.reshape(16, -1)
+    whole, rest = divmod((LARGEST_SUM - 1) // 255, 127)
+    flat[:, :whole], flat[:, whole] = 127 * sign, rest * sign
+    assert fits(codes)
+    lhs = Layout(1, 5, 5, channels, channels, 1, (1, 1, 1, 1))
+    out = Layout(1, 5, 5, 16, 16, 4)
+    x, found = aligned(lhs.size_bytes), aligned(out.size_bytes)
+    x[:] = 255
+    bound = bind_conv(codes, "u8_s8", "s32", variant, SAME, lhs, out, plain(16), algorithm="winograd")
+    assert isinstance(bound, BoundWinograd)
+    run_task(bound.task(x, found))
+    assert np.all(found.view(np.int32) == 255 * (whole * 127 + rest) * sign)
+    flat[:, whole + 1] = 2 * sign
+    assert not fits(codes)
+    bound = bind_conv(codes, "u8_s8", "s32", variant, SAME, lhs, out, plain(16), algorithm="winograd")
+    assert isinstance(bound, BoundConv)
+
+
+@needs_vectors
+def test_few_images_are_computed_directly_and_many_by_winograd_with_the_same_weights() -> None:
+    variant, images = PATHS[-1], 8
+    rng = np.random.default_rng(0)
+    codes = rng.integers(-60, 60, (256, 3, 3, 256)).astype(np.int8)
+    lhs, out = Layout(images, 8, 8, 256, 256, 1, (1, 1, 1, 1)), Layout(images, 8, 8, 256, 256, 4)
+    least = least_images(256, lhs, out, target_of(variant))
+    assert least is not None
+    assert 1 < least < images
+    bound = bind_conv(codes, "u8_s8", "s32", variant, SAME, lhs, out, plain(256))
+    assert isinstance(bound, Either)
+    if variant == "x86_vnni":
+        assert bound.resident_bytes < 1.1 * bound.direct.resident_bytes
+    x = aligned(lhs.size_bytes)
+    lhs.interior(x)[:] = rng.integers(0, 256, (images, 8, 8, 256))
+    want, found = (aligned(out.size_bytes).view(np.int32) for _ in range(2))
+    run_task(bound.direct.task(x, want.view(np.uint8)), images=images)
+    task = bound.task(x, found.view(np.uint8))
+    assert (task.least, task.few is None) == (least, False)
+    for count in (1, least - 1, least, images):
+        found[:] = 0
+        run_task(task, images=count)
+        size = count * 64 * 256
+        assert np.array_equal(found[:size], want[:size])
+        assert not np.any(found[size:])
+
+
+@needs_vectors
+def test_shapes_that_are_no_3_by_3_of_single_steps_are_computed_directly() -> None:
+    lhs, out = Layout(4, 16, 16, 64, 64, 1, (1, 1, 1, 1)), Layout(4, 16, 16, 64, 64, 1)
+    for window, size in (
+        (Window((3, 3), (2, 2), (1, 1, 1, 1)), 8), (Window((1, 1)), 16), (Window((3, 3), (1, 1), (1, 1, 1, 1), (2, 2)), 14)
+    ):  # fmt: skip
+        codes = np.ones((64, *window.kernel, 64), np.int8)
+        target = replace(out, height=size, width=size)
+        bound = bind_conv(codes, "u8_s8", "u8", PATHS[-1], window, lhs, target, plain(64), algorithm="winograd")
+        assert isinstance(bound, BoundConv)
+
+
+@needs_vectors
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    size=st.tuples(st.integers(1, 3), *[st.integers(4, 15)] * 2, st.sampled_from([5, 16, 32, 48, 64, 100]),
+                   st.sampled_from([1, 16, 32, 40])),
+    pads=st.tuples(*[st.integers(0, 3)] * 4),
+)  # fmt: skip
+def test_any_winograd_convolution_is_exact(
+    size: tuple[int, int, int, int, int], pads: tuple[int, int, int, int]
+) -> None:
+    shape = Shape(*size, Window((3, 3), (1, 1), pads))
+    assume(min(shape.window.out(*size[1:3])) >= 4)
+    case = Case("u8_s8", "u8+residual")
+    assert admits(case, shape)
+    assert padded_channels(size[3]) % 16 == 0
+    assert check_winograd(case, variants.choose(), (shape,))[1] == ""
