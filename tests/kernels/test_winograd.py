@@ -112,9 +112,8 @@ def test_few_images_are_computed_directly_and_many_by_winograd_with_the_same_wei
 @needs_vectors
 def test_shapes_that_are_no_3_by_3_of_single_steps_are_computed_directly() -> None:
     lhs, out = Layout(4, 16, 16, 64, 64, 1, (1, 1, 1, 1)), Layout(4, 16, 16, 64, 64, 1)
-    for window, size in (
-        (Window((3, 3), (2, 2), (1, 1, 1, 1)), 8), (Window((1, 1)), 16), (Window((3, 3), (1, 1), (1, 1, 1, 1), (2, 2)), 14)
-    ):  # fmt: skip
+    strided, dilated = Window((3, 3), (2, 2), (1, 1, 1, 1)), Window((3, 3), (1, 1), (1, 1, 1, 1), (2, 2))
+    for window, size in ((strided, 8), (dilated, 14), (Window((1, 1)), 16)):
         codes = np.ones((64, *window.kernel, 64), np.int8)
         target = replace(out, height=size, width=size)
         bound = bind_conv(codes, "u8_s8", "u8", PATHS[-1], window, lhs, target, plain(64), algorithm="winograd")
