@@ -18,6 +18,7 @@ from qbench.results.quantized import ROLES, QuantizedResult, Role, StepTime
 
 _NARROW = re.compile(r"u8_[st][1-7]")
 """Products of 8-bit activations with narrower weights, in a kernel's name."""
+_WINOGRAD = "+winograd"
 
 _SLOW = 3
 _MUCH = 4.0
@@ -131,7 +132,10 @@ def _time(result: QuantizedResult) -> Iterator[str]:
     if shares:
         worked = sum(step.operations / step.images for step in products)
         weighted = sum(step.operations / step.images / shares[step.name] for step in products if step.name in shares)
-        yield f"products reach {worked / weighted:.0f} % of what one core can do at most, all layers together"
+        clever = sum(_WINOGRAD in step.kernel for step in products)
+        what = f"; {_plural(clever, 'layer')} by Winograd, with the products that it leaves out counted in"
+        reached = f"products reach {worked / weighted:.0f} % of what one core can do at most, all layers together"
+        yield reached + what * (clever > 0)
     total = sum(step.image_s for step in result.steps)
     slowest = sorted(result.steps, key=lambda step: -step.image_s)[:_SLOW]
     words = [f"{step.name} {100 * step.image_s / total:.0f} %{_at(shares.get(step.name))}" for step in slowest]

@@ -20,6 +20,9 @@ from qbench.kernels.gemm.check import PRODUCTS, check_gemm
 from qbench.kernels.pack import check as pack_check
 from qbench.kernels.pool import check as pool_check
 from qbench.kernels.quantize import check as quantize_check
+from qbench.kernels.winograd.check import check_winograd
+from qbench.kernels.winograd.choice import VARIANTS
+from qbench.kernels.winograd.transforms import OUT
 
 PATHS = [name for name in variants.NAMES if variants.unavailable(name) is None]
 CASES = (
@@ -59,6 +62,22 @@ def test_five_thousand_random_convolutions_are_exact(
 ) -> None:
     assume(min(window.out(*size[1:3])) > 0)
     assert check_case(case, variant, (Shape(*size, window),))[1] == ""
+
+
+@slow
+@settings(many, max_examples=2_000)
+@given(
+    variant=st.sampled_from([name for name in VARIANTS if name in PATHS]),
+    case=st.sampled_from((Case("u8_s8", "u8+residual"), Case("u8_s4", "u8"), Case("s8_s8", "s32"))),
+    pads=st.tuples(*[st.integers(0, 3)] * 4),
+    size=st.tuples(st.integers(1, 3), *[st.integers(4, 15)] * 2, st.integers(5, 110), st.integers(1, 70)),
+)
+def test_two_thousand_random_winograd_convolutions_are_exact(
+    variant: str, case: Case, pads: tuple[int, int, int, int], size: tuple[int, int, int, int, int]
+) -> None:
+    shape = Shape(*size, Window((3, 3), pads=pads))
+    assume(min(shape.window.out(*size[1:3])) >= OUT)
+    assert check_winograd(case, variant, (shape,))[1] == ""
 
 
 @slow

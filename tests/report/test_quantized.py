@@ -108,6 +108,14 @@ def test_the_sentences_hold_the_numbers() -> None:
     )
 
 
+def test_layers_that_leave_products_out_are_told() -> None:
+    result = made_up()
+    stem = replace(result.steps[0], kernel="conv_u8_s8_u8/x86_vnni+winograd")
+    found = reasons(replace(result, steps=(stem, *result.steps[1:])))
+    (reached,) = (line for line in found if line.startswith("products reach"))
+    assert reached.endswith("together; 1 layer by Winograd, with the products that it leaves out counted in")
+
+
 def test_more_threads_are_compared_with_one() -> None:
     assert "2 threads at batch 8 are 1.00 times as fast an image as one thread" in reasons(
         replace(made_up(), threads=2)
