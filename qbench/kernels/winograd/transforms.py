@@ -46,6 +46,8 @@ def transformed(codes: npt.NDArray[np.integer]) -> npt.NDArray[np.int16]:
 
 def fits(codes: npt.NDArray[np.integer]) -> bool:
     """Whether sums of u8 codes times these s8 weights, (channels, 3, 3, depth), stay below `LARGEST_SUM`."""
-    flat = codes.reshape(len(codes), -1).astype(np.int64)
-    highest, lowest = (255 * part.sum(axis=1) for part in (flat.clip(min=0), flat.clip(max=0)))
-    return bool(highest.max(initial=0) < LARGEST_SUM and lowest.min(initial=0) >= -LARGEST_SUM)
+    for channel in codes:  # one at a time: a copy of all weights would be most of what a small network takes
+        highest, lowest = (255 * part.sum(dtype=np.int64) for part in (channel.clip(min=0), channel.clip(max=0)))
+        if highest >= LARGEST_SUM or lowest < -LARGEST_SUM:
+            return False
+    return True
