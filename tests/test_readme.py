@@ -36,8 +36,10 @@ def test_the_table_of_the_readme_is_that_of_the_published_run() -> None:
 
 
 INT8 = {
-    "onnxruntime": "onnxruntime-int8", "LiteRT": "litert-int8", "OpenVINO": "openvino-int8", "PyTorch": "torch-int8",
+    "onnxruntime": ("onnxruntime-int8",), "LiteRT": ("litert-int8",),
+    "OpenVINO": ("openvino-int8", "openvino-int8-2streams"), "PyTorch": ("torch-int8",),
 }  # fmt: skip
+"""Library -> its parties; the faster one counts."""
 RATIOS = re.compile(
     r"^\| [^|]+ \| ([^|]+) \| ([^|]+) \| \[`\w[^`]*`\]\((results/published/\S+_(?:avx2|zen4))\) \|$", re.M
 )
@@ -52,7 +54,11 @@ def test_the_ratios_of_networks_are_those_of_their_published_runs() -> None:
         row = table[(table["sweep"] == "speed") & (table["spec"] == "w8c-a8t")].iloc[0]
         batches = [found[1] for name in table.columns if (found := re.fullmatch(r"images_per_s_b(\d+)", name))]
         for batch, cell in zip(batches, cells, strict=True):
-            others = {name: row[f"speedup_{party}_b{batch}"] for name, party in INT8.items() if _has(row, party, batch)}
+            found = {
+                name: [row[f"speedup_{party}_b{batch}"] for party in parties if _has(row, party, batch)]
+                for name, parties in INT8.items()
+            }
+            others = {name: min(ratios) for name, ratios in found.items() if ratios}
             for ratio, name in re.findall(r"([\d.]+) x (\w+)", cell):
                 assert float(ratio) == pytest.approx(others[name], abs=0.0051), (folder, batch, name)
             assert re.findall(r"\w+$", cell.split(",")[0]) == [min(others, key=lambda name: others[name])]
