@@ -184,7 +184,7 @@ class Workspace:
 
     def _allocate(self) -> None:
         plan, free = self.plan, {}  # type: ignore[var-annotated]
-        scratch = self.threads * max(step.scratch_bytes for step in plan.steps)
+        scratch = self.threads * max((step.scratch_bytes for step in plan.steps), default=0)
         self.buffers[SCRATCH] = aligned(scratch)
         self.size_bytes += scratch
         last: dict[str, int] = {}
@@ -219,3 +219,8 @@ class Workspace:
             kind = {1: np.uint8, 4: np.float32}[layout.item_bytes]
             buffer.view(kind).reshape(layout.shape)[..., : layout.channels] = fill
         self.buffers[tensor] = buffer
+
+
+def workspaces(plan: Plan, threads: int) -> list[Workspace]:
+    """Return a workspace a thread; all threads may share the first one's tasks."""
+    return [Workspace(plan, 1 if thread else threads) for thread in range(threads)]

@@ -21,7 +21,7 @@ from qbench.engine.float_plan import float_layouts, float_plan
 from qbench.engine.integer_plan import integer_plan
 from qbench.engine.kinds import has_tokens
 from qbench.engine.lowering import NotIntegerError
-from qbench.engine.plan import X_ADDRESS, Plan, Workspace
+from qbench.engine.plan import X_ADDRESS, Plan, workspaces
 from qbench.engine.stages import micro_batch
 from qbench.engine.team import Job, Team
 from qbench.errors import DataError, QBenchError
@@ -60,7 +60,7 @@ class Session:
         self._words = words  # ids are below it, where ids are read
         self._failures = [] if failures is None else failures  # of operators that another library runs
         self.execution, self.execution_reason = execution, reason
-        self._spaces = [Workspace(plan, 1 if thread else threads) for thread in range(threads)]
+        self._spaces = workspaces(plan, threads)
         self._jobs: list[Job | None] = [None] * threads
         self._team = Team(threads)
         self._one_run = threading.Lock()  # Python threads may share a session: its buffers serve one run at a time

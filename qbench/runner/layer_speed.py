@@ -14,7 +14,7 @@ import numpy as np
 from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.engine import Session
-from qbench.engine.plan import Step, Workspace
+from qbench.engine.plan import Step, workspaces
 from qbench.engine.session import shares_of
 from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
@@ -75,7 +75,7 @@ class LayerTeam:
     def __init__(self, session: Session, images: Floats, stack: ExitStack) -> None:
         self._plan, self._threads = session.plan, session.threads
         self._nodes = {node.name for node in session.network.nodes}
-        self._spaces = [Workspace(session.plan, session.threads) for _ in range(session.threads)]
+        self._spaces = workspaces(session.plan, session.threads)
         self._team = Team(session.threads)
         stack.callback(self._team.close)
         full = np.repeat(np.ascontiguousarray(images), session.plan.images, axis=0)
