@@ -54,8 +54,8 @@ def admits(
 def gain(channels: int, lhs: Layout, out: Layout, target: Target) -> float:
     """Return how many times faster than the direct convolution it is estimated to be.
 
-    A dot instruction takes 4 products a lane there and 2 here; where there is none, widened numbers take 2 here as
-    there, and `pairs` of bytes three instructions for 4.
+    Counted in instructions a k-group, of 4 bytes there and of 2 shorts here: one with a dot instruction; three for
+    `pairs` of bytes; for widened ones two products, two additions and what widens them; for shorts two.
     """
     depth, lanes = lhs.words, target.lanes
     columns = -(-channels // lanes)

@@ -9,6 +9,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from qbench.kernels.blocks import literals
 from qbench.kernels.tiles.arguments import load_fields
 from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
 from qbench.kernels.tiles.epilogue import Epilogue
@@ -32,12 +33,13 @@ def _constant(number: int) -> Value:
 @intrinsic(prefer_literal=True)
 def transform_codes(typingctx: Any, arguments: Any, place: Any, width: Any, signed: Any) -> Any:
     """Write B d B' of one tile, `width` channels at a time; `place` is (part, tile, row of the block)."""
-    literals = (width, signed)
-    if not all(isinstance(kind, types.Literal) for kind in literals):
+    kinds = (width, signed)
+    found = literals(*kinds)
+    if found is None:
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        channels, flips = (kind.literal_value for kind in literals)
+        channels, flips = found
         v, e, b = _fields(builder, values[0]), Emitter(builder, channels // 2), builder
         part, tile, row = (b.extract_value(values[1], i) for i in range(3))
         first = e.load(v["windows"], b.mul(tile, _constant(8)), I64, align=8)
@@ -63,37 +65,38 @@ def transform_codes(typingctx: Any, arguments: Any, place: Any, width: Any, sign
         e.loop(_constant(0), v["depth"], channels, [], chunk)
         return context.get_dummy_value()
 
-    return types.void(arguments, place, *literals), codegen
+    return types.void(arguments, place, *kinds), codegen
+
+
+def _shifted(e: Emitter, x: Value, bits: int) -> Value:
+    return e.builder.shl(x, e.constant(bits, x.type))
 
 
 def _input(e: Emitter, d: list[Value]) -> list[Value]:
     """Return `transforms.INPUT` times six vectors, by 17 instructions."""
     b = e.builder
-
-    def times(x: Value, bits: int) -> Value:
-        return b.shl(x, e.constant(bits, x.type))
-
-    even, odd = b.sub(d[4], times(d[2], 2)), b.sub(d[3], times(d[1], 2))
-    near, far = b.sub(d[4], d[2]), times(b.sub(d[3], d[1]), 1)
+    even, odd = b.sub(d[4], _shifted(e, d[2], 2)), b.sub(d[3], _shifted(e, d[1], 2))
+    near, far = b.sub(d[4], d[2]), _shifted(e, b.sub(d[3], d[1]), 1)
     return [
-        b.add(times(b.sub(d[0], d[2]), 2), near),
+        b.add(_shifted(e, b.sub(d[0], d[2]), 2), near),
         b.add(even, odd),
         b.sub(even, odd),
         b.add(near, far),
         b.sub(near, far),
-        b.sub(b.sub(d[5], d[3]), times(far, 1)),
+        b.sub(b.sub(d[5], d[3]), _shifted(e, far, 1)),
     ]
 
 
 @intrinsic(prefer_literal=True)
 def transform_weights(typingctx: Any, arguments: Any, place: Any, product: Any, lanes: Any, vectors: Any) -> Any:
     """Write G g G' of one panel; `place` is (part, panel)."""
-    literals = (product, lanes, vectors)
-    if not all(isinstance(kind, types.Literal) for kind in literals):
+    kinds = (product, lanes, vectors)
+    found = literals(*kinds)
+    if found is None:
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        name, width, count = (kind.literal_value for kind in literals)
+        name, width, count = found
         v, e, b, facts = _fields(builder, values[0]), Emitter(builder, width), builder, product_of(name, UNPACKED)
         part, panel = (b.extract_value(values[1], i) for i in range(2))
         source = b.gep(v["rhs"], [b.mul(panel, v["panel_bytes"])])
@@ -146,14 +149,14 @@ def transform_weights(typingctx: Any, arguments: Any, place: Any, product: Any, 
         e.loop(_constant(0), b.sdiv(v["k_groups"], _constant(2 * facts.planes)), 1, [], one)
         return context.get_dummy_value()
 
-    return types.void(arguments, place, *literals), codegen
+    return types.void(arguments, place, *kinds), codegen
 
 
 def _weights(e: Emitter, g: list[Value]) -> list[Value]:
-    """Return `transforms.WEIGHTS` times three vectors, by 11 instructions."""
+    """Return `transforms.WEIGHTS` times three vectors, by 10 instructions."""
     b = e.builder
-    six, two, one = (e.constant(number, g[0].type) for number in (6, 2, 1))
-    ends, fours, middle = b.add(g[0], g[2]), b.add(g[0], b.shl(g[2], two)), b.shl(g[1], one)
+    six, ends = e.constant(6, g[0].type), b.add(g[0], g[2])
+    fours, middle = b.add(g[0], _shifted(e, g[2], 2)), _shifted(e, g[1], 1)
     return [
         b.mul(g[0], six),
         b.add(ends, g[1]),
@@ -167,12 +170,13 @@ def _weights(e: Emitter, g: list[Value]) -> list[Value]:
 @intrinsic(prefer_literal=True)
 def multiply(typingctx: Any, arguments: Any, place: Any, dot: Any, lanes: Any, shape: Any) -> Any:
     """Write one position's products of some tiles with a panel; `place` is (part, position, row, first row)."""
-    literals = (dot, lanes, shape)
-    if not all(isinstance(kind, types.Literal) for kind in literals):
+    kinds = (dot, lanes, shape)
+    found = literals(*kinds)
+    if found is None:
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        how, width, size = (kind.literal_value for kind in literals)
+        how, width, size = found
         v, e, b = _fields(builder, values[0]), Emitter(builder, width), builder
         part, position, row, first = (b.extract_value(values[1], i) for i in range(4))
         scratch = b.gep(v["scratch"], [b.mul(part, v["part_bytes"])])
@@ -188,28 +192,28 @@ def multiply(typingctx: Any, arguments: Any, place: Any, dot: Any, lanes: Any, s
         Tile(builder, {**v, **words}, PRODUCT, how, width, size, "s32").emit()
         return context.get_dummy_value()
 
-    return types.void(arguments, place, *literals), codegen
+    return types.void(arguments, place, *kinds), codegen
 
 
 @intrinsic(prefer_literal=True)
 def transform_sums(typingctx: Any, arguments: Any, place: Any, lanes: Any, vectors: Any, epilogue: Any) -> Any:
     """Write the 16 pixels of one tile from its sums, a vector of channels; `place` is (part, panel, tile, row, j)."""
-    literals = (lanes, vectors, epilogue)
-    if not all(isinstance(kind, types.Literal) for kind in literals):
+    kinds = (lanes, vectors, epilogue)
+    found = literals(*kinds)
+    if found is None:
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        width, count, words = (kind.literal_value for kind in literals)
+        width, count, words = found
         v, b = _fields(builder, values[0]), builder
         part, panel, tile, row, j = (b.extract_value(values[1], i) for i in range(5))
-        v["sum_correction"] = b.trunc(v["sum_correction"], I32)
         v["sums"] = b.gep(v["scratch"], [b.add(b.mul(part, v["part_bytes"]), v["sums_at"])])
         v["m"], v["row"], v["vector"] = b.mul(tile, _constant(PIXELS)), row, j
         v["channel"] = b.mul(b.add(b.mul(panel, _constant(count)), j), _constant(width))
         _Pixels(builder, v, "u8_s8", "", width, f"{PIXELS}x1x1x1", words).emit()
         return context.get_dummy_value()
 
-    return types.void(arguments, place, *literals), codegen
+    return types.void(arguments, place, *kinds), codegen
 
 
 class _Pixels(Epilogue):
@@ -242,17 +246,13 @@ class _Pixels(Epilogue):
 
 
 def _output(e: Emitter, m: list[Value]) -> list[Value]:
-    """Return `transforms.OUTPUT` times six vectors, by 14 instructions."""
+    """Return `transforms.OUTPUT` times six vectors, by 13 instructions."""
     b = e.builder
-
-    def times(x: Value, bits: int) -> Value:
-        return b.shl(x, e.constant(bits, x.type))
-
     ones, ones_apart = b.add(m[1], m[2]), b.sub(m[2], m[1])
     twos, twos_apart = b.add(m[3], m[4]), b.sub(m[3], m[4])
     return [
-        b.add(b.sub(m[0], times(ones, 2)), twos),
-        b.add(times(ones_apart, 1), twos_apart),
+        b.add(b.sub(m[0], _shifted(e, ones, 2)), twos),
+        b.add(_shifted(e, ones_apart, 1), twos_apart),
         b.sub(twos, ones),
-        b.add(b.add(ones_apart, times(twos_apart, 1)), m[5]),
+        b.add(b.add(ones_apart, _shifted(e, twos_apart, 1)), m[5]),
     ]

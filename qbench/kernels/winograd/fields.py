@@ -12,7 +12,7 @@ POINTERS = (
 )  # fmt: skip
 FLOATS = ("low", "high", "residual_scale")
 INTS = (
-    "sum_correction", "tiles", "channels", "depth", "row_bytes", "pixel_bytes", "k_groups", "panel_bytes", "tap_bytes",
+    "tiles", "channels", "depth", "row_bytes", "pixel_bytes", "k_groups", "panel_bytes", "tap_bytes",
     "lhs_position_bytes", "rhs_position_bytes", "sum_position_bytes", "rhs_at", "sums_at", "part_bytes", "block",
     "rows_at_once",
 )  # fmt: skip

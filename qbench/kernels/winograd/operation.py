@@ -87,7 +87,7 @@ class BoundWinograd:
         numbers = {
             **{name: float_bits(self.scalars[name]) for name in ("low", "high", "residual_scale")},
             **self._sizes,
-            "sum_correction": 0, "tiles": len(self.tables["windows"]) // self.lhs.images, "channels": weights.channels,
+            "tiles": len(self.tables["windows"]) // self.lhs.images, "channels": weights.channels,
             "depth": depth, "k_groups": depth // 2, "panel_bytes": weights.panel_bytes,
             "tap_bytes": weights.panel_bytes // TAPS, "pixel_bytes": self.lhs.pixel_bytes,
             "row_bytes": self.lhs.padded_width * self.lhs.pixel_bytes, "block": self.block,

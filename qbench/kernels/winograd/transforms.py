@@ -7,7 +7,7 @@ Convolutional Neural Networks", 2016, equation 8, with the points 0, 1, -1, 2, -
 
 G holds sixths and twenty-fourths there. Here its rows are multiplied by 24, or as much less as leaves whole numbers,
 and A makes up for it, so that A's four rows give 24, 12, 6 and 6 times the sums (`FACTORS`). Everything is a whole
-number: |B d B'| is at most 100 * 128 and |G g G'| at most 49 * 128, so both fit 16 bits, which dot instructions
+number: |B d B'| is at most 68 * 255 and |G g G'| at most 49 * 128, so both fit 16 bits, which dot instructions
 multiply and add up modulo 2 ** 32. What comes out is 2 ** a * 9 * Y modulo 2 ** 32, with a at most 6. Nine has an
 inverse modulo 2 ** 32; multiplied by it, and shifted down by a bits, what is left is Y modulo 2 ** 26: Y itself where
 `fits` holds, whatever wrapped around in between.
