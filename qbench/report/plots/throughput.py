@@ -44,7 +44,8 @@ def plot(view: RunView) -> Plot | None:
     title = _title(view, rows, batch)
     subtitle = (
         f"{view.header.model.name}, {view.header.threads} threads, cells took turns in one run; medians with 95 % "
-        "intervals, logarithmic. Triangle: the most that this machine's measured ceiling admits for that arithmetic."
+        "intervals, logarithmic. Triangle: what this machine's measured ceiling admits for all products of "
+        "direct convolutions."
     )
     return Plot("throughput", title, subtitle, lambda layout: _draw(view, rows, layout, title, subtitle))
 

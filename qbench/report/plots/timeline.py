@@ -36,7 +36,8 @@ def plot(result: QuantizedResult) -> Plot | None:
     taken = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     subtitle = (
         f"{result.model.name}, {result.row.trial.spec}, {result.row.trial.method}: an image on one thread, taken "
-        f"{taken} at a time, medians; beside a bar its share of the time, and of one core's ceiling for products."
+        f"{taken} at a time, medians; beside a bar its share of the time, and of one core's ceiling for all products "
+        "of direct convolutions."
     )
     return Plot("timeline", title, subtitle, lambda layout: _draw(result, layout, title, subtitle))
 
