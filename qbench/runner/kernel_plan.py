@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from qbench.core.algorithm import split_algorithm
 from qbench.core.kernel_result import STREAMS, KernelResult, KernelTrial
 from qbench.errors import MachineError, ResultsError, suggest
 from qbench.kernels.variants import NAMES
@@ -93,7 +94,7 @@ def plan_kernels(suite: KernelSuite, results_root: Path, *, fresh: bool = False,
     most = max(trial.cell.threads for trial in trials)
     if most > cores:
         raise MachineError(f"threads: expected 1..{cores} on this machine, got {most}")
-    for variant in {trial.variant for trial in trials} - {"auto", *NAMES}:
+    for variant in {split_algorithm(trial.variant)[0] for trial in trials} - {"auto", *NAMES}:
         raise MachineError(f"unknown kernel variant '{variant}'{suggest(variant, NAMES)}")
     hashes = {trial.key: _hash(trial, suite, quick=quick) for trial in trials}
     folder, cached = (None, {}) if fresh else _earlier(suite, results_root, hashes, quick=quick)

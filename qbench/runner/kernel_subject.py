@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.algorithm import Algorithm, split_algorithm
 from qbench.core.formats import Binary, Ternary, Uniform
 from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
 from qbench.engine.lowering import MOST_PLANES, counts_bits
 from qbench.engine.rows_of_taps import rows_of_taps, shorter
 from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
-from qbench.kernels.conv.operation import OUT_DTYPE, bind, lhs_dtype, lhs_words
-from qbench.kernels.conv.pack import is_words, pack_weights
+from qbench.kernels.conv.choose import bind_conv
+from qbench.kernels.conv.operation import OUT_DTYPE, lhs_dtype, lhs_words
+from qbench.kernels.conv.pack import is_words
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Codes, Window
 from qbench.kernels.depthwise.operation import Depthwise
@@ -24,6 +26,7 @@ from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2
 from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.kernels.tasks import Task
 from qbench.kernels.variants import choose
+from qbench.kernels.winograd.operation import BoundWinograd
 
 Array = npt.NDArray[np.generic]
 Bytes = npt.NDArray[np.uint8]
@@ -67,21 +70,32 @@ class Subject:
 
 
 def prepare(cell: KernelCell, operands: KernelOperands, *, variant: str = "auto") -> Subject:
-    """Return a cell's operation on these operands; raise QBenchError when there is no kernel for it."""
-    chosen, problem = choose(variant), cell.problem
-    alone = isinstance(problem, ConvProblem) and problem.is_depthwise and problem.out_channels == problem.channels
-    bound = _depthwise if alone and cell.out == "u8" and _is_u8(cell) and not cell.group_size else _product_of
+    """Return a cell's operation on these operands; raise QBenchError when there is no kernel for it.
+
+    Args:
+        cell: what is computed, on how many threads.
+        operands: the numbers.
+        variant: a name of `variants.NAMES` or `auto`, `+direct` or `+winograd` after it where that is pinned.
+    """
+    name, algorithm = split_algorithm(variant)
+    chosen, problem = choose(name), cell.problem
     threads = cell.threads if problem.operations >= WORTH_SHARING else 1
-    return Subject(bound(cell, operands, chosen), threads=threads)
+    if isinstance(problem, ConvProblem) and _is_depthwise(cell, problem) and algorithm != "winograd":
+        return Subject(_depthwise(cell, problem, operands, chosen), threads=threads)
+    return Subject(_product_of(cell, operands, chosen, algorithm=algorithm, threads=threads), threads=threads)
+
+
+def _is_depthwise(cell: KernelCell, problem: ConvProblem) -> bool:
+    """Return whether the kernels of depthwise layers take it."""
+    alone = problem.is_depthwise and problem.out_channels == problem.channels
+    return alone and cell.out == "u8" and _is_u8(cell) and not cell.group_size
 
 
 def _is_u8(cell: KernelCell) -> bool:
     return isinstance(cell.layer_spec.activations.format, Uniform)
 
 
-def _depthwise(cell: KernelCell, operands: KernelOperands, variant: str) -> Bound:
-    problem = cell.problem
-    assert isinstance(problem, ConvProblem)
+def _depthwise(cell: KernelCell, problem: ConvProblem, operands: KernelOperands, variant: str) -> Bound:
     window = Window(problem.kernel, problem.strides, problem.pads, problem.dilations)
     words = lhs_words("u8_s8", problem.channels)
     lhs = Layout(problem.images, problem.height, problem.width, problem.channels, words, 1, window.pads)
@@ -93,7 +107,9 @@ def _depthwise(cell: KernelCell, operands: KernelOperands, variant: str) -> Boun
     return Bound(layer.name, layer.task(source, target), view, view.shape, problem.images, layer.resident_bytes)
 
 
-def _product_of(cell: KernelCell, operands: KernelOperands, variant: str) -> Bound:
+def _product_of(
+    cell: KernelCell, operands: KernelOperands, variant: str, *, algorithm: Algorithm, threads: int
+) -> Bound:
     """Return a matrix product, or a convolution; a grouped one runs as a dense one, as it does in networks."""
     (product, values), problem = _product(cell, variant), cell.problem
     if isinstance(problem, ConvProblem):
@@ -110,19 +126,22 @@ def _product_of(cell: KernelCell, operands: KernelOperands, variant: str) -> Bou
     weights: Codes = rhs if values is None else np.searchsorted(values, rhs).astype(np.int16)
     if in_rows:
         window, weights, lhs = rows_of_taps(window, weights, lhs)
-    packed = pack_weights(weights, product, variant, values=values, group_size=cell.group_size)
     kind = OUT_DTYPE[cell.out]
-    out = Layout(images, *size, len(rhs), padded_channels(packed.channels), np.dtype(kind).itemsize)
+    out = Layout(images, *size, len(rhs), padded_channels(len(rhs)), np.dtype(kind).itemsize)
     epilogue = cell.out + ("+grouped" if cell.group_size else "")
     params = _params(cell, operands, rhs, product=product)
-    zero_padding = operands.lhs_zero_point == 0
-    bound = bind(product, epilogue, variant, window, lhs, out, packed, params, zero_padding=zero_padding)
-    target = aligned(out.size_bytes)
+    bound = bind_conv(
+        weights, product, epilogue, variant, window, lhs, out, params, values=values,
+        zero_padding=operands.lhs_zero_point == 0, algorithm=algorithm,
+    )  # fmt: skip
+    if algorithm == "winograd" and not isinstance(bound, BoundWinograd):
+        raise QBenchError("Winograd's products are of bytes, by 3 x 3 kernels at stride 1, on at least 4 x 4 pixels")
+    target, scratch = aligned(out.size_bytes), aligned(threads * bound.scratch_bytes)
     shape = (images, *size, len(rhs)) if isinstance(problem, ConvProblem) else (problem.m, problem.n)
     grouped = isinstance(problem, ConvProblem) and problem.groups > 1
     return Bound(
         f"{bound.name} as dense" if grouped else bound.name,
-        bound.task(source, target),
+        bound.task(source, target, scratch=scratch),
         out.interior(target.view(kind)),
         shape,
         images,

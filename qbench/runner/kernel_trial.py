@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from qbench.core.algorithm import split_algorithm
 from qbench.core.kernel_result import BANDWIDTH, OWN, STREAMS, AnyCell, KernelResult, KernelTrial, PartyRow
 from qbench.core.memory_problem import MemoryCell
 from qbench.core.problem import KernelCell
@@ -110,15 +111,17 @@ class _Table:
     def seat(self, name: str, spec: str, parties: Parties) -> None:
         """Bring a party up, or note why it cannot take part; operands are drawn once a spec."""
         trial, cell = self._trial, self._trial.cell
+        token, algorithm = split_algorithm(spec)
+        variant = trial.variant if algorithm == "auto" else f"{split_algorithm(trial.variant)[0]}+{algorithm}"
         if isinstance(cell, KernelCell):
-            cell = replace(cell, spec=spec)
+            cell = replace(cell, spec=token)
         is_peer = name in trial.peers and isinstance(cell, KernelCell)
         lacking = OPERATORS.load(name)().supports(cell) if is_peer else None
         try:
             if lacking is not None:
                 raise QBenchError(str(lacking))
             if name not in STREAMS and spec not in self._tasks:
-                self._tasks[spec] = _task(cell, trial.variant)
+                self._tasks[spec] = _task(cell, variant)
             task = Task(cell, MemoryOperands(()), NOTHING) if name in STREAMS else self._tasks[spec]
             facts = parties.of(name).prepare(task)
         except QBenchError as error:

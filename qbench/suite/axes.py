@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from qbench.core.algorithm import split_algorithm
 from qbench.core.granularity import parse_granularity
 from qbench.core.spec import parse_spec
 from qbench.errors import QBenchError, suggest
@@ -77,6 +78,16 @@ def _edges(text: str) -> str:
     return "" if text in ("", "same") else parse_spec(text).token
 
 
+def _variant(text: str) -> str:
+    split_algorithm(text)
+    return text
+
+
+def _own_spec(text: str) -> str:
+    spec, algorithm = split_algorithm(text)
+    return parse_spec(spec).token + ("" if algorithm == "auto" else f"+{algorithm}")
+
+
 def _correction(text: str) -> str:
     return "" if text == "none" else text
 
@@ -88,6 +99,8 @@ Seed = Annotated[int, Field(ge=0)]
 ScopeName = Literal["weights", "activations", "full"]
 Measure = Literal["accuracy", "speed", "layers"]
 Spec = Annotated[Word, _checked(lambda text: parse_spec(text).token)]
+OwnSpec = Annotated[Word, _checked(_own_spec)]
+Variant = Annotated[Word, _checked(_variant)]
 Edges = Annotated[str, _checked(_edges)]
 Correction = Annotated[Literal["", "bias", "variance", "both"], _checked(_correction)]
 GranularityName = Annotated[Word, _checked(_granularity)]

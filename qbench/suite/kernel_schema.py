@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qbench.core.problem import OutputKind
 from qbench.errors import QBenchError, SuiteError, suggest
-from qbench.suite.axes import ListOf, PlainName, Spec, Word
+from qbench.suite.axes import ListOf, OwnSpec, PlainName, Spec, Variant, Word
 from qbench.suite.kernel_filter import parse_kernel_filter
 from qbench.suite.kernel_shapes import parse_shape, table
 from qbench.suite.schema import Strict
@@ -66,10 +66,10 @@ class KernelSweep(Strict):
     """Multiplies the images of a convolution and the rows of a product."""
     threads: ListOf[Positive] | None = None
     """Threads; the suite's own when left out."""
-    variant: ListOf[Word] = ("auto",)
-    """qbench's kernel variants."""
-    own: tuple[Spec, ...] = ()
-    """Specs at which qbench itself takes turns too, e.g. `w8c-a8t`."""
+    variant: ListOf[Variant] = ("auto",)
+    """qbench's kernel variants; `+direct` or `+winograd` after one pins how convolutions are computed."""
+    own: tuple[OwnSpec, ...] = ()
+    """Specs at which qbench itself takes turns too, e.g. `w8c-a8t`, or `w8c-a8t+direct`."""
     peers: tuple[OperatorName, ...] | None = None
     """Other libraries; the suite's own when left out."""
 

@@ -59,6 +59,13 @@ _MEMORY_64_MIB = (
 """64 MiB at the wider end: 16 million float32 or sums, 64 million codes."""
 
 
+_CONV3X3 = """
+56x56x64 to 64 k3, 28x28x128 to 128 k3, 14x14x256 to 256 k3, 7x7x512 to 512 k3, 32x32x16 to 16 k3, 16x16x32 to 32 k3,
+8x8x64 to 64 k3
+"""
+"""The 3 x 3 layers at stride 1 of ResNet-18, -20 and -50."""
+
+
 def _convs(text: str) -> tuple[str, ...]:
     return tuple(f"conv {part.strip()}" for part in text.split(","))
 
@@ -137,6 +144,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "bert-base": _transformer(512, 768, 3072),
     "minilm": _transformer(128, 384, 1536),
     "decoder4096": ("gemm 1x4096x4096",),
+    "conv3x3": _convs(_CONV3X3),
     "binary-conv": _convs(_BINARY),
     "memory": _MEMORY_64_MIB,
 }

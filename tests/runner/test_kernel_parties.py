@@ -14,6 +14,8 @@ from qbench.core.kernel_result import OWN, KernelTrial
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.core.trial import Measurement
 from qbench.errors import QBenchError
+from qbench.kernels.variants import choose
+from qbench.kernels.winograd.choice import VARIANTS
 from qbench.runner.kernel_bound import bound, moved_bytes
 from qbench.runner.kernel_operands import draw_operands, expected_output
 from qbench.runner.kernel_party import BrokenError, Party, PartyClock
@@ -191,3 +193,25 @@ def test_few_bits_are_bound_by_sums_in_16_bits_where_a_machine_has_them(spec: st
 def test_nothing_binds_where_no_ceiling_was_measured() -> None:
     assert bound(CELL, {}, {}).name == ""
     assert np.isclose(bound(CELL, {}, {}).seconds, 0.0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_convolution_takes_turns_with_all_its_products(parties: Parties, threads: int) -> None:
+    if choose() not in VARIANTS:
+        pytest.skip("no variant of this machine has Winograd's products")
+    cell = KernelCell(ConvProblem(3, 9, 12, 32, 48, (3, 3), (1, 1), (1, 1, 1, 1)), "w8c-a8t", "u8", threads)
+    trial = KernelTrial("sweep", (), 1, cell, "auto+winograd", own=("w8c-a8t+direct",))
+    row = run_kernel(trial, parties, Machine(CEILINGS, CACHES), cache_hash="", rules=RULES, clock=PartyClock())
+    assert row.status == "ok", row.reason
+    mine, direct = row.parties
+    assert mine.kernel.endswith("+winograd")
+    assert direct.kernel
+    assert "winograd" not in direct.kernel
+    assert row.measured("qbench w8c-a8t+direct")
+
+
+def test_winograd_is_refused_where_it_is_none(parties: Parties) -> None:
+    trial = KernelTrial("sweep", (), 1, CELL, "auto+winograd")
+    row = run_kernel(trial, parties, Machine(CEILINGS, CACHES), cache_hash="", rules=RULES, clock=PartyClock())
+    assert row.status == "skipped"
+    assert row.reason.startswith("Winograd's products are of bytes, by 3 x 3 kernels")

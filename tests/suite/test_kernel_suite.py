@@ -110,6 +110,11 @@ def test_networks_of_a_row_are_found_by_in(tmp_path: Path) -> None:
         (HEAD + "thread: 1\n" + SWEEP, r":3: unknown key 'thread'; did you mean 'threads'"),
         (HEAD + SWEEP + "    spec: w4q\n", r":6: .*expected w\.\.\.-a"),
         (HEAD + SWEEP + "    out: f16\n", r":6: "),
+        (
+            HEAD + SWEEP + "    own: [w8c-a8t+diret]\n",
+            r":6: .*expected auto, direct, winograd after the '\+', got 'diret'",
+        ),
+        (HEAD + SWEEP + "    variant: auto+fft\n", r":6: .*expected auto, direct, winograd after the '\+', got 'fft'"),
         (HEAD + SWEEP + "    batch: 0\n", r":6: "),
         (HEAD + SWEEP + SWEEP.removeprefix("sweeps:\n"), r"two sweeps are named 'one'"),
         (

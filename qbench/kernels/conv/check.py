@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.algorithm import Algorithm
 from qbench.kernels.conv.check_values import VALUES, levels_of, lhs_high, operands
-from qbench.kernels.conv.choose import Algorithm, bind_conv
+from qbench.kernels.conv.choose import bind_conv
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
 from qbench.kernels.conv.operation import OF_WEIGHTS, BoundConv, lhs_words
 from qbench.kernels.conv.pack import is_words

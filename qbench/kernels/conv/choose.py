@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.algorithm import Algorithm
 from qbench.kernels.conv.operation import BoundConv, bind
 from qbench.kernels.conv.pack import is_words, pack_weights
 from qbench.kernels.conv.params import ChannelParams
@@ -21,7 +22,6 @@ from qbench.kernels.winograd.choice import admits, least_images
 from qbench.kernels.winograd.fields import UNPACKED
 from qbench.kernels.winograd.operation import BoundWinograd, bind_winograd, panels
 
-Algorithm = Literal["auto", "direct", "winograd"]
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -111,7 +111,9 @@ def bind_conv(
     """
     least = 0
     if algorithm != "direct" and _may_be_winograd(codes, product, variant, window, lhs, out, params, values):
-        least = 1 if algorithm == "winograd" else least_images(len(codes), lhs, out, target_of(variant)) or 0
+        skipped = window.pads[0] + window.pads[2] if zero_padding else 0
+        worth = least_images(len(codes), lhs, out, target_of(variant), rows_skipped=skipped) or 0
+        least = 1 if algorithm == "winograd" else worth
     if least == 1:
         return bind_winograd(
             codes, product, epilogue, variant, window, lhs, out, params, values=values, residual=residual

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from qbench.kernels.jit import compiled_for
-from qbench.kernels.tiles.emitter import I64
+from qbench.kernels.tiles.emitter import I64, NARROW
 from qbench.kernels.tiles.products import product_of
 from qbench.kernels.tiles.targets import Target, TileShape, tile_shape
 from qbench.kernels.tiles.tile import emit_tile
 
 PRODUCTS = ("u8_s8", "s8_s8", "u8_s4", "u8_s2", "u8_t4", "u8_t1", "b1_b1", "t2_t2", "p2_p2", "f32_f32")
+SHORTS = "s16_s16"
+"""Winograd's product of transformed codes and weights, on instruction sets that have it."""
 ODD_WIDTHS = ("u8_s1", "u8_s3", "u8_s5", "u8_s6", "u8_s7")
 EPILOGUES = ("u8+residual", "u8+grouped", "u8+sum", "u8+fixed")
 PLAIN = "u8+residual"
@@ -33,7 +35,7 @@ class Patterns:
 
 
 X86 = Patterns(
-    ("vpdpbusd", "vpmaddwd", "vfmadd231ps", "vpopcntd", "vpopcntb", "vpshufb"),
+    ("vpdpbusd", "vpdpwssd", "vpmaddwd", "vfmadd231ps", "vpopcntd", "vpopcntb", "vpshufb"),
     r"^(?!\s+prefetch).*\(%r(?!sp\b|ip\b)",
     r"[xyz]mm.*\(%rsp|\(%rsp.*[xyz]mm",
 )
@@ -106,9 +108,11 @@ def row_of(target: Target, product: str, epilogue: str, shape: TileShape) -> Til
 
 def rows(target: Target, *, every: bool = False) -> Iterator[TileRow]:
     """Yield a row for each product's tallest tile, of `every` shape and epilogue if asked."""
-    for product in PRODUCTS + ODD_WIDTHS if every else PRODUCTS:
+    shorts = (SHORTS,) if target.lanes > NARROW else ()
+    for product in (*PRODUCTS, *shorts, *(ODD_WIDTHS if every else ())):
         facts = product_of(product)
-        epilogues = ("f32",) if facts.is_float else EPILOGUES if facts.spreads else (PLAIN,)
+        sums = {SHORTS: ("s32",), "f32_f32": ("f32",)}
+        epilogues = sums.get(product, EPILOGUES if facts.spreads else (PLAIN,))
         for epilogue in epilogues if every else epilogues[:1]:
             shapes = sorted(set(shapes_of(target, product, epilogue)), key=lambda shape: (shape.vectors, shape.rows))
             for shape in shapes if every else shapes[-1:]:
