@@ -44,6 +44,8 @@ _CLASSES = {
     "binary": (ORANGE, "D"),
 }
 _FLAT = {"int8_gops": "int8", "short_gops": "6 bits", "ternary_gops": "ternary", "popcount_gops": "binary"}
+_PASSES = 1.05
+"""Share of a ceiling that noise does not explain."""
 _MANY_GOPS = 1e5
 """Rates above which an axis is in thousands of Gop/s."""
 
@@ -78,6 +80,8 @@ def _roofline(view: KernelView) -> Plot | None:
         "Roofline: operations a byte of least traffic against 10⁹ operations a second, medians. Lines are this run's "
         "measured ceilings; filled marks are qbench, rings the best other library of the same shape."
     )
+    if any(share > _PASSES for share in shares):
+        subtitle += " Marks over their line leave products out, in padding or by Winograd's algorithm."
     return Plot("roofline", title, subtitle, lambda layout: _draw_roofline(view, rows, layout, title, subtitle))
 
 
