@@ -105,12 +105,13 @@ def save_network(
     return len(tensors) + len(text)
 
 
-def load_network(folder: Path) -> SavedNetwork:
+def load_network(folder: str | Path) -> SavedNetwork:
     """Return the network that `save_network` wrote into `folder`.
 
     Raises:
         ModelError: one line: a file is missing, damaged, cut short, of a newer version, or of another network.
     """
+    folder = Path(folder)
     text = _read(folder / JSON_NAME, folder)
     document = _checked(text, folder / JSON_NAME)
     tensors = _read(folder / TENSORS_NAME, folder)

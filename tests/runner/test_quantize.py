@@ -111,7 +111,7 @@ def test_the_same_from_python_is_one_call(model: str, labelled: str, tmp_path: P
     found = quantize(model, data=labelled, out=tmp_path, spec="w3c-a8t", layers=rules, correction="both", calibration=8)
     assert found.result.row.trial.overrides == "linear=w4g32-a8t,type:first=w8c-a8t"
     images = np.zeros((1, 3, 8, 8), np.float32)
-    session, again = found.saved.session(threads=1), qbench.load(tmp_path).session(threads=1)
+    session, again = found.saved.session(threads=1), qbench.load(str(tmp_path)).session(threads=1)
     assert session.run(images).tobytes() == again.run(images).tobytes()
     assert qbench.quantize is quantize
 
