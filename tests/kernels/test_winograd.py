@@ -20,16 +20,16 @@ from qbench.kernels.program import run_task
 from qbench.kernels.tiles.targets import target_of
 from qbench.kernels.winograd.check import admits, check_winograd
 from qbench.kernels.winograd.choice import VARIANTS, least_images
+from qbench.kernels.winograd.cutting import cut
 from qbench.kernels.winograd.operation import BoundWinograd
 from qbench.kernels.winograd.transforms import (
-    FACTORS,
-    INPUT,
     INVERSE_OF_NINE,
+    KINDS,
     LARGEST_SUM,
-    OUTPUT,
-    SHIFTS,
     WEIGHTS,
+    Direction,
     fits,
+    shifts,
 )
 
 PATHS = [name for name in VARIANTS if variants.unavailable(name) is None]
@@ -42,22 +42,40 @@ def plain(channels: int) -> ChannelParams:
     return ChannelParams(np.zeros(channels, np.int32), zeros, zeros)
 
 
-@given(seed=st.integers(0, 1000))
-def test_the_transforms_give_multiples_of_the_sums(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    codes, weights = rng.integers(0, 256, (6, 6)), rng.integers(-128, 128, (3, 3))
-    sums = np.array([[(codes[i : i + 3, j : j + 3] * weights).sum() for j in range(4)] for i in range(4)])
-    found = OUTPUT @ ((WEIGHTS @ weights @ WEIGHTS.T) * (INPUT @ codes @ INPUT.T)) @ OUTPUT.T
-    assert np.array_equal(found, sums * np.outer(FACTORS, FACTORS))
+@given(seed=st.integers(0, 1000), kind=st.sampled_from(KINDS))
+def test_the_transforms_give_multiples_of_the_sums(seed: int, kind: tuple[Direction, Direction]) -> None:
+    rng, (down, right) = np.random.default_rng(seed), kind
+    codes, weights = rng.integers(0, 256, (down.side, right.side)), rng.integers(-128, 128, (3, 3))
+    sums = np.array(
+        [[(codes[i : i + 3, j : j + 3] * weights).sum() for j in range(right.out)] for i in range(down.out)]
+    )
+    products = (WEIGHTS @ weights @ WEIGHTS.T)[np.ix_(down.positions, right.positions)]
+    found = down.output @ (products * (down.input @ codes @ right.input.T)) @ right.output.T
+    assert np.array_equal(found, sums * np.outer(down.factors, right.factors))
     ninth = (found * INVERSE_OF_NINE).astype(np.uint32).view(np.int32)
-    assert np.array_equal(ninth >> np.array(SHIFTS), sums)
+    assert np.array_equal(ninth.ravel() >> np.array(shifts(down, right)), sums.ravel())
+    assert max(shifts(down, right)) <= 6
 
 
 def test_transformed_numbers_fit_16_bits() -> None:
-    up, down = (part.sum(axis=1) for part in (INPUT.clip(min=0), -INPUT.clip(max=0)))
-    assert max(np.max(np.outer(up, up) + np.outer(down, down)), np.max(np.outer(up, down) + np.outer(down, up))) == 68
+    largest = []
+    for down, right in KINDS:
+        (up, lower), (more, less) = (
+            (side.input.clip(min=0).sum(axis=1), -side.input.clip(max=0).sum(axis=1)) for side in (down, right)
+        )
+        ends = np.outer(up, more) + np.outer(lower, less), np.outer(up, less) + np.outer(lower, more)
+        largest.append(int(np.max(ends)))
+    assert largest[0] == max(largest) == 68
     assert 68 * 255 < 2**15
     assert 128 * np.abs(WEIGHTS).sum(axis=1).max() ** 2 < 2**15
+
+
+@pytest.mark.parametrize("length", range(4, 70))
+def test_an_image_is_cut_into_fours_and_threes(length: int) -> None:
+    parts = cut(Layout(1, length, length, 16, 16, 1)).down
+    assert sorted({pixel for first, pixels in parts for pixel in range(first, first + pixels)}) == list(range(length))
+    assert sum(pixels for _, pixels in parts) == length + 3 * (length == 5)
+    assert sum(pixels == 3 for _, pixels in parts) <= 3
 
 
 @needs_vectors

@@ -14,8 +14,9 @@ from qbench.kernels.layout import CHANNEL_MULTIPLE, Layout
 from qbench.kernels.tiles.emitter import NARROW
 from qbench.kernels.tiles.products import product_of
 from qbench.kernels.tiles.targets import TARGETS, Target
+from qbench.kernels.winograd.cutting import cut
 from qbench.kernels.winograd.fields import UNPACKED
-from qbench.kernels.winograd.operation import BLOCK_BYTES
+from qbench.kernels.winograd.operation import block_tiles
 from qbench.kernels.winograd.transforms import KERNEL, OUT, POSITIONS, fits
 
 VARIANTS = tuple(target.name for target in TARGETS if target.lanes > NARROW)
@@ -61,11 +62,12 @@ def gain(channels: int, lhs: Layout, out: Layout, target: Target, *, rows_skippe
     """
     depth, lanes = lhs.words, target.lanes
     columns = -(-channels // lanes)
-    pixels, tiles = (lhs.images * math.prod(-(-n // side) for n in (out.height, out.width)) for side in (1, OUT))
+    image = cut(out)
+    pixels, tiles = lhs.images * out.height * out.width, lhs.images * image.positions / POSITIONS
     direct, short = {"vnni": (1.0, 1.0), "pairs": (3.0, 2.0), "widen": (6.0, 2.0)}[target.dot]
     wide = 16 / lanes
     transforms = tiles * (CODE_CYCLES * depth + SUM_CYCLES * channels) * wide
-    blocks = math.ceil(tiles * 2 * POSITIONS * depth / BLOCK_BYTES)
+    blocks = math.ceil(lhs.images * image.tiles / block_tiles(2 * POSITIONS * depth))
     transforms += blocks * WEIGHT_CYCLES * depth * channels * wide
     taps = KERNEL * (KERNEL - rows_skipped / out.height)
     before = pixels * taps * depth / 4 * columns * direct

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -15,11 +16,11 @@ from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
 from qbench.kernels.tiles.epilogue import Epilogue
 from qbench.kernels.tiles.products import product_of
 from qbench.kernels.tiles.tile import Tile
+from qbench.kernels.winograd.algebra import input_of, output_of, weights_of
 from qbench.kernels.winograd.fields import FIELDS, FLOATS, POINTERS, PRODUCT, UNPACKED
-from qbench.kernels.winograd.transforms import INVERSE_OF_NINE, KERNEL, OUT, POSITIONS, SHIFTS, SIDE, TAPS
+from qbench.kernels.winograd.transforms import INVERSE_OF_NINE, KERNEL, KINDS, SIDE, TAPS, Direction, shifts
 
 SIGN_BITS = 0x80
-PIXELS = OUT * OUT
 
 
 def _fields(builder: Any, arguments: Value) -> dict[str, Value]:
@@ -30,61 +31,64 @@ def _constant(number: int) -> Value:
     return ir.Constant(I64, number)
 
 
+def _each_kind(builder: Any, kind: Value, kinds: str, emit: Callable[[int], None]) -> None:
+    """Emit what is done for each of `kinds`, chosen by `kind` where they are several."""
+    for number in map(int, kinds):
+        if len(kinds) == 1:
+            emit(number)
+            continue
+        with builder.if_then(builder.icmp_signed("==", kind, _constant(number))):
+            emit(number)
+
+
 @intrinsic(prefer_literal=True)
-def transform_codes(typingctx: Any, arguments: Any, place: Any, width: Any, signed: Any) -> Any:
-    """Write B d B' of one tile, `width` channels at a time; `place` is (part, tile, row of the block)."""
-    kinds = (width, signed)
-    found = literals(*kinds)
+def transform_codes(typingctx: Any, arguments: Any, place: Any, kinds: Any, width: Any, signed: Any) -> Any:
+    """Write B d B' of one tile, `width` channels at a time; `place` is (part, tile, row of the block, kind)."""
+    types_of = (kinds, width, signed)
+    found = literals(*types_of)
     if found is None:
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        channels, flips = found
+        present, channels, flips = found
         v, e, b = _fields(builder, values[0]), Emitter(builder, channels // 2), builder
-        part, tile, row = (b.extract_value(values[1], i) for i in range(3))
-        first = e.load(v["windows"], b.mul(tile, _constant(8)), I64, align=8)
-        source, target = b.gep(v["lhs"], [first]), b.gep(v["scratch"], [b.mul(part, v["part_bytes"])])
-        target = b.gep(target, [e.load(v["lhs_rows"], b.mul(row, _constant(8)), I64, align=8)])
+        part, tile, row, kind = (b.extract_value(values[1], i) for i in range(4))
+        target = b.gep(v["scratch"], [b.mul(part, v["part_bytes"])])
 
-        def chunk(channel: Value, state: list[Value]) -> list[Value]:
-            down = [b.add(channel, b.mul(v["row_bytes"], _constant(i))) for i in range(SIDE)]
-            right = [b.mul(v["pixel_bytes"], _constant(i)) for i in range(SIDE)]
-            columns = []
-            for j in range(SIDE):
-                codes = [e.load(source, b.add(at, right[j]), ir.VectorType(I8, channels)) for at in down]
-                if flips:
-                    codes = [b.xor(code, e.constant(SIGN_BITS, code.type)) for code in codes]
-                columns.append(_input(e, [b.zext(code, e.shorts) for code in codes]))
-            to = b.mul(channel, _constant(2))
-            for i in range(SIDE):
-                for value in _input(e, [column[i] for column in columns]):
-                    e.store(value, target, to)
-                    to = b.add(to, v["lhs_position_bytes"])
-            return state
+        def emit(number: int) -> None:
+            first = e.load(v["windows"], b.mul(b.add(tile, v[f"window_{number}"]), _constant(8)), I64, align=8)
+            at = e.load(v["lhs_rows"], b.mul(b.add(row, v[f"row_{number}"]), _constant(8)), I64, align=8)
+            places = b.gep(v["lhs"], [first]), b.gep(target, [at])
+            _transform_tile(e, v, *KINDS[number], *places, flips=bool(flips))
 
-        e.loop(_constant(0), v["depth"], channels, [], chunk)
+        _each_kind(b, kind, present, emit)
         return context.get_dummy_value()
 
-    return types.void(arguments, place, *kinds), codegen
+    return types.void(arguments, place, *types_of), codegen
 
 
-def _shifted(e: Emitter, x: Value, bits: int) -> Value:
-    return e.builder.shl(x, e.constant(bits, x.type))
+def _transform_tile(
+    e: Emitter, v: dict[str, Value], down: Direction, right: Direction, source: Value, target: Value, *, flips: bool
+) -> None:
+    """Write B d B' of the tile whose first code is at `source`."""
+    b, channels = e.builder, 2 * e.lanes
 
+    def chunk(channel: Value, state: list[Value]) -> list[Value]:
+        rows = [b.add(channel, b.mul(v["row_bytes"], _constant(i))) for i in range(down.side)]
+        columns = []
+        for j in range(right.side):
+            beside = b.mul(v["pixel_bytes"], _constant(j))
+            codes = [e.load(source, b.add(at, beside), ir.VectorType(I8, channels)) for at in rows]
+            if flips:
+                codes = [b.xor(code, e.constant(SIGN_BITS, code.type)) for code in codes]
+            columns.append(input_of(e, [b.zext(code, e.shorts) for code in codes]))
+        for i, position in enumerate(down.positions):
+            for value, beside in zip(input_of(e, [column[i] for column in columns]), right.positions, strict=True):
+                skipped = b.mul(v["lhs_position_bytes"], _constant(SIDE * position + beside))
+                e.store(value, target, b.add(b.mul(channel, _constant(2)), skipped))
+        return state
 
-def _input(e: Emitter, d: list[Value]) -> list[Value]:
-    """Return `transforms.INPUT` times six vectors, by 17 instructions."""
-    b = e.builder
-    even, odd = b.sub(d[4], _shifted(e, d[2], 2)), b.sub(d[3], _shifted(e, d[1], 2))
-    near, far = b.sub(d[4], d[2]), _shifted(e, b.sub(d[3], d[1]), 1)
-    return [
-        b.add(_shifted(e, b.sub(d[0], d[2]), 2), near),
-        b.add(even, odd),
-        b.sub(even, odd),
-        b.add(near, far),
-        b.sub(near, far),
-        b.sub(b.sub(d[5], d[3]), _shifted(e, far, 1)),
-    ]
+    e.loop(_constant(0), v["depth"], channels, [], chunk)
 
 
 @intrinsic(prefer_literal=True)
@@ -136,9 +140,9 @@ def transform_weights(typingctx: Any, arguments: Any, place: Any, product: Any, 
                         to = b.mul(group, _constant(2 * count * vector_bytes))
                         to = e.add_bytes(to, (half * count + j) * vector_bytes)
                         taps = [shorts(word, half) for word in words]
-                        columns = [_weights(e, taps[column::KERNEL]) for column in range(KERNEL)]
+                        columns = [weights_of(e, taps[column::KERNEL]) for column in range(KERNEL)]
                         for i in range(SIDE):
-                            for value in _weights(e, [column[i] for column in columns]):
+                            for value in weights_of(e, [column[i] for column in columns]):
                                 e.store(value, target, to)
                                 to = b.add(to, v["rhs_position_bytes"])
                     return state
@@ -150,21 +154,6 @@ def transform_weights(typingctx: Any, arguments: Any, place: Any, product: Any, 
         return context.get_dummy_value()
 
     return types.void(arguments, place, *kinds), codegen
-
-
-def _weights(e: Emitter, g: list[Value]) -> list[Value]:
-    """Return `transforms.WEIGHTS` times three vectors, by 10 instructions."""
-    b = e.builder
-    six, ends = e.constant(6, g[0].type), b.add(g[0], g[2])
-    fours, middle = b.add(g[0], _shifted(e, g[2], 2)), _shifted(e, g[1], 1)
-    return [
-        b.mul(g[0], six),
-        b.add(ends, g[1]),
-        b.sub(ends, g[1]),
-        b.add(fours, middle),
-        b.sub(fours, middle),
-        b.mul(g[2], six),
-    ]
 
 
 @intrinsic(prefer_literal=True)
@@ -196,44 +185,53 @@ def multiply(typingctx: Any, arguments: Any, place: Any, dot: Any, lanes: Any, s
 
 
 @intrinsic(prefer_literal=True)
-def transform_sums(typingctx: Any, arguments: Any, place: Any, lanes: Any, vectors: Any, epilogue: Any) -> Any:
-    """Write the 16 pixels of one tile from its sums, a vector of channels; `place` is (part, panel, tile, row, j)."""
-    kinds = (lanes, vectors, epilogue)
-    found = literals(*kinds)
+def transform_sums(
+    typingctx: Any, arguments: Any, place: Any, kinds: Any, lanes: Any, vectors: Any, epilogue: Any
+) -> Any:
+    """Write the pixels of one tile, a vector of channels; `place` is (part, panel, tile, row, j, kind)."""
+    types_of = (kinds, lanes, vectors, epilogue)
+    found = literals(*types_of)
     if found is None:
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        width, count, words = found
+        present, width, count, words = found
         v, b = _fields(builder, values[0]), builder
-        part, panel, tile, row, j = (b.extract_value(values[1], i) for i in range(5))
+        part, panel, tile, row, j, kind = (b.extract_value(values[1], i) for i in range(6))
         v["sums"] = b.gep(v["scratch"], [b.add(b.mul(part, v["part_bytes"]), v["sums_at"])])
-        v["m"], v["row"], v["vector"] = b.mul(tile, _constant(PIXELS)), row, j
+        v["row"], v["vector"] = row, j
         v["channel"] = b.mul(b.add(b.mul(panel, _constant(count)), j), _constant(width))
-        _Pixels(builder, v, "u8_s8", "", width, f"{PIXELS}x1x1x1", words).emit()
+
+        def emit(number: int) -> None:
+            down, right = KINDS[number]
+            pixels = down.out * right.out
+            place = {"m": b.add(v[f"pixel_{number}"], b.mul(tile, _constant(pixels)))}
+            _Pixels(builder, {**v, **place}, "u8_s8", "", width, f"{pixels}x1x1x1", words).emit_of(down, right)
+
+        _each_kind(b, kind, present, emit)
         return context.get_dummy_value()
 
-    return types.void(arguments, place, *kinds), codegen
+    return types.void(arguments, place, *types_of), codegen
 
 
 class _Pixels(Epilogue):
-    """Emits the 16 pixels of one tile."""
+    """Emits the pixels of one tile."""
 
-    def emit(self) -> None:
+    def emit_of(self, down: Direction, right: Direction) -> None:
         """Emit A m A', what undoes its factors, and the epilogue."""
         e, b, v = self.e, self.b, self.v
         self.first_row = b.mul(v["m"], _constant(8))
         at = e.load(v["sum_rows"], b.mul(v["row"], _constant(8)), I64, align=8)
         at = b.add(at, b.mul(v["vector"], _constant(self.vector_bytes)))
-        sums = []
-        for _ in range(POSITIONS):
-            sums.append(e.load(v["sums"], at, e.ints, align=self.vector_bytes))
-            at = b.add(at, v["sum_position_bytes"])
-        columns = [_output(e, sums[j::SIDE]) for j in range(SIDE)]
-        cells = [cell for i in range(OUT) for cell in _output(e, [column[i] for column in columns])]
+        columns = []
+        for beside in right.positions:
+            skipped = [b.mul(v["sum_position_bytes"], _constant(SIDE * row + beside)) for row in down.positions]
+            sums = [e.load(v["sums"], b.add(at, more), e.ints, align=self.vector_bytes) for more in skipped]
+            columns.append(output_of(e, sums))
+        cells = [cell for i in range(down.out) for cell in output_of(e, [column[i] for column in columns])]
         correction, ninth = self._channel(0, e.ints, "correction"), e.constant(INVERSE_OF_NINE, e.ints)
-        shifts = [e.constant(bits, e.ints) for row in SHIFTS for bits in row]
-        accs = [b.add(b.ashr(b.mul(x, ninth), by), correction) for x, by in zip(cells, shifts, strict=True)]
+        bits = [e.constant(number, e.ints) for number in shifts(down, right)]
+        accs = [b.add(b.ashr(b.mul(x, ninth), by), correction) for x, by in zip(cells, bits, strict=True)]
         if self.kind == "s32":
             for i, acc in enumerate(accs):
                 self._store(acc, i, 0, 4)
@@ -243,16 +241,3 @@ class _Pixels(Epilogue):
             return
         scale, offset = (self._channel(0, e.floats, name) for name in ("scale", "offset"))
         self._finish([e.fma(b.sitofp(acc, e.floats), scale, offset) for acc in accs], sums=None)
-
-
-def _output(e: Emitter, m: list[Value]) -> list[Value]:
-    """Return `transforms.OUTPUT` times six vectors, by 13 instructions."""
-    b = e.builder
-    ones, ones_apart = b.add(m[1], m[2]), b.sub(m[2], m[1])
-    twos, twos_apart = b.add(m[3], m[4]), b.sub(m[3], m[4])
-    return [
-        b.add(b.sub(m[0], _shifted(e, ones, 2)), twos),
-        b.add(_shifted(e, ones_apart, 1), twos_apart),
-        b.sub(twos, ones),
-        b.add(b.add(ones_apart, _shifted(e, twos_apart, 1)), m[5]),
-    ]
