@@ -77,7 +77,8 @@ class Choice(Protocol):
         ...
 
 
-def _whole_rows(codes: Codes, job: Job, *, channels: int, depth_bytes: int) -> npt.NDArray[np.int16]:
+def whole_rows(codes: Codes, job: Job, *, channels: int, depth_bytes: int) -> npt.NDArray[np.int16]:
+    """Return rows of codes (channels, codes of the depth), zeros beyond the product's own."""
     rows = depth_of(codes, job.geometry)
     whole = np.zeros((channels, depth_bytes * 8 // CODE_BITS.get(job.product, 8)), np.int16)
     whole[: len(rows), : rows.shape[1]] = rows
@@ -112,7 +113,7 @@ class Words:
             return "products of float16 run on tensor cores"
         if self.how == "dp4a" and job.product in ("b1_b1", "t2_t2"):
             return "dp4a multiplies bytes"
-        return "groups are of bytes" if job.group_size and job.product in ("b1_b1", "t2_t2") else _cut_groups(job)
+        return "groups are of bytes" if job.group_size and job.product in ("b1_b1", "t2_t2") else cut_groups(job)
 
     def stage_bytes(self, job: Job) -> int:
         """Return 16 words."""
@@ -126,7 +127,7 @@ class Words:
         """Return bytes, or words of bits."""
         words = {"b1_b1": binary_words, "t2_t2": ternary_words}.get(job.product)
         if words is None:
-            return _whole_rows(codes, job, channels=channels, depth_bytes=depth_bytes).astype(np.int8).view(np.uint8)
+            return whole_rows(codes, job, channels=channels, depth_bytes=depth_bytes).astype(np.int8).view(np.uint8)
         rows, full = words(codes, job.geometry), np.zeros((channels, depth_bytes), np.uint8)
         full[: len(rows), : rows.shape[1]] = rows
         return full
@@ -172,7 +173,7 @@ class Tiles:
             return f"a stage of {self.shape.depth_bytes} bytes is less than {product.planes} packed instructions deep"
         if job.group_size and (job.group_size % product.codes_a_step or max(group, steps) % min(group, steps)):
             return f"groups of {job.group_size} do not fit a stage of {steps} instructions of {product.codes_a_step}"
-        return _cut_groups(job)
+        return cut_groups(job)
 
     def stage_bytes(self, job: Job) -> int:
         """Return the depth of a stage."""
@@ -258,7 +259,7 @@ class Skinny:
             return f"groups of {job.group_size} are cut by blocks of {product.codes_a_step * product.planes}"
         if self.kernel(job, job.geometry.depth_bytes).shared_bytes > LARGEST_SHARED:
             return "the groups' sums do not fit shared memory"
-        return _cut_groups(job)
+        return cut_groups(job)
 
     def stage_bytes(self, job: Job) -> int:
         """Return the lhs bytes of a group, or of a block of depth."""
@@ -272,7 +273,7 @@ class Skinny:
 
     def packed(self, codes: Codes, job: Job, *, channels: int, depth_bytes: int) -> Bytes:
         """Return the words of every lane."""
-        rows = _whole_rows(codes, job, channels=channels, depth_bytes=depth_bytes)
+        rows = whole_rows(codes, job, channels=channels, depth_bytes=depth_bytes)
         return skinny.pack_lanes(rows, PRODUCTS[job.product])
 
     def kernel(self, job: Job, depth_bytes: int) -> Kernel:
@@ -285,7 +286,8 @@ class Skinny:
         )  # fmt: skip
 
 
-def _cut_groups(job: Job) -> str | None:
+def cut_groups(job: Job) -> str | None:
+    """Return why a job's groups cannot be told apart, or None."""
     geometry = job.geometry
     if job.group_size and geometry.tap_codes != geometry.channels and geometry.taps > 1:
         return f"groups would be cut by the padding of {geometry.channels} channels"

@@ -7,11 +7,12 @@ from math import ceil
 from qbench.errors import MachineError, suggest
 from qbench.kernels.cuda.choice import LARGEST_SHARED, Choice, Hopper, Job, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
+from qbench.kernels.cuda.panel_choice import Panel, columns_a_unit, panels
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.shared import SHARED_MARGIN
 
-VARIANTS = ("cuda_plain", "cuda_dp4a", "cuda_mma", "cuda_wgmma", "cuda_skinny")
+VARIANTS = ("cuda_plain", "cuda_dp4a", "cuda_mma", "cuda_wgmma", "cuda_skinny", "cuda_panel")
 """All variants; of those that can compute a product, the later ones are the faster ones where they fit."""
 
 FEW_ROWS = 16
@@ -92,12 +93,14 @@ def _all(job: Job) -> list[Choice]:
     found += [Hopper(shape) for shape in _HOPPER]
     talls = (8, 16) if job.geometry.rows > 8 else (8,)
     few = [Skinny(tall, loads=loads) for tall in talls for loads in _LOADS]
-    return [*found, *few] if job.geometry.rows <= FEW_ROWS else found
+    return [*found, *panels(job), *(few if job.geometry.rows <= FEW_ROWS else [])]
 
 
 def _cost(choice: Choice, job: Job, multiprocessors: int) -> float:
     """Return relative seconds: waves of resident blocks, bound by arithmetic, by memory, or by one block's latency."""
     geometry, (tile_rows, tile_columns) = job.geometry, choice.tile
+    if isinstance(choice, Panel):  # before skinny kernels, whose blocks of 16 columns read all lhs rows each
+        return columns_a_unit(choice, job, multiprocessors) / 1e15
     blocks = ceil(geometry.rows / tile_rows) * ceil(geometry.columns / tile_columns)
     if choice.variant == "cuda_skinny":  # before all tiles; weights that are read once before those read twice
         return float(blocks) / geometry.columns / 1e9

@@ -41,6 +41,10 @@ class Emit:
         """Return a 32-bit number."""
         return ir.Constant(I32, value)
 
+    def constant_float(self, value: float) -> Value:
+        """Return a float32."""
+        return ir.Constant(F32, value)
+
     def asm(self, result: Any, text: str, constraints: str, *values: Value, volatile: bool = False) -> Value:
         """Emit inline PTX; `volatile` keeps its place among other memory operations."""
         kinds = [value.type for value in values]

@@ -14,6 +14,8 @@ from qbench.kernels.cuda import layers
 from qbench.kernels.cuda.compile import Compiled, ptx
 from qbench.kernels.cuda.hopper_kernel import hopper_kernel, hopper_shape
 from qbench.kernels.cuda.machine import Kernel
+from qbench.kernels.cuda.panel import PanelShape
+from qbench.kernels.cuda.panel_kernel import panel_kernel
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.skinny_kernel import skinny_kernel
 from qbench.kernels.cuda.tile_kernel import tile_kernel
@@ -24,6 +26,7 @@ MMA, MMA_BITS, MMA_HALF = (
     "mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc",
     "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
 )
+MMA_LEFT = MMA.replace("u8.s8", "s8.u8")
 STREAM = "ld.global.nc.L1::no_allocate"
 
 
@@ -71,7 +74,7 @@ def catalogue() -> tuple[Listed, ...]:
         ("f32", tile_kernel("u8_t1", "f32", deep), MMA),
         ("s32", tile_kernel("b1_b1", "s32", large), MMA_BITS),
         ("f32+grouped", tile_kernel("f16_s4", "f32+grouped", half, group_steps=8), MMA_HALF),
-        ("s32", skinny_kernel("u8_s8", "s32"), MMA.replace("u8.s8", "s8.u8")),
+        ("s32", skinny_kernel("u8_s8", "s32"), MMA_LEFT),
         (
             "f32+grouped",
             skinny_kernel("u8_t4", "f32+grouped", group_size=128, slots=64),
@@ -80,6 +83,10 @@ def catalogue() -> tuple[Listed, ...]:
         ("f32+grouped", skinny_kernel("u8_t4", "f32+grouped", group_size=128, tall=16, slots=64), STREAM),
         ("f32+grouped", skinny_kernel("f16_s4", "f32+grouped", group_size=128, slots=64), MMA_HALF),
         ("s32", skinny_kernel("b1_b1", "s32"), MMA_BITS),
+        *(
+            ("f32+grouped", panel_kernel("u8_t4", "f32+grouped", PanelShape(*sizes), group_size=128), MMA_LEFT)
+            for sizes in ((8, 4, 4, 1, 8), (16, 4, 4, 1, 6), (16, 4, 1, 2, 8), (64, 4, 1, 1, 8))
+        ),
         ("s32", hopper_kernel("u8_s8", "s32", hopper_shape(2, 256, 4)), "wgmma.mma_async.sync.aligned.m64n256k32"),
         ("u8+residual", hopper_kernel("u8_s8", "u8+residual", hopper_shape(2, 128, 5)), "wgmma.mma_async"),
         ("s32", hopper_kernel("b1_b1", "s32", hopper_shape(2, 256, 4)), "m64n256k256.s32.b1.b1.and.popc"),

@@ -71,6 +71,11 @@ class Simulate:
         return signed(value)
 
     @staticmethod
+    def constant_float(value: float) -> np.float32:
+        """Return a float32."""
+        return np.float32(value)
+
+    @staticmethod
     def binary(name: str, a: int, b: int) -> int:
         """Return `add sub mul and or xor shl shr ushr div mod` of two numbers, wrapped to 32 bits."""
         low = a % 2**32

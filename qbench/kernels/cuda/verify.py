@@ -13,6 +13,8 @@ from qbench.kernels.cuda.check import Shape, check
 from qbench.kernels.cuda.choice import Choice, Hopper, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
 from qbench.kernels.cuda.machine import Machine
+from qbench.kernels.cuda.panel import PanelShape
+from qbench.kernels.cuda.panel_choice import Panel
 from qbench.kernels.cuda.shapes import TileShape
 
 PLAIN, DP4A, SKINNY, TALL = Words("plain"), Words("dp4a"), Skinny(8), Skinny(16)
@@ -21,6 +23,13 @@ LARGE, HALF = Tiles(TileShape(2, 2, 4, 8, 64, 4)), Tiles(TileShape(2, 2, 4, 4, 1
 SMALL, DEEP = Tiles(TileShape(1, 4, 1, 2, 128, 5)), Tiles(TileShape(2, 2, 2, 4, 256, 2))
 WIDE, NARROW = Hopper(hopper_shape(2, 256, 4)), Hopper(hopper_shape(1, 64, 6))
 UNEVEN, SHORT = Hopper(hopper_shape(2, 192, 4)), Hopper(hopper_shape(2, 64, 3))
+PANELS = tuple(
+    Panel(PanelShape(*sizes))  # rows, column tiles, warps that share one, groups of each, stages
+    for sizes in (
+        (8, 4, 1, 2, 5), (8, 4, 4, 1, 6), (16, 4, 1, 2, 8), (16, 4, 4, 1, 6), (16, 2, 8, 1, 4), (16, 1, 4, 2, 4),
+        (32, 4, 2, 1, 4), (64, 4, 1, 1, 8), (64, 4, 2, 1, 4),
+    )
+)  # fmt: skip
 
 CONVS = (
     Shape(3, 13, 9, 64, 65, Window((3, 3), (1, 1), (1, 1, 1, 1))),
@@ -109,6 +118,9 @@ def _cases() -> Iterator[Case]:
             for skinny in (TALL, TALL_MORE):
                 yield skinny, product, "f32+grouped", ROWS[3:], group_size
         yield HALF, "f16_s4", "f32+grouped", PRODUCTS, group_size
+        for panel in PANELS:
+            yield panel, "u8_t4", "f32+grouped", ROWS + PRODUCTS, group_size
+    yield PANELS[3], "u8_t4", "u8+residual+grouped", CONVS[2:] + ROWS, 128
     for words in ("s32", "u8", "f32"):
         yield PLAIN, "b1_b1", words, CONVS + ODD + PRODUCTS, 0
         yield PLAIN, "t2_t2", words, CONVS + ODD + PRODUCTS, 0

@@ -1,0 +1,108 @@
+"""Panels of columns as a choice: few lhs rows by 4-bit weights in groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+from qbench.kernels.cuda import skinny
+from qbench.kernels.cuda.choice import LARGEST_SHARED, Bytes, Job, cut_groups, whole_rows
+from qbench.kernels.cuda.machine import Kernel
+from qbench.kernels.cuda.operands import Codes
+from qbench.kernels.cuda.panel import MAGIC, PanelShape
+from qbench.kernels.cuda.panel_kernel import panel_bytes, panel_kernel, shared_bytes
+from qbench.kernels.cuda.products import PRODUCTS
+from qbench.kernels.cuda.shapes import CHUNK
+from qbench.kernels.cuda.shared import SHARED_MARGIN
+
+_LARGEST_PRODUCT = 255 * 128
+"""Of a lhs code by a byte that holds a weight's code in its highest bits."""
+
+TALLS = (8, 16, 32, 64)
+"""Rows of a panel; products of more rows than the last are for tiles."""
+
+MOST_STAGES = 8
+
+_SIZES = ((4, 4, 1), (4, 2, 2), (4, 2, 1), (4, 1, 2), (2, 4, 1), (2, 8, 1), (2, 4, 2), (2, 2, 2), (1, 8, 1), (1, 4, 1))
+"""Column tiles across, warps that share one, groups of a stage by each: the best guess first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Few lhs rows at a time by a panel of columns; see `panel_kernel`."""
+
+    shape: PanelShape
+
+    @property
+    def variant(self) -> str:
+        """The name in tables."""
+        return "cuda_panel"
+
+    @property
+    def packing(self) -> str:
+        """The layout of packed weights: that of skinny kernels."""
+        return "lanes"
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of a block's tile."""
+        return self.shape.tall, self.shape.columns
+
+    def reason_against(self, job: Job, capability: int) -> str | None:
+        """Return why this cannot compute `job`, or None."""
+        if capability < 80:
+            return f"mma.sync of integers with cp.async needs compute capability 8.0, got {capability / 10}"
+        if job.product != "u8_t4" or not job.group_size:
+            return "panels are of 4-bit weights in groups by bytes"
+        product = PRODUCTS[job.product]
+        if job.group_size % (product.codes_a_step * product.planes):
+            return f"groups of {job.group_size} are cut by blocks of {product.codes_a_step * product.planes}"
+        if job.group_size * _LARGEST_PRODUCT >= MAGIC // 3:
+            return f"sums of groups of {job.group_size} do not fit a float32's lower bits"
+        if self.stage_bytes(job) // CHUNK > self.shape.threads:
+            return "a row of a stage has more pieces than a block has threads"
+        if job.geometry.piece != CHUNK:
+            return "pixels of this many channels are copied four bytes at a time"
+        if shared_bytes(job.product, self.shape, job.group_size) > LARGEST_SHARED:
+            return "the stages do not fit shared memory"
+        return cut_groups(job)
+
+    def stage_bytes(self, job: Job) -> int:
+        """Return the lhs bytes of a stage's groups."""
+        return self.shape.groups * job.group_size
+
+    def piece(self, job: Job) -> int:
+        """Return 16."""
+        return CHUNK
+
+    def packed(self, codes: Codes, job: Job, *, channels: int, depth_bytes: int) -> Bytes:
+        """Return the words of every lane."""
+        rows = whole_rows(codes, job, channels=channels, depth_bytes=depth_bytes)
+        return skinny.pack_lanes(rows, PRODUCTS[job.product])
+
+    def kernel(self, job: Job, depth_bytes: int) -> Kernel:
+        """Return the kernel."""
+        return panel_kernel(job.product, job.words, self.shape, group_size=job.group_size)
+
+
+def panels(job: Job) -> tuple[Panel, ...]:
+    """Return the panels that are worth trying: of the fewest rows that hold the job's, as many stages as fit."""
+    tall = next((tall for tall in TALLS if tall >= job.geometry.rows), None)
+    if tall is None or job.product != "u8_t4" or not job.group_size:
+        return ()
+    shapes = (PanelShape(tall, *sizes) for sizes in _SIZES if 2 * sizes[1] <= tall)
+    return tuple(Panel(found) for shape in shapes if (found := deepest(shape, job)).stages > 2)
+
+
+def deepest(shape: PanelShape, job: Job) -> PanelShape:
+    """Return the shape with as many stages as shared memory holds."""
+    sizes = panel_bytes(job.product, shape, job.group_size)
+    room = LARGEST_SHARED - SHARED_MARGIN - sizes.sums
+    return replace(shape, stages=min(room // max(sizes.stage, 1), MOST_STAGES))
+
+
+def columns_a_unit(panel: Panel, job: Job, multiprocessors: int) -> int:
+    """Return the columns of the multiprocessor that gets most: what a product's time is proportional to."""
+    columns = panel.shape.columns
+    blocks = ceil(job.geometry.rows / panel.shape.tall) * ceil(job.geometry.columns / columns)
+    return ceil(blocks / multiprocessors) * columns
