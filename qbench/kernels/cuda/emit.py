@@ -22,7 +22,7 @@ MMA = {
     "b1": "mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc",
     "f16": "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
 }
-WGMMA = {"u8s8": "k32.s32.u8.s8", "b1": "k256.s32.b1.b1.and.popc"}
+WGMMA = {"u8s8": "k32.s32.u8.s8", "s8u8": "k32.s32.s8.u8", "b1": "k256.s32.b1.b1.and.popc"}
 SWIZZLE_128 = 1 << 62
 STRIDE_OF_8_ROWS = (1024 >> 4) << 32
 LEADING = 1 << 16
@@ -250,6 +250,19 @@ class Emit:
         )
         constraints = ",".join(["=r"] * count + ["l", "l"] + [str(i) for i in range(count)])
         values = (self._descriptor(a_address), self._descriptor(b_address), *acc)
+        sums = self.asm(ir.LiteralStructType([I32] * count), text, constraints, *values, volatile=True)
+        return [self.b.extract_value(sums, i) for i in range(count)]
+
+    def wgmma_left(self, kind: str, acc: Sequence[Value], a: Sequence[Value], b_address: Value) -> list[Value]:
+        """Emit acc + a @ b: the warpgroup's 64 rows in its registers, two rows of b an accumulator in shared memory."""
+        count = len(acc)
+        names = [", ".join(f"${i}" for i in part) for part in (range(count), range(count, count + 4))]
+        text = (
+            f"{{ .reg .pred p; setp.ne.b32 p, 1, 0; wgmma.mma_async.sync.aligned.m64n{2 * count}{WGMMA[kind]} "
+            f"{{{names[0]}}}, {{{names[1]}}}, ${count + 4}, p; }}"
+        )
+        constraints = ",".join(["=r"] * count + ["r"] * 4 + ["l"] + [str(i) for i in range(count)])
+        values = (*a, self._descriptor(b_address), *acc)
         sums = self.asm(ir.LiteralStructType([I32] * count), text, constraints, *values, volatile=True)
         return [self.b.extract_value(sums, i) for i in range(count)]
 

@@ -161,9 +161,9 @@ def copy_share(sizes: PanelBytes) -> Any:
     return block(copy_share_macro)
 
 
-def copy_scales(sizes: PanelBytes) -> Any:
+def copy_scales(columns: int) -> Any:
     """Return the block (scale, first group, its columns, first column, shared address, thread): copies four scales."""
-    quads = sizes.shape.columns // 4
+    quads = columns // 4
 
     def copy_scales_macro(ops: Any, scale: Any, group: Any, stride: Any, column: Any, target: Any, thread: Any) -> None:
         own = ops.binary("add", group, ops.binary("div", thread, quads))

@@ -7,6 +7,8 @@ from math import ceil
 
 from qbench.kernels.cuda import skinny
 from qbench.kernels.cuda.choice import LARGEST_SHARED, Bytes, Job, cut_groups, whole_rows
+from qbench.kernels.cuda.hopper_panel import GROUP_SIZE, HopperPanelShape
+from qbench.kernels.cuda.hopper_panel_kernel import hopper_panel_kernel
 from qbench.kernels.cuda.machine import Kernel
 from qbench.kernels.cuda.operands import Codes
 from qbench.kernels.cuda.panel import MAGIC, PanelShape
@@ -83,6 +85,57 @@ class Panel:
     def kernel(self, job: Job, depth_bytes: int) -> Kernel:
         """Return the kernel."""
         return panel_kernel(job.product, job.words, self.shape, group_size=job.group_size)
+
+
+@dataclass(frozen=True, slots=True)
+class HopperPanel:
+    """More lhs rows at a time, by wgmma; see `hopper_panel_kernel`."""
+
+    shape: HopperPanelShape
+
+    @property
+    def variant(self) -> str:
+        """The name in tables."""
+        return "cuda_panel_wgmma"
+
+    @property
+    def packing(self) -> str:
+        """The layout of packed weights."""
+        return "lanes in order"
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Rows and columns of a block's tile."""
+        return self.shape.rows, self.shape.columns
+
+    def reason_against(self, job: Job, capability: int) -> str | None:
+        """Return why this cannot compute `job`, or None."""
+        if capability < 90:
+            return f"wgmma needs compute capability 9.0, got {capability / 10}"
+        if job.product != "u8_t4" or job.group_size != GROUP_SIZE:
+            return f"panels of wgmma are of 4-bit weights in groups of {GROUP_SIZE} by bytes"
+        if job.geometry.piece != CHUNK:
+            return "pixels of this many channels are copied four bytes at a time"
+        if self.shape.shared_bytes + SHARED_MARGIN > LARGEST_SHARED:
+            return "the stages do not fit shared memory"
+        return cut_groups(job)
+
+    def stage_bytes(self, job: Job) -> int:
+        """Return the lhs bytes of a group."""
+        return GROUP_SIZE
+
+    def piece(self, job: Job) -> int:
+        """Return 16."""
+        return CHUNK
+
+    def packed(self, codes: Codes, job: Job, *, channels: int, depth_bytes: int) -> Bytes:
+        """Return the words of every lane, their steps in the depth's order."""
+        rows = whole_rows(codes, job, channels=channels, depth_bytes=depth_bytes)
+        return skinny.pack_lanes(rows, PRODUCTS[job.product], in_order=True)
+
+    def kernel(self, job: Job, depth_bytes: int) -> Kernel:
+        """Return the kernel."""
+        return hopper_panel_kernel(job.product, job.words, self.shape)
 
 
 def panels(job: Job) -> tuple[Panel, ...]:

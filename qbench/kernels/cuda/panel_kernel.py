@@ -56,7 +56,7 @@ def panel_kernel(product_name: str, words: str, shape: PanelShape, *, group_size
 
     offsets_of = row_offsets(tall, sizes.depth, CHUNK, copiers)
     copy_rows, copy_share = panel.copy_rows(sizes, copiers), panel.copy_share(sizes)
-    copy_scales = panel.copy_scales(sizes)
+    copy_scales = panel.copy_scales(columns)
     start, lay_down = panel.start_totals(shape), panel.lay_down_totals(shape)
     add_groups, lay_down_groups = panel.add_groups(sizes), panel.lay_down_groups(sizes)
     gather = panel.gather(sizes)

@@ -13,7 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.reference import fma
-from qbench.kernels.cuda.simulate_units import WARP, fragments_of, mma_of, product_of, rows_of_atom, signed
+from qbench.kernels.cuda.simulate_units import (
+    WARP,
+    fragments_of,
+    left_of,
+    mma_of,
+    product_of,
+    rows_of_atom,
+    signed,
+)  # fmt: skip
 
 _PATIENCE_S = 120.0
 
@@ -256,6 +264,15 @@ class Simulate:
             column = 8 * (cell // 4) + 2 * (lane % 4) + cell % 2
             new[cell] = signed(new[cell] + int(sums[cell // 2 % 2, column]))
         return new
+
+    @staticmethod
+    def wgmma_left(kind: str, acc: Sequence[int], a: Sequence[int], b_address: int) -> list[int]:
+        """Return acc + a @ b: the warpgroup's 64 rows in its registers, b in rows of shared memory."""
+        warp, lane = _here()
+        left = warp.exchange(lane, list(a), lambda all_: [left_of(all_)] * WARP)
+        sums = product_of(kind, left, rows_of_atom(_SHARED[0], b_address, list(range(2 * len(acc)))))
+        cells = [(lane // 4 + 8 * (i // 2 % 2), 8 * (i // 4) + 2 * (lane % 4) + i % 2) for i in range(len(acc))]
+        return [signed(old + int(sums[cell])) for old, cell in zip(acc, cells, strict=True)]
 
     @staticmethod
     def wgmma_fence() -> None:

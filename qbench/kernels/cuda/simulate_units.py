@@ -38,15 +38,21 @@ def product_of(kind: str, a: Words, b: Words) -> npt.NDArray[Any]:
     return sums
 
 
+def left_of(lanes: list[Any]) -> Words:
+    """Return a warp's 16 rows of 8 words; a lane hands in its four."""
+    group, quad = np.arange(WARP) // 4, np.arange(WARP) % 4
+    rows = np.zeros((16, 8), np.uint32)
+    for part in range(4):
+        rows[group + 8 * (part % 2), 4 * (part // 2) + quad] = [words[part] % 2**32 for words in lanes]
+    return rows
+
+
 def mma_of(kind: str, lanes: list[Any]) -> list[Any]:
     """Return every lane's accumulators; a lane hands in a list of (c, a, b)."""
     group, quad = np.arange(WARP) // 4, np.arange(WARP) % 4
     results: list[list[Any]] = [[] for _ in range(WARP)]
     for instruction in range(len(lanes[0])):
-        a, b = np.zeros((16, 8), np.uint32), np.zeros((8, 8), np.uint32)
-        for part in range(4):
-            words = [lane[instruction][1][part] % 2**32 for lane in lanes]
-            a[group + 8 * (part % 2), 4 * (part // 2) + quad] = words
+        a, b = left_of([lane[instruction][1] for lane in lanes]), np.zeros((8, 8), np.uint32)
         for part in range(2):
             b[group, 4 * part + quad] = [lane[instruction][2][part] % 2**32 for lane in lanes]
         sums = product_of(kind, a, b)

@@ -40,16 +40,20 @@ def lhs_block_bytes(product: Product) -> int:
     return STEP_BYTES * product.planes
 
 
-def pack_lanes(rows: npt.NDArray[np.int16], product: Product) -> npt.NDArray[np.uint8]:
+def pack_lanes(rows: npt.NDArray[np.int16], product: Product, *, in_order: bool = False) -> npt.NDArray[np.uint8]:
     """Return codes (columns, depth) as `[columns / 16][blocks][32 lanes][4 words]`.
 
     Word j of lane (g, q) holds, at plane p, column g + 8 * (j % 2) and the q-th quarter's codes of step p: the first
-    half of them for j < 2, else the second.
+    half of them for j < 2, else the second. Steps that are `in_order` are the block's depth in turn, as operands in
+    shared memory have it: the first half of step p, its four quads in turn, then the second.
     """
     codes_a_block = product.codes_a_step * product.planes
     eighth = product.codes_a_step // 8
-    shape = (len(rows) // COLUMNS, 2, 8, rows.shape[1] // codes_a_block, 4, product.planes, 2, eighth)
-    order = (0, 3, 2, 4, 6, 1, 5, 7)  # (tile, block, g, q, half, upper, plane, code)
+    inner = (product.planes, 2, 4, eighth) if in_order else (4, product.planes, 2, eighth)
+    shape = (len(rows) // COLUMNS, 2, 8, rows.shape[1] // codes_a_block, *inner)
+    order = (
+        (0, 3, 2, 6, 5, 1, 4, 7) if in_order else (0, 3, 2, 4, 6, 1, 5, 7)
+    )  # (tile, block, g, q, half, upper, plane, code)
     if product.mma == "b1":
         bits = (rows > 0).reshape(shape).transpose(order)
         return np.packbits(bits, axis=-1, bitorder="little").reshape(-1)
