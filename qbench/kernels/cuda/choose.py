@@ -7,12 +7,13 @@ from math import ceil
 from qbench.errors import MachineError, suggest
 from qbench.kernels.cuda.choice import LARGEST_SHARED, Choice, Hopper, Job, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
-from qbench.kernels.cuda.panel_choice import Panel, columns_a_unit, panels
+from qbench.kernels.cuda.panel_choice import HopperPanel, Panel
+from qbench.kernels.cuda.panel_sizes import cycles, panels
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.shared import SHARED_MARGIN
 
-VARIANTS = ("cuda_plain", "cuda_dp4a", "cuda_mma", "cuda_wgmma", "cuda_skinny", "cuda_panel")
+VARIANTS = ("cuda_plain", "cuda_dp4a", "cuda_mma", "cuda_wgmma", "cuda_skinny", "cuda_panel", "cuda_panel_wgmma")
 """All variants; of those that can compute a product, the later ones are the faster ones where they fit."""
 
 FEW_ROWS = 16
@@ -99,8 +100,8 @@ def _all(job: Job) -> list[Choice]:
 def _cost(choice: Choice, job: Job, multiprocessors: int) -> float:
     """Return relative seconds: waves of resident blocks, bound by arithmetic, by memory, or by one block's latency."""
     geometry, (tile_rows, tile_columns) = job.geometry, choice.tile
-    if isinstance(choice, Panel):  # before skinny kernels, whose blocks of 16 columns read all lhs rows each
-        return columns_a_unit(choice, job, multiprocessors) / 1e15
+    if isinstance(choice, Panel | HopperPanel):  # before all others, whose blocks read more for what they multiply
+        return cycles(choice, job, multiprocessors) / 1e18
     blocks = ceil(geometry.rows / tile_rows) * ceil(geometry.columns / tile_columns)
     if choice.variant == "cuda_skinny":  # before all tiles; weights that are read once before those read twice
         return float(blocks) / geometry.columns / 1e9

@@ -36,7 +36,7 @@ def row_offsets(tile_rows: int, depth_bytes: int, piece: int, threads: int) -> A
     return block(row_offsets_macro, "i32", passes)
 
 
-def _target(ops: Any, base: Any, row: Any, piece_index: Any, *, depth_bytes: int, piece: int) -> Any:
+def target(ops: Any, base: Any, row: Any, piece_index: Any, *, depth_bytes: int, piece: int) -> Any:
     """Return the shared address of a piece of a row."""
     chunks = min(depth_bytes // CHUNK, 8)
     turn = ops.binary("and", ops.binary("ushr", row, ops.constant((8 // chunks).bit_length() - 1)), chunks - 1)
@@ -54,8 +54,8 @@ def copy_lhs(tile_rows: int, depth_bytes: int, piece: int, threads: int) -> Any:
         first = ops.binary("ushr", thread, ops.constant(pieces.bit_length() - 1))
         for i, offset in enumerate(offsets):
             row = ops.binary("add", first, ops.constant(i * rows_a_pass))
-            target = _target(ops, stage, row, index, depth_bytes=depth_bytes, piece=piece)
-            ops.copy_async(target, lhs, ops.binary("add", offset, k_offset), piece)
+            at = target(ops, stage, row, index, depth_bytes=depth_bytes, piece=piece)
+            ops.copy_async(at, lhs, ops.binary("add", offset, k_offset), piece)
 
     return block(copy_lhs_macro)
 
@@ -77,7 +77,7 @@ def copy_rhs(columns: int, row_bytes: int, threads: int) -> Any:
             if total < threads:  # fewer pieces than threads: the others copy the last ones again
                 row = ops.minimum(row, ops.constant(columns - 1))
             source = ops.binary("add", ops.binary("add", first_byte, ops.binary("mul", row, stride)), inner)
-            ops.copy_async(_target(ops, stage, row, index, depth_bytes=row_bytes, piece=CHUNK), rhs, source, CHUNK)
+            ops.copy_async(target(ops, stage, row, index, depth_bytes=row_bytes, piece=CHUNK), rhs, source, CHUNK)
 
     return block(copy_rhs_macro)
 

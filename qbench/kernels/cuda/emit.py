@@ -45,6 +45,11 @@ class Emit:
         """Return a float32."""
         return ir.Constant(F32, value)
 
+    def fresh(self, value: int, count: int) -> list[Value]:
+        """Return registers of their own that hold a number: products under way keep theirs."""
+        text = f"mov.b32 $0, {value};"
+        return [self.asm(I32, text, "=r", volatile=True) for _ in range(count)]
+
     def asm(self, result: Any, text: str, constraints: str, *values: Value, volatile: bool = False) -> Value:
         """Emit inline PTX; `volatile` keeps its place among other memory operations."""
         kinds = [value.type for value in values]

@@ -1,4 +1,4 @@
-"""Panels on Hopper's tensor cores: some or many lhs rows by 4-bit weights in groups of 128, a group a stage.
+"""Panels on Hopper's tensor cores: some or many lhs rows by 4-bit weights in groups of 128.
 
 Like `panel_kernel` where every warp has all of its columns' depth; two warpgroups of a multiprocessor take turns, the
 one at its products while the other scales its group.
@@ -18,7 +18,7 @@ from qbench.kernels.cuda.hopper_panel import BLOCKS, HopperPanelShape
 from qbench.kernels.cuda.machine import Kernel
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import CHUNK, WARP
-from qbench.kernels.cuda.shared import SHARED_MARGIN, commit, div, mod, shared_base, waiting
+from qbench.kernels.cuda.shared import SHARED_MARGIN, add, commit, div, mod, next_slot, shared_base, waiting
 from qbench.kernels.cuda.skinny import BLOCK_BYTES, COLUMNS
 
 
@@ -28,16 +28,17 @@ def hopper_panel_kernel(product_name: str, words: str, shape: HopperPanelShape) 
     product, ending = PRODUCTS[product_name], Epilogue.parse(words)
     assert ending.grouped
     tall, panel_rows, columns, threads, stages = shape.tall, shape.rows, shape.columns, shape.threads, shape.stages
-    across, quads, pieces, ahead = shape.across, columns // 4, ROW_BYTES // CHUNK, stages - 1
-    tile_bytes, stage_bytes, lhs_bytes = BLOCKS * BLOCK_BYTES, shape.stage_bytes, shape.lhs_bytes
+    across, units, quads, ahead = shape.across, shape.units, columns // 4, stages - 1
+    tile_bytes, stage_bytes, lhs_bytes = BLOCKS * BLOCK_BYTES * units, shape.stage_bytes, shape.lhs_bytes
     scales_at, scale_bytes = stages * shape.stage_bytes, shape.scale_bytes
-    row_copiers, copiers = min(threads, panel_rows * pieces), min(threads, shape.rhs_bytes // CHUNK)
+    row_copiers, copiers = min(threads, panel_rows * ROW_BYTES // CHUNK), min(threads, shape.rhs_bytes // CHUNK)
 
     offsets_of = copies.row_offsets(panel_rows, ROW_BYTES, CHUNK, row_copiers)
-    copy_lhs = copies.copy_lhs(panel_rows, ROW_BYTES, CHUNK, row_copiers)
+    take_offsets, copy_rows = hopper_panel.take_offsets(shape), hopper_panel.copy_rows(shape, row_copiers)
     copy_tiles, copy_scales = hopper_panel.copy_tiles(shape, copiers), panel.copy_scales(columns)
     start, lay_down = panel.start_totals(shape.totals), panel.lay_down_totals(shape.totals)
-    add_group, seen, wait_all = hopper_panel.add_group(product, shape), copies_seen(ahead - 1), waiting(0)
+    add_groups, seen, wait_all = hopper_panel.add_groups(product, shape), copies_seen(ahead - 1), waiting(0)
+    advance = next_slot(stages)
     take_four, finish_four = take_params(product, ending), finish(product, ending, 1)
 
     def run(arrays: Any, limits: Any, counts: Any) -> None:
@@ -56,29 +57,29 @@ def hopper_panel_kernel(product_name: str, words: str, shape: HopperPanelShape) 
         first_row, column = group // across * tall, tile * COLUMNS + lane // 4
         own_packed, own_lhs = lhs_bytes + tile * tile_bytes + lane * CHUNK, first_row * ROW_BYTES
         total = start(params[2], n + column)
-        k_offset = k_offsets[thread % pieces]
-        slot, coming_slot = 0, 0
-        for stage in range(-ahead, k_stages):
-            if stage >= 0:
+        coming_offsets = take_offsets(k_offsets, 0, thread)
+        slot, coming_slot = add(0, 0), add(0, 0)
+        for coming in range(add(k_stages, ahead)):
+            if coming >= ahead:
                 seen()
                 cuda.syncthreads()
-            coming = stage + ahead
             if coming < k_stages:
                 at = base + coming_slot * stage_bytes
                 if thread < copiers:
                     copy_tiles(rhs, rhs_at + coming * tile_bytes, stride, at + lhs_bytes, thread)
                 if thread < row_copiers:
-                    copy_lhs(lhs, offsets, k_offset, at, thread)
-                if thread < quads:
-                    copy_scales(params[1], coming, channels, n, base + scales_at + coming_slot * scale_bytes, thread)
-                k_offset = k_offsets[min(coming + 1, k_stages - 1) * pieces + thread % pieces]
+                    copy_rows(lhs, offsets, coming_offsets, at, thread)
+                if thread < units * quads:
+                    to = base + scales_at + coming_slot * scale_bytes
+                    copy_scales(params[1], coming * units, channels, n, to, thread)
+                coming_offsets = take_offsets(k_offsets, min(add(coming, 1), add(k_stages, -1)), thread)
             commit()
-            coming_slot = coming_slot + 1 if coming_slot + 1 < stages else 0
-            if stage >= 0:
+            coming_slot = advance(coming_slot)
+            if coming >= ahead:
                 here = base + slot * stage_bytes
                 scales = base + scales_at + slot * scale_bytes + 4 * column
-                total = add_group(total, here + own_packed, here + own_lhs, scales)
-                slot = slot + 1 if slot + 1 < stages else 0
+                total = add_groups(total, here + own_packed, here + own_lhs, scales)
+                slot = advance(slot)
         wait_all()
         cuda.syncthreads()
         lay_down(total, base + 4 * ((first_row + lane % 4 * 2) * columns + column))

@@ -13,6 +13,8 @@ from pathlib import Path
 from qbench.kernels.cuda import layers
 from qbench.kernels.cuda.compile import Compiled, ptx
 from qbench.kernels.cuda.hopper_kernel import hopper_kernel, hopper_shape
+from qbench.kernels.cuda.hopper_panel import HopperPanelShape
+from qbench.kernels.cuda.hopper_panel_kernel import hopper_panel_kernel
 from qbench.kernels.cuda.machine import Kernel
 from qbench.kernels.cuda.panel import PanelShape
 from qbench.kernels.cuda.panel_kernel import panel_kernel
@@ -27,6 +29,7 @@ MMA, MMA_BITS, MMA_HALF = (
     "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
 )
 MMA_LEFT = MMA.replace("u8.s8", "s8.u8")
+WGMMA_LEFT = "k32.s32.s8.u8 {"
 STREAM = "ld.global.nc.L1::no_allocate"
 
 
@@ -85,7 +88,11 @@ def catalogue() -> tuple[Listed, ...]:
         ("s32", skinny_kernel("b1_b1", "s32"), MMA_BITS),
         *(
             ("f32+grouped", panel_kernel("u8_t4", "f32+grouped", PanelShape(*sizes), group_size=128), MMA_LEFT)
-            for sizes in ((8, 4, 4, 1, 8), (16, 4, 4, 1, 6), (16, 4, 1, 2, 8), (64, 4, 1, 1, 8))
+            for sizes in ((8, 4, 4, 1, 8), (16, 4, 2, 2, 5), (16, 4, 1, 2, 8), (64, 4, 1, 1, 8))
+        ),
+        *(
+            ("f32+grouped", hopper_panel_kernel("u8_t4", "f32+grouped", HopperPanelShape(*sizes)), WGMMA_LEFT)
+            for sizes in ((2, 1, 32, 2, 6), (1, 2, 128, 1, 5))
         ),
         ("s32", hopper_kernel("u8_s8", "s32", hopper_shape(2, 256, 4)), "wgmma.mma_async.sync.aligned.m64n256k32"),
         ("u8+residual", hopper_kernel("u8_s8", "u8+residual", hopper_shape(2, 128, 5)), "wgmma.mma_async"),

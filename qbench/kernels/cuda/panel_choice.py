@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import ceil
+from dataclasses import dataclass
 
 from qbench.kernels.cuda import skinny
 from qbench.kernels.cuda.choice import LARGEST_SHARED, Bytes, Job, cut_groups, whole_rows
@@ -12,21 +11,13 @@ from qbench.kernels.cuda.hopper_panel_kernel import hopper_panel_kernel
 from qbench.kernels.cuda.machine import Kernel
 from qbench.kernels.cuda.operands import Codes
 from qbench.kernels.cuda.panel import MAGIC, PanelShape
-from qbench.kernels.cuda.panel_kernel import panel_bytes, panel_kernel, shared_bytes
+from qbench.kernels.cuda.panel_kernel import panel_kernel, shared_bytes
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import CHUNK
 from qbench.kernels.cuda.shared import SHARED_MARGIN
 
 _LARGEST_PRODUCT = 255 * 128
 """Of a lhs code by a byte that holds a weight's code in its highest bits."""
-
-TALLS = (8, 16, 32, 64)
-"""Rows of a panel; products of more rows than the last are for tiles."""
-
-MOST_STAGES = 8
-
-_SIZES = ((4, 4, 1), (4, 2, 2), (4, 2, 1), (4, 1, 2), (2, 4, 1), (2, 8, 1), (2, 4, 2), (2, 2, 2), (1, 8, 1), (1, 4, 1))
-"""Column tiles across, warps that share one, groups of a stage by each: the best guess first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +112,8 @@ class HopperPanel:
         return cut_groups(job)
 
     def stage_bytes(self, job: Job) -> int:
-        """Return the lhs bytes of a group."""
-        return GROUP_SIZE
+        """Return the lhs bytes of a stage's groups."""
+        return GROUP_SIZE * self.shape.units
 
     def piece(self, job: Job) -> int:
         """Return 16."""
@@ -136,26 +127,3 @@ class HopperPanel:
     def kernel(self, job: Job, depth_bytes: int) -> Kernel:
         """Return the kernel."""
         return hopper_panel_kernel(job.product, job.words, self.shape)
-
-
-def panels(job: Job) -> tuple[Panel, ...]:
-    """Return the panels that are worth trying: of the fewest rows that hold the job's, as many stages as fit."""
-    tall = next((tall for tall in TALLS if tall >= job.geometry.rows), None)
-    if tall is None or job.product != "u8_t4" or not job.group_size:
-        return ()
-    shapes = (PanelShape(tall, *sizes) for sizes in _SIZES if 2 * sizes[1] <= tall)
-    return tuple(Panel(found) for shape in shapes if (found := deepest(shape, job)).stages > 2)
-
-
-def deepest(shape: PanelShape, job: Job) -> PanelShape:
-    """Return the shape with as many stages as shared memory holds."""
-    sizes = panel_bytes(job.product, shape, job.group_size)
-    room = LARGEST_SHARED - SHARED_MARGIN - sizes.sums
-    return replace(shape, stages=min(room // max(sizes.stage, 1), MOST_STAGES))
-
-
-def columns_a_unit(panel: Panel, job: Job, multiprocessors: int) -> int:
-    """Return the columns of the multiprocessor that gets most: what a product's time is proportional to."""
-    columns = panel.shape.columns
-    blocks = ceil(job.geometry.rows / panel.shape.tall) * ceil(job.geometry.columns / columns)
-    return ceil(blocks / multiprocessors) * columns

@@ -20,7 +20,7 @@ from qbench.kernels.cuda.machine import Kernel
 from qbench.kernels.cuda.panel import PanelBytes, PanelShape
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import CHUNK, WARP
-from qbench.kernels.cuda.shared import SHARED_MARGIN, commit, div, mod, shared_base, waiting
+from qbench.kernels.cuda.shared import SHARED_MARGIN, add, commit, div, mod, next_slot, shared_base, waiting
 from qbench.kernels.cuda.skinny import COLUMNS, lhs_block_bytes
 
 
@@ -60,6 +60,7 @@ def panel_kernel(product_name: str, words: str, shape: PanelShape, *, group_size
     start, lay_down = panel.start_totals(shape), panel.lay_down_totals(shape)
     add_groups, lay_down_groups = panel.add_groups(sizes), panel.lay_down_groups(sizes)
     gather = panel.gather(sizes)
+    advance, next_parity = next_slot(stages), next_slot(2)
     wait, wait_all = waiting(ahead - 1), waiting(0)
     take_four, finish_four = take_params(product, ending), finish(product, ending, 1)
     across_rows = tall // shape.totals if split else 1  # threads side by side in a column
@@ -88,12 +89,11 @@ def panel_kernel(product_name: str, words: str, shape: PanelShape, *, group_size
         own_cells = sums_at + 4 * (cell_column * pitch + cell_row)
         total = start(params[2], n + column)
         k_offset = k_offsets[thread % pieces]
-        slot, coming_slot = 0, 0
-        for stage in range(-ahead, k_stages):
-            if stage >= 0:
+        slot, coming_slot, last_slot, parity = add(0, 0), add(0, 0), add(0, 0), add(0, 0)
+        for coming in range(add(k_stages, ahead)):
+            if coming >= ahead:
                 wait()
                 cuda.syncthreads()
-            coming = stage + ahead
             if coming < k_stages:
                 at = base + coming_slot * stage_bytes
                 copy_share(rhs, rhs_at + coming * tile_stage, at + own_packed)
@@ -101,26 +101,25 @@ def panel_kernel(product_name: str, words: str, shape: PanelShape, *, group_size
                     copy_rows(lhs, offsets, k_offset, at, thread)
                 if thread < scalers:
                     copy_scales(params[1], coming * groups, channels, n, at + scales_at, thread)
-                k_offset = k_offsets[min(coming + 1, k_stages - 1) * pieces + thread % pieces]
+                k_offset = k_offsets[min(add(coming, 1), add(k_stages, -1)) * pieces + thread % pieces]
             commit()
-            coming_slot = coming_slot + 1 if coming_slot + 1 < stages else 0
-            if stage >= 0:
+            coming_slot = advance(coming_slot)
+            if coming >= ahead:
                 here = base + slot * stage_bytes
                 if split:
-                    if stage > 0:
-                        before = (slot - 1 if slot > 0 else stages - 1) * stage_bytes
-                        table = base + own_cells + (stage - 1) % 2 * parity_bytes
-                        total = gather(total, table, base + before + own_scale)
-                    lay_down_groups(here + own_packed, here + own_lhs, base + own_table + stage % 2 * parity_bytes)
+                    if coming > ahead:
+                        met = base + own_cells + (1 - parity) * parity_bytes
+                        total = gather(total, met, base + last_slot * stage_bytes + own_scale)
+                    lay_down_groups(here + own_packed, here + own_lhs, base + own_table + parity * parity_bytes)
+                    last_slot, parity = slot, next_parity(parity)
                 else:
                     total = add_groups(total, here + own_packed, here + own_lhs, here + own_scale)
-                slot = slot + 1 if slot + 1 < stages else 0
+                slot = advance(slot)
         wait_all()
         cuda.syncthreads()
         if split:
-            before = (slot - 1 if slot > 0 else stages - 1) * stage_bytes
-            table = base + own_cells + (k_stages - 1) % 2 * parity_bytes
-            total = gather(total, table, base + before + own_scale)
+            met = base + own_cells + (1 - parity) * parity_bytes
+            total = gather(total, met, base + last_slot * stage_bytes + own_scale)
             cuda.syncthreads()
         lay_down(total, base + patch)
         cuda.syncthreads()

@@ -84,6 +84,11 @@ class Simulate:
         return np.float32(value)
 
     @staticmethod
+    def fresh(value: int, count: int) -> list[int]:
+        """Return a number `count` times."""
+        return [value] * count
+
+    @staticmethod
     def binary(name: str, a: int, b: int) -> int:
         """Return `add sub mul and or xor shl shr ushr div mod` of two numbers, wrapped to 32 bits."""
         low = a % 2**32

@@ -12,9 +12,10 @@ from qbench.kernels.cuda import check_layers
 from qbench.kernels.cuda.check import Shape, check
 from qbench.kernels.cuda.choice import Choice, Hopper, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
+from qbench.kernels.cuda.hopper_panel import HopperPanelShape
 from qbench.kernels.cuda.machine import Machine
 from qbench.kernels.cuda.panel import PanelShape
-from qbench.kernels.cuda.panel_choice import Panel
+from qbench.kernels.cuda.panel_choice import HopperPanel, Panel
 from qbench.kernels.cuda.shapes import TileShape
 
 PLAIN, DP4A, SKINNY, TALL = Words("plain"), Words("dp4a"), Skinny(8), Skinny(16)
@@ -30,6 +31,10 @@ PANELS = tuple(
         (32, 4, 2, 1, 4), (64, 4, 1, 1, 8), (64, 4, 2, 1, 4),
     )
 )  # fmt: skip
+WIDE_PANELS = tuple(
+    HopperPanel(HopperPanelShape(*sizes))  # warpgroups down and across, rows of each, groups of a stage, stages
+    for sizes in ((1, 1, 16, 2, 4), (2, 1, 32, 2, 4), (1, 1, 64, 1, 6), (2, 2, 64, 1, 4), (1, 2, 128, 1, 4))
+)
 
 CONVS = (
     Shape(3, 13, 9, 64, 65, Window((3, 3), (1, 1), (1, 1, 1, 1))),
@@ -120,7 +125,10 @@ def _cases() -> Iterator[Case]:
         yield HALF, "f16_s4", "f32+grouped", PRODUCTS, group_size
         for panel in PANELS:
             yield panel, "u8_t4", "f32+grouped", ROWS + PRODUCTS, group_size
+    for wide in WIDE_PANELS:
+        yield wide, "u8_t4", "f32+grouped", ROWS + PRODUCTS, 128
     yield PANELS[3], "u8_t4", "u8+residual+grouped", CONVS[2:] + ROWS, 128
+    yield WIDE_PANELS[1], "u8_t4", "u8+residual+grouped", CONVS[2:] + ROWS, 128
     for words in ("s32", "u8", "f32"):
         yield PLAIN, "b1_b1", words, CONVS + ODD + PRODUCTS, 0
         yield PLAIN, "t2_t2", words, CONVS + ODD + PRODUCTS, 0

@@ -14,8 +14,9 @@ from qbench.kernels.cuda import check_layers
 from qbench.kernels.cuda.check import Shape, check
 from qbench.kernels.cuda.choice import Choice, Hopper, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
+from qbench.kernels.cuda.hopper_panel import HopperPanelShape
 from qbench.kernels.cuda.panel import PanelShape
-from qbench.kernels.cuda.panel_choice import Panel
+from qbench.kernels.cuda.panel_choice import HopperPanel, Panel
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.simulator import Simulator
 
@@ -72,6 +73,10 @@ GROUPS: dict[str, tuple[Case, ...]] = {
         (SKINNY, "u8_t1", "s32", Shape(1, 1, 8, 512, 17), 0),
         (SKINNY, "b1_b1", "u8", Shape(1, 1, 8, 1024, 17), 0),
         (SKINNY, "f16_s4", "f32+grouped", Shape(1, 1, 3, 384, 17), 128),
+    ),
+    "hopper panel": (
+        (HopperPanel(HopperPanelShape(1, 1, 16, 2, 3)), "u8_t4", "f32+grouped", Shape(1, 1, 13, 640, 33), 128),
+        (HopperPanel(HopperPanelShape(2, 1, 8, 1, 4)), "u8_t4", "u8+residual+grouped", Shape(1, 1, 19, 384, 5), 128),
     ),
     "panel": (
         (Panel(PanelShape(8, 1, 1, 1, 3)), "u8_t4", "f32+grouped", Shape(1, 1, 2, 640, 17), 128),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("in_simulator.py")
-EXPECTED = {"words": 6, "tiles": 8, "groups": 4, "hopper": 3, "skinny": 10, "panel": 5, "layers": 4}
+EXPECTED = {"words": 6, "tiles": 8, "groups": 4, "hopper": 3, "skinny": 10, "panel": 5, "hopper panel": 2, "layers": 4}
 PATIENCE_S = 300
 
 
