@@ -11,21 +11,12 @@ from typing import Any
 
 from llvmlite import ir
 
+from qbench.kernels.cuda.instructions import LEADING, MMA, STRIDE_OF_8_ROWS, SWIZZLE_128, WGMMA
+
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 F32 = ir.FloatType()
 Value = Any
 SHARED_SPACE = 3
-
-MMA = {
-    "u8s8": "mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32",
-    "s8u8": "mma.sync.aligned.m16n8k32.row.col.s32.s8.u8.s32",
-    "b1": "mma.sync.aligned.m16n8k256.row.col.s32.b1.b1.s32.and.popc",
-    "f16": "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
-}
-WGMMA = {"u8s8": "k32.s32.u8.s8", "s8u8": "k32.s32.s8.u8", "b1": "k256.s32.b1.b1.and.popc"}
-SWIZZLE_128 = 1 << 62
-STRIDE_OF_8_ROWS = (1024 >> 4) << 32
-LEADING = 1 << 16
 
 
 class Emit:
@@ -206,6 +197,11 @@ class Emit:
         at = self.b.gep(self.b.bitcast(pointer, I8.as_pointer()), [self.b.sext(index, I64)])
         cached = "cg" if size == 16 else "ca"
         self._void(f"cp.async.{cached}.shared.global [$0], [$1], {size};", "r,l", address, self.b.ptrtoint(at, I64))
+
+    def prefetch(self, pointer: Value, index: Value) -> None:
+        """Emit the wish that the 128 bytes around byte `index` come to the second-level cache."""
+        at = self.b.gep(self.b.bitcast(pointer, I8.as_pointer()), [self.b.sext(index, I64)])
+        self._void("prefetch.global.L2 [$0];", "l", self.b.ptrtoint(at, I64))
 
     def commit(self) -> None:
         """Emit the end of a group of copies."""

@@ -13,7 +13,8 @@ from qbench.kernels.cuda.block import block
 from qbench.kernels.cuda.copies import target
 from qbench.kernels.cuda.hopper import GROUP_ROWS, GROUP_THREADS, ROW_BYTES
 from qbench.kernels.cuda.multiply import STEP_BYTES
-from qbench.kernels.cuda.panel import MAGIC, MAGIC_BITS, PanelShape
+from qbench.kernels.cuda.panel import MAGIC, MAGIC_BITS
+from qbench.kernels.cuda.panel_shape import PanelShape
 from qbench.kernels.cuda.products import Product
 from qbench.kernels.cuda.shapes import CHUNK
 from qbench.kernels.cuda.skinny import BLOCK_BYTES, COLUMNS, HALF, KINDS

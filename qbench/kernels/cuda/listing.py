@@ -16,8 +16,8 @@ from qbench.kernels.cuda.hopper_kernel import hopper_kernel, hopper_shape
 from qbench.kernels.cuda.hopper_panel import HopperPanelShape
 from qbench.kernels.cuda.hopper_panel_kernel import hopper_panel_kernel
 from qbench.kernels.cuda.machine import Kernel
-from qbench.kernels.cuda.panel import PanelShape
 from qbench.kernels.cuda.panel_kernel import panel_kernel
+from qbench.kernels.cuda.panel_shape import PanelShape
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.skinny_kernel import skinny_kernel
 from qbench.kernels.cuda.tile_kernel import tile_kernel
@@ -29,7 +29,7 @@ MMA, MMA_BITS, MMA_HALF = (
     "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32",
 )
 MMA_LEFT = MMA.replace("u8.s8", "s8.u8")
-WGMMA_LEFT = "k32.s32.s8.u8 {"
+WGMMA_LEFT = "k32.s32.s8.u8"
 STREAM = "ld.global.nc.L1::no_allocate"
 
 

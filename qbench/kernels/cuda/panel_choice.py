@@ -10,8 +10,9 @@ from qbench.kernels.cuda.hopper_panel import GROUP_SIZE, HopperPanelShape
 from qbench.kernels.cuda.hopper_panel_kernel import hopper_panel_kernel
 from qbench.kernels.cuda.machine import Kernel
 from qbench.kernels.cuda.operands import Codes
-from qbench.kernels.cuda.panel import MAGIC, PanelShape
+from qbench.kernels.cuda.panel import MAGIC
 from qbench.kernels.cuda.panel_kernel import panel_kernel, shared_bytes
+from qbench.kernels.cuda.panel_shape import PanelShape
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import CHUNK
 from qbench.kernels.cuda.shared import SHARED_MARGIN

@@ -17,7 +17,7 @@ from qbench.kernels.cuda.copies import row_offsets
 from qbench.kernels.cuda.dialect import cuda, types
 from qbench.kernels.cuda.epilogue import Epilogue, finish, take_params
 from qbench.kernels.cuda.machine import Kernel
-from qbench.kernels.cuda.panel import PanelBytes, PanelShape
+from qbench.kernels.cuda.panel_shape import PanelBytes, PanelShape
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import CHUNK, WARP
 from qbench.kernels.cuda.shared import SHARED_MARGIN, add, commit, div, mod, next_slot, shared_base, waiting
@@ -56,6 +56,7 @@ def panel_kernel(product_name: str, words: str, shape: PanelShape, *, group_size
 
     offsets_of = row_offsets(tall, sizes.depth, CHUNK, copiers)
     copy_rows, copy_share = panel.copy_rows(sizes, copiers), panel.copy_share(sizes)
+    prefetch = panel.prefetch_shares(sizes, ahead)
     copy_scales = panel.copy_scales(columns)
     start, lay_down = panel.start_totals(shape), panel.lay_down_totals(shape)
     add_groups, lay_down_groups = panel.add_groups(sizes), panel.lay_down_groups(sizes)
@@ -74,8 +75,9 @@ def panel_kernel(product_name: str, words: str, shape: PanelShape, *, group_size
         row_tiles = (rows + tall - 1) // tall
         m, n = mod(cuda.blockIdx.x, row_tiles) * tall, div(cuda.blockIdx.x, row_tiles) * columns
         base = shared_base(cuda.shared.array(0, types.uint8))
-        offsets = offsets_of(lhs_rows, m, rows - 1, thread)
         rhs_at = (n // COLUMNS + warp // along) * k_stages * tile_stage + warp % along * share + lane * CHUNK
+        prefetch(rhs, rhs_at - lane * CHUNK, tile_stage, min(k_stages, ahead) - 1, lane)
+        offsets = offsets_of(lhs_rows, m, rows - 1, thread)
         own_packed = sizes_lhs + warp * share + lane * CHUNK
         own_lhs = warp % along * lhs_share + lane // 4 * part + lane % 4 * CHUNK
         column = warp // along * COLUMNS + lane // 4

@@ -8,9 +8,9 @@ from math import ceil
 
 from qbench.kernels.cuda.choice import LARGEST_SHARED, Job
 from qbench.kernels.cuda.hopper_panel import HopperPanelShape
-from qbench.kernels.cuda.panel import PanelShape
 from qbench.kernels.cuda.panel_choice import HopperPanel, Panel
 from qbench.kernels.cuda.panel_kernel import panel_bytes
+from qbench.kernels.cuda.panel_shape import PanelShape
 from qbench.kernels.cuda.shared import SHARED_MARGIN
 
 TALLS = (8, 16, 32, 64)
@@ -18,14 +18,14 @@ TALLS = (8, 16, 32, 64)
 
 MOST_STAGES = 8
 
-_SIZES = ((4, 2, 2), (4, 4, 1), (4, 1, 2), (4, 2, 1), (2, 4, 2), (2, 4, 1), (2, 8, 1), (2, 2, 2), (1, 4, 2))
+_SIZES = ((4, 2, 2), (4, 4, 1), (4, 1, 2), (2, 4, 2), (2, 4, 1), (1, 4, 2))
 """Column tiles across, warps that share one, groups of a stage by each: the best guess first."""
 
 _HOPPER = ((1, 1, 16, 2), (1, 1, 32, 2), (1, 1, 64, 2), (2, 1, 32, 2), (2, 1, 64, 1), (2, 2, 64, 1), (1, 2, 128, 1))
 """Warpgroups down and across, rows of each, groups of a stage."""
 
-_READ, _SHARED_BY_ALL = 13.0, 28.0
-"""Bytes that a multiprocessor reads in a cycle: its share of memory's, and of the second-level cache's."""
+_READ, _SHARED_BY_ALL = 13.0, 24.0
+"""Bytes that a multiprocessor reads in a cycle: a share of memory's 3.0 TB/s, and of the second-level cache's 5.5."""
 
 
 def panels(job: Job) -> tuple[Panel | HopperPanel, ...]:

@@ -22,7 +22,7 @@ class Product:
 
     Args:
         name: as in `qbench.kernels.tiles`: `u8_s8`, `u8_t4`, `u8_t2`, `u8_t1`, `b1_b1`; `f16_s4` here alone.
-        mma: the instruction, a key of `emit.MMA`.
+        mma: the instruction, a key of `instructions.MMA`.
         planes: instruction words in a packed word.
         shift: bits that sums are shifted down by.
         is_float: whether sums are float32.

@@ -13,15 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.reference import fma
-from qbench.kernels.cuda.simulate_units import (
-    WARP,
-    fragments_of,
-    left_of,
-    mma_of,
-    product_of,
-    rows_of_atom,
-    signed,
-)  # fmt: skip
+from qbench.kernels.cuda.simulate_units import WARP, fragments_of, left_of, mma_of, product_of, rows_of_atom, signed
 
 _PATIENCE_S = 120.0
 
@@ -226,6 +218,11 @@ class Simulate:
     def copy_async(address: int, pointer: Any, index: int, size: int) -> None:
         """Copy `size` bytes to shared memory, at once."""
         Simulate.shared_store(address, Simulate.load_words(pointer, index, size // 4))
+
+    @staticmethod
+    def prefetch(pointer: Any, index: int) -> None:
+        """Do nothing but look whether the byte is there."""
+        assert 0 <= index < np.asarray(pointer).nbytes
 
     @staticmethod
     def commit() -> None:

@@ -14,8 +14,8 @@ from qbench.kernels.cuda.choice import Choice, Hopper, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
 from qbench.kernels.cuda.hopper_panel import HopperPanelShape
 from qbench.kernels.cuda.machine import Machine
-from qbench.kernels.cuda.panel import PanelShape
 from qbench.kernels.cuda.panel_choice import HopperPanel, Panel
+from qbench.kernels.cuda.panel_shape import PanelShape
 from qbench.kernels.cuda.shapes import TileShape
 
 PLAIN, DP4A, SKINNY, TALL = Words("plain"), Words("dp4a"), Skinny(8), Skinny(16)

@@ -15,8 +15,8 @@ from qbench.kernels.cuda.check import Shape, check
 from qbench.kernels.cuda.choice import Choice, Hopper, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
 from qbench.kernels.cuda.hopper_panel import HopperPanelShape
-from qbench.kernels.cuda.panel import PanelShape
 from qbench.kernels.cuda.panel_choice import HopperPanel, Panel
+from qbench.kernels.cuda.panel_shape import PanelShape
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.simulator import Simulator
 
