@@ -7,8 +7,7 @@ from math import ceil
 from qbench.errors import MachineError, suggest
 from qbench.kernels.cuda.choice import LARGEST_SHARED, Choice, Hopper, Job, Skinny, Tiles, Words
 from qbench.kernels.cuda.hopper_kernel import hopper_shape
-from qbench.kernels.cuda.panel_choice import HopperPanel, Panel
-from qbench.kernels.cuda.panel_sizes import cycles, panels
+from qbench.kernels.cuda.panel_sizes import panels
 from qbench.kernels.cuda.products import PRODUCTS
 from qbench.kernels.cuda.shapes import TileShape
 from qbench.kernels.cuda.shared import SHARED_MARGIN
@@ -62,8 +61,11 @@ _REGISTERS, _OTHER_REGISTERS = 65536, 56
 
 def candidates(job: Job, capability: int, *, multiprocessors: int = 132) -> tuple[Choice, ...]:
     """Return every choice that can compute `job`, the most promising first."""
-    fitting = [c for c in _all(job) if c.reason_against(job, capability) is None]
-    return tuple(sorted(fitting, key=lambda c: _cost(c, job, multiprocessors)))
+    first, others = (
+        [choice for choice in found if choice.reason_against(job, capability) is None]
+        for found in (panels(job), _others(job))
+    )
+    return (*first, *sorted(others, key=lambda choice: _cost(choice, job, multiprocessors)))
 
 
 def choose(job: Job, capability: int, *, variant: str = "auto", multiprocessors: int = 132) -> Choice:
@@ -77,11 +79,13 @@ def choose(job: Job, capability: int, *, variant: str = "auto", multiprocessors:
     found = [c for c in candidates(job, capability, multiprocessors=multiprocessors) if variant in ("auto", c.variant)]
     if found:
         return found[0]
-    reasons = [c.reason_against(job, capability) for c in _all(job) if variant in ("auto", c.variant)]
+    every = (*panels(job), *_others(job))
+    reasons = [c.reason_against(job, capability) for c in every if variant in ("auto", c.variant)]
     raise MachineError(f"{job.product} {job.words} by {variant}: {reasons[0] if reasons else 'no kernel'}")
 
 
-def _all(job: Job) -> list[Choice]:
+def _others(job: Job) -> list[Choice]:
+    """Return all choices but panels."""
     found: list[Choice] = [Words("plain"), Words("dp4a")]
     if job.product not in PRODUCTS:
         return found[:1]
@@ -94,14 +98,12 @@ def _all(job: Job) -> list[Choice]:
     found += [Hopper(shape) for shape in _HOPPER]
     talls = (8, 16) if job.geometry.rows > 8 else (8,)
     few = [Skinny(tall, loads=loads) for tall in talls for loads in _LOADS]
-    return [*found, *panels(job), *(few if job.geometry.rows <= FEW_ROWS else [])]
+    return [*found, *(few if job.geometry.rows <= FEW_ROWS else [])]
 
 
 def _cost(choice: Choice, job: Job, multiprocessors: int) -> float:
     """Return relative seconds: waves of resident blocks, bound by arithmetic, by memory, or by one block's latency."""
     geometry, (tile_rows, tile_columns) = job.geometry, choice.tile
-    if isinstance(choice, Panel | HopperPanel):  # before all others, whose blocks read more for what they multiply
-        return cycles(choice, job, multiprocessors) / 1e18
     blocks = ceil(geometry.rows / tile_rows) * ceil(geometry.columns / tile_columns)
     if choice.variant == "cuda_skinny":  # before all tiles; weights that are read once before those read twice
         return float(blocks) / geometry.columns / 1e9

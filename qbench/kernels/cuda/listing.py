@@ -88,11 +88,11 @@ def catalogue() -> tuple[Listed, ...]:
         ("s32", skinny_kernel("b1_b1", "s32"), MMA_BITS),
         *(
             ("f32+grouped", panel_kernel("u8_t4", "f32+grouped", PanelShape(*sizes), group_size=128), MMA_LEFT)
-            for sizes in ((8, 4, 4, 1, 8), (16, 4, 2, 2, 5), (16, 4, 1, 2, 8), (64, 4, 1, 1, 8))
+            for sizes in ((16, 4, 2, 2, 4), (16, 2, 4, 1, 4), (32, 4, 1, 2, 4), (64, 4, 1, 2, 4))
         ),
         *(
             ("f32+grouped", hopper_panel_kernel("u8_t4", "f32+grouped", HopperPanelShape(*sizes)), WGMMA_LEFT)
-            for sizes in ((2, 1, 32, 2, 6), (1, 2, 128, 1, 5))
+            for sizes in ((1, 2, 16, 2, 4), (2, 1, 32, 2, 4), (1, 2, 128, 1, 4))
         ),
         ("s32", hopper_kernel("u8_s8", "s32", hopper_shape(2, 256, 4)), "wgmma.mma_async.sync.aligned.m64n256k32"),
         ("u8+residual", hopper_kernel("u8_s8", "u8+residual", hopper_shape(2, 128, 5)), "wgmma.mma_async"),

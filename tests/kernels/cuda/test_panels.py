@@ -19,10 +19,15 @@ def job(rows: int, depth: int = 8192, columns: int = 8192, group_size: int = 128
     return Job(product, "f32+grouped", Geometry(rows, columns, depth, depth, depth, 1), group_size)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 8, 9, 16, 17, 64])
+@pytest.mark.parametrize("rows", [9, 16, 17, 64])
 def test_few_rows_by_weights_in_groups_are_multiplied_in_panels(rows: int) -> None:
     assert choose(job(rows), 80).variant == "cuda_panel"
-    assert choose(job(rows), 90).variant.startswith("cuda_panel")
+    assert choose(job(rows), 90).variant == ("cuda_panel" if rows <= 16 else "cuda_panel_wgmma")
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+def test_weights_of_fewer_rows_stream_to_registers(rows: int) -> None:
+    assert choose(job(rows), 90).variant == "cuda_skinny"
 
 
 def test_many_rows_are_for_wgmma_where_there_is_one() -> None:
