@@ -9,15 +9,19 @@ from numba import config
 from qbench.kernels.tiles import prefetch
 
 
-@pytest.mark.parametrize(("cpu", "few", "grouped"), [("znver5", 2048, 4096), ("znver4", 0, 0)])
-def test_few_rows_ask_only_where_the_cpu_does_not_look_ahead_itself(
-    cpu: str, few: int, grouped: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("cpu", "few", "few_grouped", "four_grouped"), [("znver5", 2048, 4096, 4096), ("znver4", 0, 0, 16384)]
+)
+def test_few_rows_ask_only_where_the_cpu_gains_by_it(
+    cpu: str, few: int, few_grouped: int, four_grouped: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(config, "CPU_NAME", None)
     monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: cpu)
     monkeypatch.setattr(prefetch, "asks_ahead", prefetch.asks_ahead.__wrapped__)
     assert prefetch.bytes_ahead(1, grouped=False) == few
-    assert prefetch.bytes_ahead(4, grouped=True) == grouped
+    assert prefetch.bytes_ahead(4, grouped=False) == few
+    assert prefetch.bytes_ahead(1, grouped=True) == few_grouped
+    assert prefetch.bytes_ahead(4, grouped=True) == four_grouped
     assert prefetch.bytes_ahead(8, grouped=False) == 16384
 
 
