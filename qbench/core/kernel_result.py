@@ -14,6 +14,10 @@ BANDWIDTH = "bandwidth"
 """What memory operations are held to: loops that only read and write as many bytes, in turns with them."""
 STREAMS = (f"{OWN} {BANDWIDTH}", f"{OWN} {BANDWIDTH} streaming")
 """The two parties that do so, with plain stores and with stores past the caches; the faster one counts."""
+CEILING = f"{OWN} ceiling"
+"""What products are held to: a loop of as many operations, or of as many bytes read, in turns with them."""
+LIMITS = (*STREAMS, CEILING)
+"""Parties that compute nothing of a cell."""
 
 AnyCell = KernelCell | MemoryCell
 

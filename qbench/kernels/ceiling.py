@@ -1,28 +1,29 @@
-"""Loops of nothing but arithmetic, or nothing but reading: what this machine can do. The runner owns the clock.
+"""Loops of nothing but arithmetic, or nothing but reading, as tasks: what this machine can do. The runner times them.
 
-Each loop is a tile of 4 x 4 sums, 4 x 2 where there are 16 registers or a sum takes several, over 4 KiB that stay in
-the first-level cache.
+Each loop of arithmetic is a tile of 4 x 4 sums, 4 x 2 where there are 16 registers or a sum takes several, over 4 KiB
+that stay in the first-level cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from qbench.kernels.jit import jit
-from qbench.kernels.layout import aligned
+from qbench.kernels.callers import word
+from qbench.kernels.layout import ALIGNMENT, aligned
+from qbench.kernels.native import task_function
+from qbench.kernels.tasks import Task
 from qbench.kernels.tiles.dots import add_pairs
 from qbench.kernels.tiles.emitter import I8, I64, Emitter, Value
 from qbench.kernels.tiles.product import Product
 from qbench.kernels.tiles.products import product_of
-from qbench.kernels.tiles.targets import available, target_of
+from qbench.kernels.tiles.targets import Target, available, target_of
 
 ROWS = 4
 VECTORS = 64
@@ -32,6 +33,8 @@ REPEATS = 64
 """Sweeps before the sums are stored: one a sweep would cost 6 % of the rate."""
 OPERATIONS = {"u8_s8": 8, SHORT: 8, "b1_b1": 64, "t2_t2": 64, "f32_f32": 2}
 """Arithmetic operations of one product in one 32-bit lane: two a multiply-add."""
+READ_UNIT = 512
+"""Bytes of which each thread reads whole ones."""
 
 
 def _product(name: str, dot: str) -> Product:
@@ -50,7 +53,7 @@ def _parts(part: Product, lanes: int) -> int:
 
 @intrinsic(prefer_literal=True)
 def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: Any) -> Any:
-    """Multiply four broadcast words by all vectors of `data`, some at a time, and store the sums in `out`."""
+    """Multiply four broadcast words by all vectors at `data`, some at a time, and store the sums at `out`."""
     literals = (product, dot, lanes)
     if not all(isinstance(kind, types.Literal) for kind in literals):
         return None
@@ -59,10 +62,7 @@ def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: A
     def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
         e, part = Emitter(builder, width), _product(name, how)
         columns, parts, together = _columns(part, width), _parts(part, width), part.together(width, 2)
-        base, target = (
-            builder.bitcast(context.make_array(sig.args[i])(context, builder, arguments[i]).data, I8.as_pointer())
-            for i in (0, 1)
-        )
+        base, target = (builder.inttoptr(address, I8.as_pointer()) for address in arguments[:2])
         lhs = [
             [part.lhs(e, base, ir.Constant(I64, 8 * (together * i + group))) for group in range(together)]
             for i in range(ROWS)
@@ -97,95 +97,98 @@ def _sweep(typingctx: Any, data: Any, out: Any, product: Any, dot: Any, lanes: A
             e.store(value, target, ir.Constant(I64, 4 * width * cell))
         return context.get_dummy_value()
 
-    return types.void(data, out, *literals), codegen
+    return types.void(types.int64, types.int64, *literals), codegen
 
 
-@cache
-def _loop(product: str, target: str) -> Callable[..., Any]:
+def sweeps_of(product: str, target: str) -> Any:
+    """Return the task of sweeps, to be compiled: addresses of data and sums, bytes of a thread's sums, sweeps."""
     facts = target_of(target)
     dot, lanes = facts.dot, facts.lanes
 
-    def run(data: Any, out: Any, loops: int) -> None:
-        for _ in range(loops):
-            _sweep(data, out, product, dot, lanes)  # type: ignore[call-arg]
+    def run(arguments: Any, images: int, part: int, parts: int) -> None:
+        data: int = word(arguments, 0)  # type: ignore[call-arg]
+        out: int = word(arguments, 1)
+        size: int = word(arguments, 2)
+        sweeps: int = word(arguments, 3)
+        for _ in range(sweeps * part // parts, sweeps * (part + 1) // parts):
+            _sweep(data, out + size * part, product, dot, lanes)
 
-    return jit(run)
-
-
-def arithmetic(product: str, loops: int) -> int:
-    """Run `loops` sweeps of a key of `OPERATIONS` on the best target; return the operations done."""
-    if not available():
-        return 0
-    best = available()[-1]
-    if product == SHORT and best.dot != "pairs":
-        return 0
-    part = _product(product, best.dot)
-    sums = ROWS * _columns(part, best.lanes) * _parts(part, best.lanes)
-    data, out = aligned(4 * best.lanes * (VECTORS + ROWS)), aligned(4 * best.lanes * sums)
-    _loop(product, best.name)(data, out, loops)
-    return loops * REPEATS * (VECTORS // part.vectors) * ROWS * best.lanes * OPERATIONS[product]
+    return run
 
 
-def int8_dot(loops: int) -> int:
-    """Run u8 by s8 products; return the operations done."""
-    return arithmetic("u8_s8", loops)
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Sweeps of a key of `OPERATIONS` on one target."""
+
+    product: str
+    target: Target
+
+    @property
+    def operations(self) -> int:
+        """Arithmetic operations of a sweep."""
+        vectors = _product(self.product, self.target.dot).vectors
+        return REPEATS * (VECTORS // vectors) * ROWS * self.target.lanes * OPERATIONS[self.product]
+
+    def task(self, sweeps: int, *, threads: int = 1) -> Task:
+        """Return so many sweeps as a task that up to `threads` threads share."""
+        part, lanes = _product(self.product, self.target.dot), self.target.lanes
+        size = -(-4 * lanes * ROWS * _columns(part, lanes) * _parts(part, lanes) // ALIGNMENT) * ALIGNMENT
+        data, out = aligned(4 * lanes * (VECTORS + ROWS)), aligned(threads * size)
+        words = np.array([data.ctypes.data, out.ctypes.data, size, sweeps], np.int64)
+        function = task_function("qbench.kernels.ceiling:sweeps_of", self.product, self.target.name)
+        return Task(function, words, (data, out))
 
 
-def short_dot(loops: int) -> int:
-    """Run u8 by s8 products summed in 16 bits; return the operations done, 0 where a dot instruction is faster."""
-    return arithmetic(SHORT, loops)
+def arithmetic(product: str) -> Arithmetic | None:
+    """Return the sweeps of a key of `OPERATIONS` on the best target, None where this machine has none.
 
-
-def popcount(loops: int) -> int:
-    """Run binary by binary products; return the operations done."""
-    return arithmetic("b1_b1", loops)
-
-
-def ternary(loops: int) -> int:
-    """Run ternary by ternary products; return the operations done."""
-    return arithmetic("t2_t2", loops)
-
-
-def float32_fma(loops: int) -> int:
-    """Run float32 fused multiply-adds; return the operations done."""
-    return arithmetic("f32_f32", loops)
+    Sums of 16 bits are none where a dot instruction is faster.
+    """
+    best = available()[-1] if available() else None
+    return None if best is None or (product == SHORT and best.dot != "pairs") else Arithmetic(product, best)
 
 
 @intrinsic(prefer_literal=True)
-def _read(typingctx: Any, data: Any, size: Any, lanes: Any) -> Any:
-    """Return the sum of all 32-bit words of `size` bytes, eight vectors at a time."""
+def _read(typingctx: Any, begin: Any, end: Any, sums: Any, lanes: Any) -> Any:
+    """Add up the 32-bit words between two addresses, eight vectors at a time, and store a vector of sums at a third."""
     if not isinstance(lanes, types.Literal):
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, arguments: Any) -> Any:
-        e = Emitter(builder, sig.args[2].literal_value)
-        base = builder.bitcast(context.make_array(sig.args[0])(context, builder, arguments[0]).data, I8.as_pointer())
-        width = 4 * e.lanes
+        e = Emitter(builder, lanes.literal_value)
+        first, target = (builder.inttoptr(arguments[i], I8.as_pointer()) for i in (0, 2))
+        width, size = 4 * e.lanes, builder.sub(arguments[1], arguments[0])
 
         def body(at: Value, acc: list[Value]) -> list[Value]:
-            return [builder.add(a, e.load(base, e.add_bytes(at, width * i), e.ints)) for i, a in enumerate(acc)]
+            return [builder.add(a, e.load(first, e.add_bytes(at, width * i), e.ints)) for i, a in enumerate(acc)]
 
-        sums = e.loop(ir.Constant(I64, 0), arguments[1], 8 * width, [e.constant(0, e.ints)] * 8, body)
-        total = sums[0]
-        for value in sums[1:]:
-            total = builder.add(total, value)
-        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+        found = e.loop(ir.Constant(I64, 0), size, 8 * width, [e.constant(0, e.ints)] * 8, body)
+        e.store(reduce(builder.add, found), target, ir.Constant(I64, 0))
+        return context.get_dummy_value()
 
-    return types.int32(data, size, lanes), codegen
+    return types.void(*[types.int64] * 3, lanes), codegen
 
 
-@cache
-def _reader(lanes: int) -> Callable[..., Any]:
-    def run(data: Any, size: int, loops: int) -> Any:
-        total = 0
-        for _ in range(loops):
-            total += _read(data, size, lanes)  # type: ignore[call-arg]
-        return total
+def reads_of(lanes: int) -> Any:
+    """Return the task that reads, to be compiled: address and units of the bytes, how often, address of the sums."""
 
-    return jit(run)
+    def run(arguments: Any, images: int, part: int, parts: int) -> None:
+        data: int = word(arguments, 0)  # type: ignore[call-arg]
+        units: int = word(arguments, 1)
+        times: int = word(arguments, 2)
+        sums: int = word(arguments, 3)
+        begin, end = data + units * part // parts * READ_UNIT, data + units * (part + 1) // parts * READ_UNIT
+        for _ in range(times):
+            _read(begin, end, sums + ALIGNMENT * part, lanes)
+
+    return run
 
 
-def read_bytes(buffer: npt.NDArray[np.uint8], loops: int = 1) -> int:
-    """Read all of `buffer` (whole multiples of 512 bytes) `loops` times and return a checksum."""
+def read_task(size: int, times: int = 1, *, threads: int = 1) -> Task:
+    """Return the task that reads `size` bytes, rounded up to 512, so many times; up to `threads` threads share them."""
+    units = -(-size // READ_UNIT)
+    data, sums = aligned(units * READ_UNIT), aligned(threads * ALIGNMENT)
+    data.fill(1)  # touches every page: pages that were never written all share one
+    words = np.array([data.ctypes.data, units, times, sums.ctypes.data], np.int64)
     lanes = available()[-1].lanes if available() else 4
-    return int(_reader(lanes)(buffer, buffer.size // 512 * 512, loops))
+    return Task(task_function("qbench.kernels.ceiling:reads_of", lanes), words, (data, sums))

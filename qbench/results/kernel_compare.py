@@ -1,15 +1,15 @@
 """Two runs of kernels, cell by cell, with the words and the statistics of `compare`.
 
 A time is compared as its ratio to a party that took turns with it in both runs: the best other library of the first
-run, for memory operations the loop that only moves as many bytes. What qbench itself does at another width is no such
-party: it may have changed as well.
+run, for memory operations the loop that only moves as many bytes, else the ceiling's loop. What qbench itself does at
+another width is no such party: it may have changed as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qbench.core.kernel_result import OWN, STREAMS, KernelResult, PartyRow
+from qbench.core.kernel_result import CEILING, OWN, STREAMS, KernelResult, PartyRow
 from qbench.core.trial import Measurement
 from qbench.results.compare import ComparedRow, Comparison, Verdict, corrected, differences_of, judge_time, speed_logs
 from qbench.results.judge import shift
@@ -65,9 +65,11 @@ def _time(old: KernelResult, new: KernelResult) -> ComparedRow | None:
 
 def _reference(old: KernelResult, new: KernelResult) -> str:
     """Return the fastest party of the first run that took turns in both, "" when there is none."""
-    names = (*old.trial.peers, *STREAMS)
-    timed = [found for name in names if (found := old.measured(name)) and new.measured(name)]
-    return min(timed, key=lambda found: found.median_s).cell if timed else ""
+    for names in ((*old.trial.peers, *STREAMS), (CEILING,)):
+        timed = [found for name in names if (found := old.measured(name)) and new.measured(name)]
+        if timed:
+            return min(timed, key=lambda found: found.median_s).cell
+    return ""
 
 
 def _gops(own: Measurement, row: KernelResult) -> float:

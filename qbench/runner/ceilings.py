@@ -9,24 +9,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-
-import numpy as np
 
 from qbench.kernels import ceiling
-from qbench.kernels.layout import aligned
+from qbench.kernels.program import run_task
 from qbench.runner.affinity import allowed_cpus, distinct_cores, pin_here
 from qbench.runner.clock import Clock
 from qbench.runner.environment import core_caches
 
-ARITHMETIC: dict[str, Callable[[int], int]] = {
-    "int8_gops": ceiling.int8_dot,
-    "short_gops": ceiling.short_dot,
-    "popcount_gops": ceiling.popcount,
-    "ternary_gops": ceiling.ternary,
-    "float32_gflops": ceiling.float32_fma,
+ARITHMETIC = {
+    "int8_gops": "u8_s8",
+    "short_gops": ceiling.SHORT,
+    "popcount_gops": "b1_b1",
+    "ternary_gops": "t2_t2",
+    "float32_gflops": "f32_f32",
 }
+"""Ceilings by the products that they count."""
 _MEMORY_BYTES = 64 * 2**20
+_READ_BYTES = 128 * 2**20
+"""Read in a sample by each thread: a millisecond from the fastest cache."""
 _SAMPLE_S = 0.02
 
 
@@ -43,10 +43,9 @@ def measure(threads: int, *, quick: bool = False, clock: Clock | None = None) ->
     for suffix, count in {"1": 1, "all": threads}.items():
         with ThreadPoolExecutor(count) as pool:
             team = _Team(pool, count, clock)
-            for name, loop in ARITHMETIC.items():
-                rate = _arithmetic_rate(loop, team, samples)
-                if rate:
-                    found[f"{name}_{suffix}"] = rate * 1e-9
+            for name, product in ARITHMETIC.items():
+                if loop := ceiling.arithmetic(product):
+                    found[f"{name}_{suffix}"] = _arithmetic_rate(loop, team, samples) * 1e-9
             for name, size in _levels(count).items():
                 found[f"{name}_{suffix}"] = _read_rate(size, team, samples) * 1e-9
     return found
@@ -74,19 +73,19 @@ class _Team:
         return max(end for _, end in spans) - min(start for start, _ in spans)
 
 
-def _arithmetic_rate(loop: Callable[[int], int], team: _Team, samples: int) -> float:
-    """Return operations a second of all threads together; 0 when the machine has no such instructions."""
-    if not loop(1):
-        return 0.0
-    loops = 1000
-    while (elapsed_s := team.elapsed_s(partial(_repeat, loop, loops))) < _SAMPLE_S:
-        loops = int(loops * min(10.0, 1.2 * _SAMPLE_S / max(elapsed_s, 1e-9))) + 1
-    operations = loop(1) * loops * team.count
-    return operations / min(team.elapsed_s(partial(_repeat, loop, loops)) for _ in range(samples))
+def _arithmetic_rate(loop: ceiling.Arithmetic, team: _Team, samples: int) -> float:
+    """Return operations a second of all threads together."""
+    sweeps = 1000
+    while (elapsed_s := team.elapsed_s(_sweeps(loop, sweeps, team.count))) < _SAMPLE_S:
+        sweeps = int(sweeps * min(10.0, 1.2 * _SAMPLE_S / max(elapsed_s, 1e-9))) + 1
+    work = _sweeps(loop, sweeps, team.count)
+    return loop.operations * sweeps * team.count / min(team.elapsed_s(work) for _ in range(samples))
 
 
-def _repeat(loop: Callable[[int], int], loops: int, _thread: int) -> int:
-    return loop(loops)
+def _sweeps(loop: ceiling.Arithmetic, sweeps: int, threads: int) -> Callable[[int], None]:
+    """Return what each thread does: sweeps over data of its own."""
+    tasks = [loop.task(sweeps) for _ in range(threads)]
+    return lambda thread: run_task(tasks[thread])
 
 
 def _levels(threads: int) -> dict[str, int]:
@@ -97,18 +96,13 @@ def _levels(threads: int) -> dict[str, int]:
         levels["read_l2_gb_s"] = caches["l2"] // 2
     if "l3" in caches and caches["l3"] // (2 * threads) > 2 * caches.get("l2", 0):
         levels["read_l3_gb_s"] = caches["l3"] // (2 * threads)
-    return {name: size - size % 256 for name, size in levels.items()}
+    return {name: size - size % ceiling.READ_UNIT for name, size in levels.items()}
 
 
 def _read_rate(size: int, team: _Team, samples: int) -> float:
     """Return bytes a second that all threads together read, each from `size` bytes of its own."""
-    buffers = [aligned(size) for _ in range(team.count)]
-    for buffer in buffers:
-        buffer.fill(1)  # touches every page: pages that were never written all share one
-    turns = max(1, round(16 * 2**20 / size))
-
-    def read(thread: int) -> int:
-        return int(np.sum([ceiling.read_bytes(buffers[thread]) for _ in range(turns)], dtype=np.uint64))
-
+    times = -(-_READ_BYTES // size)
+    tasks = [ceiling.read_task(size, times) for _ in range(team.count)]
+    read: Callable[[int], None] = lambda thread: run_task(tasks[thread])  # noqa: E731
     team.elapsed_s(read)
-    return turns * size * team.count / min(team.elapsed_s(read) for _ in range(samples))
+    return times * size * team.count / min(team.elapsed_s(read) for _ in range(samples))

@@ -12,6 +12,8 @@ from qbench.core.problem import ConvProblem, KernelCell
 
 SHORT_BITS = 6
 """Bits of weights up to which products may be summed in 16 bits, where a CPU has no dot instruction."""
+READ = "read"
+"""What the names of the ceilings of memory begin with."""
 _OUT_BYTES = {"s32": 4, "u8": 1, "f32": 4}
 
 

@@ -73,10 +73,10 @@ class KernelPlan:
         return sum(self.trial_s(trial) for trial in self.new)
 
     def trial_s(self, trial: KernelTrial) -> float:
-        """Return the rough seconds of one row: about half of the parties have a kernel, half of the time is needed."""
+        """Return the rough seconds of a row: half of the other libraries have a kernel, half of the time is needed."""
         if trial.kind == "memory":
             return _MEMORY_OVERHEAD_S + 0.5 * self.rules.seconds_a_cell * (1 + len(STREAMS))
-        return _OVERHEAD_S + 0.5 * self.rules.seconds_a_cell * (1 + len(trial.own) + 0.5 * len(trial.peers))
+        return _OVERHEAD_S + 0.5 * self.rules.seconds_a_cell * (2 + len(trial.own) + 0.5 * len(trial.peers))
 
 
 def plan_kernels(suite: KernelSuite, results_root: Path, *, fresh: bool = False, quick: bool = False) -> KernelPlan:

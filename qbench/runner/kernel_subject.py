@@ -38,7 +38,10 @@ WORTH_SHARING = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """A task with what is told of it; `out` is a view of its output buffer, `shape` that of the cell's answer."""
+    """A task with what is told of it; `out` is a view of its output buffer, `shape` that of the cell's answer.
+
+    It does the cell's work `turns` times.
+    """
 
     kernel: str
     task: Task
@@ -46,13 +49,18 @@ class Bound:
     shape: tuple[int, ...]
     images: int = 1
     resident_bytes: int = 0
+    turns: int = 1
+
+
+NO_ANSWER = (np.empty(0, np.uint8), (0,))
+"""Output and shape of what computes nothing."""
 
 
 class Subject:
     """An operation bound to its buffers and a team of threads."""
 
     def __init__(self, bound: Bound, *, threads: int) -> None:
-        self.kernel, self.resident_bytes = bound.kernel, bound.resident_bytes
+        self.kernel, self.resident_bytes, self.turns = bound.kernel, bound.resident_bytes, bound.turns
         self._bound, self._team = bound, Team(threads)
         self._job = Job(program_of((bound.task,)), NO_POINTERS, 0, bound.images, bound.images)
 

@@ -8,13 +8,23 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from qbench.core.algorithm import split_algorithm
-from qbench.core.kernel_result import BANDWIDTH, OWN, STREAMS, AnyCell, KernelResult, KernelTrial, PartyRow
+from qbench.core.kernel_result import (
+    BANDWIDTH,
+    CEILING,
+    LIMITS,
+    OWN,
+    STREAMS,
+    AnyCell,
+    KernelResult,
+    KernelTrial,
+    PartyRow,
+)
 from qbench.core.memory_problem import MemoryCell
 from qbench.core.problem import KernelCell
 from qbench.core.trial import Measurement, Status
 from qbench.errors import QBenchError
 from qbench.peers.operators import OPERATORS
-from qbench.runner.kernel_bound import Bound, bound, moved_bytes
+from qbench.runner.kernel_bound import READ, Bound, bound, moved_bytes
 from qbench.runner.kernel_operands import draw_operands, expected_output
 from qbench.runner.kernel_party import BrokenError, Party, PartyClock
 from qbench.runner.kernel_worker import Task
@@ -55,9 +65,11 @@ def run_kernel(
     trial: KernelTrial, parties: Parties, machine: Machine, *, cache_hash: str, rules: Rules, clock: PartyClock
 ) -> KernelResult:
     """Return the row of `trial`; what goes wrong with a party stands in its place."""
-    phases, table = Phases(clock), _Table(trial)
+    cell = trial.cell
+    limit = bound(cell, machine.ceilings, machine.caches) if isinstance(cell, KernelCell) else Bound(BANDWIDTH, 0.0)
+    phases, table = Phases(clock), _Table(trial, limit.name)
     with phases("prepare"):
-        for name, spec in _asked(trial):
+        for name, spec in _asked(trial, limit):
             table.seat(name, spec, parties)
     with phases("time"):
         measurements = table.timed(rules, clock)
@@ -69,23 +81,25 @@ def run_kernel(
         cache_hash,
         status,
         own.reason,
-        operations=trial.cell.problem.operations,
-        moved_bytes=moved_bytes(trial.cell),
+        operations=cell.problem.operations,
+        moved_bytes=moved_bytes(cell),
         parties=tuple(table.rows.values()),
         measurements=measurements,
         phases_s=phases.seconds,
     )
-    limit = _limit(result, machine)
+    limit = _measured(result, limit, machine)
     return replace(result, bound=limit.name, bound_s=limit.seconds)
 
 
-def _limit(result: KernelResult, machine: Machine) -> Bound:
-    """Return the ceiling that binds a row; that of a memory operation was measured in turns with it."""
-    cell = result.trial.cell
-    if not isinstance(cell, MemoryCell):
-        return bound(cell, machine.ceilings, machine.caches)
-    stream = result.stream
-    return Bound(BANDWIDTH, stream.median_s) if stream else Bound("", 0.0)
+def _measured(result: KernelResult, limit: Bound, machine: Machine) -> Bound:
+    """Return a row's limit as it was measured in turns with it, where it was."""
+    if limit.name == BANDWIDTH:
+        return Bound(BANDWIDTH, result.stream.median_s) if result.stream else Bound("", 0.0)
+    loop = result.measured(CEILING)
+    if loop is None:
+        return limit
+    work = result.moved_bytes if limit.name.startswith(READ) else result.operations
+    return Bound(limit.name, limit.seconds * machine.ceilings[limit.name] / (work / 1e9 / loop.median_s))
 
 
 def _task(cell: AnyCell, variant: str) -> Task:
@@ -100,8 +114,8 @@ def _task(cell: AnyCell, variant: str) -> Task:
 class _Table:
     """The parties of one row: who is ready, who is not and why, and who broke."""
 
-    def __init__(self, trial: KernelTrial) -> None:
-        self._trial = trial
+    def __init__(self, trial: KernelTrial, ceiling: str) -> None:
+        self._trial, self._ceiling = trial, ceiling
         self._tasks: dict[str, Task] = {}
         self._ready: dict[str, Party] = {}
         self._turns: dict[str, int] = {}
@@ -120,9 +134,12 @@ class _Table:
         try:
             if lacking is not None:
                 raise QBenchError(str(lacking))
-            if name not in STREAMS and spec not in self._tasks:
-                self._tasks[spec] = _task(cell, variant)
-            task = Task(cell, MemoryOperands(()), NOTHING) if name in STREAMS else self._tasks[spec]
+            if name in LIMITS:
+                task = Task(cell, MemoryOperands(()), NOTHING, ceiling=self._ceiling)
+            else:
+                if spec not in self._tasks:
+                    self._tasks[spec] = _task(cell, variant)
+                task = self._tasks[spec]
             facts = parties.of(name).prepare(task)
         except QBenchError as error:
             self._refuse(name, error)
@@ -160,9 +177,8 @@ class _Table:
             self.broken.add(name)
 
 
-def _asked(trial: KernelTrial) -> list[tuple[str, str]]:
+def _asked(trial: KernelTrial, limit: Bound) -> list[tuple[str, str]]:
     """Return name and spec of every party."""
-    if isinstance(trial.cell, MemoryCell):
-        return [(name, trial.cell.spec) for name in (OWN, *STREAMS)]
+    limits = STREAMS if limit.name == BANDWIDTH else (CEILING,) if limit.name else ()
     own = [(f"{OWN} {spec}", spec) for spec in trial.own]
-    return [(OWN, trial.cell.spec), *own, *((name, trial.cell.spec) for name in trial.peers)]
+    return [(OWN, trial.cell.spec), *own, *((name, trial.cell.spec) for name in (*trial.peers, *limits))]

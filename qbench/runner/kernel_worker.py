@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.kernel_result import OWN, STREAMS, AnyCell
+from qbench.core.kernel_result import CEILING, LIMITS, OWN, STREAMS, AnyCell
 from qbench.core.memory_problem import MemoryCell
 from qbench.core.problem import KernelOperands
 from qbench.errors import QBenchError
@@ -32,12 +32,13 @@ from qbench.runner.quiet import quiet_cores, settle
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A cell with its operands, and the kernel variant that qbench shall take."""
+    """A cell with its operands, the kernel variant that qbench shall take, or the ceiling whose loop it shall run."""
 
     cell: AnyCell
     operands: KernelOperands | MemoryOperands
     expected: npt.NDArray[np.generic]
     variant: str = "auto"
+    ceiling: str = ""
 
 
 def serve(connection: Connection, name: str) -> None:
@@ -114,7 +115,7 @@ def _prepared(name: str, task: Task) -> tuple[Any, OperatorFacts]:
     """Return a party's operation on the task's operands, once its answer has been found right."""
     if name.partition(" ")[0] == OWN:
         prepared: Any = _own(name, task)
-        facts = OperatorFacts(prepared.kernel, resident_bytes=prepared.resident_bytes)
+        facts = OperatorFacts(prepared.kernel, turns=prepared.turns, resident_bytes=prepared.resident_bytes)
     else:
         assert not isinstance(task.cell, MemoryCell)
         assert isinstance(task.operands, KernelOperands)
@@ -125,7 +126,7 @@ def _prepared(name: str, task: Task) -> tuple[Any, OperatorFacts]:
         prepared = peer.prepare(task.cell, task.operands)
         facts = prepared.facts
     prepared.run()
-    if name in STREAMS:  # computes nothing
+    if name in LIMITS:
         return prepared, facts
     check(name, prepared.result(), task.expected, facts)
     return prepared, facts
@@ -141,6 +142,10 @@ def _own(name: str, task: Task) -> Any:
             return prepare_stream(task.cell, name)
         assert isinstance(task.operands, MemoryOperands)
         return prepare_memory(task.cell, task.operands)
+    if name == CEILING:
+        from qbench.runner.ceiling_subject import prepare_ceiling
+
+        return prepare_ceiling(task.cell, task.ceiling)
     assert isinstance(task.operands, KernelOperands)
     return prepare(task.cell, task.operands, variant=task.variant)
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qbench.cli import root
-from qbench.core.kernel_result import STREAMS, KernelResult, KernelTrial, PartyRow
+from qbench.core.kernel_result import CEILING, STREAMS, KernelResult, KernelTrial, PartyRow
 from qbench.core.memory_problem import MemoryCell, MemoryProblem
 from qbench.core.problem import GemmProblem, KernelCell
 from qbench.core.trial import Measurement
@@ -70,6 +70,14 @@ def test_memory_operations_are_compared_against_the_loop_beside_them(made: Made)
     comparison = compare_kernel_runs(made("a", one), made("b", one))
     first = comparison.rows[0]
     assert (first.kind, first.verdict, first.basis) == ("time", "SAME", f"against {STREAMS[1]}")
+
+
+def test_products_without_a_library_are_compared_against_the_loop_of_their_ceiling(made: Made) -> None:
+    one = row(GEMM, qbench=2e-6, qbench_ceiling=1e-6)
+    two = row(GEMM, qbench=2e-6, qbench_ceiling=1e-6, litert=3e-6)
+    for name, found, basis in (("loop", one, f"against {CEILING}"), ("both", two, "against litert")):
+        first = compare_kernel_runs(made(f"{name}-a", found), made(f"{name}-b", found)).rows[0]
+        assert (first.kind, first.verdict, first.basis) == ("time", "SAME", basis)
 
 
 def test_without_a_common_party_raw_times_are_compared_and_said_to_be(made: Made) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qbench.core.kernel_result import OWN, KernelTrial
+from qbench.core.kernel_result import CEILING, OWN, KernelTrial
 from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.core.trial import Measurement
+from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
+from qbench.kernels.ceiling import OPERATIONS, READ_UNIT, arithmetic, read_task
+from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.kernels.variants import choose
 from qbench.kernels.winograd.choice import VARIANTS
 from qbench.runner.kernel_bound import bound, moved_bytes
@@ -90,8 +93,8 @@ def test_a_row_holds_every_party_with_its_times_or_its_reason(parties: Parties) 
         trial, parties, Machine(CEILINGS, CACHES), cache_hash="h", rules=RULES, clock=PartyClock()
     )  # fmt: skip
     assert row.status == "ok"
-    assert [party.name for party in row.parties] == [OWN, "qbench w4c-a8t", "onnxruntime", "openvino-binary"]
-    assert [m.cell for m in row.measurements] == [OWN, "qbench w4c-a8t", "onnxruntime"]
+    assert [party.name for party in row.parties] == [OWN, "qbench w4c-a8t", "onnxruntime", "openvino-binary", CEILING]
+    assert [m.cell for m in row.measurements] == [OWN, "qbench w4c-a8t", "onnxruntime", CEILING]
     assert row.parties[3].reason == "has convolutions of bits by bits only"
     assert all(len(m.samples_s) >= 6 and min(m.samples_s) > 0 for m in row.measurements)
     assert {m.operations for m in row.measurements} == {2 * 9 * 64 * 33}
@@ -110,8 +113,8 @@ def test_a_library_that_dies_while_it_is_timed_leaves_the_row_to_the_others(
     trial = KernelTrial("s", (), 1, CELL, peers=("onnxruntime",))
     row = run_kernel(trial, parties, Machine(CEILINGS, CACHES), cache_hash="h", rules=RULES, clock=PartyClock())
     assert row.status == "ok"
-    assert [m.cell for m in row.measurements] == [OWN]
-    assert [party.reason for party in row.parties] == ["", "onnxruntime: its process ended (signal 9)"]
+    assert [m.cell for m in row.measurements] == [OWN, CEILING]
+    assert [party.reason for party in row.parties] == ["", "onnxruntime: its process ended (signal 9)", ""]
 
 
 def test_a_party_that_raises_while_it_is_timed_leaves_the_row_to_the_others(
@@ -132,8 +135,8 @@ def test_a_party_that_raises_while_it_is_timed_leaves_the_row_to_the_others(
     trial = KernelTrial("s", (), 1, CELL, own=("w4c-a8t",))
     row = run_kernel(trial, parties, Machine(CEILINGS, CACHES), cache_hash="h", rules=RULES, clock=PartyClock())
     assert row.status == "ok"
-    assert [m.cell for m in row.measurements] == [OWN]
-    assert [party.reason for party in row.parties] == ["", f"{other}: RuntimeError: out of memory"]
+    assert [m.cell for m in row.measurements] == [OWN, CEILING]
+    assert [party.reason for party in row.parties] == ["", f"{other}: RuntimeError: out of memory", ""]
 
 
 def test_a_row_that_qbench_answers_wrongly_is_failed(parties: Parties, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +146,8 @@ def test_a_row_that_qbench_answers_wrongly_is_failed(parties: Parties, monkeypat
     monkeypatch.setattr("qbench.runner.kernel_trial.expected_output", off_by_one)
     trial = KernelTrial("s", (), 1, CELL, peers=("onnxruntime",))
     row = run_kernel(trial, parties, Machine(CEILINGS, CACHES), cache_hash="h", rules=RULES, clock=PartyClock())
-    assert (row.status, row.measurements) == ("failed", ())
+    assert row.status == "failed"
+    assert [m.cell for m in row.measurements] == [CEILING]
     assert row.reason.startswith("qbench: wrong: 297 of 297 numbers differ")
     assert row.parties[1].reason.startswith("onnxruntime: wrong")
 
@@ -190,6 +194,65 @@ def test_few_bits_are_bound_by_sums_in_16_bits_where_a_machine_has_them(spec: st
     assert found.name == name
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("spec", "shape", "kernel", "planes"),
+    [
+        ("w8c-a8t", (64, 512, 512), f"u8_s8 alone/{choose()}", 1),
+        ("wb-ab", (64, 512, 512), f"b1_b1 alone/{choose()}", 1),
+        ("w2c-a2t", (64, 512, 512), f"b1_b1 alone/{choose()}", 4),
+        ("w8c-a8t", (1, 512, 512), "reads", None),
+    ],
+)
+def test_a_row_is_held_to_a_ceiling_that_took_turns_with_it(
+    parties: Parties, spec: str, shape: tuple[int, int, int], kernel: str, planes: int | None, threads: int
+) -> None:
+    cell = KernelCell(GemmProblem(*shape), spec, "s32", threads)
+    both = {name.replace("_1", end): rate for name, rate in CEILINGS.items() for end in ("_1", "_all")}
+    machine = Machine(both, CACHES)
+    row = run_kernel(
+        KernelTrial("s", (), 1, cell), parties, machine, cache_hash="h", rules=RULES, clock=PartyClock()
+    )  # fmt: skip
+    loop = row.measured(CEILING)
+    assert loop is not None
+    assert row.parties[-1].kernel == kernel
+    assert row.bound == bound(cell, both, CACHES).name
+    assert row.bound_s == pytest.approx((planes or 1) * loop.median_s)
+    assert loop.inner_loops >= 2  # a short cell's work is done many times in a run
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_loop_that_reads_goes_over_every_byte_in_shares(threads: int) -> None:
+    task = read_task(4 * READ_UNIT + 1, 2, threads=threads)
+    data, sums = (array for array in task.keep if isinstance(array, np.ndarray))
+    assert data.size == 5 * READ_UNIT
+    numbers = data.view(np.int32)
+    numbers[:] = np.arange(numbers.size)
+    team = Team(threads)
+    team.together(Job(program_of((task,)), NO_POINTERS, 0, 1, 1))
+    team.close()
+    shares = sums.view(np.int32).reshape(threads, -1).sum(axis=1)
+    assert shares.sum() == numbers.sum()
+    assert np.all(shares > 0)
+
+
+@pytest.mark.parametrize("product", OPERATIONS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sweeps_are_shared_and_every_thread_leaves_its_sums(product: str, threads: int) -> None:
+    loop = arithmetic(product)
+    if loop is None:
+        pytest.skip("this machine has no such products")
+    task = loop.task(threads, threads=threads)
+    data, sums = (array for array in task.keep if isinstance(array, np.ndarray))
+    data[:] = np.random.default_rng(0).integers(0, 64, data.size)  # as float32 below one
+    team = Team(threads)
+    team.together(Job(program_of((task,)), NO_POINTERS, 0, 1, 1))
+    team.close()
+    shares = sums.reshape(threads, -1)
+    assert np.array_equal(shares, np.broadcast_to(shares[0], shares.shape))
+    assert np.any(shares[0])
+
+
 def test_nothing_binds_where_no_ceiling_was_measured() -> None:
     assert bound(CELL, {}, {}).name == ""
     assert np.isclose(bound(CELL, {}, {}).seconds, 0.0)
@@ -203,7 +266,7 @@ def test_a_convolution_takes_turns_with_all_its_products(parties: Parties, threa
     trial = KernelTrial("sweep", (), 1, cell, "auto+winograd", own=("w8c-a8t+direct",))
     row = run_kernel(trial, parties, Machine(CEILINGS, CACHES), cache_hash="", rules=RULES, clock=PartyClock())
     assert row.status == "ok", row.reason
-    mine, direct = row.parties
+    mine, direct = row.parties[:2]
     assert mine.kernel.endswith("+winograd")
     assert direct.kernel
     assert "winograd" not in direct.kernel
