@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 
-from qbench.kernels import ceiling
+from qbench.kernels.ceiling import arithmetic
+from qbench.kernels.program import run_task
 from qbench.metrics import speed
 from qbench.runner.clock import Clock
 from qbench.runner.layer_speed import LayerTeam
@@ -15,7 +16,7 @@ from .bench import RULES, THREADS, VERSION, alone, sessions, workbench
 
 BATCH = 256
 LAYERS = ("stem", "blocks.0.conv1", "blocks.4.conv1", "blocks.7.conv1")
-CEILINGS = {"int8": ceiling.int8_dot, "popcount": ceiling.popcount}
+CEILINGS = {"int8": "u8_s8", "popcount": "b1_b1"}
 SWEEPS = 20_000
 
 Values = dict[str, float]
@@ -27,7 +28,12 @@ def setup_cache() -> Values:
     with ExitStack() as stack:
         teams = {spec: LayerTeam(ready, bench.inputs[:1], stack) for spec, ready in sessions(bench).items()}
         for layer in LAYERS:
-            cells = [Cell(name, partial(loop, SWEEPS), 1, loop(1) * SWEEPS) for name, loop in CEILINGS.items()]
+            loops = {name: arithmetic(product) for name, product in CEILINGS.items()}
+            cells = [
+                Cell(name, partial(run_task, loop.task(SWEEPS)), 1, loop.operations * SWEEPS)
+                for name, loop in loops.items()
+                if loop
+            ]
             for spec, team in teams.items():
                 call, turns = team.call(layer, BATCH, clock=clock)
                 operations = BATCH * bench.network.operations(layer)
