@@ -36,8 +36,8 @@ def sessions(bench: Workbench) -> dict[str, Session]:
     """Return the network quantized by each tracked spec, with everything compiled."""
     found = {}
     for planned in expand(bench.suite, [layer.name for layer in bench.network.layers])[1:]:
-        weights, activations = quantize_trial(planned.trial, bench, Phases(Clock()))
-        session = build_session(bench.network, weights, activations, threads=THREADS)
+        made = quantize_trial(planned.trial, bench, Phases(Clock()))
+        session = build_session(made.network, made.weights, made.activations, threads=THREADS)
         session.compile()
         found[planned.trial.spec] = session
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -21,3 +22,9 @@ def test_asv_check_passes() -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No problems found" in done.stdout
+
+
+def test_what_is_tracked_is_quantized_and_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "suites"))
+    bench = importlib.import_module("tracked.bench")
+    assert list(bench.sessions(bench.workbench())) == list(bench.METHODS)
