@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 
+from qbench.errors import MachineError
 from qbench.kernels.ceiling import arithmetic
 from qbench.kernels.program import run_task
+from qbench.kernels.tasks import Task
 from qbench.metrics import speed
 from qbench.runner.clock import Clock
 from qbench.runner.layer_speed import LayerTeam
@@ -22,18 +24,22 @@ SWEEPS = 20_000
 Values = dict[str, float]
 
 
+def ceiling(name: str) -> tuple[str, Task, int]:
+    """Return a key of `CEILINGS`, its loop on one thread, and the operations of that."""
+    loop = arithmetic(CEILINGS[name])
+    if loop is None:
+        raise MachineError(f"{name}: this machine has no such products")
+    return name, loop.task(SWEEPS), loop.operations * SWEEPS
+
+
 def setup_cache() -> Values:
     """Return every tracked number of this module, e.g. `gops stem w8c-a8t`."""
     bench, found, clock = workbench(), {}, Clock()
     with ExitStack() as stack:
         teams = {spec: LayerTeam(ready, bench.inputs[:1], stack) for spec, ready in sessions(bench).items()}
+        limits = [ceiling(name) for name in CEILINGS]
         for layer in LAYERS:
-            loops = {name: arithmetic(product) for name, product in CEILINGS.items()}
-            cells = [
-                Cell(name, partial(run_task, loop.task(SWEEPS)), 1, loop.operations * SWEEPS)
-                for name, loop in loops.items()
-                if loop
-            ]
+            cells = [Cell(name, partial(run_task, task), 1, operations) for name, task, operations in limits]
             for spec, team in teams.items():
                 call, turns = team.call(layer, BATCH, clock=clock)
                 operations = BATCH * bench.network.operations(layer)

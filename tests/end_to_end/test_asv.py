@@ -26,5 +26,6 @@ def test_asv_check_passes() -> None:
 
 def test_what_is_tracked_is_quantized_and_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "suites"))
-    bench = importlib.import_module("tracked.bench")
+    bench, layers = (importlib.import_module(f"tracked.{name}") for name in ("bench", "layers"))
     assert list(bench.sessions(bench.workbench())) == list(bench.METHODS)
+    assert all(operations > 10**10 for _, _, operations in map(layers.ceiling, layers.CEILINGS))
