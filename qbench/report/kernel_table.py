@@ -22,7 +22,7 @@ def kernel_table(view: KernelView) -> Table:
         Column("out", number=False),
         Column("threads"),
         Column("qbench, Gop/s", hint="10^9 operations a second, two a multiply-add, median"),
-        Column("of the ceiling", hint="least time that this machine's measured ceilings allow, over the median time"),
+        Column("of the ceiling", hint="least time that the measured ceiling allows, over the median time"),
         Column("qbench is faster by", hint="than the best library: median of paired rounds, with its 95 % interval"),
         Column("best library", number=False),
         Column("its Gop/s"),

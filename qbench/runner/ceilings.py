@@ -7,11 +7,12 @@ is the best of its samples: what disturbs a sample only ever makes it slower.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from qbench.kernels import ceiling
 from qbench.kernels.program import run_task
+from qbench.kernels.tasks import Task
 from qbench.runner.affinity import allowed_cpus, distinct_cores, pin_here
 from qbench.runner.clock import Clock
 from qbench.runner.environment import core_caches
@@ -76,15 +77,14 @@ class _Team:
 def _arithmetic_rate(loop: ceiling.Arithmetic, team: _Team, samples: int) -> float:
     """Return operations a second of all threads together."""
     sweeps = 1000
-    while (elapsed_s := team.elapsed_s(_sweeps(loop, sweeps, team.count))) < _SAMPLE_S:
+    while (elapsed_s := team.elapsed_s(_apart([loop.task(sweeps) for _ in range(team.count)]))) < _SAMPLE_S:
         sweeps = int(sweeps * min(10.0, 1.2 * _SAMPLE_S / max(elapsed_s, 1e-9))) + 1
-    work = _sweeps(loop, sweeps, team.count)
+    work = _apart([loop.task(sweeps) for _ in range(team.count)])
     return loop.operations * sweeps * team.count / min(team.elapsed_s(work) for _ in range(samples))
 
 
-def _sweeps(loop: ceiling.Arithmetic, sweeps: int, threads: int) -> Callable[[int], None]:
-    """Return what each thread does: sweeps over data of its own."""
-    tasks = [loop.task(sweeps) for _ in range(threads)]
+def _apart(tasks: Sequence[Task]) -> Callable[[int], None]:
+    """Return what each thread does: a task of its own."""
     return lambda thread: run_task(tasks[thread])
 
 
@@ -102,7 +102,6 @@ def _levels(threads: int) -> dict[str, int]:
 def _read_rate(size: int, team: _Team, samples: int) -> float:
     """Return bytes a second that all threads together read, each from `size` bytes of its own."""
     times = -(-_READ_BYTES // size)
-    tasks = [ceiling.read_task(size, times) for _ in range(team.count)]
-    read: Callable[[int], None] = lambda thread: run_task(tasks[thread])  # noqa: E731
+    read = _apart([ceiling.read_task(size, times) for _ in range(team.count)])
     team.elapsed_s(read)
     return times * size * team.count / min(team.elapsed_s(read) for _ in range(samples))

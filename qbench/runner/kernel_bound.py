@@ -12,17 +12,19 @@ from qbench.core.problem import ConvProblem, KernelCell
 
 SHORT_BITS = 6
 """Bits of weights up to which products may be summed in 16 bits, where a CPU has no dot instruction."""
-READ = "read"
-"""What the names of the ceilings of memory begin with."""
 _OUT_BYTES = {"s32": 4, "u8": 1, "f32": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Which ceiling binds, by its name in the run's header, and the seconds that it allows; "" when none is known."""
+    """Which ceiling binds, by its name in the run's header, and the seconds that it allows; "" when none is known.
+
+    The ceiling's loop does the cell's operations `times` times in those seconds: products by bit planes count once.
+    """
 
     name: str
     seconds: float
+    times: int = 1
 
 
 def moved_bytes(cell: AnyCell) -> int:
@@ -51,11 +53,10 @@ def bound(cell: KernelCell, ceilings: Mapping[str, float], caches: Mapping[str, 
         caches: bytes of one core's caches, from `environment.core_caches`.
     """
     suffix = "1" if cell.threads == 1 else "all"
-    candidates = [(name, cell.problem.operations / 1e9, factor) for name, factor in _arithmetic(cell)]
     found = [
-        Bound(f"{name}_{suffix}", work / (factor * ceilings[f"{name}_{suffix}"]))
-        for name, work, factor in candidates
-        if ceilings.get(f"{name}_{suffix}")
+        Bound(f"{name}_{suffix}", times * cell.problem.operations / 1e9 / rate, times)
+        for name, times in _arithmetic(cell)
+        if (rate := ceilings.get(f"{name}_{suffix}"))
     ]
     fastest = min(found, key=lambda one: one.seconds, default=Bound("", 0.0))
     level = _level(moved_bytes(cell), cell.threads, caches)
@@ -71,18 +72,18 @@ def _stored_bits(number_format: NumberFormat, *, at_least: int) -> int:
     return max(number_format.bits, at_least)
 
 
-def _arithmetic(cell: KernelCell) -> list[tuple[str, float]]:
-    """Return the ceilings that the cell's products may run under, each with a factor; the fastest one binds."""
+def _arithmetic(cell: KernelCell) -> list[tuple[str, int]]:
+    """Return the ceilings that the cell's products may run under, and how many each takes; the fastest one binds."""
     weights, activations = cell.layer_spec.weights.format, cell.layer_spec.activations.format
     if isinstance(activations, Float32):
-        return [("float32_gflops", 1.0)]
+        return [("float32_gflops", 1)]
     if isinstance(weights, Binary) and isinstance(activations, Binary):
-        return [("popcount_gops", 1.0), ("int8_gops", 1.0)]
+        return [("popcount_gops", 1), ("int8_gops", 1)]
     if isinstance(weights, Ternary) and isinstance(activations, Ternary):
-        return [("ternary_gops", 1.0), ("int8_gops", 1.0)]
+        return [("ternary_gops", 1), ("int8_gops", 1)]
     planes = weights.bits * activations.bits
-    short = [("short_gops", 1.0)] if weights.bits <= SHORT_BITS else []
-    return [("int8_gops", 1.0), *short, ("popcount_gops", 1.0 / planes)]
+    short = [("short_gops", 1)] if weights.bits <= SHORT_BITS else []
+    return [("int8_gops", 1), *short, ("popcount_gops", planes)]
 
 
 def _level(size: int, threads: int, caches: Mapping[str, int]) -> str:

@@ -24,7 +24,7 @@ from qbench.core.problem import KernelCell
 from qbench.core.trial import Measurement, Status
 from qbench.errors import QBenchError
 from qbench.peers.operators import OPERATORS
-from qbench.runner.kernel_bound import READ, Bound, bound, moved_bytes
+from qbench.runner.kernel_bound import Bound, bound, moved_bytes
 from qbench.runner.kernel_operands import draw_operands, expected_output
 from qbench.runner.kernel_party import BrokenError, Party, PartyClock
 from qbench.runner.kernel_worker import Task
@@ -87,19 +87,9 @@ def run_kernel(
         measurements=measurements,
         phases_s=phases.seconds,
     )
-    limit = _measured(result, limit, machine)
-    return replace(result, bound=limit.name, bound_s=limit.seconds)
-
-
-def _measured(result: KernelResult, limit: Bound, machine: Machine) -> Bound:
-    """Return a row's limit as it was measured in turns with it, where it was."""
-    if limit.name == BANDWIDTH:
-        return Bound(BANDWIDTH, result.stream.median_s) if result.stream else Bound("", 0.0)
-    loop = result.measured(CEILING)
-    if loop is None:
-        return limit
-    work = result.moved_bytes if limit.name.startswith(READ) else result.operations
-    return Bound(limit.name, limit.seconds * machine.ceilings[limit.name] / (work / 1e9 / loop.median_s))
+    loop = result.stream or result.measured(CEILING)
+    seconds = limit.times * loop.median_s if loop else limit.seconds
+    return replace(result, bound=limit.name if seconds else "", bound_s=seconds)
 
 
 def _task(cell: AnyCell, variant: str) -> Task:

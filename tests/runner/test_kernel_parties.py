@@ -17,6 +17,7 @@ from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
 from qbench.kernels.ceiling import OPERATIONS, READ_UNIT, arithmetic, read_task
 from qbench.kernels.program import NO_POINTERS, program_of
+from qbench.kernels.tasks import Task as LoopTask
 from qbench.kernels.variants import choose
 from qbench.kernels.winograd.choice import VARIANTS
 from qbench.runner.kernel_bound import bound, moved_bytes
@@ -221,6 +222,12 @@ def test_a_row_is_held_to_a_ceiling_that_took_turns_with_it(
     assert loop.inner_loops >= 2  # a short cell's work is done many times in a run
 
 
+def run_together(loop: LoopTask, threads: int) -> None:
+    team = Team(threads)
+    team.together(Job(program_of((loop,)), NO_POINTERS, 0, 1, 1))
+    team.close()
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_loop_that_reads_goes_over_every_byte_in_shares(threads: int) -> None:
     task = read_task(4 * READ_UNIT + 1, 2, threads=threads)
@@ -228,9 +235,7 @@ def test_a_loop_that_reads_goes_over_every_byte_in_shares(threads: int) -> None:
     assert data.size == 5 * READ_UNIT
     numbers = data.view(np.int32)
     numbers[:] = np.arange(numbers.size)
-    team = Team(threads)
-    team.together(Job(program_of((task,)), NO_POINTERS, 0, 1, 1))
-    team.close()
+    run_together(task, threads)
     shares = sums.view(np.int32).reshape(threads, -1).sum(axis=1)
     assert shares.sum() == numbers.sum()
     assert np.all(shares > 0)
@@ -245,9 +250,7 @@ def test_sweeps_are_shared_and_every_thread_leaves_its_sums(product: str, thread
     task = loop.task(threads, threads=threads)
     data, sums = (array for array in task.keep if isinstance(array, np.ndarray))
     data[:] = np.random.default_rng(0).integers(0, 64, data.size)  # as float32 below one
-    team = Team(threads)
-    team.together(Job(program_of((task,)), NO_POINTERS, 0, 1, 1))
-    team.close()
+    run_together(task, threads)
     shares = sums.reshape(threads, -1)
     assert np.array_equal(shares, np.broadcast_to(shares[0], shares.shape))
     assert np.any(shares[0])
