@@ -79,7 +79,8 @@ def test_the_ratios_of_kernels_are_those_of_their_published_runs(machine: str, h
     }  # fmt: skip
     for sweep, words in shown.items():
         rows = best[best["sweep"] == sweep]
-        if rows.empty:  # a sweep that this run is older than
+        if (machine, sweep) == ("avx2", "conv-3x3"):  # the published run is older than this sweep
+            assert rows.empty
             continue
         found = re.search(rf"{words}[a-z ]* ([\d.]+) x / ([\d.]+) x", part)
         assert found, words
