@@ -88,10 +88,26 @@ def _own_spec(text: str) -> str:
     return parse_spec(spec).token + ("" if algorithm == "auto" else f"+{algorithm}")
 
 
+def _against(text: str) -> str:
+    from qbench.peers.cuda import CUDA_OPERATORS
+    from qbench.peers.operators import OPERATORS
+
+    known = (*AGAINST, *OPERATORS, *CUDA_OPERATORS)
+    if text in known:
+        return text
+    try:
+        return _own_spec(text)
+    except QBenchError as error:
+        words = ", ".join(AGAINST)
+        raise QBenchError(f"expected {words}, a peer or a spec, got '{text}'{suggest(text, known)}") from error
+
+
 def _correction(text: str) -> str:
     return "" if text == "none" else text
 
 
+AGAINST = ("peers", "ceiling", "bandwidth")
+"""What a bar may be about, beside peers and specs of qbench's own."""
 Word = Annotated[str, Field(min_length=1)]
 PlainName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
 Bits = Annotated[int, Field(ge=1, le=8)]
@@ -100,6 +116,7 @@ ScopeName = Literal["weights", "activations", "full"]
 Measure = Literal["accuracy", "speed", "layers"]
 Spec = Annotated[Word, _checked(lambda text: parse_spec(text).token)]
 OwnSpec = Annotated[Word, _checked(_own_spec)]
+Against = Annotated[Word, _checked(_against)]
 Variant = Annotated[Word, _checked(_variant)]
 Edges = Annotated[str, _checked(_edges)]
 Correction = Annotated[Literal["", "bias", "variance", "both"], _checked(_correction)]

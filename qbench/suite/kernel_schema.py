@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qbench.core.problem import OutputKind
 from qbench.errors import QBenchError, SuiteError, suggest
-from qbench.suite.axes import ListOf, OwnSpec, PlainName, Spec, Variant, Word
+from qbench.suite.axes import Against, ListOf, OwnSpec, PlainName, Spec, Variant, Word
 from qbench.suite.kernel_filter import parse_kernel_filter
 from qbench.suite.kernel_shapes import parse_shape, table
 from qbench.suite.schema import Strict
@@ -81,7 +81,7 @@ class Bar(Strict):
     """What it is about, for people."""
     where: Word
     """Which rows, e.g. `sweep == conv and threads == 1`; 1 and 2 threads are always judged apart."""
-    against: Word = "peers"
+    against: Against = "peers"
     """`peers`: the best library of each shape; the name of a peer; a spec of qbench's own; `ceiling`; or `bandwidth`,
     of memory operations."""
     mean: Annotated[float, Field(gt=0)]
