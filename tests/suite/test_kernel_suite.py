@@ -123,7 +123,7 @@ def test_networks_of_a_row_are_found_by_in(tmp_path: Path) -> None:
         ),
         (
             HEAD + SWEEP + "bars: [{name: b, where: m > 1, against: ceilling, mean: 1.0}]\n",
-            r":6: 'bars\.0\.against': expected peers, ceiling, .* a peer or a spec, got 'ceilling'; did you mean 'ceiling'",
+            r":6: 'bars\.0\.against': expected peers, .* or a spec, got 'ceilling'; did you mean 'ceiling'",
         ),
         (HEAD, r"key 'sweeps' is missing"),
     ],
