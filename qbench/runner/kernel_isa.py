@@ -21,6 +21,8 @@ _WALL = 0x40000000
 _SAMPLES, _PAUSE_S, _WINDOW = 40, 0.0005, 192
 _LEAST = 3
 """Pieces of code that must hold it: of random bytes one piece in 500 does, three of 40 one time in ten thousand."""
+_LEAST_SHARE = 0.2
+"""Share of the pieces that must hold it: what stands in fewer is beside the work, which is then reported as unknown."""
 
 _WORK = {
     (2, 1, 0x50): "vpdpbusd",
@@ -36,6 +38,21 @@ _WORK = {
     (2, 1, 0xA8): "vfmadd213ps",
 }
 """(opcode map, prefix, opcode) of VEX and EVEX -> mnemonic. Intel's manual, volume 2, chapter 2."""
+
+_TILES = {
+    (2, 0, 0x5E): "tdpbuud",
+    (2, 1, 0x5E): "tdpbusd",
+    (2, 2, 0x5E): "tdpbsud",
+    (2, 3, 0x5E): "tdpbssd",
+    (2, 2, 0x5C): "tdpbf16ps",
+    (2, 3, 0x5C): "tdpfp16ps",
+}
+"""The same of AMX: VEX of three bytes, W and L zero, three tile registers. Intel's manual, volume 2, chapter 3."""
+
+MNEMONICS = frozenset((*_WORK.values(), *_TILES.values()))
+"""Every instruction that can be reported."""
+REGISTERS = ("xmm", "ymm", "zmm", "tmm")
+"""Every kind of register that can stand behind it; `tmm` are AMX's tiles."""
 
 
 def instructions(pid: int, during: Callable[[], object]) -> str:
@@ -53,13 +70,19 @@ def instructions(pid: int, during: Callable[[], object]) -> str:
 
 
 def most_common(windows: list[bytes]) -> str:
-    """Return the instruction that most of these pieces of code hold, with its registers; "" below three of them.
+    """Return the instruction that most of these pieces of code hold, with its registers; "" where none is frequent.
 
-    Whole-number products go before float ones, which kernels with scales of groups run beside them.
+    Products of tiles go before those of vectors, and whole-number products before float ones, which kernels with scales
+    of groups run beside them.
     """
     found = Counter(name for window in windows for name in set(decoded(window)))
-    often = [name for name, count in found.most_common() if count >= _LEAST]
-    return next((name for name in often if not name.startswith("vfmadd")), often[0] if often else "")
+    least = max(_LEAST, _LEAST_SHARE * len(windows))
+    often = [name for name, count in found.most_common() if count >= least]
+    return min(often, key=_rank, default="")  # the first, most frequent one of its rank
+
+
+def _rank(name: str) -> int:
+    return 0 if name.startswith("tdp") else 2 if name.startswith("vfmadd") else 1
 
 
 def decoded(code: bytes) -> Iterator[str]:
@@ -69,6 +92,8 @@ def decoded(code: bytes) -> Iterator[str]:
         if lead == 0x62 and not code[place + 1] & 0x08 and code[place + 2] & 0x04:  # EVEX
             kind = (code[place + 1] & 7, code[place + 2] & 3, code[place + 4])
             width = ("xmm", "ymm", "zmm", "")[code[place + 3] >> 5 & 3]
+        elif lead == 0xC4 and _is_tiles(code[place + 1 : place + 5]):
+            kind, width = (2, code[place + 2] & 3, code[place + 3]), "tmm"
         elif lead == 0xC4:  # VEX of three bytes
             kind = (code[place + 1] & 31, code[place + 2] & 3, code[place + 3])
             width = "ymm" if code[place + 2] & 4 else "xmm"
@@ -77,8 +102,16 @@ def decoded(code: bytes) -> Iterator[str]:
             width = "ymm" if code[place + 1] & 4 else "xmm"
         else:
             continue
-        if kind in _WORK and width:
+        if width == "tmm":
+            yield f"{_TILES[kind]} {width}"
+        elif kind in _WORK and width:
             yield f"{_WORK[kind]} {width}"
+
+
+def _is_tiles(rest: bytes) -> bool:
+    """Whether what follows 0xC4 is a product of tiles: map 0F38, W and L zero, a register operand."""
+    opcode_map, second, opcode, operands = rest
+    return opcode_map & 31 == 2 and not second & 0x84 and (2, second & 3, opcode) in _TILES and operands >> 6 == 3
 
 
 def _busy_code(pid: int) -> Iterator[bytes]:
