@@ -95,12 +95,12 @@ print(len(write_tables(read_run(folder))))
 
 def test_a_saved_network_is_read_without_numba_and_onnx() -> None:
     heavy = ("numba", "llvmlite.binding", "onnx", "onnxruntime", "scipy", "pydantic", "pandas")
-    code = f"import sys, qbench.engine.saved; print([name for name in {heavy!r} if name in sys.modules])"
+    code = f"import sys, qbench.engine.saved.network; print([name for name in {heavy!r} if name in sys.modules])"
     python("import qbench.kernels.variants as v; v.choose()")  # asks LLVM about this machine, once
     assert python(code).strip() == "[]"
 
 
 def test_a_plan_over_tokens_is_made_without_numba() -> None:
     python("import qbench.kernels.variants as v; v.choose()")
-    code = "import sys, qbench.engine.token_plan; print('numba' in sys.modules)"
+    code = "import sys, qbench.engine.tokens.plan; print('numba' in sys.modules)"
     assert python(code).strip() == "False"

@@ -18,7 +18,7 @@ def assembly(target: str, every: bool) -> int:
     from qbench.kernels import CUDA
 
     if target == CUDA:
-        from qbench.cli.cuda_run import show_ptx
+        from qbench.cli.cuda import show_ptx
 
         return show_ptx()
     return show_tiles(target, every=every)

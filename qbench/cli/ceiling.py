@@ -15,7 +15,7 @@ def ceiling(threads: int, cuda: bool, quick: bool) -> None:
     Operations a second per instruction class, and bytes a second per memory level.
     """
     from qbench.cli.style import make_console, plain_table
-    from qbench.runner import ceilings
+    from qbench.runner.machine import ceilings
 
     console = make_console()
     with console.status("measuring"):

@@ -54,8 +54,8 @@ def _compared(run_a: Path, run_b: Path, *, threshold: float, points: float) -> t
     """Read and compare two runs of one kind."""
     from qbench.results import compare_runs, find_run, read_run
     from qbench.results.header import read_header
-    from qbench.results.kernel_compare import compare_kernel_runs
-    from qbench.results.kernel_reader import read_kernel_run
+    from qbench.results.kernels.compare import compare_kernel_runs
+    from qbench.results.kernels.reader import read_kernel_run
 
     if read_header(find_run(run_a)).kind == "kernels":
         cells = read_kernel_run(run_a), read_kernel_run(run_b)

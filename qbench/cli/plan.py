@@ -69,8 +69,8 @@ def plan(
     if kind == "cuda":
         raise QBenchError(f"{target}: a suite of kind 'cuda' is run whole; expected one of networks or kernels")
     if kind == "kernels":
-        from qbench.cli.kernel_run import load_kernels, show_kernel_plan
-        from qbench.runner.kernel_plan import plan_kernels
+        from qbench.cli.kernels import load_kernels, show_kernel_plan
+        from qbench.runner.kernels.plan import plan_kernels
 
         show_kernel_plan(plan_kernels(load_kernels(target, filter_text, overrides), out, fresh=fresh, quick=quick))
         return

@@ -22,7 +22,7 @@ def report(runs: tuple[Path, ...], out: Path | None) -> None:
     from qbench.results.header import read_header
 
     if len(runs) == 1 and read_header(find_run(runs[0])).kind == "kernels":
-        from qbench.cli.kernel_run import remake_kernel_report
+        from qbench.cli.kernels import remake_kernel_report
 
         remake_kernel_report(runs[0], out)
         return

@@ -32,11 +32,11 @@ def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, .
 
     kind = suite_kind(suite)
     if kind == "kernels":
-        from qbench.cli.kernel_run import load_kernels, run_kernel_suite
+        from qbench.cli.kernels import load_kernels, run_kernel_suite
 
         return run_kernel_suite(load_kernels(suite, filter_text, overrides), out, quick=quick, fresh=fresh)
     if kind == "cuda":
-        from qbench.cli.cuda_run import run_cuda_suite
+        from qbench.cli.cuda import run_cuda_suite
 
         return run_cuda_suite(suite, out, filter_text, overrides, quick=quick)
     found = [_run(one, out, quick=quick, fresh=fresh) for one in load(suite, filter_text, overrides).each()]

@@ -13,7 +13,7 @@ def system() -> None:
     """
     from qbench.cli.style import make_console, plain_table
     from qbench.kernels import variants
-    from qbench.runner import environment
+    from qbench.runner.machine import environment
 
     console = make_console()
     facts = environment.describe()

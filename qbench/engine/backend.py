@@ -17,8 +17,8 @@ from onnx.backend.base import Backend, BackendRep
 from qbench.engine.foreign import ForeignRunner
 from qbench.errors import ModelError
 from qbench.graph import Foreign, Network, Node, outputs_of
-from qbench.graph.read import network_of_model
-from qbench.graph.write import node_as_foreign
+from qbench.graph.onnx.read import network_of_model
+from qbench.graph.writing.write import node_as_foreign
 
 Array = npt.NDArray[Any]
 

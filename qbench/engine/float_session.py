@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from qbench.engine.float_plan import float_layouts, float_plan, layer_step
 from qbench.engine.kinds import has_tokens
+from qbench.engine.plans.floats import float_layouts, float_plan, layer_step
+from qbench.engine.plans.stages import micro_batch
 from qbench.engine.session import Session
-from qbench.engine.stages import micro_batch
-from qbench.engine.token_plan import token_plan
+from qbench.engine.tokens.plan import token_plan
 from qbench.graph.network import Conv, Network
 from qbench.kernels.layout import aligned
 from qbench.kernels.program import run_task

@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from qbench.core.tensor import QParams, QTensor
 from qbench.core.trial import Execution
-from qbench.engine.float_plan import float_layouts, float_plan
-from qbench.engine.integer_plan import integer_plan
 from qbench.engine.kinds import has_tokens
 from qbench.engine.lowering import NotIntegerError
-from qbench.engine.plan import X_ADDRESS, Plan, workspaces
-from qbench.engine.stages import micro_batch
+from qbench.engine.plans.floats import float_layouts, float_plan
+from qbench.engine.plans.integers import integer_plan
+from qbench.engine.plans.plan import X_ADDRESS, Plan, workspaces
+from qbench.engine.plans.stages import micro_batch
 from qbench.engine.team import Job, Team
 from qbench.errors import DataError, QBenchError
 from qbench.graph.network import Network
@@ -223,7 +223,7 @@ def _token_session(
     network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, variant: str, threads: int
 ) -> Session:
     """Return the session of a network over tokens: all quantized layers in integers, or all simulated in float32."""
-    from qbench.engine.token_plan import token_plan  # brings onnx, 20 MB that other networks run without
+    from qbench.engine.tokens.plan import token_plan  # brings onnx, 20 MB that other networks run without
 
     reason = "activations stay in float32" if weights else "weights stay in float32"
     if weights and activations:

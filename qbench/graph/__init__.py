@@ -33,10 +33,10 @@ from qbench.graph.network import (
 )
 
 if TYPE_CHECKING:
-    from qbench.graph.qdq import qdq_onnx_bytes
-    from qbench.graph.quantized import read_quantized
-    from qbench.graph.read import read_onnx
-    from qbench.graph.write import layer_onnx_bytes, to_onnx_bytes, write_onnx
+    from qbench.graph.onnx.read import read_onnx
+    from qbench.graph.quantized.read import read_quantized
+    from qbench.graph.writing.qdq import qdq_onnx_bytes
+    from qbench.graph.writing.write import layer_onnx_bytes, to_onnx_bytes, write_onnx
 
 __all__ = [
     "Activation",

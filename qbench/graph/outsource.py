@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from qbench.graph.builder import Builder
-from qbench.graph.cut import neighbours
 from qbench.graph.network import Network
 from qbench.graph.nodes import Foreign, Node, inputs_of, outputs_of
+from qbench.graph.onnx.cut import neighbours
 from qbench.graph.order import in_order
-from qbench.graph.write import node_as_foreign, opset_of
+from qbench.graph.writing.builder import Builder
+from qbench.graph.writing.write import node_as_foreign, opset_of
 
 
 def outsource(network: Network, *, keep: Callable[[Node], bool]) -> Network:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from qbench.graph.draft import Draft, ZeroPad, uncovered
 from qbench.graph.nodes import (
     MOST_ELEMENTS,
     Add,
@@ -23,6 +22,7 @@ from qbench.graph.nodes import (
     Shape,
     TokenMean,
 )
+from qbench.graph.onnx.draft import Draft, ZeroPad, uncovered
 
 
 def window_count(size: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:

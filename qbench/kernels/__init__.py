@@ -43,7 +43,7 @@ def verify(family: str | None = None) -> Iterator[VerifyRow]:
         if name != CUDA:
             yield from rows(FAMILIES.load(name))
     if family in (None, CUDA):
-        from qbench.kernels.cuda.family import rows as cuda_rows
+        from qbench.kernels.cuda.checks.family import rows as cuda_rows
 
         yield from cuda_rows()
 

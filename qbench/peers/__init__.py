@@ -13,15 +13,15 @@ from qbench.registry import Registry
 PEERS = Registry(
     "qbench.peers",
     {
-        "litert-int8": "qbench.peers.litert_int8:LiteRtInt8",
-        "onnxruntime-fp32": "qbench.peers.onnxruntime_fp32:OnnxRuntimeFp32",
-        "onnxruntime-int8": "qbench.peers.onnxruntime_int8:OnnxRuntimeInt8",
-        "openvino-bf16": "qbench.peers.openvino_bf16:OpenVinoBf16",
-        "openvino-fp32": "qbench.peers.openvino_fp32:OpenVinoFp32",
-        "openvino-int8": "qbench.peers.openvino_int8:OpenVinoInt8",
-        "openvino-int8-2streams": "qbench.peers.openvino_int8_streams:OpenVinoInt8Streams",
-        "torch-fp32": "qbench.peers.torch_fp32:TorchFp32",
-        "torch-int8": "qbench.peers.torch_int8:TorchInt8",
+        "litert-int8": "qbench.peers.tflite.litert_int8:LiteRtInt8",
+        "onnxruntime-fp32": "qbench.peers.onnxruntime.fp32:OnnxRuntimeFp32",
+        "onnxruntime-int8": "qbench.peers.onnxruntime.int8:OnnxRuntimeInt8",
+        "openvino-bf16": "qbench.peers.openvino.bf16:OpenVinoBf16",
+        "openvino-fp32": "qbench.peers.openvino.fp32:OpenVinoFp32",
+        "openvino-int8": "qbench.peers.openvino.int8:OpenVinoInt8",
+        "openvino-int8-2streams": "qbench.peers.openvino.int8_streams:OpenVinoInt8Streams",
+        "torch-fp32": "qbench.peers.torch.fp32:TorchFp32",
+        "torch-int8": "qbench.peers.torch.int8:TorchInt8",
     },
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from qbench.core.tensor import QParams
 from qbench.graph import Network, Node, Pool
-from qbench.graph.qdq_params import activation_scale, tensor_params
+from qbench.graph.writing.qdq_params import activation_scale, tensor_params
 
 
 def shared_law(network: Network, activations: Mapping[str, QParams], tensor: str) -> tuple[float, int]:

@@ -44,5 +44,5 @@ def float_model(network: Network) -> PeerModel:
 
 
 def quantized_model(network: Network, weights: Weights, activations: Mapping[str, QParams]) -> PeerModel:
-    """Return a network in int8; raise ModelError when the parameters have no QDQ form (`qbench.graph.qdq`)."""
+    """Return a network in int8; raise ModelError when the parameters have no QDQ form (`qbench.graph.writing.qdq`)."""
     return PeerModel(qdq_onnx_bytes(network, weights, activations), network, weights, activations)

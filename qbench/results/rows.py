@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from qbench.core.kernel_result import KernelResult
+from qbench.core.cells.result import KernelResult
 from qbench.core.trial import TrialResult
 from qbench.errors import ResultsError
 

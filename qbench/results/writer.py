@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from qbench.core.kernel_result import KernelResult
+from qbench.core.cells.result import KernelResult
 from qbench.core.trial import TrialResult
 from qbench.errors import ResultsError
 from qbench.results.header import RunHeader, read_header, write_header
-from qbench.results.kernel_reader import read_kernel_rows
+from qbench.results.kernels.reader import read_kernel_rows
 from qbench.results.reader import ROWS_NAME, read_rows
 from qbench.results.rows import encode_row
 

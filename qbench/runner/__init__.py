@@ -1,7 +1,7 @@
 """The experiment: the only room with a clock. It runs trials, resumes runs, and knows the machine.
 
 `plan_run` says what a suite will do, `run_suite` does it. Nothing is printed: an observer is told. What stands here is
-imported on first use, so that `qbench.runner.environment` alone costs no JIT.
+imported on first use, so that `qbench.runner.machine.environment` alone costs no JIT.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qbench.runner.speed import network_operations
-from qbench.runner.timing_rules import timing_rules
+from qbench.runner.timing.network import network_operations
+from qbench.runner.timing.rules import timing_rules
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned, Suite
 

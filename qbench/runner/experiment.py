@@ -15,15 +15,15 @@ from typing import Any
 import qbench
 from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter, read_run
 from qbench.results.tables import write_tables
-from qbench.runner import ceilings, environment, lock
 from qbench.runner.baseline import check_declared, check_runtimes
-from qbench.runner.canary import Canary, is_unstable
-from qbench.runner.clock import Clock
+from qbench.runner.machine import ceilings, environment, lock
+from qbench.runner.machine.canary import Canary, is_unstable
 from qbench.runner.observer import RunObserver, Silent
 from qbench.runner.plan import Plan, is_timed, plan_run
 from qbench.runner.run_folder import new_run, point_to
-from qbench.runner.speed import network_operations
-from qbench.runner.timing_rules import timing_rules
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.network import network_operations
+from qbench.runner.timing.rules import timing_rules
 from qbench.runner.trial import run_trial
 from qbench.suite import Planned, Suite
 

@@ -13,7 +13,7 @@ import qbench
 from qbench.core.trial import Trial
 from qbench.methods import METHODS
 from qbench.methods.correction import VERSION
-from qbench.runner.environment import PEER_LIBRARIES, fingerprint, versions
+from qbench.runner.machine.environment import PEER_LIBRARIES, fingerprint, versions
 from qbench.suite import Planned, Suite
 
 _ROOMS = ("core", "kernels", "graph", "engine", "methods", "metrics", "peers", "runner", "zoo")

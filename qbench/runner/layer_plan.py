@@ -17,14 +17,14 @@ import numpy.typing as npt
 from qbench.core.spec import LayerSpec, parse_spec
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine import Session, build_session
-from qbench.engine.saved import load_network
+from qbench.engine.saved.network import load_network
 from qbench.graph import Network
 from qbench.kernels.layout import Layout
 from qbench.methods import method_spec
 from qbench.runner.calibration import calibrate
 from qbench.runner.own_network import Asked, assigned_specs, read_network
 from qbench.runner.score import flat_weights
-from qbench.runner.step_times import float_reasons
+from qbench.runner.timing.steps import float_reasons
 from qbench.runner.workbench import activation_specs, layer_kinds, method
 
 _IMAGES = 2

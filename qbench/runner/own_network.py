@@ -13,7 +13,7 @@ from qbench.graph import Network, read_onnx
 from qbench.kernels.variants import NAMES
 from qbench.methods import METHODS, method_spec
 from qbench.peers import PEERS
-from qbench.runner.affinity import allowed_cpus
+from qbench.runner.machine.affinity import allowed_cpus
 from qbench.runner.workbench import Workbench, layer_kinds, method
 from qbench.suite import Planned, Suite
 from qbench.suite.schema import Calibration, Sweep, Timing

@@ -8,13 +8,13 @@ from qbench.core.trial import Trial
 from qbench.errors import QBenchError
 from qbench.peers import Prepared, float_model
 from qbench.results.left_out import NOT_TIMED
-from qbench.runner.clock import Clock
-from qbench.runner.phases import Phases
-from qbench.runner.quiet import quiet_cores
+from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.row import Row
-from qbench.runner.sampling import Cell, Rules, interleave
 from qbench.runner.score import all_logits
-from qbench.runner.speed import batch_of, check_peer, network_operations, qdq_model
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.network import batch_of, check_peer, network_operations, qdq_model
+from qbench.runner.timing.phases import Phases
+from qbench.runner.timing.sampling import Cell, Rules, interleave
 from qbench.runner.workbench import Workbench, peer
 from qbench.suite import Planned
 

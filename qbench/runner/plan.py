@@ -11,10 +11,10 @@ from qbench.errors import MachineError, ResultsError, suggest
 from qbench.kernels.variants import NAMES
 from qbench.results import Run, read_run
 from qbench.results.header import FILE_NAME, RunHeader, read_header
-from qbench.runner.affinity import allowed_cpus
-from qbench.runner.environment import fingerprint
 from qbench.runner.estimate import estimate_s
 from qbench.runner.identity import trial_hash
+from qbench.runner.machine.affinity import allowed_cpus
+from qbench.runner.machine.environment import fingerprint
 from qbench.runner.workbench import Workbench, layer_kinds
 from qbench.suite import Planned, Suite, expand
 

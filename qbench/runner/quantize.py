@@ -13,25 +13,25 @@ import qbench
 from qbench.core.tensor import Floats
 from qbench.core.trial import Metric
 from qbench.engine import Session, build_session
-from qbench.engine.saved import SavedNetwork, load_network, save_network
+from qbench.engine.saved.network import SavedNetwork, load_network, save_network
 from qbench.errors import QBenchError, ResultsError
 from qbench.graph import Network
 from qbench.kernels.variants import choose
 from qbench.metrics import accuracy
 from qbench.results import DataFacts, ModelFacts
 from qbench.results.quantized import QuantizedResult, write_quantized
-from qbench.runner import environment, lock
 from qbench.runner.alarms import range_alarms
 from qbench.runner.baseline import check_runtimes
-from qbench.runner.clock import Clock
+from qbench.runner.machine import environment, lock
 from qbench.runner.own_network import Asked, prepare
-from qbench.runner.phases import Phases
 from qbench.runner.quantize_times import WAITING, Tell, Timing, take_times
 from qbench.runner.quantizing import Quantized, quantize_trial
 from qbench.runner.row import Row
 from qbench.runner.score import all_logits
-from qbench.runner.speed import network_operations
-from qbench.runner.step_times import float_reasons
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.network import network_operations
+from qbench.runner.timing.phases import Phases
+from qbench.runner.timing.steps import float_reasons
 from qbench.runner.trial import describe, verified
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from qbench.core.tensor import Floats
 from qbench.engine import Session
-from qbench.engine.saved import SavedNetwork
+from qbench.engine.saved.network import SavedNetwork
 from qbench.results.quantized import StepTime
-from qbench.runner import ceilings, lock
-from qbench.runner.canary import Canary, is_unstable
-from qbench.runner.clock import Clock
+from qbench.runner.machine import ceilings, lock
+from qbench.runner.machine.canary import Canary, is_unstable
 from qbench.runner.row import Row
-from qbench.runner.speed import measure_network, ready_peers
-from qbench.runner.step_times import step_times
-from qbench.runner.timing_rules import timing_rules
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.network import measure_network, ready_peers
+from qbench.runner.timing.rules import timing_rules
+from qbench.runner.timing.steps import step_times
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned
 

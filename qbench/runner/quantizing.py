@@ -11,8 +11,8 @@ from qbench.core.trial import Trial
 from qbench.graph import Network
 from qbench.methods import method_spec
 from qbench.runner.correction import corrected
-from qbench.runner.phases import Phases
 from qbench.runner.tensors import unflattened
+from qbench.runner.timing.phases import Phases
 from qbench.runner.workbench import Workbench, activation_specs, layer_specs, method
 
 

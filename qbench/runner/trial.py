@@ -14,15 +14,15 @@ from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
 from qbench.metrics import size
 from qbench.runner.alarms import range_alarms
-from qbench.runner.clock import Clock
-from qbench.runner.layer_speed import measure_layers
 from qbench.runner.peer_trial import run_peer
-from qbench.runner.phases import Phases
 from qbench.runner.quantizing import Quantized, quantize_trial
 from qbench.runner.row import LayerRow, Row
-from qbench.runner.sampling import Rules
 from qbench.runner.score import WeightScores, all_logits
-from qbench.runner.speed import measure_network, ready_peers
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.layers import measure_layers
+from qbench.runner.timing.network import measure_network, ready_peers
+from qbench.runner.timing.phases import Phases
+from qbench.runner.timing.sampling import Rules
 from qbench.runner.verify import verify
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned

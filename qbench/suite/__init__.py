@@ -3,8 +3,8 @@
 from qbench.suite.expand import Planned, expand, method_supports
 from qbench.suite.filter import Filter, parse_filter, trial_fields
 from qbench.suite.json_schema import suite_json_schema
-from qbench.suite.kernel_load import expand_kernels, load_kernel_suite, suite_kind
-from qbench.suite.kernel_schema import KernelSuite
+from qbench.suite.kernels.load import expand_kernels, load_kernel_suite, suite_kind
+from qbench.suite.kernels.schema import KernelSuite
 from qbench.suite.load import load_suite
 from qbench.suite.schema import Suite, Sweep
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from qbench.core.algorithm import split_algorithm
+from qbench.core.cells.algorithm import split_algorithm
 from qbench.core.granularity import parse_granularity
 from qbench.core.spec import parse_spec
 from qbench.errors import QBenchError, suggest

@@ -6,7 +6,7 @@ import json
 
 from pydantic import BaseModel
 
-from qbench.suite.kernel_schema import KernelSuite
+from qbench.suite.kernels.schema import KernelSuite
 from qbench.suite.schema import Suite
 
 _HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "qbench suite"}

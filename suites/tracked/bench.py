@@ -7,11 +7,11 @@ from contextlib import contextmanager
 
 from qbench.engine import Session, build_session
 from qbench.kernels.jit import source_hash
-from qbench.runner.clock import Clock
-from qbench.runner.lock import timing
-from qbench.runner.phases import Phases
-from qbench.runner.quiet import quiet_cores
-from qbench.runner.sampling import Rules
+from qbench.runner.machine.lock import timing
+from qbench.runner.machine.quiet import quiet_cores
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.phases import Phases
+from qbench.runner.timing.sampling import Rules
 from qbench.runner.trial import quantize_trial
 from qbench.runner.workbench import Workbench
 from qbench.suite import Suite, expand

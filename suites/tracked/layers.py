@@ -10,9 +10,9 @@ from qbench.kernels.ceiling import arithmetic
 from qbench.kernels.program import run_task
 from qbench.kernels.tasks import Task
 from qbench.metrics import speed
-from qbench.runner.clock import Clock
-from qbench.runner.layer_speed import LayerTeam
-from qbench.runner.sampling import Cell, interleave
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.layers import LayerTeam
+from qbench.runner.timing.sampling import Cell, interleave
 
 from .bench import RULES, THREADS, VERSION, alone, sessions, workbench
 

@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 
 from qbench.metrics import accuracy, speed
-from qbench.runner.clock import Clock
-from qbench.runner.sampling import Cell, interleave
 from qbench.runner.score import all_logits
-from qbench.runner.speed import batch_of, network_operations, ready_peers
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.network import batch_of, network_operations, ready_peers
+from qbench.runner.timing.sampling import Cell, interleave
 
 from .bench import RULES, THREADS, VERSION, alone, sessions, workbench
 

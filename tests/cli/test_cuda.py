@@ -10,9 +10,10 @@ from rich.console import Console
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (the extra 'cuda')")
 
-from qbench.cli.cuda_run import run_cuda_suite, show_networks, show_ptx
+from qbench.cli.cuda import run_cuda_suite, show_networks, show_ptx
 from qbench.errors import QBenchError
-from qbench.kernels.cuda import driver, family
+from qbench.kernels.cuda.checks import family
+from qbench.kernels.cuda.machines import driver
 
 SUITE = Path(__file__).parents[2] / "suites" / "cuda.yaml"
 

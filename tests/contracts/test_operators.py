@@ -9,14 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from qbench.core.problem import ConvProblem, GemmProblem, KernelCell
+from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell
 from qbench.errors import QBenchError
 from qbench.kernels import VNNI, instruction_sets
 from qbench.peers.operators import OPERATORS
 from qbench.peers.operators.operator_peer import OperatorPeer
-from qbench.runner.kernel_operands import draw_operands, expected_output
-from qbench.runner.kernel_party import Party
-from qbench.runner.kernel_worker import Task
+from qbench.runner.kernels.operands import draw_operands, expected_output
+from qbench.runner.kernels.party import Party
+from qbench.runner.kernels.worker import Task
 
 DEPTHWISE = ConvProblem(1, 9, 7, 24, 24, (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 24)
 PROBLEMS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qbench.engine.saved import save_network
+from qbench.engine.saved.network import save_network
 from qbench.graph import qdq_onnx_bytes, read_onnx
 from qbench.runner.calibration import calibrate
 from qbench.zoo import load_data, model_path
@@ -25,7 +25,7 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 """
 QBENCH = """
 from pathlib import Path
-from qbench.engine.saved import load_network
+from qbench.engine.saved.network import load_network
 session = load_network(Path({path!r})).session(threads=2)
 run = lambda: session.run(x)
 """

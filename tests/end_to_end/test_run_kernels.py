@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from qbench.cli import root
-from qbench.results.kernel_reader import read_kernel_run
-from qbench.runner.kernel_plan import plan_kernels
+from qbench.results.kernels.reader import read_kernel_run
+from qbench.runner.kernels.plan import plan_kernels
 from qbench.suite import load_kernel_suite
 
 TEXT = """

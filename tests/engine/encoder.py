@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.graph import Network, read_onnx
-from qbench.graph.builder import Builder
+from qbench.graph.writing.builder import Builder
 
 WORDS, TOKENS, CHANNELS, HEADS, WIDE, LAYERS, CLASSES = 50, 16, 32, 2, 64, 2, 5
 EPSILON = 1e-6

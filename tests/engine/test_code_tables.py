@@ -8,10 +8,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from qbench.engine.code_tables import affine_tables, requantize_table, unary_table
 from qbench.engine.container import Container
-from qbench.graph.builder import Builder
 from qbench.graph.functions import FUNCTIONS
 from qbench.graph.nodes import ChannelAffine, Clamp, Unary
-from qbench.graph.write_other import write_other
+from qbench.graph.writing.builder import Builder
+from qbench.graph.writing.write_other import write_other
 from tests.graph.oracle import outputs_of_file
 
 CODES = np.arange(256, dtype=np.uint8)

@@ -9,7 +9,7 @@ import pytest
 
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession, build_session
-from qbench.engine.other_steps import OTHER
+from qbench.engine.steps.other import OTHER
 from qbench.errors import ModelError
 from qbench.graph import Network, qdq_onnx_bytes, read_onnx
 from qbench.methods import ActivationObserver, ActivationStats

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from qbench.peers.onnxruntime_session import multiply_exactly
+from qbench.peers.onnxruntime.session import multiply_exactly
 
 Array = npt.NDArray[Any]
 

@@ -11,7 +11,7 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession
 from qbench.graph import Clamp, Conv, Flatten, Linear, Network, Pool, read_onnx, write_onnx
-from qbench.runner.clock import Clock
+from qbench.runner.timing.clock import Clock
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned, Suite, expand, load_suite
 

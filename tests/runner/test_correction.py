@@ -11,11 +11,11 @@ from qbench.engine import build_session
 from qbench.graph import Conv, Linear
 from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.metrics import accuracy
-from qbench.runner.clock import Clock
 from qbench.runner.correction import corrected, mean_maps, mean_window
-from qbench.runner.phases import Phases
 from qbench.runner.quantizing import quantize_trial
 from qbench.runner.score import all_logits, flat_weights
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.phases import Phases
 from qbench.runner.workbench import Workbench
 from qbench.suite import Suite, load_suite
 from tests.runner.conftest import small_network

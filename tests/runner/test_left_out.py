@@ -12,12 +12,12 @@ from qbench.core.tensor import Floats
 from qbench.core.trial import TrialResult
 from qbench.errors import ModelError
 from qbench.peers import Peer, PeerModel, Prepared
-from qbench.peers.onnxruntime_fp32 import OnnxRuntimeFp32
-from qbench.peers.onnxruntime_int8 import OnnxRuntimeInt8
+from qbench.peers.onnxruntime.fp32 import OnnxRuntimeFp32
+from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
 from qbench.results import left_out
 from qbench.runner.baseline import check_runtimes
-from qbench.runner.clock import Clock
-from qbench.runner.sampling import Rules
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.sampling import Rules
 from qbench.runner.trial import run_trial
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned

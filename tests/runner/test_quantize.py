@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import qbench
-from qbench.engine.saved import JSON_NAME, TENSORS_NAME, load_network
+from qbench.engine.saved.network import JSON_NAME, TENSORS_NAME, load_network
 from qbench.errors import QBenchError
 from qbench.results.quantized import FILE_NAME, QuantizedResult, read_quantized
 from qbench.results.why import own_measurements, reasons, split

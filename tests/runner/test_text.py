@@ -10,11 +10,11 @@ from qbench.core.trial import TrialResult
 from qbench.engine import FloatSession
 from qbench.peers import PEERS
 from qbench.runner.baseline import check_runtimes
-from qbench.runner.clock import Clock
 from qbench.runner.layer_plan import plan_model
 from qbench.runner.own_network import Asked
-from qbench.runner.sampling import Rules
-from qbench.runner.speed import ready_peers
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.network import ready_peers
+from qbench.runner.timing.sampling import Rules
 from qbench.runner.trial import run_trial
 from qbench.runner.workbench import Workbench
 from qbench.suite import Planned, expand, load_suite

@@ -15,8 +15,8 @@ from qbench.errors import QBenchError
 from qbench.graph import Linear, Network
 from qbench.metrics import METRICS
 from qbench.runner import trial as trial_module
-from qbench.runner.clock import Clock
-from qbench.runner.sampling import Rules
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.sampling import Rules
 from qbench.runner.trial import run_trial
 from qbench.runner.workbench import Workbench, activation_specs
 from qbench.suite import Planned

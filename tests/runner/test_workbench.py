@@ -9,10 +9,10 @@ import pytest
 
 from qbench.core.spec import parse_spec
 from qbench.errors import DataError, MachineError
-from qbench.peers.onnxruntime_int8 import OnnxRuntimeInt8
+from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
 from qbench.runner import workbench as workbench_module
 from qbench.runner.score import flat_weights
-from qbench.runner.speed import batch_of, check_peer, ready_peers
+from qbench.runner.timing.network import batch_of, check_peer, ready_peers
 from qbench.runner.workbench import Workbench, activation_specs, layer_specs
 from qbench.suite import load_suite
 from tests.runner.conftest import small_network
@@ -104,7 +104,7 @@ def test_a_peer_that_is_missing_leaves_a_remark(bench: Workbench, monkeypatch: p
 
 
 def test_the_independent_runtime_must_be_there(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qbench.peers.onnxruntime_fp32.missing", lambda: "gone")
+    monkeypatch.setattr("qbench.peers.onnxruntime.fp32.missing", lambda: "gone")
     with pytest.raises(MachineError, match="onnxruntime-fp32: gone"):
         _ = bench.answers
 

@@ -12,7 +12,7 @@ import pytest
 from qbench.graph import read_onnx
 from qbench.suite import expand, expand_kernels, load_kernel_suite, load_suite, suite_json_schema, suite_kind
 from qbench.suite.json_schema import kernel_json_schema
-from qbench.suite.kernel_filter import parse_kernel_filter
+from qbench.suite.kernels.filter import parse_kernel_filter
 from qbench.zoo import model_path
 
 SUITES = Path(__file__).parents[2] / "suites"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qbench.graph.draft import Draft, uses
 from qbench.graph.nodes import Activation, Add, ChannelAffine, Conv, Linear, Mul
+from qbench.graph.onnx.draft import Draft, uses
 
 
 def fuse_activation(nodes: Sequence[Draft], *, outputs: Sequence[str]) -> tuple[Draft, ...]:

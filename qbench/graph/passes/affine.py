@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from qbench.graph.draft import Affine, Draft, reads, uncovered, uses
 from qbench.graph.nodes import ChannelAffine, Conv, Layer, Linear, Shape
+from qbench.graph.onnx.draft import Affine, Draft, reads, uncovered, uses
 
 
 def fold_affine(

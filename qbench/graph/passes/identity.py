@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qbench.graph.draft import Alias, Draft
+from qbench.graph.onnx.draft import Alias, Draft
 from qbench.graph.passes.rewire import rewire
 
 

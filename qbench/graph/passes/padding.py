@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qbench.graph.draft import Draft, ZeroPad, reads
 from qbench.graph.nodes import Conv
+from qbench.graph.onnx.draft import Draft, ZeroPad, reads
 
 
 def merge_padding(nodes: Sequence[Draft], *, outputs: Sequence[str]) -> tuple[Draft, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qbench.graph.draft import Draft, reads, uses, writes
 from qbench.graph.nodes import Add, Conv
+from qbench.graph.onnx.draft import Draft, reads, uses, writes
 
 
 def _depths(nodes: Sequence[Draft]) -> dict[str, int]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from qbench.graph.draft import Draft, Raw
 from qbench.graph.nodes import Add, Attention, Concat, Conv, Foreign, Mul
+from qbench.graph.onnx.draft import Draft, Raw
 
 N = TypeVar("N", bound=Draft)
 

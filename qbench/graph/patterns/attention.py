@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qbench.graph.draft import Draft, Raw, writes
 from qbench.graph.nodes import Attention, Select
+from qbench.graph.onnx.draft import Draft, Raw, writes
+from qbench.graph.onnx.tensor_type import FLOAT
 from qbench.graph.patterns.web import Web, factor, operator
-from qbench.graph.tensor_type import FLOAT
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.draft import Affine, Draft, reads
 from qbench.graph.functions import evaluate
 from qbench.graph.nodes import Activation, Add, Mul, Unary
+from qbench.graph.onnx.draft import Affine, Draft, reads
 from qbench.graph.patterns.web import Web
 
 Reals = npt.NDArray[np.float64]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.draft import Affine, Draft, Raw, reads
 from qbench.graph.nodes import LayerNorm, Mul, Unary
+from qbench.graph.onnx.draft import Affine, Draft, Raw, reads
 from qbench.graph.patterns.web import Web, operator
 
 Reals = npt.NDArray[np.float64]

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from onnx import helper
 
-from qbench.graph.draft import Alias, Draft, Raw
 from qbench.graph.nodes import Select, Shape
+from qbench.graph.onnx.draft import Alias, Draft, Raw
+from qbench.graph.onnx.tensor_type import BATCH
 from qbench.graph.patterns.web import Web, operator
-from qbench.graph.tensor_type import BATCH
 
 _MOVES = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten"})
 MOST_NODES = 6

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from qbench.graph.draft import Affine, Draft, Raw, reads, writes
-from qbench.graph.node_reader import NodeReader
 from qbench.graph.nodes import Shape
-from qbench.graph.survey import Survey
+from qbench.graph.onnx.draft import Affine, Draft, Raw, reads, writes
+from qbench.graph.onnx.node_reader import NodeReader
+from qbench.graph.onnx.survey import Survey
 
 
 class Web:

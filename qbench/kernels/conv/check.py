@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.algorithm import Algorithm
+from qbench.core.cells.algorithm import Algorithm
 from qbench.kernels.conv.check_values import VALUES, levels_of, lhs_high, operands
 from qbench.kernels.conv.choose import bind_conv
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed

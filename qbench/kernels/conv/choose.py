@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.algorithm import Algorithm
+from qbench.core.cells.algorithm import Algorithm
 from qbench.kernels.conv.operation import BoundConv, bind
 from qbench.kernels.conv.pack import is_words, pack_weights
 from qbench.kernels.conv.params import ChannelParams

@@ -10,10 +10,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from qbench.kernels.cuda.block import block
-from qbench.kernels.cuda.dialect import cuda, types
-from qbench.kernels.cuda.machine import Kernel
-from qbench.kernels.cuda.shared import div, mod
+from qbench.kernels.cuda.language.block import block
+from qbench.kernels.cuda.language.dialect import cuda, types
+from qbench.kernels.cuda.language.shared import div, mod
+from qbench.kernels.cuda.machines.machine import Kernel
 
 THREADS = 128
 _BYTES, _INTS, _FLOATS = (types.CPointer(kind) for kind in (types.uint8, types.int32, types.float32))

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.reference import Window
-from qbench.kernels.cuda.products import PRODUCTS, pack_rows
-from qbench.kernels.cuda.shapes import CHUNK
+from qbench.kernels.cuda.language.shapes import CHUNK
+from qbench.kernels.cuda.multiply.products import PRODUCTS, pack_rows
 from qbench.kernels.layout import Layout
 
 Codes = npt.NDArray[np.integer[Any]]

@@ -12,10 +12,10 @@ from qbench.errors import MachineError
 from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.cuda import layers
-from qbench.kernels.cuda.arguments import Sizes
-from qbench.kernels.cuda.choice import Choice, Job
-from qbench.kernels.cuda.epilogue import Epilogue
-from qbench.kernels.cuda.machine import Array, Buffer, Launch, Machine
+from qbench.kernels.cuda.choose.choice import Choice, Job
+from qbench.kernels.cuda.language.arguments import Sizes
+from qbench.kernels.cuda.machines.machine import Array, Buffer, Launch, Machine
+from qbench.kernels.cuda.multiply.epilogue import Epilogue
 from qbench.kernels.cuda.operands import (
     Bytes,
     Codes,

@@ -1,6 +1,6 @@
 """A cell of a kernel suite on a machine: its operands in the kernels' layouts, on as many buffers as caches need.
 
-The laws of outputs are those of `qbench.core.problem`. Activations that are not quantized run in float16.
+The laws of outputs are those of `qbench.core.cells.product`. Activations that are not quantized run in float16.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.cells.product import ConvProblem, KernelCell, KernelOperands
 from qbench.core.formats import Binary, Float32, Ternary, Uniform
-from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
 from qbench.errors import MachineError
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
-from qbench.kernels.cuda.choice import Choice, Job
-from qbench.kernels.cuda.machine import Launch, Machine
+from qbench.kernels.cuda.choose.choice import Choice, Job
+from qbench.kernels.cuda.machines.machine import Launch, Machine
 from qbench.kernels.cuda.operands import CODE_BITS, Geometry
 from qbench.kernels.cuda.operation import DeviceProduct, Known, Task
 from qbench.kernels.layout import Layout, padded_channels

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qbench.kernels.cuda import layers
-from qbench.kernels.cuda.machine import Buffer, Kernel, Launch, Machine
+from qbench.kernels.cuda.machines.machine import Buffer, Kernel, Launch, Machine
 from qbench.kernels.layout import Layout
 
 Corner = tuple[int, int, int, int]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import GemmProblem, KernelCell, KernelOperands
 from qbench.errors import MachineError
 from qbench.peers.cuda.peer import Array, centred_lhs, int8_gemm_only, torch_on
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import GemmProblem, KernelCell, KernelOperands
 from qbench.errors import MachineError
 
 Array = npt.NDArray[np.generic]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import ConvProblem, KernelCell, KernelOperands
 from qbench.peers.cuda.peer import Array, torch_on
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qbench.core.problem import KernelCell, KernelOperands
+from qbench.core.cells.product import KernelCell, KernelOperands
 from qbench.peers.cuda.peer import Array, centred_lhs, int8_gemm_only, torch_on
 
 LEAST_ROWS = 17

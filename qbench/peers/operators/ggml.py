@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, reals
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.cells.product import GemmProblem, KernelCell, KernelOperands
 from qbench.core.formats import Binary
-from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module
 
 Array = npt.NDArray[np.generic]

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
-from qbench.graph.one_node import CONTRIB, one_node_bytes
+from qbench.graph.writing.one_node import CONTRIB, one_node_bytes
 from qbench.kernels import VNNI, instruction_sets
-from qbench.peers.onnxruntime_session import missing, multiply_exactly
+from qbench.peers.onnxruntime.session import missing, multiply_exactly
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, reals
 
 Array = npt.NDArray[np.generic]

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
-from qbench.peers.openvino_session import missing
+from qbench.peers.openvino.session import missing
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, real_bias, reals
 
 Array = npt.NDArray[np.generic]

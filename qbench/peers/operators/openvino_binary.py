@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from qbench.core.cells.product import ConvProblem, KernelCell, KernelOperands
 from qbench.core.formats import Binary
-from qbench.core.problem import ConvProblem, KernelCell, KernelOperands
-from qbench.peers.openvino_session import missing
+from qbench.peers.openvino.session import missing
 from qbench.peers.operators.openvino import Array, OpenVinoOperator
 from qbench.peers.operators.operator_peer import OperatorFacts
 

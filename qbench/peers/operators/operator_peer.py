@@ -9,8 +9,8 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.cells.product import KernelCell, KernelOperands
 from qbench.core.formats import Uniform
-from qbench.core.problem import KernelCell, KernelOperands
 
 Packed = Literal["once", "each call"]
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import GemmProblem, KernelCell, KernelOperands
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module, reals
 from qbench.peers.operators.torch_quantized import TorchOperator
 

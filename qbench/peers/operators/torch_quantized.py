@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module, real_bias
 

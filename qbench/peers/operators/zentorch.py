@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from qbench.core.problem import GemmProblem, KernelCell, KernelOperands
+from qbench.core.cells.product import GemmProblem, KernelCell, KernelOperands
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, missing_module, real_bias
 from qbench.peers.operators.torch_quantized import TorchOperator
 

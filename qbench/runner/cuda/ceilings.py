@@ -7,8 +7,8 @@ from math import ceil
 
 import numpy as np
 
-from qbench.kernels.cuda import ceiling
-from qbench.kernels.cuda.driver import Device
+from qbench.kernels.cuda.machines.driver import Device
+from qbench.kernels.cuda.multiply import ceiling
 from qbench.runner.cuda.clock import DeviceClock
 
 _READ_BYTES = 2**30

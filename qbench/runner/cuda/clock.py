@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from qbench.kernels.cuda.driver import Device
-from qbench.runner.clock import Clock, Timer
+from qbench.kernels.cuda.machines.driver import Device
+from qbench.runner.timing.clock import Clock, Timer
 
 FLUSHES = 2
 """The flush writes so many times the second-level cache."""

@@ -11,21 +11,21 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell, KernelOperands, OutputKind
+from qbench.core.cells.result import OWN, KernelResult, KernelTrial, PartyRow
 from qbench.core.formats import Float32
-from qbench.core.kernel_result import OWN, KernelResult, KernelTrial, PartyRow
-from qbench.core.problem import ConvProblem, GemmProblem, KernelCell, KernelOperands, OutputKind
 from qbench.core.trial import Measurement
 from qbench.errors import MachineError, QBenchError
-from qbench.kernels.cuda.choose import candidates
-from qbench.kernels.cuda.driver import Device
+from qbench.kernels.cuda.choose.candidates import candidates
+from qbench.kernels.cuda.machines.driver import Device
 from qbench.kernels.cuda.operation import Known
 from qbench.kernels.cuda.prepare import Described, Prepared, describe, lhs_bytes
 from qbench.peers.cuda import CUDA_OPERATORS
 from qbench.runner.cuda.clock import DeviceClock
-from qbench.runner.kernel_bound import bound, moved_bytes
-from qbench.runner.kernel_operands import draw_operands, expected_output
-from qbench.runner.phases import Phases
-from qbench.runner.sampling import Cell, Rules, interleave
+from qbench.runner.kernels.bound import bound, moved_bytes
+from qbench.runner.kernels.operands import draw_operands, expected_output
+from qbench.runner.timing.phases import Phases
+from qbench.runner.timing.sampling import Cell, Rules, interleave
 
 Array = npt.NDArray[np.generic]
 MOST_COPIES = 8

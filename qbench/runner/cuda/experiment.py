@@ -13,24 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import qbench
-from qbench.core.kernel_result import KernelResult, KernelTrial
+from qbench.core.cells.result import KernelResult, KernelTrial
 from qbench.errors import QBenchError
-from qbench.kernels.cuda import verify
+from qbench.kernels.cuda.checks import verify
 from qbench.results import RunHeader, RunWriter
 from qbench.results.header import KernelBar
-from qbench.results.kernel_reader import read_kernel_run
-from qbench.results.kernel_tables import write_kernel_tables
-from qbench.runner import environment, lock
-from qbench.runner.clock import Clock
+from qbench.results.kernels.reader import read_kernel_run
+from qbench.results.kernels.tables import write_kernel_tables
 from qbench.runner.cuda import health
 from qbench.runner.cuda.suite import CudaNetwork, CudaSuite
 from qbench.runner.cuda.worker import Setup, Worker
 from qbench.runner.identity import sources_hash
+from qbench.runner.machine import environment, lock
 from qbench.runner.run_folder import new_run, point_to
-from qbench.runner.sampling import Rules
-from qbench.runner.timing_rules import QUICK_PRECISION, QUICK_SECONDS
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.rules import QUICK_PRECISION, QUICK_SECONDS
+from qbench.runner.timing.sampling import Rules
 from qbench.suite import expand_kernels
-from qbench.suite.kernel_filter import parse_kernel_filter
+from qbench.suite.kernels.filter import parse_kernel_filter
 
 LIBRARIES = ("numba", "numba-cuda", "torch", "triton", "nvidia-cublas", "numpy")
 SAMPLE_S = 0.002

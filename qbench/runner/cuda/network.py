@@ -15,9 +15,9 @@ from qbench.engine.windows import depth_weights
 from qbench.errors import MachineError
 from qbench.graph import Network, read_onnx
 from qbench.kernels.conv.params import ChannelParams
-from qbench.kernels.cuda.choice import Choice, Job
-from qbench.kernels.cuda.choose import candidates
-from qbench.kernels.cuda.driver import Device
+from qbench.kernels.cuda.choose.candidates import candidates
+from qbench.kernels.cuda.choose.choice import Choice, Job
+from qbench.kernels.cuda.machines.driver import Device
 from qbench.kernels.cuda.operands import Codes
 from qbench.kernels.cuda.operation import DeviceProduct, Known, Task, run_all
 from qbench.methods import METHODS, method_spec
@@ -25,7 +25,7 @@ from qbench.peers.cuda.torch_network import TorchNetwork
 from qbench.runner.calibration import calibrate
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.session import DeviceSession
-from qbench.runner.sampling import Cell, Rules, interleave
+from qbench.runner.timing.sampling import Cell, Rules, interleave
 from qbench.zoo import model_path
 
 OWN, PEER = "qbench", "torch-fp16"

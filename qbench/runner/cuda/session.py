@@ -14,17 +14,17 @@ import numpy as np
 
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine.container import Container
-from qbench.engine.integer_plan import containers, integer_layouts
 from qbench.engine.lowering import Ends, Lowered, lower
-from qbench.engine.plan import flat_aliases
+from qbench.engine.plans.integers import containers, integer_layouts
+from qbench.engine.plans.plan import flat_aliases
 from qbench.engine.windows import window_of
 from qbench.errors import DataError, MachineError
 from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Linear, Network, Node, Pool
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.cuda import steps
-from qbench.kernels.cuda.choice import Choice, Job
-from qbench.kernels.cuda.choose import choose
-from qbench.kernels.cuda.machine import Buffer, Launch, Machine
+from qbench.kernels.cuda.choose.candidates import choose
+from qbench.kernels.cuda.choose.choice import Choice, Job
+from qbench.kernels.cuda.machines.machine import Buffer, Launch, Machine
 from qbench.kernels.cuda.operands import Codes, Geometry
 from qbench.kernels.cuda.operation import DeviceProduct, Task
 from qbench.kernels.layout import Layout

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field
 from qbench.errors import suggest
 from qbench.peers.cuda import CUDA_OPERATORS
 from qbench.suite.axes import Spec, Word
-from qbench.suite.kernel_schema import KernelSuite, KernelSweep, Positive
+from qbench.suite.kernels.schema import KernelSuite, KernelSweep, Positive
 from qbench.suite.load import checked, load_document
 from qbench.suite.schema import Strict
 

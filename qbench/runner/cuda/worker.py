@@ -10,13 +10,13 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
 from qbench.errors import QBenchError
-from qbench.kernels.cuda.driver import Device
-from qbench.kernels.cuda.verify import verify
+from qbench.kernels.cuda.checks.verify import verify
+from qbench.kernels.cuda.machines.driver import Device
 from qbench.runner.cuda import ceilings
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.contest import Contest
 from qbench.runner.cuda.network import time_network
-from qbench.runner.sampling import Rules
+from qbench.runner.timing.sampling import Rules
 
 PATIENCE_S = {"check": 60.0, "network": 300.0}
 LONGEST_S = 180.0

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.builder import Builder
+from qbench.graph.writing.builder import Builder
 
 Floats = npt.NDArray[np.float32]
 Padding = int | Literal["SAME_UPPER"]

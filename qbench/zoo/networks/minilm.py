@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import ModelError
-from qbench.graph.builder import Builder
+from qbench.graph.writing.builder import Builder
 from qbench.zoo.wheels import MINILM
 
 TOKENS, CHANNELS, HEADS, LAYERS = 128, 384, 12, 6

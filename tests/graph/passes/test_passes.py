@@ -11,7 +11,7 @@ import pytest
 
 from qbench.errors import ModelError
 from qbench.graph import Activation, Add, ChannelAffine, Clamp, Conv, Linear, Pool, inputs_of
-from qbench.graph.draft import Affine, Alias, Draft, ZeroPad
+from qbench.graph.onnx.draft import Affine, Alias, Draft, ZeroPad
 from qbench.graph.passes.activation import fuse_activation
 from qbench.graph.passes.affine import fold_affine
 from qbench.graph.passes.identity import drop_aliases

@@ -10,15 +10,15 @@ import sys
 import warnings
 
 from qbench.kernels.conv.reference import Window
-from qbench.kernels.cuda import check_layers
-from qbench.kernels.cuda.check import Shape, check
-from qbench.kernels.cuda.choice import Choice, Hopper, Skinny, Tiles, Words
-from qbench.kernels.cuda.hopper_kernel import hopper_shape
-from qbench.kernels.cuda.hopper_panel import HopperPanelShape
-from qbench.kernels.cuda.panel_choice import HopperPanel, Panel
-from qbench.kernels.cuda.panel_shape import PanelShape
-from qbench.kernels.cuda.shapes import TileShape
-from qbench.kernels.cuda.simulator import Simulator
+from qbench.kernels.cuda.checks import layers as check_layers
+from qbench.kernels.cuda.checks.products import Shape, check
+from qbench.kernels.cuda.choose.choice import Choice, Hopper, Skinny, Tiles, Words
+from qbench.kernels.cuda.choose.panel_choice import HopperPanel, Panel
+from qbench.kernels.cuda.language.shapes import TileShape
+from qbench.kernels.cuda.machines.simulator import Simulator
+from qbench.kernels.cuda.multiply.hopper_kernel import hopper_shape
+from qbench.kernels.cuda.multiply.hopper_panel import HopperPanelShape
+from qbench.kernels.cuda.multiply.panel_shape import PanelShape
 
 PLAIN, DP4A, SKINNY = Words("plain", side=4), Words("dp4a", side=4), Skinny(8, warps=2)
 TALL = Skinny(16, warps=2)

@@ -12,12 +12,12 @@ from qbench.errors import MachineError
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (the extra 'cuda')")
 
-from qbench.kernels.cuda import driver
-from qbench.kernels.cuda.arguments import SIGNATURE, Sizes
-from qbench.kernels.cuda.machine import Kernel
-from qbench.kernels.cuda.shapes import TileShape
-from qbench.kernels.cuda.shared import SHARED_MARGIN
-from qbench.kernels.cuda.tile_kernel import tile_kernel
+from qbench.kernels.cuda.language.arguments import SIGNATURE, Sizes
+from qbench.kernels.cuda.language.shapes import TileShape
+from qbench.kernels.cuda.language.shared import SHARED_MARGIN
+from qbench.kernels.cuda.machines import driver
+from qbench.kernels.cuda.machines.machine import Kernel
+from qbench.kernels.cuda.multiply.tile_kernel import tile_kernel
 
 ATTRIBUTES = {16: 132, 38: 50 * 2**20, 75: 9, 76: 0}
 

@@ -7,12 +7,12 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (the extra 'cuda')")
 
-from qbench.kernels.cuda.choice import LARGEST_SHARED, Job
-from qbench.kernels.cuda.choose import candidates, choose
+from qbench.kernels.cuda.choose.candidates import candidates, choose
+from qbench.kernels.cuda.choose.choice import LARGEST_SHARED, Job
+from qbench.kernels.cuda.choose.panel_sizes import panels
+from qbench.kernels.cuda.multiply.products import PRODUCTS
+from qbench.kernels.cuda.multiply.skinny import pack_lanes
 from qbench.kernels.cuda.operands import Geometry
-from qbench.kernels.cuda.panel_sizes import panels
-from qbench.kernels.cuda.products import PRODUCTS
-from qbench.kernels.cuda.skinny import pack_lanes
 
 
 def job(rows: int, depth: int = 8192, columns: int = 8192, group_size: int = 128, product: str = "u8_t4") -> Job:

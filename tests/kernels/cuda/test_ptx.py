@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (the extra 'cuda')")
 
 from qbench.errors import MachineError
-from qbench.kernels.cuda.compile import PTX_VERSION, ptx
-from qbench.kernels.cuda.hopper_kernel import hopper_kernel, hopper_shape
+from qbench.kernels.cuda.checks.listing import Listed, catalogue, row_of
+from qbench.kernels.cuda.language.compile import PTX_VERSION, ptx
+from qbench.kernels.cuda.language.shapes import TileShape
 from qbench.kernels.cuda.layers import quantize_kernel
-from qbench.kernels.cuda.listing import Listed, catalogue, row_of
-from qbench.kernels.cuda.shapes import TileShape
-from qbench.kernels.cuda.tile_kernel import tile_kernel
+from qbench.kernels.cuda.multiply.hopper_kernel import hopper_kernel, hopper_shape
+from qbench.kernels.cuda.multiply.tile_kernel import tile_kernel
 
 LISTED = [
     pytest.param(listed, capability, id=f"{listed.kernel.name}-{listed.words}-sm{capability}")

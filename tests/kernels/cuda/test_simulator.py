@@ -29,7 +29,7 @@ def test_simulated_kernels_equal_their_law(group: str) -> None:
 
 @pytest.mark.usefixtures("compiler")
 def test_the_simulator_says_what_it_needs() -> None:
-    code = "from qbench.kernels.cuda.simulator import Simulator\nSimulator()"
+    code = "from qbench.kernels.cuda.machines.simulator import Simulator\nSimulator()"
     environment = {name: value for name, value in os.environ.items() if name != "NUMBA_ENABLE_CUDASIM"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert "needs NUMBA_ENABLE_CUDASIM=1 before Numba is imported" in done.stderr

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qbench.core.problem import ConvProblem, GemmProblem, KernelCell
+from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell
 from qbench.graph import read_onnx
 from qbench.peers.cuda import CUDA_OPERATORS, torch_half, torch_int_mm, torch_network
-from qbench.runner.kernel_operands import draw_operands, expected_output
+from qbench.runner.kernels.operands import draw_operands, expected_output
 from qbench.zoo import model_path
 
 GEMM = KernelCell(GemmProblem(32, 64, 24), "w8c-a8t", "s32")

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from qbench.core.kernel_result import KernelTrial
-from qbench.core.problem import ConvProblem, GemmProblem, KernelCell
-from qbench.kernels.cuda.choice import Skinny, Tiles
-from qbench.kernels.cuda.shapes import TileShape
-from qbench.kernels.cuda.simulator import Simulator
+from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell
+from qbench.core.cells.result import KernelTrial
+from qbench.kernels.cuda.choose.choice import Skinny, Tiles
+from qbench.kernels.cuda.language.shapes import TileShape
+from qbench.kernels.cuda.machines.simulator import Simulator
 from qbench.runner.cuda import contest
 from qbench.runner.cuda.clock import DeviceClock
-from qbench.runner.sampling import Rules
+from qbench.runner.timing.sampling import Rules
 
 TILES = (Tiles(TileShape(1, 2, 1, 2, 64, 2)), Tiles(TileShape(1, 2, 1, 2, 128, 2)))
 CELLS = {

@@ -11,9 +11,9 @@ from qbench.core.spec import parse_spec
 from qbench.engine import FloatSession, build_session
 from qbench.engine.windows import depth_weights
 from qbench.graph.network import Clamp, Conv, Flatten, Linear, Network, Pool
-from qbench.kernels.cuda.choice import Job, Tiles, Words
-from qbench.kernels.cuda.shapes import TileShape
-from qbench.kernels.cuda.simulator import Simulator
+from qbench.kernels.cuda.choose.choice import Job, Tiles, Words
+from qbench.kernels.cuda.language.shapes import TileShape
+from qbench.kernels.cuda.machines.simulator import Simulator
 from qbench.methods import METHODS, ActivationObserver, method_spec
 from qbench.runner.cuda.session import DeviceSession
 

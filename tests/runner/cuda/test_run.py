@@ -9,12 +9,13 @@ import pytest
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (the extra 'cuda')")
 
-from qbench.core.kernel_result import KernelResult, PartyRow
+from qbench.core.cells.result import KernelResult, PartyRow
 from qbench.core.trial import Measurement
 from qbench.errors import QBenchError, SuiteError
-from qbench.kernels.cuda import driver, verify
-from qbench.kernels.cuda.verify import DeviceRow
-from qbench.results.kernel_reader import read_kernel_run
+from qbench.kernels.cuda.checks import verify
+from qbench.kernels.cuda.checks.verify import DeviceRow
+from qbench.kernels.cuda.machines import driver
+from qbench.results.kernels.reader import read_kernel_run
 from qbench.runner.cuda import experiment, health
 from qbench.runner.cuda.suite import CudaSuite, load_cuda_suite
 from qbench.runner.cuda.worker import LostError, Worker

@@ -1,0 +1,1 @@
+"""A quantized network in two files: written, read again, and checked."""

@@ -1,0 +1,70 @@
+"""Does what was read hang together? Kernels trust shapes, so a file may not: its hash proves no good intentions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.tensor import QParams
+from qbench.engine.saved.values import ValueFormError
+from qbench.engine.saved.weights import StoredCodes
+from qbench.graph.network import Conv, Foreign, Layer, Network, Node, Shape, inputs_of
+from qbench.graph.shapes import shape_after
+
+
+def check_network(network: Network, weights: Mapping[str, StoredCodes], activations: Mapping[str, QParams]) -> None:
+    """Raise ValueFormError, or ModelError for a shape that does not fit its node, with what is wrong first."""
+    known = {name: network.shapes[name] for name in network.inputs}
+    layers = {layer.name: layer for layer in network.layers}
+    for name in weights:
+        if name not in layers:
+            raise ValueFormError(f"codes of '{name}', which is no layer of the network")
+        _check_codes(layers[name], weights[name])
+    for name in activations:
+        if name.partition(":")[0] not in network.shapes:
+            raise ValueFormError(f"parameters of '{name}', which is no tensor of the network")
+    for node in network.nodes:
+        _check_node(node, known)
+        for tensor in node.outputs if isinstance(node, Foreign) else (node.output,):
+            known[tensor] = network.shapes[tensor]
+        if not isinstance(node, Foreign):
+            _check_shape(node, known)
+    if missing := set(network.outputs) - set(known):
+        raise ValueFormError(f"output '{min(missing)}', which no node writes")
+
+
+def _check_node(node: Node, known: Mapping[str, Shape]) -> None:
+    for tensor in inputs_of(node):
+        if tensor not in known:
+            raise ValueFormError(f"node '{node.name}' reads '{tensor}', which nothing before it writes")
+    if isinstance(node, Layer) and node.bias.shape != (len(node.weight),):
+        raise ValueFormError(f"layer '{node.name}': expected {len(node.weight)} biases, got {node.bias.shape}")
+
+
+def _check_shape(node: Node, known: Mapping[str, Shape]) -> None:
+    read = [known[tensor] for tensor in inputs_of(node)]
+    if any(size < 0 for shape in (*read, known[node.output]) for size in shape):
+        return  # free sizes are told at run time, and buffers of such tensors are made then
+    expected = shape_after(node, read)
+    if expected != known[node.output] or (isinstance(node, Conv) and node.residual and read[-1] != expected):
+        raise ValueFormError(f"node '{node.name}': expected an output {expected}, got {known[node.output]} of {read}")
+
+
+def _check_codes(layer: Layer, codes: StoredCodes) -> None:
+    """Compare codes and scales with the layer's weights."""
+    channels, *rest = layer.weight.shape
+    shape, granularity = (channels, math.prod(rest)), codes.params.spec.granularity
+    scales: tuple[int, ...] = ()
+    if not isinstance(granularity, PerTensor):
+        scales = (channels,)
+        if not isinstance(granularity, PerChannel):
+            scales = (channels, -(-shape[1] // granularity.group_size))
+    if codes.shape != shape or codes.params.scale.shape != scales:
+        raise ValueFormError(
+            f"layer '{layer.name}': expected codes {shape} and scales {scales}, got {codes.shape} and "
+            f"{codes.params.scale.shape}"
+        )
+    levels, bits = codes.params.levels, codes.params.spec.format.bits
+    if levels is not None and levels.shape != (2**bits,):
+        raise ValueFormError(f"layer '{layer.name}': expected {2**bits} levels, got {levels.shape}")

@@ -1,0 +1,1 @@
+"""Networks over tokens: linear layers in integers, float32 between them."""

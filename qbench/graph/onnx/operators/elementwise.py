@@ -1,0 +1,50 @@
+"""Functions of each number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qbench.graph.nodes import Unary
+from qbench.graph.onnx.draft import Draft, UntypedError
+from qbench.graph.onnx.node_reader import NodeReader
+
+NAMES: Mapping[str, str] = {
+    "Abs": "abs", "Celu": "celu", "Elu": "elu", "Erf": "erf", "Exp": "exp", "HardSigmoid": "hard_sigmoid",
+    "HardSwish": "hard_swish", "LeakyRelu": "leaky_relu", "Log": "log", "Mish": "mish", "Reciprocal": "reciprocal",
+    "Selu": "selu", "Sigmoid": "sigmoid", "Softplus": "softplus", "Softsign": "softsign", "Sqrt": "sqrt",
+    "Swish": "silu", "Tanh": "tanh", "ThresholdedRelu": "thresholded_relu",
+}  # fmt: skip
+
+DEFAULTS: Mapping[str, Mapping[str, float]] = {
+    "Celu": {"alpha": 1.0}, "Elu": {"alpha": 1.0}, "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
+    "LeakyRelu": {"alpha": 0.01}, "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
+    "Swish": {"alpha": 1.0}, "ThresholdedRelu": {"alpha": 1.0},
+}  # fmt: skip
+
+
+def unary(node: NodeReader) -> Draft:
+    """Read an operator of one tensor, with its attributes in the order of the function's parameters."""
+    given = tuple(node.number(key, default) for key, default in DEFAULTS.get(node.op, {}).items())
+    return Unary(node.scope(), NAMES[node.op], node.tensor(), node.output, given)
+
+
+def gelu(node: NodeReader) -> Draft:
+    """Read Gelu."""
+    name = "gelu_tanh" if node.word("approximate", "none") == "tanh" else "gelu"
+    return Unary(node.scope(), name, node.tensor(), node.output)
+
+
+def prelu(node: NodeReader) -> Draft:
+    """Read the PRelu whose slope is one number."""
+    slope = node.floats(1, "slope")
+    if slope.size != 1 or slope.ndim > len(node.shape()) + 1:
+        raise UntypedError("a slope a channel")
+    return Unary(node.scope(), "leaky_relu", node.tensor(), node.output, (float(slope.reshape(-1)[0]),))
+
+
+def power(node: NodeReader) -> Draft:
+    """Read Pow with one constant exponent."""
+    exponent = node.floats(1, "exponent")
+    if exponent.size != 1 or exponent.ndim > len(node.shape()) + 1:
+        raise UntypedError("an exponent a channel")
+    return Unary(node.scope(), "power", node.tensor(), node.output, (float(exponent.reshape(-1)[0]),))

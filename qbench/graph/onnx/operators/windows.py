@@ -1,0 +1,125 @@
+"""Operators that look at the image through windows, and the padding around it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qbench.graph.nodes import Flatten, Pads, Pair, Pool, PoolKind, Resize, TokenMean
+from qbench.graph.onnx.draft import Draft, UntypedError, ZeroPad
+from qbench.graph.onnx.node_reader import NodeReader
+from qbench.graph.shapes import same_pads, window_count
+
+
+def pads_of(node: NodeReader, kernel: Pair, strides: Pair, dilations: Pair) -> Pads:
+    """Return the padding of a Conv or pool, whichever way the file says it."""
+    mode = node.word("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        _, height, width = node.image()
+        upper = mode == "SAME_UPPER"
+        return same_pads((height, width), kernel=kernel, strides=strides, dilations=dilations, upper=upper)
+    if mode not in ("NOTSET", "VALID"):
+        raise node.fail(f"auto_pad: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, got '{mode}'")
+    values = (node.several("pads") if mode == "NOTSET" else None) or (0, 0, 0, 0)
+    if len(values) != 4 or min(values) < 0:
+        raise node.fail(f"expected four pads of at least 0, got {values}")
+    return (values[0], values[1], values[2], values[3])
+
+
+def pool(node: NodeReader) -> Draft:
+    """Read MaxPool or AveragePool."""
+    node.image()
+    kernel, strides = node.pair("kernel_shape"), node.pair("strides", (1, 1))
+    if node.pair("dilations", (1, 1)) != (1, 1) or len(node.outputs) > 1:
+        raise UntypedError("it has dilations or a second output")
+    pads = pads_of(node, kernel, strides, (1, 1))
+    if max(pads[0], pads[2]) >= kernel[0] or max(pads[1], pads[3]) >= kernel[1]:
+        raise node.fail(f"expected pads smaller than the kernel {kernel}, got {pads}")
+    include = bool(node.integer("count_include_pad", 0)) and node.op == "AveragePool" and any(pads)
+    if node.integer("ceil_mode", 0):
+        longer = _ceil_pads(node, kernel, strides, pads)
+        if longer != pads and include:
+            raise UntypedError("ceil_mode adds a window whose padding counts only in part")
+        pads = longer
+    kind: PoolKind = "max" if node.op == "MaxPool" else "average"
+    return Pool(node.scope(), kind, node.tensor(), node.output, kernel, strides, pads, include)
+
+
+def _ceil_pads(node: NodeReader, kernel: Pair, strides: Pair, pads: Pads) -> Pads:
+    """Return pads that give the windows of ceil_mode: more padding at the end, which changes no other window."""
+    _, *sizes = node.image()
+    ends = list(pads[2:])
+    for axis in (0, 1):
+        padded = sizes[axis] + pads[axis] + pads[2 + axis]
+        short = -(padded - kernel[axis]) % strides[axis]
+        windows = window_count(sizes[axis], kernel=kernel[axis], stride=strides[axis], padding=pads[axis] + ends[axis])
+        if short and windows * strides[axis] < sizes[axis] + pads[axis]:  # the extra window starts on the image
+            ends[axis] += short
+    return (pads[0], pads[1], ends[0], ends[1])
+
+
+def global_pool(node: NodeReader) -> Draft:
+    """Read GlobalAveragePool or GlobalMaxPool."""
+    _, height, width = node.image()
+    kind: PoolKind = "max" if node.op == "GlobalMaxPool" else "global_average"
+    return Pool(node.scope(), kind, node.tensor(), node.output, (height, width))
+
+
+def reduce_mean(node: NodeReader) -> Draft | tuple[Draft, ...]:
+    """Read the ReduceMean over all tokens, or that is a global average; without keepdims a Flatten follows this."""
+    axes = node.axes(1, since=18)
+    if len(node.shape()) == 2 and axes in ((1,), (-2,)) and not node.integer("keepdims", 1):
+        return TokenMean(node.scope(), node.tensor(), node.output)
+    _, height, width = node.image()
+    if axes is None or {axis % 4 for axis in axes} != {2, 3}:
+        raise UntypedError(f"a mean over axes {axes}, not 2 and 3")
+    if node.integer("keepdims", 1):
+        return Pool(node.scope(), "global_average", node.tensor(), node.output, (height, width))
+    mean = f"{node.output}:mean"
+    pooled = Pool(node.scope(), "global_average", node.tensor(), mean, (height, width))
+    return pooled, Flatten(node.scope(), mean, node.output)
+
+
+def pad(node: NodeReader) -> Draft:
+    """Read Pad with zeros around the image; a later pass merges it into a Conv."""
+    values = node.several("pads") if node.opset < 11 else node.integers(1, "pads")
+    value = node.number("value", 0.0) if node.opset < 11 else node.scalar(2, "value", 0.0)
+    mode = node.word("mode", "constant")
+    node.image()
+    if values is None or len(values) != 8 or node.has(3) or mode != "constant" or value != 0.0:
+        raise UntypedError(f"pads otherwise than with zeros around images: mode '{mode}', value {value}, pads {values}")
+    top, left, bottom, right = values[2], values[3], values[6], values[7]
+    if values[0] or values[1] or values[4] or values[5] or min(top, left, bottom, right) < 0:
+        raise UntypedError(f"pads more than rows and columns, or by less than 0: {values}")
+    raw = node.raw("no convolution can take it in")
+    return ZeroPad(node.scope(), node.tensor(), node.output, (top, left, bottom, right), raw)
+
+
+def resize(node: NodeReader) -> Draft:
+    """Read the Resize or Upsample that repeats every pixel a whole number of times."""
+    (channels, height, width), written = node.image(), node.written()
+    if node.word("mode", "nearest") != "nearest" or written[0] != channels or node.several("axes") is not None:
+        raise UntypedError("interpolates, or resizes other axes than rows and columns")
+    factors = (written[1] // height, written[2] // width)
+    if (factors[0] * height, factors[1] * width) != written[1:]:
+        raise UntypedError(f"enlarges {(height, width)} to {written[1:]}, not by whole numbers")
+    if not _repeats(node, height, factors[0]) or not _repeats(node, width, factors[1]):
+        raise UntypedError("its rounding does not repeat every pixel equally often")
+    return Resize(node.scope(), node.tensor(), node.output, factors)
+
+
+def _repeats(node: NodeReader, size: int, factor: int) -> bool:
+    """Whether ONNX's formula for the source of an output pixel gives pixel // factor."""
+    how = node.word("coordinate_transformation_mode", "asymmetric" if node.opset < 11 else "half_pixel")
+    rounding = node.word("nearest_mode", "floor" if node.opset < 11 else "round_prefer_floor")
+    pixel = np.arange(size * factor, dtype=np.float64)
+    if how in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        source = (pixel + 0.5) / factor - 0.5
+    elif how == "asymmetric":
+        source = pixel / factor
+    else:
+        return factor == 1
+    rounded = {
+        "floor": np.floor(source), "ceil": np.ceil(source), "round_prefer_floor": np.ceil(source - 0.5),
+        "round_prefer_ceil": np.floor(source + 0.5),
+    }.get(rounding, source)  # fmt: skip
+    return bool(np.array_equal(np.clip(rounded, 0, size - 1), np.arange(size * factor) // factor))

@@ -1,0 +1,184 @@
+"""Read an ONNX file into a `Network`: check, tell shapes, fold, recognize, fuse, cut, name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from onnx import ModelProto
+
+from qbench.errors import ModelError
+from qbench.graph.network import Network
+from qbench.graph.nodes import Conv, Node, Shape
+from qbench.graph.onnx.assemble import Names, Shapes, assembled, names_of
+from qbench.graph.onnx.branches import take_branches
+from qbench.graph.onnx.cut import cut_foreign, identity_raw
+from qbench.graph.onnx.draft import Affine, Alias, Draft, Raw, ZeroPad, reads, writes
+from qbench.graph.onnx.drafting import drafts_of
+from qbench.graph.onnx.file import File, as_file, read_file
+from qbench.graph.onnx.liveness import live_nodes
+from qbench.graph.onnx.survey import Survey, survey
+from qbench.graph.onnx.tensor_type import FLOAT
+from qbench.graph.passes.activation import fuse_activation
+from qbench.graph.passes.affine import fold_affine
+from qbench.graph.passes.identity import drop_aliases
+from qbench.graph.passes.naming import name_nodes
+from qbench.graph.passes.padding import merge_padding
+from qbench.graph.passes.residual import fuse_residual
+from qbench.graph.patterns.attention import fuse_attention
+from qbench.graph.patterns.functions import fuse_functions
+from qbench.graph.patterns.layer_norm import fuse_layer_norms
+from qbench.graph.patterns.moves import fuse_moves
+from qbench.graph.patterns.web import Web
+
+NO_SHAPES: Mapping[str, Shape] = {}
+
+
+def read_onnx(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network:
+    """Return the network of an ONNX file, fused.
+
+    Batch normalization, biases and constant sums and products are folded into weights; clamps and residual sums are
+    fused into the layer before them; names are readable (`blocks.3.shortcut`). Operators without a typed node become
+    `Foreign` nodes.
+
+    Args:
+        path: the file.
+        shapes: input -> shape without its batch, for inputs that the file leaves free.
+
+    Raises:
+        ModelError: one line with the path, and the node and operator where one is at fault.
+    """
+    try:
+        return network_and_names(read_file(path), path.stem, shapes=shapes)[0]
+    except ModelError as error:
+        raise named_error(path, error) from error
+
+
+def named_error(path: Path, error: ModelError) -> ModelError:
+    """Return an error with the file's path before its line, whatever letters the names in it hold."""
+    return ModelError(f"{path}: {''.join(letter if letter.isprintable() else '?' for letter in str(error))}")
+
+
+def network_of_model(model: ModelProto, name: str) -> Network:
+    """Return the network of a model in memory, its weights inside; networks of constants alone are allowed."""
+    return network_and_names(as_file(model, Path(), ""), name, trivial=True)[0]
+
+
+def network_and_names(
+    file: File,
+    name: str,
+    *,
+    shapes: Mapping[str, Shape] = NO_SHAPES,
+    trivial: bool = False,
+    residuals: bool = True,
+    fixed: Collection[str] = (),
+) -> tuple[Network, Names]:
+    """Return the network of a checked file, and the names that the file's tensors have in it.
+
+    Args:
+        file: from `read_file`.
+        name: the network's name.
+        shapes: input -> shape without its batch, for inputs that the file leaves free.
+        trivial: whether outputs may be constants, or inputs as they are.
+        residuals: whether convolutions take in the additions after them.
+        fixed: weights whose numbers nothing may be folded into.
+    """
+    _check_images(file, shapes)
+    file, found = _surveyed(file, shapes)
+    drafts, known = drafts_of(file, found)
+    kept, outputs = drop_aliases(drafts, outputs=file.outputs)
+    live, outputs = _with_own_outputs(_live(kept, outputs), file, found, outputs, trivial=trivial)
+    recognized = _recognized(live, outputs, found, opset=file.opset)
+    fused, before = _fused(recognized, outputs, known, residuals=residuals, fixed=fixed)
+    whole = _typed(cut_foreign(fused, outputs=outputs, file=file, found=found))
+    ends = {port.name: port.name for port in file.inputs} | dict(zip(outputs, file.outputs, strict=True))
+    named = name_nodes(whole, ends=ends)
+    network = assembled(file, found, name, whole=whole, named=named)
+    return network, names_of(file, drafts, whole=whole, named=named, before=before)
+
+
+def _surveyed(file: File, shapes: Mapping[str, Shape]) -> tuple[File, Survey]:
+    """Tell what can be told; where that decides an If, once more with its branch in its place."""
+    while True:
+        found = survey(file, live_nodes(file), shapes=shapes)
+        constants = dict(file.constants)
+        nodes = take_branches(found.nodes, found.constants, constants=constants)
+        if nodes is None:
+            return file, found
+        constants.update({name: value for name, value in found.constants.items() if name not in constants})
+        file = replace(file, nodes=tuple(nodes), constants=constants)
+
+
+def _check_images(file: File, shapes: Mapping[str, Shape]) -> None:
+    """Refuse images whose sizes neither the file nor the caller tells: nothing could be planned for them."""
+    for port in file.inputs:
+        dims = (*port.dims[:1], *shapes[port.name]) if port.name in shapes else port.dims
+        if len(dims) == 4 and port.dtype == FLOAT and not all(isinstance(d, int) and d > 0 for d in dims[1:]):
+            shown = ["?" if size == "" else size for size in dims]
+            raise ModelError(f"input '{port.name}': expected (batch, c, h, w) with fixed c, h, w, got {shown}")
+
+
+def _live(nodes: Sequence[Draft], outputs: Sequence[str]) -> list[Draft]:
+    """Return the nodes that an output depends on."""
+    wanted = set(outputs)
+    kept: list[Draft] = []
+    for node in reversed(nodes):
+        if wanted.intersection(writes(node)):
+            wanted.update(reads(node))
+            kept.append(node)
+    return kept[::-1]
+
+
+def _with_own_outputs(
+    nodes: list[Draft], file: File, found: Survey, outputs: Sequence[str], *, trivial: bool
+) -> tuple[list[Draft], tuple[str, ...]]:
+    """Give outputs that no node writes, or that are one tensor, a node of their own; refuse a network of only such."""
+    written = {tensor for node in nodes for tensor in writes(node)}
+    owned: list[str] = []
+    for name, tensor in zip(file.outputs, outputs, strict=True):
+        constant = tensor in found.constants
+        if (tensor in written and tensor not in owned) or (nodes and name == tensor and not constant):
+            owned.append(tensor)
+            continue
+        if not nodes and not trivial:
+            what = "is a constant" if constant else "returns its input"
+            raise ModelError(f"expected a network, got one whose output '{name}' {what}")
+        proper = name if name != tensor else f"{name}:output"
+        nodes.append(identity_raw(tensor, proper, constant=constant))
+        found.types[proper] = found.types[tensor]
+        owned.append(proper)
+    return nodes, tuple(owned)
+
+
+def _recognized(nodes: Sequence[Draft], outputs: Sequence[str], found: Survey, *, opset: int) -> Sequence[Draft]:
+    """Put one node in the place of many that spell it."""
+    web = Web(nodes, outputs=outputs, found=found, opset=opset)
+    fuse_functions(web)
+    fuse_layer_norms(web)
+    fuse_moves(web)
+    fuse_attention(web)
+    return _live(drop_aliases(web.nodes, outputs=outputs)[0], outputs)
+
+
+def _fused(
+    nodes: Sequence[Draft], outputs: Sequence[str], shapes: Shapes, *, residuals: bool, fixed: Collection[str]
+) -> tuple[tuple[Draft, ...], Names]:
+    """Run the passes in the one order that lets each see what it needs.
+
+    Returns:
+        The nodes; and by what each convolution with a residual writes, what it wrote before it took the residual in.
+    """
+    nodes = fold_affine(nodes, outputs=outputs, shapes=shapes, fixed=fixed)
+    nodes = merge_padding(nodes, outputs=outputs)
+    sums = {id(node.weight): node.output for node in nodes if isinstance(node, Conv)}
+    nodes = fuse_residual(nodes, outputs=outputs) if residuals else nodes
+    fused = fuse_activation(nodes, outputs=outputs)
+    hosts = [node for node in fused if isinstance(node, Conv) and node.residual is not None]
+    return fused, {node.output: sums[id(node.weight)] for node in hosts}
+
+
+def _typed(nodes: Sequence[Draft]) -> tuple[Node, ...]:
+    typed = tuple(node for node in nodes if not isinstance(node, Affine | ZeroPad | Alias | Raw))
+    assert len(typed) == len(nodes), "a pass left a draft"
+    return typed

@@ -1,0 +1,79 @@
+"""What the QDQ form asks of quantization parameters: checks, and the numbers as ONNX wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.core.formats import Binary, Ternary, Uniform
+from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.tensor import Floats, QParams, QTensor, expand
+from qbench.errors import ModelError
+from qbench.graph.network import Flatten, Layer, Network, Pool
+from qbench.graph.writing.write import as_onnx
+
+
+def tensor_params(network: Network, known: Mapping[str, QParams], tensor: str) -> QParams:
+    """Return a tensor's parameters, or those of the neighbour that passes the same values on or in.
+
+    A maximum pool and a flatten change no value, so that what follows them decides, else what comes before them.
+    """
+    found = known.get(tensor) or _after(network, known, tensor) or _before(network, known, tensor)
+    if found is None:
+        raise ModelError(f"qdq: no activation parameters for tensor '{tensor}'")
+    return found
+
+
+def _passing(node: object) -> bool:
+    return isinstance(node, Flatten) or (isinstance(node, Pool) and node.kind == "max")
+
+
+def _after(network: Network, known: Mapping[str, QParams], tensor: str) -> QParams | None:
+    for node in network.consumers(tensor):
+        if _passing(node):
+            found = known.get(node.output) or _after(network, known, node.output)
+            if found is not None:
+                return found
+    return None
+
+
+def _before(network: Network, known: Mapping[str, QParams], tensor: str) -> QParams | None:
+    for node in network.nodes:
+        if node.output == tensor and isinstance(node, Flatten | Pool) and _passing(node):
+            return known.get(node.input) or _before(network, known, node.input)
+    return None
+
+
+def activation_scale(tensor: str, params: QParams) -> tuple[Floats, npt.NDArray[np.uint8]]:
+    """Return a tensor's float32 scale and u8 zero point, both scalars; ModelError when they are not of that form."""
+    number_format = params.spec.format
+    if number_format != Uniform(8, signed=False, symmetric=False) or not isinstance(params.spec.granularity, PerTensor):
+        raise ModelError(f"qdq: tensor '{tensor}': expected unsigned 8 bits per tensor, got a{params.spec.token}")
+    if params.rounding != "nearest" or params.scale.size != 1:
+        raise ModelError(f"qdq: tensor '{tensor}': expected one scale and rounding to nearest, got {params.rounding}")
+    scale, zero_point = float(params.scale.reshape(())), float(params.zero_point.reshape(()))
+    if not (np.isfinite(scale) and scale > 0 and zero_point in range(256)):
+        raise ModelError(f"qdq: tensor '{tensor}': expected scale > 0, zero point 0..255, got {scale}, {zero_point}")
+    return np.asarray(scale, np.float32), np.asarray(zero_point, np.uint8)
+
+
+def weight_codes(layer: Layer, given: QParams | QTensor) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Return a layer's s8 codes in ONNX order and their scale, () or (channels,); ModelError when they do not fit."""
+    params = given.params if isinstance(given, QTensor) else given
+    number_format, granularity = params.spec.format, params.spec.granularity
+    if not isinstance(number_format, Uniform | Ternary | Binary) or not isinstance(granularity, PerTensor | PerChannel):
+        raise ModelError(f"qdq: layer '{layer.name}': w{params.spec.token} has no QDQ form; expected w8t or w8c")
+    if number_format.qmax > 127 or np.any(params.zero_point) or not np.all(params.scale > 0):
+        raise ModelError(f"qdq: layer '{layer.name}': expected signed weights, zero points of 0 and scales above 0")
+    if isinstance(given, QTensor):
+        codes = given.codes.astype(np.float32)
+    else:
+        if params.rounding != "nearest":
+            raise ModelError(f"qdq: layer '{layer.name}': expected rounding to nearest, got {params.rounding}")
+        flat = layer.weight.reshape(layer.weight.shape[0], -1)
+        inverse = (np.float32(1) / params.scale).astype(np.float32)
+        codes = np.rint(flat * expand(inverse, flat.shape[1], granularity))
+        codes = codes.clip(number_format.qmin, number_format.qmax).reshape(layer.weight.shape)
+    return as_onnx(layer, codes).astype(np.int8), params.scale

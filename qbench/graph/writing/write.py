@@ -1,0 +1,159 @@
+"""Write a `Network` as float ONNX: whole, with other weights, or one layer alone. Operator set 17, dynamic batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from qbench.errors import ModelError, suggest
+from qbench.graph.network import Network
+from qbench.graph.nodes import (
+    Activation,
+    Add,
+    Clamp,
+    Conv,
+    Flatten,
+    Floats,
+    Foreign,
+    Layer,
+    Linear,
+    Mul,
+    Node,
+    Pool,
+    inputs_of,
+)
+from qbench.graph.writing.builder import OPSET, Builder
+from qbench.graph.writing.write_other import write_other
+
+
+def write_onnx(network: Network, path: Path, *, weights: Mapping[str, Floats] | None = None) -> None:
+    """Write `to_onnx_bytes` to a file; raise ModelError when that fails."""
+    content = to_onnx_bytes(network, weights=weights)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def to_onnx_bytes(network: Network, *, weights: Mapping[str, Floats] | None = None) -> bytes:
+    """Return the network as float ONNX; reading it gives the same nodes back.
+
+    Args:
+        network: the network.
+        weights: layer name -> float32 weights in place of the layer's own, in its own shape or as `QTensor.dequantize`
+            gives them: (channels, depth), a convolution's depth in the order (kh, kw, channel).
+    """
+    replaced = dict(weights or {})
+    names = {layer.name for layer in network.layers}
+    for name in replaced:
+        if name not in names:
+            raise ModelError(f"weights for layer '{name}': {network.name} has no such layer{suggest(name, names)}")
+    builder = Builder(network.name, opset=opset_of(network))
+    for node in network.nodes:
+        weight = as_onnx(node, replaced[node.name]) if isinstance(node, Layer) and node.name in replaced else None
+        _add(builder, node, weight, network)
+    return builder.to_bytes(
+        inputs={name: network.shapes[name] for name in network.inputs},
+        outputs={name: network.shapes[name] for name in network.outputs},
+        metadata=network.metadata, dtypes=network.dtypes, unbatched=network.unbatched,
+    )  # fmt: skip
+
+
+def opset_of(network: Network) -> int:
+    """Return the operator set that a network is written in: that of its foreign operators, else qbench's own."""
+    versions = {node.opset for node in network.foreign}
+    if len(versions) > 1:
+        raise ModelError(
+            f"{network.name}: its operators are of sets {sorted(versions)}, which cannot be written as one"
+        )
+    if versions and min(versions) < 11:
+        raise ModelError(f"{network.name}: operator set {min(versions)} cannot be written back; expected 11 or newer")
+    return max(versions, default=OPSET)
+
+
+def layer_onnx_bytes(network: Network, layer_name: str) -> bytes:
+    """Return a model of one layer alone, with its clamp but without its residual, for timing."""
+    found = next((layer for layer in network.layers if layer.name == layer_name), None)
+    if found is None:
+        names = [layer.name for layer in network.layers]
+        raise ModelError(f"{network.name} has no layer '{layer_name}'{suggest(layer_name, names)}")
+    builder = Builder(layer_name)
+    _add(builder, found, None, network, alone=True)
+    shapes = network.shapes
+    return builder.to_bytes(
+        inputs={found.input: shapes[found.input]}, outputs={found.output: shapes[found.output]}, metadata={}
+    )
+
+
+def node_as_foreign(network: Network, node: Node, *, opset: int = OPSET) -> Foreign:
+    """Return a typed node of a network as a Foreign, for another library to run."""
+    builder = Builder(node.name, opset=opset)
+    _add(builder, node, None, network)
+    inputs = tuple(dict.fromkeys(inputs_of(node)))
+    content = builder.to_bytes(
+        inputs={name: network.shapes[name] for name in inputs},
+        outputs={node.output: network.shapes[node.output]}, metadata={}, dtypes=network.dtypes,
+        unbatched=network.unbatched,
+    )  # fmt: skip
+    return Foreign(node.name, (type(node).__name__,), inputs, (node.output,), content, opset)
+
+
+def as_onnx(layer: Layer, weights: Floats) -> Floats:
+    """Return weights in the layer's own (ONNX) shape; (channels, depth) of a convolution is taken as OHWI."""
+    if weights.shape == layer.weight.shape:
+        return weights.astype(np.float32)
+    out, *rest = layer.weight.shape
+    if isinstance(layer, Conv) and weights.shape == (out, int(np.prod(rest))):
+        channels, height, width = rest
+        return weights.reshape(out, height, width, channels).transpose(0, 3, 1, 2).astype(np.float32)
+    raise ModelError(f"weights for layer '{layer.name}': expected shape {layer.weight.shape}, got {weights.shape}")
+
+
+def _add(builder: Builder, node: Node, weight: Floats | None, network: Network, *, alone: bool = False) -> None:
+    """Add a node of the network as one to three ONNX nodes."""
+    match node:
+        case Conv() | Linear():
+            residual = None if alone or isinstance(node, Linear) else node.residual
+            tokens = isinstance(node, Linear) and len(network.shapes[node.input]) > 1
+            _add_layer(builder, node, weight, residual=residual, tokens=tokens)
+        case Add() | Mul():
+            out = f"{node.name}:pre_clamp" if node.activation else node.output
+            builder.op(type(node).__name__, node.inputs, out, name=node.name)
+            _clamped(builder, node.activation, out, node)
+        case Activation():
+            builder.clamp(node.clamp, node.input, node.output, name=node.name)
+        case Pool():
+            builder.pool(node, node.input, node.output)
+        case Flatten():
+            builder.op("Flatten", [node.input], node.output, name=node.name, axis=1)
+        case Foreign():
+            builder.foreign(node)
+        case _:
+            write_other(builder, node, network.shapes)
+
+
+def _clamped(builder: Builder, clamp: Clamp | None, source: str, node: Node) -> None:
+    if clamp is not None:
+        builder.clamp(clamp, source, node.output, name=f"{node.name}.clamp")
+
+
+def _add_layer(builder: Builder, node: Layer, weight: Floats | None, *, residual: str | None, tokens: bool) -> None:
+    clamped = node.activation is not None
+    out = f"{node.name}:pre_clamp" if clamped else node.output
+    bare = f"{node.name}:pre_add" if residual is not None else out
+    inputs = [node.input, f"{node.name}.weight", builder.constant(f"{node.name}.bias", node.bias)]
+    if not tokens:
+        builder.constant(inputs[1], node.weight if weight is None else weight)
+    if isinstance(node, Conv):
+        builder.conv(node, inputs, bare)
+    elif tokens:
+        inputs[1] = builder.constant(f"{node.name}.weight.T", (node.weight if weight is None else weight).T)
+        builder.op("MatMul", inputs[:2], f"{node.name}:pre_bias", name=node.name)
+        builder.op("Add", [f"{node.name}:pre_bias", inputs[2]], bare, name=f"{node.name}.bias")
+    else:
+        builder.op("Gemm", inputs, bare, name=node.name, transB=1)
+    if residual is not None:
+        builder.op("Add", [bare, residual], out, name=f"{node.name}.add")
+    _clamped(builder, node.activation, out, node)

@@ -1,0 +1,179 @@
+"""How the nodes that are neither layers nor clamps are spelled in ONNX, in any operator set from 11 on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from qbench.graph.nodes import (
+    Attention,
+    ChannelAffine,
+    Concat,
+    LayerNorm,
+    Node,
+    Resize,
+    Select,
+    Shape,
+    Softmax,
+    TokenMean,
+    Unary,
+)
+from qbench.graph.writing.builder import Builder
+
+_PLAIN = {
+    "abs": "Abs", "erf": "Erf", "exp": "Exp", "log": "Log", "reciprocal": "Reciprocal", "sigmoid": "Sigmoid",
+    "softplus": "Softplus", "softsign": "Softsign", "sqrt": "Sqrt", "tanh": "Tanh",
+}  # fmt: skip
+_WITH_ATTRIBUTES = {
+    "celu": ("Celu", ("alpha",)), "elu": ("Elu", ("alpha",)), "hard_sigmoid": ("HardSigmoid", ("alpha", "beta")),
+    "leaky_relu": ("LeakyRelu", ("alpha",)), "selu": ("Selu", ("alpha", "gamma")),
+    "thresholded_relu": ("ThresholdedRelu", ("alpha",)),
+}  # fmt: skip
+
+
+def write_other(builder: Builder, node: Node, shapes: Mapping[str, Shape]) -> None:
+    """Add a node of the network as one ONNX node or several."""
+    match node:
+        case Concat():
+            builder.op("Concat", node.inputs, node.output, name=node.name, axis=_axis(shapes[node.output]))
+        case Select():
+            indices = builder.constant(f"{node.name}.channels", np.asarray(node.channels, np.int64))
+            axis = _axis(shapes[node.input])
+            builder.op("Gather", [node.input, indices], node.output, name=node.name, axis=axis)
+        case ChannelAffine():
+            _affine(builder, node, shapes[node.input])
+        case Unary():
+            _unary(builder, node)
+        case Resize():
+            scales = builder.constant(f"{node.name}.scales", np.asarray([1, 1, *node.factors], np.float32))
+            roi = builder.constant(f"{node.name}.roi", np.zeros(0, np.float32))
+            builder.op(
+                "Resize", [node.input, roi, scales], node.output, name=node.name, mode="nearest",
+                coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+            )  # fmt: skip
+        case TokenMean():
+            _token_mean(builder, node)
+        case Softmax():
+            builder.op("Softmax", [node.input], node.output, name=node.name, axis=len(shapes[node.input]))
+        case LayerNorm():
+            _layer_norm(builder, node)
+        case Attention():
+            _attention(builder, node)
+        case _:
+            raise AssertionError(f"no spelling of {type(node).__name__}")
+
+
+def _token_mean(builder: Builder, node: TokenMean) -> None:
+    if builder.opset >= 18:
+        axes = builder.constant(f"{node.name}.axes", np.asarray([1], np.int64))
+        builder.op("ReduceMean", [node.input, axes], node.output, name=node.name, keepdims=0)
+        return
+    builder.op("ReduceMean", [node.input], node.output, name=node.name, axes=[1], keepdims=0)
+
+
+def _axis(shape: Shape) -> int:
+    return 1 if len(shape) == 3 else len(shape)
+
+
+def _number(builder: Builder, name: str, value: float) -> str:
+    return builder.constant(name, np.asarray(value, np.float32))
+
+
+def _affine(builder: Builder, node: ChannelAffine, shape: Shape) -> None:
+    tail = (1, 1) if len(shape) == 3 else ()
+    scale = builder.constant(f"{node.name}.scale", node.scale.reshape(-1, *tail))
+    offset = builder.constant(f"{node.name}.offset", node.offset.reshape(-1, *tail))
+    out = f"{node.name}:pre_clamp" if node.activation else node.output
+    builder.op("Mul", [node.input, scale], f"{node.name}:scaled", name=f"{node.name}.scale")
+    builder.op("Add", [f"{node.name}:scaled", offset], out, name=node.name)
+    if node.activation is not None:
+        builder.clamp(node.activation, out, node.output, name=f"{node.name}.clamp")
+
+
+def _unary(builder: Builder, node: Unary) -> None:
+    x, y, name = node.input, node.output, node.name
+    if node.function in _PLAIN:
+        builder.op(_PLAIN[node.function], [x], y, name=name)
+        return
+    if node.function in _WITH_ATTRIBUTES:
+        op, keys = _WITH_ATTRIBUTES[node.function]
+        builder.op(op, [x], y, name=name, **dict(zip(keys, node.parameters, strict=True)))
+        return
+
+    if node.function == "power":
+        builder.op("Pow", [x, _number(builder, f"{name}.exponent", node.parameters[0])], y, name=name)
+        return
+
+    def inner(op: str, *inputs: str, of: str, **attributes: float) -> str:
+        return builder.op(op, inputs, f"{name}:{of}", name=f"{name}.{of}", **attributes)
+
+    match node.function:
+        case "hard_swish":
+            gate = inner("HardSigmoid", x, of="gate", alpha=1 / 6, beta=0.5)
+        case "silu":
+            (alpha,) = node.parameters
+            scaled = x if alpha == 1 else inner("Mul", x, _number(builder, f"{name}.alpha", alpha), of="scaled")
+            gate = inner("Sigmoid", scaled, of="gate")
+        case "mish":
+            gate = inner("Tanh", inner("Softplus", x, of="softplus"), of="gate")
+        case "gelu":
+            scaled = inner("Mul", x, _number(builder, f"{name}.root_half", math.sqrt(0.5)), of="scaled")
+            gate = _half_of_one_plus(builder, name, inner("Erf", scaled, of="erf"))
+        case "gelu_tanh":
+            cube = inner("Mul", inner("Mul", x, x, of="square"), x, of="cube")
+            part = inner("Mul", cube, _number(builder, f"{name}.cubic", 0.044715), of="part")
+            root = _number(builder, f"{name}.root", math.sqrt(2 / math.pi))
+            bent = inner("Mul", inner("Add", x, part, of="sum"), root, of="bent")
+            gate = _half_of_one_plus(builder, name, inner("Tanh", bent, of="tanh"))
+        case _:
+            raise AssertionError(f"no spelling of {node.function}")
+    builder.op("Mul", [x, gate], y, name=name)
+
+
+def _half_of_one_plus(builder: Builder, name: str, source: str) -> str:
+    one, half = _number(builder, f"{name}.one", 1.0), _number(builder, f"{name}.half", 0.5)
+    more = builder.op("Add", [source, one], f"{name}:plus_one", name=f"{name}.plus_one")
+    return builder.op("Mul", [more, half], f"{name}:gate", name=f"{name}.gate")
+
+
+def _layer_norm(builder: Builder, node: LayerNorm) -> None:
+    name = node.name
+    scale = builder.constant(f"{name}.scale", node.scale)
+    offset = builder.constant(f"{name}.offset", node.offset)
+    if builder.opset >= 17:
+        builder.op(
+            "LayerNormalization", [node.input, scale, offset], node.output, name=name, axis=-1, epsilon=node.epsilon
+        )
+        return
+
+    def inner(op: str, *inputs: str, of: str, **attributes: int | tuple[int, ...]) -> str:
+        return builder.op(op, inputs, f"{name}:{of}", name=f"{name}.{of}", **attributes)
+
+    centred = inner("Sub", node.input, inner("ReduceMean", node.input, of="mean", axes=(-1,), keepdims=1), of="centred")
+    variance = inner("ReduceMean", inner("Mul", centred, centred, of="square"), of="variance", axes=(-1,), keepdims=1)
+    spread = inner("Add", variance, _number(builder, f"{name}.epsilon", node.epsilon), of="spread")
+    scaled = inner("Mul", inner("Div", centred, inner("Sqrt", spread, of="deviation"), of="unit"), scale, of="scaled")
+    builder.op("Add", [scaled, offset], node.output, name=name)
+
+
+def _attention(builder: Builder, node: Attention) -> None:
+    name = node.name
+
+    def inner(op: str, *inputs: str, of: str, **attributes: int | tuple[int, ...]) -> str:
+        return builder.op(op, inputs, f"{name}:{of}", name=f"{name}.{of}", **attributes)
+
+    split = builder.constant(f"{name}.split", np.asarray([0, 0, node.heads, -1], np.int64))
+    join = builder.constant(f"{name}.join", np.asarray([0, 0, -1], np.int64))
+
+    def heads(tensor: str, of: str, order: tuple[int, ...]) -> str:
+        return inner("Transpose", inner("Reshape", tensor, split, of=f"{of}_split"), of=of, perm=order)
+
+    query, value = heads(node.query, "query", (0, 2, 1, 3)), heads(node.value, "value", (0, 2, 1, 3))
+    scores = inner("MatMul", query, heads(node.key, "key", (0, 2, 3, 1)), of="scores")
+    scores = inner("Mul", scores, _number(builder, f"{name}.scale", node.scale), of="scaled")
+    if node.mask is not None:
+        scores = inner("Add", scores, node.mask, of="masked")
+    mixed = inner("MatMul", inner("Softmax", scores, of="softmax", axis=3), value, of="mixed")
+    builder.op("Reshape", [inner("Transpose", mixed, of="back", perm=(0, 2, 1, 3)), join], node.output, name=name)

@@ -1,0 +1,1 @@
+"""CUDA kernels against their laws, and what the compiler makes of them."""

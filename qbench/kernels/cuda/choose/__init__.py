@@ -1,0 +1,1 @@
+"""The ways to compute a product on a GPU, and which of them are worth trying."""

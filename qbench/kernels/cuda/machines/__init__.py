@@ -1,0 +1,1 @@
+"""Where CUDA kernels run: a device, or Numba's simulator."""

@@ -1,0 +1,1 @@
+"""Kernels of products on a GPU, and the building blocks that they share."""

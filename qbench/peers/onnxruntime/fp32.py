@@ -1,0 +1,24 @@
+"""fp32 by onnxruntime: the speed that every quantized row is measured against."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from qbench.peers.model import PeerModel
+from qbench.peers.onnxruntime.session import OnnxRuntimeSession, missing
+from qbench.peers.peer import Precision
+
+
+class OnnxRuntimeFp32:
+    """onnxruntime on a float model."""
+
+    name: ClassVar[str] = "onnxruntime-fp32"
+    precision: ClassVar[Precision] = "fp32"
+
+    def supports(self) -> str | None:
+        """Return why onnxruntime cannot be used here, or None."""
+        return missing()
+
+    def prepare(self, model: PeerModel, *, threads: int) -> OnnxRuntimeSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when onnxruntime refuses it."""
+        return OnnxRuntimeSession(model.content, threads=threads, name=self.name)

@@ -1,0 +1,25 @@
+"""bfloat16 by OpenVINO: what it does with a float model by itself on a CPU that has bfloat16."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from qbench.kernels import instruction_sets
+from qbench.peers.model import PeerModel
+from qbench.peers.openvino.session import OpenVinoSession, missing
+from qbench.peers.peer import Precision
+
+
+class OpenVinoBf16:
+    """OpenVINO on a float model, computed in bfloat16."""
+
+    name: ClassVar[str] = "openvino-bf16"
+    precision: ClassVar[Precision] = "bf16"
+
+    def supports(self) -> str | None:
+        """Return why OpenVINO cannot be used here, or None."""
+        return missing() or (None if "avx512bf16" in instruction_sets() else "this CPU has no bfloat16")
+
+    def prepare(self, model: PeerModel, *, threads: int) -> OpenVinoSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
+        return OpenVinoSession(model.content, threads=threads, name=self.name, precision="bf16")

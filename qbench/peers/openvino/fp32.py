@@ -1,0 +1,24 @@
+"""fp32 by OpenVINO, bfloat16 switched off."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from qbench.peers.model import PeerModel
+from qbench.peers.openvino.session import OpenVinoSession, missing
+from qbench.peers.peer import Precision
+
+
+class OpenVinoFp32:
+    """OpenVINO on a float model."""
+
+    name: ClassVar[str] = "openvino-fp32"
+    precision: ClassVar[Precision] = "fp32"
+
+    def supports(self) -> str | None:
+        """Return why OpenVINO cannot be used here, or None."""
+        return missing()
+
+    def prepare(self, model: PeerModel, *, threads: int) -> OpenVinoSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
+        return OpenVinoSession(model.content, threads=threads, name=self.name)

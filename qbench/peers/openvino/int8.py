@@ -1,0 +1,24 @@
+"""int8 by OpenVINO: its own integer kernels on a QDQ model with qbench's scales (u8 activations, s8 weights)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from qbench.peers.model import PeerModel
+from qbench.peers.openvino.session import OpenVinoSession, missing
+from qbench.peers.peer import Precision
+
+
+class OpenVinoInt8:
+    """OpenVINO on a qdq model."""
+
+    name: ClassVar[str] = "openvino-int8"
+    precision: ClassVar[Precision] = "int8"
+
+    def supports(self) -> str | None:
+        """Return why OpenVINO cannot be used here, or None."""
+        return missing()
+
+    def prepare(self, model: PeerModel, *, threads: int) -> OpenVinoSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
+        return OpenVinoSession(model.content, threads=threads, name=self.name)

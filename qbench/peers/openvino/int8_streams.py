@@ -1,0 +1,24 @@
+"""int8 by OpenVINO in throughput mode: two streams, each with half of a batch and half of the threads."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from qbench.peers.model import PeerModel
+from qbench.peers.openvino.session import OpenVinoSession, missing
+from qbench.peers.peer import Precision
+
+
+class OpenVinoInt8Streams:
+    """OpenVINO on a qdq model, two streams."""
+
+    name: ClassVar[str] = "openvino-int8-2streams"
+    precision: ClassVar[Precision] = "int8"
+
+    def supports(self) -> str | None:
+        """Return why OpenVINO cannot be used here, or None."""
+        return missing()
+
+    def prepare(self, model: PeerModel, *, threads: int) -> OpenVinoSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
+        return OpenVinoSession(model.content, threads=threads, name=self.name, streams=2)

@@ -1,0 +1,1 @@
+"""LiteRT, and the TensorFlow Lite files that it reads."""

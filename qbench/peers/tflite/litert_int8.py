@@ -1,0 +1,99 @@
+"""int8 by LiteRT (TensorFlow Lite with XNNPACK), from the network itself: it reads no ONNX.
+
+Images are handed over as NHWC and token ids as int32, which is what its models take; they are turned before any clock
+runs. Its threads are XNNPACK's own pool, so that it shares a process with others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.errors import ModelError
+from qbench.graph import Network
+from qbench.peers.model import PeerModel
+from qbench.peers.peer import Precision
+from qbench.peers.tflite.network import tflite_bytes
+from qbench.peers.tflite.tokens import encoder_bytes
+
+Floats = npt.NDArray[np.float32]
+
+
+class LiteRtInt8:
+    """LiteRT on a full-integer model with qbench's scales."""
+
+    name: ClassVar[str] = "litert-int8"
+    precision: ClassVar[Precision] = "int8"
+
+    def supports(self) -> str | None:
+        """Return why LiteRT cannot be used here, or None."""
+        try:
+            import ai_edge_litert.interpreter  # noqa: F401  (that it imports is the question)
+        except ImportError:
+            return "ai-edge-litert is not installed: install qbench with its extra 'peers'"
+        return None
+
+    def prepare(self, model: PeerModel, *, threads: int) -> LiteRtSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when LiteRT cannot hold it."""
+        return LiteRtSession(model, model.known_network(self.name), threads=threads, name=self.name)
+
+
+class LiteRtSession:
+    """An interpreter for each batch size, since XNNPACK plans for one, and for each bound call.
+
+    Args:
+        model: codes and scales.
+        network: the model's network.
+        threads: of XNNPACK.
+        name: the peer's name, for messages.
+    """
+
+    def __init__(self, model: PeerModel, network: Network, *, threads: int, name: str) -> None:
+        self._model, self._network, self._threads, self._name = model, network, threads, name
+        self._interpreters: dict[int, Any] = {1: self._interpreter(1)}
+
+    def run(self, inputs: Floats) -> Floats:
+        """Return the output of float32 NCHW `inputs`, or of int64 token ids."""
+        if len(inputs) not in self._interpreters:
+            self._interpreters[len(inputs)] = self._interpreter(len(inputs))
+        return _bound(self._interpreters[len(inputs)], inputs)().copy()
+
+    def bind(self, inputs: Floats) -> Callable[[], Floats]:
+        """Return a call that computes `inputs` into a buffer of its own; it has an interpreter of its own too."""
+        return _bound(self._interpreter(len(inputs)), inputs)
+
+    def _interpreter(self, batch: int) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        model, network, name = self._model, self._network, self._name
+        if len(network.input_shape) == 1:
+            content = encoder_bytes(network, model.weights, batch=batch, name=name)
+        else:
+            content = tflite_bytes(network, model.weights, model.activations, batch=batch, name=name)
+        try:
+            interpreter = Interpreter(model_content=content, num_threads=self._threads)
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            reason = (str(error).strip() or "no reason").splitlines()[0]
+            raise ModelError(f"{self._name}: expected a model that LiteRT accepts, got: {reason}") from error
+        return interpreter
+
+
+def _bound(interpreter: Any, inputs: Floats) -> Callable[[], Floats]:
+    """Return a call of an interpreter that keeps `inputs` as its input."""
+    given: npt.NDArray[np.generic] = inputs.transpose(0, 2, 3, 1) if inputs.ndim == 4 else inputs
+    source = interpreter.get_input_details()[0]
+    interpreter.set_tensor(source["index"], np.ascontiguousarray(given, dtype=source["dtype"]))
+    details = interpreter.get_output_details()[0]
+    output = details["index"]
+    target: Floats = np.zeros(details["shape"], np.float32)
+
+    def call() -> Floats:
+        interpreter.invoke()
+        np.copyto(target, interpreter.get_tensor(output))
+        return target
+
+    return call

@@ -1,0 +1,24 @@
+"""fp32 by PyTorch: its compiler with frozen, prepacked weights."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from qbench.peers.model import PeerModel
+from qbench.peers.peer import Precision
+from qbench.peers.torch.session import TorchSession, missing
+
+
+class TorchFp32:
+    """torch.compile on a float model."""
+
+    name: ClassVar[str] = "torch-fp32"
+    precision: ClassVar[Precision] = "fp32"
+
+    def supports(self) -> str | None:
+        """Return why torch cannot be used here, or None."""
+        return missing()
+
+    def prepare(self, model: PeerModel, *, threads: int) -> TorchSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when torch cannot compile it."""
+        return TorchSession(model, threads=threads, name=self.name)

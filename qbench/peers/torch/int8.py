@@ -1,0 +1,24 @@
+"""int8 by PyTorch: what its compiler makes of a network quantized by PT2E, with qbench's scales (u8 by s8, oneDNN)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from qbench.peers.model import PeerModel
+from qbench.peers.peer import Precision
+from qbench.peers.torch.session import TorchSession, missing
+
+
+class TorchInt8:
+    """torch.compile on a model with quantize and dequantize steps."""
+
+    name: ClassVar[str] = "torch-int8"
+    precision: ClassVar[Precision] = "int8"
+
+    def supports(self) -> str | None:
+        """Return why torch cannot be used here, or None."""
+        return missing()
+
+    def prepare(self, model: PeerModel, *, threads: int) -> TorchSession:
+        """Return the model ready to run on `threads` threads; raise ModelError when torch cannot compile it."""
+        return TorchSession(model, threads=threads, name=self.name)

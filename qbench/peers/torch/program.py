@@ -1,0 +1,185 @@
+"""A network as a PyTorch function for its compiler: float, or with quantize and dequantize steps as PT2E writes them.
+
+PyTorch's compiler (inductor) takes each dequantize, convolution, addition, relu and quantize into one oneDNN call on
+prepacked weights. The steps carry qbench's own scales; PT2E's quantizer, which would choose them anew, is not needed.
+Over tokens only what enters a product is quantized, as PT2E's quantizer has it: the rest is float (`torch_tokens`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from qbench.core.tensor import Floats, QParams
+from qbench.errors import ModelError
+from qbench.graph import Activation, Add, Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool
+from qbench.graph.writing.qdq_params import weight_codes
+from qbench.peers.laws import shared_law
+from qbench.peers.model import PeerModel
+from qbench.peers.torch.tokens import token_step
+
+Program = Callable[[Any], Any]
+
+
+def program(model: PeerModel, network: Network, *, name: str) -> Program:
+    """Return a function of float32 NCHW or of int64 ids; in int8 where the model has parameters, else in float32.
+
+    Raises:
+        ModelError: in the name of the peer `name`, when a node has no form here.
+    """
+    import torch
+    import torch.ao.quantization.fx._decomposed  # registers the quantize and dequantize steps
+
+    class Module(torch.nn.Module):  # type: ignore[misc]  # only a module's buffers are frozen
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps = [_step(self, node, network, model, name) for node in network.nodes]
+            self.first = _written(network, model, network.input)
+
+        def forward(self, inputs: Any) -> Any:
+            values = {network.input: self.first(inputs)}
+            for output, step in self.steps:
+                values[output] = step(values)
+            return values[network.output]
+
+    made: Program = Module().eval()
+    return made
+
+
+def _step(
+    held: Any, node: Node, network: Network, model: PeerModel, name: str
+) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+    """Return the tensor that a node writes, and how it is computed from those before it."""
+    rounding = _written(network, model, node.output)
+    match node:
+        case Conv() | Linear():
+            layer = _layer(held, node, model, _read(network, model, node.input))
+            return node.output, lambda values: rounding(layer(values))
+        case Add():
+            first, second = node.inputs
+            return node.output, lambda values: rounding(_clamped(values[first] + values[second], node.activation))
+        case Activation():
+            return node.output, lambda values: rounding(_clamped(values[node.input], node.clamp))
+        case Flatten():
+            # Rounded again, which changes nothing: torch finds an 8-bit product only right behind its quantize step.
+            return node.output, lambda values: rounding(values[node.input].flatten(1))
+        case Pool():
+            return node.output, lambda values: rounding(_pooled(node, values[node.input]))
+        case _:
+            step = token_step(node, keep=lambda name, floats: _kept(held, name, _copied(floats)))
+            if step is None:
+                raise ModelError(f"{name}: expected a model of convolutions or an encoder, got node '{node.name}'")
+            return node.output, step
+
+
+def _over_tokens(network: Network) -> bool:
+    return any(len(shape) == 2 for shape in network.shapes.values())
+
+
+def _written(network: Network, model: PeerModel, tensor: str) -> Program:
+    """Return what is done to a tensor where it is written: its rounding, but over tokens and for logits."""
+    bare = tensor == network.output and tensor not in model.activations
+    if not model.activations or bare or _over_tokens(network):
+        return lambda values: values
+    return _rounding(network, model.activations, tensor)
+
+
+def _read(network: Network, model: PeerModel, tensor: str) -> Program:
+    """Return what is done to a tensor where a layer reads it: its rounding over tokens, else nothing."""
+    if not model.activations or not _over_tokens(network):
+        return lambda values: values
+    return _rounding(network, model.activations, tensor)
+
+
+def _rounding(network: Network, activations: Mapping[str, QParams], tensor: str) -> Program:
+    """Return quantize, then dequantize, of a tensor."""
+    import torch
+
+    law = (*shared_law(network, activations, tensor), 0, 255, torch.uint8)
+    steps = torch.ops.quantized_decomposed
+    return lambda values: steps.dequantize_per_tensor.default(steps.quantize_per_tensor.default(values, *law), *law)
+
+
+def _layer(held: Any, node: Layer, model: PeerModel, rounding: Program) -> Callable[[Mapping[str, Any]], Any]:
+    import torch
+
+    weight = _weight(held, node, model)
+    bias = _kept(held, f"{node.name}.bias", _copied(node.bias))
+    functional = torch.nn.functional
+    if isinstance(node, Linear):
+        return lambda values: _clamped(
+            functional.linear(rounding(values[node.input]), weight(), bias()), node.activation
+        )
+    top, left, bottom, right = node.pads
+    alike = (top, left) == (bottom, right)
+    geometry = (list(node.strides), [top, left] if alike else [0, 0], list(node.dilations), node.groups)
+
+    def conv(values: Mapping[str, Any]) -> Any:
+        source = values[node.input]
+        if not alike:
+            source = functional.pad(source, (left, right, top, bottom))
+        found = functional.conv2d(source, weight(), bias(), *geometry)
+        return _clamped(found if node.residual is None else found + values[node.residual], node.activation)
+
+    return conv
+
+
+def _weight(held: Any, node: Layer, model: PeerModel) -> Callable[[], Any]:
+    """Return the weights as a call: a dequantize step of their codes, or themselves in float32."""
+    import torch
+
+    last = torch.channels_last if isinstance(node, Conv) else torch.contiguous_format
+    if not model.activations:
+        floats = torch.from_numpy(node.weight.copy()).contiguous(memory_format=last)
+        return _kept(held, f"{node.name}.weight", floats)
+    array, scale = weight_codes(node, model.weights[node.name])
+    codes = _kept(held, f"{node.name}.codes", torch.from_numpy(array.copy()).contiguous(memory_format=last))
+    spread = np.broadcast_to(scale, len(array)).astype(np.float32)
+    scales = _kept(held, f"{node.name}.scale", torch.from_numpy(spread.copy()))
+    zeros = _kept(held, f"{node.name}.zero_point", torch.zeros(len(array), dtype=torch.int64))
+    dequantize = torch.ops.quantized_decomposed.dequantize_per_channel.default
+    return lambda: dequantize(codes(), scales(), zeros(), 0, -128, 127, torch.int8)
+
+
+def _copied(floats: Floats) -> Any:
+    """Return a copy as a tensor."""
+    import torch
+
+    return torch.from_numpy(floats.copy())
+
+
+def _kept(held: Any, name: str, tensor: Any) -> Callable[[], Any]:
+    """Give a module a buffer; return a call that reads it."""
+    word = name.replace(".", "_").replace(":", "_")
+    held.register_buffer(word, tensor)
+    return lambda: getattr(held, word)
+
+
+def _clamped(values: Any, clamp: Clamp | None) -> Any:
+    import torch
+
+    functional = torch.nn.functional
+    if clamp is None:
+        return values
+    if clamp == Clamp(0.0, float("inf")):
+        return functional.relu(values)
+    return functional.hardtanh(values, clamp.low, clamp.high)
+
+
+def _pooled(node: Pool, values: Any) -> Any:
+    import torch
+
+    functional = torch.nn.functional
+    if node.kind == "global_average":
+        return functional.adaptive_avg_pool2d(values, (1, 1))
+    top, left, bottom, right = node.pads
+    edges, kernel, strides = (left, right, top, bottom), list(node.kernel), list(node.strides)
+    alike = (top, left) == (bottom, right)
+    if node.kind == "max":
+        padded = values if alike else functional.pad(values, edges, value=-float("inf"))
+        return functional.max_pool2d(padded, kernel, strides, [top, left] if alike else 0)
+    return functional.avg_pool2d(
+        values, kernel, strides, [top, left] if alike else 0, count_include_pad=node.count_include_pad
+    )

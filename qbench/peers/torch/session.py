@@ -1,0 +1,98 @@
+"""PyTorch on the CPU: a network compiled by inductor with frozen weights, for each batch size, images channels last.
+
+Its threads are OpenMP's. No other library here brings an OpenMP runtime, so it shares the process; its threads wait
+actively for a moment after a call, as its users have it, and the runner waits for them before another cell's turn
+(`qbench.runner.machine.quiet`). Compiling needs a C++ compiler and takes about a minute for a large network.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.errors import ModelError
+from qbench.peers.model import PeerModel
+from qbench.peers.torch.program import program
+
+Floats = npt.NDArray[np.float32]
+_SHAPES = 1000  # a program for each batch size of each network: torch gives up after 8 by itself
+
+
+def missing() -> str | None:
+    """Return why PyTorch's compiler cannot be used here, or None."""
+    try:
+        import torch  # noqa: F401  (that it imports is the question)
+    except ImportError:
+        return "torch is not installed: install qbench with its extra 'torch'"
+    if not (shutil.which("g++") or shutil.which("clang++")):
+        return "torch compiles with a C++ compiler, and there is none"
+    return None
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep back what torch warns of its own parts while they are imported and while it compiles."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class TorchSession:
+    """One network, compiled.
+
+    Args:
+        model: codes and scales, or a float model.
+        threads: of OpenMP, for all of torch in this process.
+        name: the peer's name, for messages.
+    """
+
+    def __init__(self, model: PeerModel, *, threads: int, name: str) -> None:
+        self._name, self._threads = name, threads
+        network = model.known_network(name)
+        with _silence():
+            import torch
+
+            self._program = torch.compile(program(model, network, name=name), dynamic=False, fullgraph=True)
+
+    def run(self, inputs: Floats) -> Floats:
+        """Return the output of float32 NCHW `inputs`, or of int64 token ids."""
+        return self.bind(inputs)().copy()
+
+    def bind(self, inputs: Floats) -> Callable[[], Floats]:
+        """Return a call that computes `inputs` into a buffer of its own."""
+        import torch
+
+        torch.set_num_threads(self._threads)
+        given = torch.from_numpy(inputs.copy())
+        if given.dim() == 4:
+            given = given.contiguous(memory_format=torch.channels_last)
+        compiled, guard = self._program, torch.no_grad
+        target: Floats = np.zeros(self._first(given).shape, np.float32)
+        kept = torch.from_numpy(target)
+
+        def call() -> Floats:
+            with guard():
+                kept.copy_(compiled(given))
+            return target
+
+        return call
+
+    def _first(self, given: Any) -> Any:
+        """Return the output of a first call, which compiles."""
+        with _silence():
+            import torch
+            from torch._dynamo import config as dynamo
+            from torch._inductor import config as inductor
+
+        try:  # freezing is read while it compiles; given as an option it comes too late for weights of 8 bits
+            with torch.no_grad(), inductor.patch(freezing=True), dynamo.patch(recompile_limit=_SHAPES), _silence():
+                return self._program(given)
+        except Exception as error:  # what its compiler raises shares no public parent
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(f"{self._name}: expected a model that torch compiles, got: {reason}") from error

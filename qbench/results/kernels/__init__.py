@@ -1,0 +1,1 @@
+"""Runs of single operations: read, tabulated, compared."""

@@ -1,0 +1,1 @@
+"""Operations that move memory: what they are fed, and qbench's side of them."""

@@ -1,0 +1,150 @@
+"""Time of the whole network, in turns with the suite's references. No correct answer, no time.
+
+Each cell is called on the very images that are timed, and its logits are compared before any clock runs: qbench's with
+those that were scored, a peer's with fp32's. A peer that is wrong is left out, and the row says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from qbench.core.tensor import Floats
+from qbench.core.trial import Measurement
+from qbench.errors import QBenchError
+from qbench.graph import Network
+from qbench.metrics.tensor import sqnr_db
+from qbench.peers import PeerModel, Prepared, float_model, quantized_model
+from qbench.results.left_out import NOT_TIMED
+from qbench.runner.machine.quiet import quiet_cores
+from qbench.runner.score import Runnable
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.sampling import Cell, Rules, interleave
+from qbench.runner.workbench import QDQ_METHOD, QDQ_SPEC, Workbench, activation_specs, layer_specs, peer
+
+LEAST_SQNR_DB = {"fp32": 60.0, "bf16": 20.0, "int8": 10.0}
+"""A peer's logits must be this near to fp32's. bfloat16 stands near 40 dB, int8 near 30 dB;
+saturated or wrong products fall below 5."""
+_SAME_SQNR_DB = 60.0
+_CHECKED_IMAGES = 64
+
+Calls = dict[str, Callable[[], Floats]]
+"""By name, what a peer's turn is: its answer to the very images that are timed."""
+
+
+def batch_of(inputs: Floats, size: int) -> Floats:
+    """Return `size` images, the first ones, again from the front when there are too few."""
+    return np.ascontiguousarray(inputs[np.arange(size) % len(inputs)])
+
+
+def network_operations(network: Network) -> int:
+    """Return the operations of all layers an image, two a multiply-add."""
+    return sum(network.operations(layer.name) for layer in network.layers)
+
+
+def reference_session(bench: Workbench, name: str) -> Prepared:
+    """Return the peer `name` holding the network: in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row."""
+    if peer(name).precision != "int8":
+        return bench.prepared(name, "float", model=lambda: float_model(bench.network))
+    return bench.prepared(name, "qdq", model=lambda: qdq_model(bench, spec=QDQ_SPEC, method=QDQ_METHOD))
+
+
+def qdq_model(bench: Workbench, *, spec: str, method: str) -> PeerModel:
+    """Return the network in int8 with the scales that `method` gives `spec` on the suite's calibration."""
+    draw = bench.suite.calibration
+    specs = layer_specs(bench.network, "all", spec=spec, edges="", name=method)
+    weights = bench.weights(specs, method, seed=draw.seed)
+    default = next(iter(specs.values())).activations
+    tensors = activation_specs(bench.network, specs, bench.stats(draw.samples, draw.seed), default=default)
+    activations = bench.activations(tensors, method, samples=draw.samples, seed=draw.seed)
+    return quantized_model(bench.network, {name: codes.params for name, codes in weights.items()}, activations)
+
+
+def ready_peers(
+    bench: Workbench, names: Sequence[str], *, batches: Sequence[int]
+) -> tuple[dict[int, Calls], list[str]]:
+    """Return the calls of the peers that run here and answer as fp32 does, and a remark for each of the others.
+
+    Args:
+        bench: holds images and fp32 answers; without right answers of the independent runtime nothing can be compared.
+        names: the peers.
+        batches: images a call; a peer that is wrong in one of them is timed in none.
+    """
+    ready: dict[int, Calls] = {batch: {} for batch in batches}
+    notes, expected = [], bench.answers.logits
+    for name in names:
+        try:
+            calls = _checked_calls(bench, name, batches, expected)
+        except QBenchError as error:
+            notes.append(f"{NOT_TIMED}{error}")
+        except Exception as error:  # a library's own, on a network that it does not like: it costs that peer alone
+            first = (str(error).strip() or "no message").splitlines()[0]
+            notes.append(f"{NOT_TIMED}{name}: {type(error).__name__}: {first}")
+        else:
+            for batch, call in calls.items():
+                ready[batch][name] = call
+    return ready, notes
+
+
+def _checked_calls(
+    bench: Workbench, name: str, batches: Sequence[int], expected: Floats
+) -> dict[int, Callable[[], Floats]]:
+    """Return a peer's call for each batch size; raise what it raises, or QBenchError when it answers wrongly."""
+    prepared, images = reference_session(bench, name), bench.inputs[:_CHECKED_IMAGES]
+    check_peer(name, prepared.run(images), expected[: len(images)])
+    calls = {}
+    for batch in batches:
+        calls[batch] = prepared.bind(batch_of(bench.inputs, batch))
+        check_peer(name, calls[batch](), batch_of(expected, batch))
+    return calls
+
+
+def measure_network(
+    bench: Workbench,
+    session: Runnable,
+    scored: Floats,
+    *,
+    batch: int,
+    peers: Mapping[str, Callable[[], Floats]],
+    rules: Rules,
+    clock: Clock,
+) -> tuple[Measurement, ...]:
+    """Return the times of `session` and of the peers at one batch size.
+
+    Args:
+        bench: holds images and fp32 answers.
+        session: what was scored.
+        scored: its logits on the evaluation images.
+        batch: images a call.
+        peers: the calls of those that are ready, by name.
+        rules: length and number of samples.
+        clock: the clock.
+
+    Raises:
+        QBenchError: `session` answers otherwise on the images that are timed than it was scored.
+    """
+    inputs = batch_of(bench.inputs, batch)
+    distance_db = sqnr_db(batch_of(scored, batch), session.run(inputs))
+    if distance_db < _SAME_SQNR_DB:
+        raise QBenchError(f"batch {batch}: logits are {distance_db:.0f} dB from those that were scored; not timed")
+    operations = batch * network_operations(bench.network)
+
+    def cell(name: str, call: Callable[[], object]) -> Cell:
+        return Cell(name, call, items=batch, operations=operations, threads=bench.threads)
+
+    cells = [cell("qbench", lambda: session.run(inputs))]
+    cells += [cell(name, call) for name, call in peers.items()]
+    with quiet_cores(bench.threads) as quiet:
+        return interleave(f"network/batch{batch}", cells, rules, clock=clock, quiet=quiet)
+
+
+def check_peer(name: str, found: Floats, expected: Floats) -> None:
+    """Raise QBenchError when a peer's logits are further from fp32's than its precision explains."""
+    least_db = LEAST_SQNR_DB[peer(name).precision]
+    distance_db = sqnr_db(expected, found)
+    if not distance_db >= least_db:
+        raise QBenchError(
+            f"{name}: logits of a batch of {len(found)} are {distance_db:.1f} dB from fp32's, "
+            f"expected at least {least_db:.0f} dB"
+        )

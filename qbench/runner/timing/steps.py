@@ -1,0 +1,77 @@
+"""Times of the steps of a network, one after the other on one thread, and what each step is."""
+
+from __future__ import annotations
+
+import statistics
+
+from qbench.core.tensor import Floats
+from qbench.engine import Session
+from qbench.results.quantized import Role, StepTime
+from qbench.runner.tensors import unflattened
+from qbench.runner.timing.clock import Clock
+
+_PASSES = 30
+ANOTHER_LIBRARY = "/onnxruntime"
+"""How the kind of a step ends that onnxruntime runs."""
+
+
+def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple[StepTime, ...], float]:
+    """Return every step with its median time over 30 passes, in the order of running, and that of a whole call.
+
+    The call has as many images as the steps that take the most.
+
+    Args:
+        session: on one thread, so that what a call takes beyond its steps is no waiting for threads.
+        inputs: the first of them are run, as many as a step takes at a time.
+        clock: the clock.
+    """
+    layers = {layer.name for layer in session.network.layers}
+    nodes = {node.name for node in session.network.nodes}
+    layouts, aliases = session.plan.layouts, session.plan.aliases
+    whole = {tensor: layouts[aliases.get(tensor, tensor)] for tensor in {*layouts, *aliases}}
+    sizes = {tensor: layout.size_bytes // layout.images for tensor, layout in whole.items()}
+    steps = {step.name: step for step in (session.plan.load, *session.plan.steps)}
+    found = []
+    for row in session.profile(inputs, timer=clock.now_s, repeats=_PASSES):
+        step = steps[str(row["name"])]
+        moved = sum(sizes.get(tensor, 0) for tensor in (*step.reads, step.writes))
+        given = inputs[0].nbytes * int(row["images"]) if step is session.plan.load else 0
+        role: Role = "product" if step.name in layers else "other" if step.name in nodes else "conversion"
+        found.append(
+            StepTime(
+                name=step.name,
+                kernel=step.kind,
+                role=role,
+                integer=step.in_integers,
+                operations=int(row["operations"]),
+                images=int(row["images"]),
+                median_s=float(row["median_s"]),
+                moved_bytes=moved * int(row["images"]) + given + step.resident_bytes,
+            )
+        )
+    images = inputs[: max(step.images for step in found)]
+    calls = [clock.elapsed_s(lambda: session.run(images), 1) for _ in range(_PASSES)]
+    return tuple(found), statistics.median(calls)
+
+
+def float_reasons(session: Session, *, weights: set[str], activations: set[str]) -> dict[str, str]:
+    """Return why a layer, or an operator that another library runs, is not in integers, by name; nothing for others.
+
+    Args:
+        session: the network as it runs.
+        weights: layers whose weights are quantized.
+        activations: tensors that are quantized.
+    """
+    integer = {step.name for step in session.plan.steps if step.in_integers}
+    handed = {step.name for step in session.plan.steps if step.kind.endswith(ANOTHER_LIBRARY)}
+    found = {node.name: "; ".join(node.reasons) for node in session.network.foreign if node.name in handed}
+    for layer in session.network.layers:
+        if layer.name in integer:
+            continue
+        if layer.name not in weights:
+            found[layer.name] = "its weights stay in float32"
+        elif unflattened(session.network, layer.input) not in activations:
+            found[layer.name] = "its input stays in float32"
+        else:
+            found[layer.name] = session.execution_reason or "the network runs in float32"
+    return found

@@ -1,0 +1,1 @@
+"""Suites of single operations: what they may say, their shapes, their filter, their rows."""

@@ -1,0 +1,86 @@
+"""Kernel suites: which kind a file is, its reading, and its expansion into rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from qbench.core.cells.memory import MemoryCell, MemoryProblem
+from qbench.core.cells.product import KernelCell, Problem
+from qbench.core.cells.result import AnyCell, KernelTrial
+from qbench.errors import QBenchError, SuiteError, suggest
+from qbench.suite.kernels.filter import parse_kernel_filter
+from qbench.suite.kernels.schema import KernelSuite, KernelSweep
+from qbench.suite.kernels.shapes import parse_shape, table
+from qbench.suite.load import checked, load_document
+
+KINDS = ("network", "kernels", "cuda")
+
+
+def suite_kind(path: Path) -> str:
+    """Return `network` (the default), `kernels` or `cuda`; raise SuiteError for another, or a file that is no YAML."""
+    document = load_document(path)
+    kind = document.data.get("kind", "network")
+    if kind not in KINDS:
+        place = document.place(("kind",))
+        raise SuiteError(f"{place}: kind: expected {', '.join(KINDS)}, got '{kind}'{suggest(str(kind), KINDS)}")
+    return str(kind)
+
+
+def load_kernel_suite(path: Path, *, overrides: Sequence[str] = ()) -> KernelSuite:
+    """Read, merge and check the kernel suite at `path`.
+
+    Args:
+        path: a YAML file whose `kind` is `kernels`.
+        overrides: `key=value` strings, as for `load_suite`.
+
+    Raises:
+        SuiteError: anything is unknown, missing, doubled or of the wrong type: one line with file, line and key.
+    """
+    return checked(load_document(path, overrides=overrides), KernelSuite)
+
+
+def expand_kernels(suite: KernelSuite) -> tuple[KernelTrial, ...]:
+    """Return the rows of `suite` in order, each key once; raise SuiteError when the filter leaves none."""
+    keep = parse_kernel_filter(suite.filter) if suite.filter else None
+    found: dict[str, KernelTrial] = {}
+    for sweep in suite.sweeps:
+        for trial in _sweep(suite, sweep):
+            if keep is None or keep(trial):
+                found.setdefault(trial.key, trial)
+    if not found:
+        raise SuiteError(f"suite '{suite.name}': no row is left by the filter '{suite.filter}'")
+    return tuple(found.values())
+
+
+def _sweep(suite: KernelSuite, sweep: KernelSweep) -> Iterator[KernelTrial]:
+    peers = suite.peers if sweep.peers is None else sweep.peers
+    axes = product(sweep.spec, sweep.out, sweep.threads or suite.threads, sweep.variant)
+    for (spec, out, threads, variant), (batch, problem, networks) in product(list(axes), _problems(sweep)):
+        if isinstance(problem, MemoryProblem):
+            yield _memory(sweep, KernelTrial(sweep.name, networks, batch, MemoryCell(problem, threads), variant))
+            continue
+        try:
+            cell: AnyCell = KernelCell(problem, spec, out, threads)
+        except QBenchError as error:
+            raise SuiteError(f"sweep '{sweep.name}': {error}") from error
+        yield KernelTrial(sweep.name, networks, batch, cell, variant, peers, tuple(s for s in sweep.own if s != spec))
+
+
+def _memory(sweep: KernelSweep, trial: KernelTrial) -> KernelTrial:
+    """Return the row of a memory operation, which has numbers of its own; refuse a sweep that asks for others."""
+    for key in ("spec", "out", "variant", "own", "peers"):
+        if key in sweep.model_fields_set:
+            raise SuiteError(f"sweep '{sweep.name}': {key}: '{trial.cell.problem.label}' moves memory, it has none")
+    return trial
+
+
+def _problems(sweep: KernelSweep) -> list[tuple[int, Problem | MemoryProblem, tuple[str, ...]]]:
+    """Return batch, problem and the tables that hold it, each problem of a batch once."""
+    found: dict[tuple[int, Problem | MemoryProblem], list[str]] = {}
+    for batch, word in product(sweep.batch, sweep.shapes):
+        for text in (word,) if " " in word else table(word):
+            names = found.setdefault((batch, parse_shape(text, batch=batch)), [])
+            names += [] if " " in word or word in names else [word]
+    return [(batch, problem, tuple(names)) for (batch, problem), names in found.items()]
