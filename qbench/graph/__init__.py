@@ -71,12 +71,12 @@ __all__ = [
 ]
 
 _PLACES = {
-    "layer_onnx_bytes": "write",
-    "qdq_onnx_bytes": "qdq",
-    "read_onnx": "read",
-    "read_quantized": "quantized",
-    "to_onnx_bytes": "write",
-    "write_onnx": "write",
+    "layer_onnx_bytes": "writing.write",
+    "qdq_onnx_bytes": "writing.qdq",
+    "read_onnx": "onnx.read",
+    "read_quantized": "quantized.read",
+    "to_onnx_bytes": "writing.write",
+    "write_onnx": "writing.write",
 }
 """Function -> its module."""
 
