@@ -13,15 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.kernels.conv.reference import fma
-from qbench.kernels.cuda.language.simulate_units import (
-    WARP,
-    fragments_of,
-    left_of,
-    mma_of,
-    product_of,
-    rows_of_atom,
-    signed,
-)
+from qbench.kernels.cuda.language.units import WARP, fragments_of, left_of, mma_of, product_of, rows_of_atom, signed
 
 _PATIENCE_S = 120.0
 
