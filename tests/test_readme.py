@@ -1,7 +1,8 @@
-"""README's figures come from the published run."""
+"""The figures of README and of docs/results.md come from the published runs."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -9,30 +10,77 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
+from qbench.cli.summary import show_summary
 from qbench.results import frame, read_run
 
 ROOT = Path(__file__).parents[1]
+PUBLISHED = ROOT / "results" / "published"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
 COLUMNS = ("top1_percent", "images_per_s_b256", "speedup_onnxruntime-fp32_b256", "speedup_onnxruntime-int8_b256")
 
 
-def _readme_rows() -> dict[str, list[str]]:
-    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
-    cells = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| w\S+-a\S+ \|", line)
-    ]
-    return {row[0]: row for row in cells}
+def _section(heading: str) -> str:
+    """Return one part of docs/results.md, from its heading to the next."""
+    start = RESULTS.index(f"## {heading}\n")
+    end = RESULTS.find("\n## ", start)
+    return RESULTS[start : end if end > 0 else None]
 
 
-def test_the_table_of_the_readme_is_that_of_the_published_run() -> None:
-    table = frame(read_run(ROOT / "results" / "published" / "resnet"))
+def _rows(text: str, first: str) -> dict[str, list[str]]:
+    """Return the lines of tables whose first cell matches `first`, their cells by that one."""
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return {row[0]: row for row in cells if re.fullmatch(first, row[0])}
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*", text)]
+
+
+@pytest.mark.parametrize("text", [README, RESULTS], ids=["README", "results"])
+def test_the_table_of_specs_is_that_of_the_published_run(text: str) -> None:
+    table = frame(read_run(PUBLISHED / "resnet"))
     published = table[table["sweep"].isin(["baseline", "speed"])].set_index("spec")
-    rows = _readme_rows()
-    assert set(rows) == set(published.index)
+    rows = _rows(text, r"w\S+-a\S+")
+    assert set(rows) == set(published.index) if text is RESULTS else {"w32-a32", "w8c-a8t"} < set(rows)
     for spec, row in rows.items():
-        shown = [float(row[i]) for i in (1, 4, 5, 6)]
-        for value, column in zip(shown, COLUMNS, strict=True):
+        for value, column in zip((float(row[i]) for i in (1, 4, 5, 6)), COLUMNS, strict=True):
             assert value == pytest.approx(published.loc[spec, column], rel=0.005, abs=0.01), (spec, column)
+        drop = published.loc[spec, ["top1_drop_points", "top1_drop_points_low", "top1_drop_points_high"]]
+        assert _numbers(row[2]) == pytest.approx(list(drop), abs=0.0051), spec
+        assert float(row[3]) == pytest.approx(published.loc[spec, "packed_bytes"] / 1000, abs=0.51), spec
+        assert row[7] == published.loc[spec, "execution"]
+
+
+def test_the_output_in_the_readme_is_what_the_command_prints() -> None:
+    console = Console(file=io.StringIO(), width=120)
+    show_summary(console, read_run(PUBLISHED / "resnet"))
+    assert isinstance(console.file, io.StringIO)
+    printed = [line.split() for line in console.file.getvalue().splitlines()]
+    shown = README[README.index("```\nbits: ") + 4 : README.index("...\n")].splitlines()
+    start = printed.index(shown[0].split())
+    found = [line for line in printed[start:] if line and set(line[0]) != {"─"}]
+    assert [line.split() for line in shown] == found[: len(shown)]
+    assert ["201", "ok"] in printed
+
+
+def test_what_corrections_give_back_and_the_whole_test_set_are_of_published_runs() -> None:
+    table = frame(read_run(PUBLISHED / "resnet"))
+    mended = table[(table["spec"] == "w3c-a8t") & (table["correction"] == "both")]["top1_percent"].item()
+    plain = table[(table["spec"] == "w3c-a8t") & (table["sweep"] == "speed")]["top1_percent"].item()
+    for text in (README, RESULTS):
+        found = re.search(r"from ([\d.]+) % to ([\d.]+) %", " ".join(text.split()))
+        assert found
+        assert [float(value) for value in found.groups()] == pytest.approx([plain, mended], abs=0.0051)
+    whole = frame(read_run(PUBLISHED / "resnet_full"))
+    chosen = (("w32-a32", "none"), ("w8c-a8t", "mse"))
+    fp32, int8 = (whole[(whole["spec"] == spec) & (whole["method"] == name)].iloc[0] for spec, name in chosen)
+    shown = re.search(r"resnet_full\)\): ([\d.]+) % against ([\d.]+) % in fp32, drop ([^.]+\.\d+) points", RESULTS)
+    assert shown
+    expected = [int8["top1_percent"], fp32["top1_percent"], int8["top1_drop_points"]]
+    assert [float(value) for value in shown.groups()] == pytest.approx(expected, abs=0.0051)
 
 
 INT8 = {
@@ -41,13 +89,13 @@ INT8 = {
 }  # fmt: skip
 """Library -> its parties; the faster one counts."""
 RATIOS = re.compile(
-    r"^\| [^|]+ \| ([^|]+) \| ([^|]+) \| \[`\w[^`]*`\]\((results/published/\S+_(?:avx2|zen4))\) \|$", re.M
+    r"^\| [^|]+ \| ([^|]+) \| ([^|]+) \| \[`\w[^`]*`\]\(\.\./(results/published/\S+_(?:avx2|zen4))\) \|$", re.M
 )
 
 
 def test_the_ratios_of_networks_are_those_of_their_published_runs() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = RATIOS.findall(text)
+    rows = RATIOS.findall(RESULTS)
+    assert len(rows) == len(re.findall(r"\| \[`\S+`\]\(\S+\) \|\n", RESULTS)) == 18
     assert {folder.rpartition("_")[2] for *_, folder in rows} == {"avx2", "zen4"}
     for *cells, folder in rows:
         table = frame(read_run(ROOT / folder))
@@ -64,29 +112,55 @@ def test_the_ratios_of_networks_are_those_of_their_published_runs() -> None:
             assert re.findall(r"\w+$", cell.split(",")[0]) == [min(others, key=lambda name: others[name])]
 
 
-@pytest.mark.parametrize(
-    ("machine", "heading", "following"),
-    [("zen4", "## On Zen 4", "## Without AVX-512"), ("avx2", "## Without AVX-512", "## On a GPU")],
-)
-def test_the_ratios_of_kernels_are_those_of_their_published_runs(machine: str, heading: str, following: str) -> None:
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
-    part = text[text.index(heading) : text.index(following)]
-    table = pd.read_csv(ROOT / "results" / "published" / f"kernels_{machine}" / "table.csv")
+OPERATIONS = {
+    "gemm": "int8 products", "conv": "fused convolutions", "depthwise": "depthwise layers",
+    "w4-group": "4-bit weights in groups of 32", "conv-3x3": "3 x 3 layers as networks run them",
+}  # fmt: skip
+"""Sweep -> the words of its row."""
+
+
+@pytest.mark.parametrize(("machine", "heading"), [("zen4", "On Zen 4"), ("avx2", "Without AVX-512")])
+def test_the_ratios_of_kernels_are_those_of_their_published_runs(machine: str, heading: str) -> None:
+    table = pd.read_csv(PUBLISHED / f"kernels_{machine}" / "table.csv")
     best = table[table["best_peer"].eq(True)]
-    shown = {
-        "gemm": "int8 products", "conv": "fused convolutions", "depthwise": "depthwise",
-        "w4-group": "4-bit weights in groups of 32", "conv-3x3": "layers as networks run them",
-    }  # fmt: skip
-    for sweep, words in shown.items():
+    for sweep, words in OPERATIONS.items():
         rows = best[best["sweep"] == sweep]
+        shown = _rows(_section(heading), rf"{words}\b.*")
         if (machine, sweep) == ("avx2", "conv-3x3"):  # the published run is older than this sweep
             assert rows.empty
+            assert not shown
             continue
-        found = re.search(rf"{words}[a-z ]* ([\d.]+) x / ([\d.]+) x", part)
-        assert found, words
-        for threads, ratio in zip((1, 2), found.groups(), strict=True):
-            times = rows[rows["threads"] == threads]["qbench_times_faster"]
-            assert float(ratio) == pytest.approx(np.exp(np.log(times).mean()), abs=0.0051), (sweep, threads)
+        (cells,) = shown.values()
+        _assert_means(cells[1:], rows)
+
+
+def test_the_ratios_of_kernels_on_zen_5_are_those_of_their_published_runs() -> None:
+    whole, later = (pd.read_csv(PUBLISHED / run / "table.csv") for run in ("kernels", "kernels_4_bits"))
+    part = _section("Single operations on Zen 5")
+    rows = [cells[1:] for first, cells in _rows(part, ".* .*").items() if "x" in cells[1] and first != "operations"]
+    grouped = later[(later["sweep"] == "w4-group") & later["best_peer"].eq(True)]
+    tokens = grouped["problem"].str.extract(r"gemm (\d+)x", expand=False).astype(int)
+    peers = whole[whole["best_peer"].eq(True)]
+    own = whole[(whole["party"] == "qbench w8c-a8t") & (whole["sweep"] == "binary-gemm")]
+    four = later[(later["sweep"] == "w4-channel") & later["best_peer"].eq(True)]
+    expected: list[list[pd.DataFrame]] = [
+        [peers[peers["sweep"] == "gemm"]], [peers[peers["sweep"] == "conv"]], [peers[peers["sweep"] == "depthwise"]],
+        [four], [grouped[tokens == 4], grouped[tokens.between(16, 256)], grouped[tokens == 1]],
+        [peers[peers["sweep"] == "binary-conv"]], [own],
+    ]  # fmt: skip
+    assert len(rows) == len(expected)
+    for cells, groups in zip(rows, expected, strict=True):
+        for place, group in enumerate(groups):
+            _assert_means([cell.split(" / ")[place] for cell in cells], group)
+
+
+def _assert_means(cells: list[str], rows: pd.DataFrame) -> None:
+    """Assert that cells hold the geometric means of rows on one thread and on two."""
+    for threads, cell in zip((1, 2), cells, strict=True):
+        (digits,) = re.findall(r"^([\d.]+) x$", cell)
+        ratios = rows[rows["threads"] == threads]["qbench_times_faster"]
+        half = 0.51 * 10.0 ** -len(digits.partition(".")[2])
+        assert float(digits) == pytest.approx(np.exp(np.log(ratios).mean()), abs=half), (cell, threads)
 
 
 GPU_ROWS = {
@@ -101,19 +175,17 @@ GPU_ROWS = {
     ("column", "run", "of_networks"), [(0, "cuda", "cuda"), (1, "cuda_h100", "cuda_h100_networks")]
 )
 def test_the_ratios_on_a_gpu_are_those_of_the_published_run(column: int, run: str, of_networks: str) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = re.findall(
-        r"^\| ([^|]+) \| (?:PyTorch fp16|cuBLASLt int8|fp16|own int8) \| ([^|]+) \| ([^|]+) \|$", text, re.M
+        r"^\| ([^|]+) \| (?:PyTorch fp16|cuBLASLt int8|fp16|own int8) \| ([^|]+) \| ([^|]+) \|$", RESULTS, re.M
     )
     shown = {line[0]: [float(ratio) for ratio in re.findall(r"\d\.\d\d", line[1 + column])] for line in lines}
-    published = ROOT / "results" / "published"
-    header = json.loads((published / of_networks / "run.json").read_text(encoding="utf-8"))
+    header = json.loads((PUBLISHED / of_networks / "run.json").read_text(encoding="utf-8"))
     for row in header["environment"]["cuda_networks"]:
         name = {"resnet50-seeded": "ResNet-50", "resnet20": "ResNet-20"}[row["model"]]
         (found,) = shown.pop(f"{name} in int8, {row['batch']} images")
         assert found == pytest.approx(row["images_per_s"]["qbench"] / row["images_per_s"]["torch-fp16"], abs=0.0051)
     assert len(shown) == len(GPU_ROWS)
-    table = pd.read_csv(published / run / "table.csv")
+    table = pd.read_csv(PUBLISHED / run / "table.csv")
     for what, ratios in shown.items():
         party, places = next(wanted for name, wanted in GPU_ROWS.items() if what.startswith(name))
         for (sweep, rows), ratio in zip(places, ratios, strict=True):
@@ -128,7 +200,15 @@ def _has(row: pd.Series, party: str, batch: str) -> bool:
     return bool(pd.notna(row.get(f"speedup_{party}_b{batch}")))
 
 
-def test_every_picture_and_link_of_the_readme_exists() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert (ROOT / target).exists(), target
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "suites" / "README.md"]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_picture_and_link_of_a_document_exists(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if not target.startswith(("https://", "http://")):
+            assert (path.parent / target).exists(), target
+
+
+def test_the_readme_fits_on_two_screens() -> None:
+    assert README.count("\n") < 120
