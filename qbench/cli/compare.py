@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from qbench.errors import QBenchError, ResultsError, suggest
 
 if TYPE_CHECKING:
-    from qbench.results import Comparison
-    from qbench.results.compare import Headed
+    from qbench.results import Comparison, Run
 
 _RUN = click.Path(path_type=Path)
 _OBJECTIONS = ("slower", "accuracy", "larger")
@@ -37,10 +36,11 @@ def compare(
     Exit codes: 0 nothing to object, 1 a regression named by --fail-on,
     2 wrong input, 3 the host was too unstable to say.
     """
-    from qbench.results import comparison_markdown
+    from qbench.results import compare_runs, comparison_markdown, read_run
 
     objections = _objections(fail_on)
-    before, after, comparison = _compared(run_a, run_b, threshold=threshold, points=points)
+    before, after = read_run(run_a), read_run(run_b)
+    comparison = compare_runs(before, after, threshold=threshold, points=points)
     if out is not None:
         try:
             out.write_text(comparison_markdown(before, after, comparison), encoding="utf-8")
@@ -48,20 +48,6 @@ def compare(
             raise ResultsError(f"{out}: cannot write: {error.strerror}") from error
     _show(before, after, comparison, show_all=show_all)
     return comparison.exit_code(objections)
-
-
-def _compared(run_a: Path, run_b: Path, *, threshold: float, points: float) -> tuple[Headed, Headed, Comparison]:
-    """Read and compare two runs of one kind."""
-    from qbench.results import compare_runs, find_run, read_run
-    from qbench.results.header import read_header
-    from qbench.results.kernels.compare import compare_kernel_runs
-    from qbench.results.kernels.reader import read_kernel_run
-
-    if read_header(find_run(run_a)).kind == "kernels":
-        cells = read_kernel_run(run_a), read_kernel_run(run_b)
-        return *cells, compare_kernel_runs(*cells, threshold=threshold)
-    runs = read_run(run_a), read_run(run_b)
-    return *runs, compare_runs(*runs, threshold=threshold, points=points)
 
 
 def _objections(text: str) -> frozenset[str]:
@@ -72,7 +58,7 @@ def _objections(text: str) -> frozenset[str]:
     return frozenset(words)
 
 
-def _show(before: Headed, after: Headed, comparison: Comparison, *, show_all: bool) -> None:
+def _show(before: Run[Any], after: Run[Any], comparison: Comparison, *, show_all: bool) -> None:
     from qbench.cli.style import make_console, plain_table
     from qbench.results.compare_table import HEADINGS, remarks, table_rows
 

@@ -19,7 +19,7 @@ def run_cuda_suite(path: Path, out: Path, filter_text: str | None, overrides: tu
     from qbench.errors import MachineError
     from qbench.kernels.cuda.checks import family
     from qbench.report.kernels.write import write_kernel_report
-    from qbench.results.kernels.reader import read_kernel_run
+    from qbench.results import read_run
     from qbench.runner.cuda.experiment import run_cuda
     from qbench.runner.cuda.suite import load_cuda_suite
     from qbench.suite import expand_kernels
@@ -39,7 +39,7 @@ def run_cuda_suite(path: Path, out: Path, filter_text: str | None, overrides: tu
         folder = run_cuda(suite, results_root=out, tell=watch.on_phase, finished=finished, quick=quick)
         watch.on_phase("drawing the report")
         page = write_kernel_report(folder, folder)
-    found = read_kernel_run(folder)
+    found = read_run(folder)
     show_kernels(console, found)
     wrong = [row for row in found.header.environment.get("cuda_checks", []) if row["detail"]]
     for row in wrong:

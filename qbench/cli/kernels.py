@@ -17,7 +17,7 @@ from qbench.results.kernels.index import ceiling_share, judged, mean_against, ra
 from qbench.results.kernels.tables import bar_cells
 
 if TYPE_CHECKING:
-    from qbench.results.kernels.reader import KernelRun
+    from qbench.results import KernelRun
     from qbench.runner.kernels.plan import KernelPlan
     from qbench.suite import KernelSuite
 
@@ -64,7 +64,7 @@ def kernel_line(result: KernelResult) -> str:
 def run_kernel_suite(suite: KernelSuite, out: Path, *, quick: bool, fresh: bool) -> int:
     """Run a kernel suite, write its report, and show what came of it; return the exit code."""
     from qbench.report.kernels.write import write_kernel_report
-    from qbench.results.kernels.reader import read_kernel_run
+    from qbench.results import read_run
     from qbench.runner.kernels.experiment import run_kernels
 
     console = make_console()
@@ -72,7 +72,7 @@ def run_kernel_suite(suite: KernelSuite, out: Path, *, quick: bool, fresh: bool)
         folder = run_kernels(suite, results_root=out, observer=watch, quick=quick, fresh=fresh)
         watch.on_phase("drawing the report")
         page = write_kernel_report(folder, folder)
-    found = read_kernel_run(folder)
+    found = read_run(folder)
     show_kernels(console, found)
     for name, path in (("tables", folder / "table.md"), ("report", page)):
         console.print(f"{name}  {path}", markup=False, highlight=False, soft_wrap=True)
@@ -82,11 +82,10 @@ def run_kernel_suite(suite: KernelSuite, out: Path, *, quick: bool, fresh: bool)
 def remake_kernel_report(run: Path, out: Path | None) -> None:
     """Remake tables, plot and page of a run of kernels, and print their paths."""
     from qbench.report.kernels.write import write_kernel_report
-    from qbench.results.kernels.reader import read_kernel_run
-    from qbench.results.kernels.tables import write_kernel_tables
+    from qbench.results import read_run, write_tables
 
-    found = read_kernel_run(run)
-    for path in write_kernel_tables(found) if out is None else ():
+    found = read_run(run)
+    for path in write_tables(found) if out is None else ():
         click.echo(path)
     click.echo(write_kernel_report(found.folder, out or found.folder))
 

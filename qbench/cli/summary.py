@@ -14,12 +14,12 @@ from qbench.results import frame, left_out
 from qbench.results.columns import timed_column
 
 if TYPE_CHECKING:
-    from qbench.results import Run
+    from qbench.results import NetworkRun
 
 _ROW_OF = ("scope", "granularity", "method", "correction", "activation_bits", "edges", "overrides")
 
 
-def show_summary(console: Console, run: Run) -> None:
+def show_summary(console: Console, run: NetworkRun) -> None:
     """Print the tables of `run`, and what went wrong in it."""
     table = frame(run)
     good = table[table["status"] == "ok"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from qbench.report.rows import Row
-from qbench.results import Run, RunHeader, read_run
+from qbench.results import NetworkRun, RunHeader, read_run
 from qbench.results.index import frame
 
 WIDTHS = ("32", "8", "7", "6", "5", "4", "3", "2", "T", "1", "B")
@@ -20,7 +20,7 @@ WIDTHS = ("32", "8", "7", "6", "5", "4", "3", "2", "T", "1", "B")
 class RunView:
     """One run and its rows."""
 
-    run: Run
+    run: NetworkRun
     rows: tuple[Row, ...]
 
     @property
@@ -113,7 +113,7 @@ class RunView:
 
 def load(folder: Path) -> RunView:
     """Read a run's folder; raise ResultsError when it cannot be read."""
-    run = read_run(folder)
+    run = read_run(folder, kind="network")
     table = frame(run).astype(object)
     records: list[dict[str, Any]] = table.where(table.notna(), None).to_dict("records")  # type: ignore[assignment]
     return RunView(run, tuple(Row(result, record) for result, record in zip(run.results, records, strict=True)))

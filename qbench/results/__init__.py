@@ -5,7 +5,7 @@ from qbench.results.compare_table import comparison_markdown
 from qbench.results.header import SCHEMA_VERSION, DataFacts, ModelFacts, RunHeader
 from qbench.results.index import frame
 from qbench.results.left_out import left_out
-from qbench.results.reader import Run, find_run, read_run
+from qbench.results.reader import KernelRun, NetworkRun, Run, find_run, read_run
 from qbench.results.tables import write_tables
 from qbench.results.writer import RunWriter
 
@@ -14,7 +14,9 @@ __all__ = [
     "ComparedRow",
     "Comparison",
     "DataFacts",
+    "KernelRun",
     "ModelFacts",
+    "NetworkRun",
     "Run",
     "RunHeader",
     "RunWriter",

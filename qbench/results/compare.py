@@ -9,40 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
+from qbench.core.kinds import KINDS
 from qbench.core.trial import Measurement, TrialResult
+from qbench.errors import ResultsError
 from qbench.metrics import unpack_bits
 from qbench.metrics.paired import drop, mcnemar_midp
 from qbench.metrics.speed import Ratio, verdict
 from qbench.results.columns import batch_of
 from qbench.results.header import RunHeader
 from qbench.results.judge import Logs, holm, shift
+from qbench.results.kind import row_kind
 from qbench.results.reader import Run
 
-Kind = Literal["time", "accuracy", "size"]
+Quantity = Literal["time", "accuracy", "size"]
 Verdict = Literal["FASTER", "SLOWER", "BETTER", "WORSE", "SMALLER", "LARGER", "SAME", "UNSURE", "NOT JUDGED"]
 
 SIZES = ("packed_bytes", "resident_bytes")
 _MACHINE = ("cpu_model", "fingerprint", "cpus_allowed", "cpu_quota", "governor", "threads_environment")
 ALPHA = 0.05
-
-
-class Headed(Protocol):
-    """A run of any kind."""
-
-    @property
-    def folder(self) -> Path:
-        """Where it lies."""
-        ...
-
-    @property
-    def header(self) -> RunHeader:
-        """Its facts."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +52,7 @@ class ComparedRow:
     """
 
     key: str
-    kind: Kind
+    kind: Quantity
     quantity: str
     before: float
     after: float
@@ -99,29 +87,36 @@ class Comparison:
         return 3 if "slower" in fail_on and timed and self.unstable else 0
 
 
-def compare_runs(before: Run, after: Run, *, threshold: float = 0.03, points: float = 0.3) -> Comparison:
-    """Compare the trials that two runs have in common.
+def compare_runs(before: Run[Any], after: Run[Any], *, threshold: float = 0.03, points: float = 0.3) -> Comparison:
+    """Compare the trials that two runs of one kind have in common.
 
     Args:
         before: the first run.
         after: the second run.
         threshold: smallest relative change of a time that matters.
         points: smallest change of top-1 that matters, in percentage points.
+
+    Raises:
+        ResultsError: the runs are of different kinds.
     """
+    nouns = [KINDS[run.header.kind].noun for run in (before, after)]
+    if nouns[0] != nouns[1]:
+        raise ResultsError(f"{after.folder}: expected a run of {nouns[0]} as the first one, got one of {nouns[1]}")
     old = {result.trial.key: result for result in before.results if result.status == "ok"}
     new = {result.trial.key: result for result in after.results if result.status == "ok"}
-    differences = tuple(differences_of(before, after))
+    differences = tuple(_differences(before, after))
     unstable = tuple(str(run.folder) for run in (before, after) if run.header.unstable)
     pairs = [(old[key], new[key]) for key in old if key in new]
-    images = before.header.data, after.header.data
-    same_images = (images[0].sha256, images[0].images) == (images[1].sha256, images[1].images)
-    times = [row for pair in pairs for row in _times(*pair)]
-    scores = [row for pair in pairs for row in _accuracy(*pair, images=after.header.data.images)] if same_images else []
+    compared = row_kind(before.header.kind).compared
+    found: dict[Quantity, list[ComparedRow]] = {"time": [], "accuracy": [], "size": []}
+    for pair in pairs:
+        for row in compared(*pair, before.header, after.header):
+            found[row.kind].append(row)
     judged = not differences and not unstable
     rows = [
-        *(judge_time(row, threshold=threshold, judged=judged) for row in corrected(times)),
-        *(_judge_accuracy(row, points) for row in corrected(scores)),
-        *(row for pair in pairs for row in _sizes(*pair)),
+        *(_judge_time(row, threshold=threshold, judged=judged) for row in _corrected(found["time"])),
+        *(_judge_accuracy(row, points) for row in _corrected(found["accuracy"])),
+        *found["size"],
     ]
     return Comparison(
         rows=tuple(rows),
@@ -132,7 +127,16 @@ def compare_runs(before: Run, after: Run, *, threshold: float = 0.03, points: fl
     )
 
 
-def differences_of(before: Headed, after: Headed) -> Iterator[str]:
+def compared_networks(old: TrialResult, new: TrialResult, before: RunHeader, after: RunHeader) -> Iterator[ComparedRow]:
+    """Yield what of two rows of a network is compared: times, accuracy where the images are the same, sizes."""
+    yield from _times(old, new)
+    images = before.data, after.data
+    if (images[0].sha256, images[0].images) == (images[1].sha256, images[1].images):
+        yield from _accuracy(old, new, images=images[1].images)
+    yield from _sizes(old, new)
+
+
+def _differences(before: Run[Any], after: Run[Any]) -> Iterator[str]:
     """Yield what of the machines differs, in words."""
     for name in _MACHINE:
         old, new = before.header.environment.get(name), after.header.environment.get(name)
@@ -214,13 +218,13 @@ def _sizes(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
             )  # fmt: skip
 
 
-def corrected(rows: list[ComparedRow]) -> list[ComparedRow]:
+def _corrected(rows: list[ComparedRow]) -> list[ComparedRow]:
     """Return the rows with Holm's corrected p."""
     corrected = holm([1.0 if row.p is None else row.p for row in rows])
     return [replace(row, p=p) for row, p in zip(rows, corrected, strict=True)]
 
 
-def judge_time(row: ComparedRow, *, threshold: float, judged: bool) -> ComparedRow:
+def _judge_time(row: ComparedRow, *, threshold: float, judged: bool) -> ComparedRow:
     """Return the row with its verdict; a change must be beyond chance and reach the threshold."""
     if not judged:
         return replace(row, verdict="NOT JUDGED")

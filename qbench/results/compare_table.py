@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from qbench.results.compare import ComparedRow, Comparison, Headed
+from typing import Any
+
+from qbench.results.compare import ComparedRow, Comparison
+from qbench.results.reader import Run
 from qbench.results.tables import number_text
 
 HEADINGS = ("trial", "quantity", "before", "after", "change", "95 %", "p (Holm)", "verdict", "basis")
@@ -13,7 +16,7 @@ def table_rows(comparison: Comparison, *, changes_only: bool = False) -> list[tu
     return [_texts(row) for row in comparison.rows if not (changes_only and row.verdict == "SAME")]
 
 
-def comparison_markdown(before: Headed, after: Headed, comparison: Comparison) -> str:
+def comparison_markdown(before: Run[Any], after: Run[Any], comparison: Comparison) -> str:
     """Return the whole comparison as Markdown: what was compared, what speaks against it, the table."""
     lines = [f"# {after.folder.name} against {before.folder.name}", ""]
     lines += [f"- {line}" for line in remarks(comparison)]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from qbench.core.kinds import DEFAULT, KINDS
 from qbench.errors import ResultsError
 
 SCHEMA_VERSION = 1
 FILE_NAME = "run.json"
-
-Fact = str | float | int | bool | list[str] | None
 
 
 class _Facts(BaseModel):
@@ -63,8 +62,8 @@ class RunHeader(_Facts):
     """The contents of `run.json`; `schema_version` also covers the rows of `trials.jsonl`."""
 
     schema_version: int = SCHEMA_VERSION
-    kind: Literal["network", "kernels"] = "network"
-    """What the rows are: trials of a network, or single operations."""
+    kind: str = DEFAULT
+    """What the rows are, a name of `qbench.core.kinds`."""
     qbench_version: str
     suite_name: str
     suite_title: str = ""
@@ -86,6 +85,13 @@ class RunHeader(_Facts):
     """Of a run of kernels."""
     finished: bool = False
     seconds: float = 0.0
+
+    @field_validator("kind")
+    @classmethod
+    def _check_kind(cls, kind: str) -> str:
+        if kind not in KINDS:
+            raise ValueError(f"expected {' or '.join(KINDS)}, got '{kind}'")
+        return kind
 
 
 def read_header(folder: Path) -> RunHeader:

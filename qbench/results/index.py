@@ -15,10 +15,10 @@ from qbench.metrics.paired import drop, mcnemar_midp
 from qbench.metrics.speed import ceiling_share, gops, images_per_s, speedup
 from qbench.results.columns import TRIAL, batch_of, timed_column
 from qbench.results.header import RunHeader
-from qbench.results.reader import Run
+from qbench.results.reader import NetworkRun
 
 
-def frame(run: Run) -> pd.DataFrame:
+def frame(run: NetworkRun) -> pd.DataFrame:
     """Return one row a trial, in the order of the run; `qbench.results.columns` says what each column means.
 
     Raises:
@@ -31,7 +31,7 @@ def frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(names))
 
 
-def _row(run: Run, result: TrialResult) -> dict[str, Any]:
+def _row(run: NetworkRun, result: TrialResult) -> dict[str, Any]:
     trial = result.trial
     named: dict[str, Any] = {**spec_facts(trial)}
     row = {
@@ -58,7 +58,7 @@ def metric_columns(name: str, metric: Metric) -> dict[str, float | None]:
     return columns
 
 
-def _paired(run: Run, result: TrialResult) -> dict[str, Any]:
+def _paired(run: NetworkRun, result: TrialResult) -> dict[str, Any]:
     """Compare with the fp32 row on the same images."""
     baseline = run.baseline
     if baseline is None or not baseline.correct or not result.correct:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from qbench.core.cells.result import KernelResult
 from qbench.core.trial import TrialResult
 from qbench.errors import ResultsError
-
-Row = TypeVar("Row")
-
-_ROW = TypeAdapter(TrialResult)
-_KERNEL_ROW = TypeAdapter(KernelResult)
+from qbench.results.kind import row_kind
 
 
 def encode_row(result: TrialResult | KernelResult) -> str:
@@ -28,23 +25,19 @@ def encode_row(result: TrialResult | KernelResult) -> str:
     return json.dumps(fields, separators=(",", ":"), allow_nan=False, default=lambda value: value.item())
 
 
-def decode_row(line: str | bytes, *, place: str) -> TrialResult:
-    """Return the row of one line; raise ResultsError that names `place` when the line is damaged."""
-    return _decoded(line, _ROW, place=place)
-
-
-def decode_kernel_row(line: str | bytes, *, place: str) -> KernelResult:
-    """Return the row of one line of a run of kernels; raise ResultsError as `decode_row`."""
-    return _decoded(line, _KERNEL_ROW, place=place)
-
-
-def _decoded(line: str | bytes, adapter: TypeAdapter[Row], *, place: str) -> Row:
+def decode_row(line: str | bytes, kind: str, *, place: str) -> Any:
+    """Return the row of one line of a run of a kind; raise ResultsError that names `place` when it is damaged."""
     try:
-        return adapter.validate_json(line)
+        return _adapter(kind).validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ResultsError(f"{place}: damaged row{f' at {where!r}' if where else ''}: {first['msg']}") from error
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(row_kind(kind).row)
 
 
 def _finite(facts: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 from qbench.core.spec import parse_spec
 from qbench.errors import ResultsError, suggest
 from qbench.results.index import frame
-from qbench.results.reader import Run
+from qbench.results.reader import NetworkRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class LayerChoice:
     drop_points: float
 
 
-def choices(run: Run, *, points: float, sweep: str = "") -> tuple[LayerChoice, ...]:
+def choices(run: NetworkRun, *, points: float, sweep: str = "") -> tuple[LayerChoice, ...]:
     """Return what each layer that was tried alone bears, in the order of the network.
 
     Args:

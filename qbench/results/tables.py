@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from qbench.errors import ResultsError
 from qbench.results.columns import timed_column
-from qbench.results.index import frame
-from qbench.results.reader import Run
+from qbench.results.kind import row_kind
+from qbench.results.reader import NetworkRun, Run
 
 
-def write_tables(run: Run) -> list[Path]:
+def write_tables(run: Run[Any]) -> list[Path]:
     """Write the three tables into the run's folder and return their paths; raise ResultsError when one cannot be."""
-    table = frame(run)
+    kind = row_kind(run.header.kind)
+    table = kind.frame(run)
     writers: dict[str, Callable[[Path], object]] = {
         "table.csv": lambda path: table.to_csv(path, index=False),
-        "table.md": lambda path: path.write_text(markdown_table(run, table), encoding="utf-8"),
+        "table.md": lambda path: path.write_text(kind.markdown(run, table), encoding="utf-8"),
         "trials.parquet": lambda path: table.to_parquet(path, index=False),
     }
     return write_each(run.folder, writers)
@@ -44,7 +46,7 @@ def write_each(folder: Path, writers: Mapping[str, Callable[[Path], object]]) ->
     return written
 
 
-def markdown_table(run: Run, table: pd.DataFrame) -> str:
+def markdown_table(run: NetworkRun, table: pd.DataFrame) -> str:
     """Return a heading and the readable columns as a Markdown table, one row a trial."""
     header = run.header
     columns = readable_columns(table)

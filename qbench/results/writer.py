@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +12,6 @@ from qbench.core.cells.result import KernelResult
 from qbench.core.trial import TrialResult
 from qbench.errors import ResultsError
 from qbench.results.header import RunHeader, read_header, write_header
-from qbench.results.kernels.reader import read_kernel_rows
 from qbench.results.reader import ROWS_NAME, read_rows
 from qbench.results.rows import encode_row
 
@@ -30,10 +28,7 @@ class RunWriter:
             self._size = self._cut_torn_line()
         except OSError as error:
             raise ResultsError(f"{self._path}: cannot write: {error.strerror}") from error
-        rows: Sequence[TrialResult | KernelResult] = (
-            read_kernel_rows(self._path) if header.kind == "kernels" else read_rows(self._path)
-        )
-        self.results = {result.trial.key: result for result in rows}
+        self.results = {result.trial.key: result for result in read_rows(self._path, header.kind)}
 
     @classmethod
     def create(cls, folder: Path, header: RunHeader) -> Self:

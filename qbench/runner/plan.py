@@ -9,7 +9,7 @@ from pathlib import Path
 from qbench.core.trial import TrialResult
 from qbench.errors import MachineError, ResultsError, suggest
 from qbench.kernels.variants import NAMES
-from qbench.results import Run, read_run
+from qbench.results import NetworkRun, read_run
 from qbench.results.header import FILE_NAME, RunHeader, read_header
 from qbench.runner.estimate import estimate_s
 from qbench.runner.identity import trial_hash
@@ -138,7 +138,7 @@ def run_folders(folder: Path) -> list[Path]:
     return sorted((path.parent for path in folder.glob(f"*/{FILE_NAME}") if not path.parent.is_symlink()), reverse=True)
 
 
-def holding(run: Run, hashes: Mapping[str, str]) -> dict[str, TrialResult]:
+def holding(run: NetworkRun, hashes: Mapping[str, str]) -> dict[str, TrialResult]:
     """Return the rows of a run that depend on nothing that has changed; failed rows are tried again."""
     return {
         row.trial.key: row

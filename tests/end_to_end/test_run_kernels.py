@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from qbench.cli import root
-from qbench.results.kernels.reader import read_kernel_run
+from qbench.results import read_run
 from qbench.runner.kernels.plan import plan_kernels
 from qbench.suite import load_kernel_suite
 
@@ -60,7 +60,7 @@ def test_a_run_is_killed_continued_reported_and_not_measured_again(suite: Path, 
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    done = len(read_kernel_run(out / "mini").results)
+    done = len(read_run(out / "mini").results)
     assert 1 <= done <= 5
 
     plan = plan_kernels(load_kernel_suite(suite), out, quick=True)
@@ -71,7 +71,7 @@ def test_a_run_is_killed_continued_reported_and_not_measured_again(suite: Path, 
     assert f"{5 - done} rows to run, {done} cached" in result.output
     assert "something" in result.output
 
-    run = read_kernel_run(out / "mini")
+    run = read_run(out / "mini")
     assert {path.name for path in run.folder.iterdir()} == FILES
     assert [row.status for row in run.results] == ["ok"] * 5
     assert run.header.finished
@@ -94,7 +94,7 @@ def test_the_tiny_suite_runs_whole_without_other_libraries(tmp_path: Path) -> No
         root, command(tiny, tmp_path, "--set", "peers=[]", "--set", "bars=[]"), standalone_mode=False
     )
     assert result.exception is None, result.output
-    run = read_kernel_run(tmp_path / "kernels_tiny")
+    run = read_run(tmp_path / "kernels_tiny")
     assert [row.status for row in run.results] == ["ok"] * 11
     assert {row.trial.sweep for row in run.results} == {"gemm", "conv", "narrow", "bits", "memory"}
     assert all(row.best_peer is None for row in run.results)

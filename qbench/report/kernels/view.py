@@ -11,7 +11,7 @@ from qbench.core.cells.result import OWN, KernelResult
 from qbench.report import words
 from qbench.results.header import RunHeader
 from qbench.results.kernels.index import Judged, judged, mean_against
-from qbench.results.kernels.reader import KernelRun, read_kernel_run
+from qbench.results.reader import KernelRun, read_run
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class KernelView:
 
 def load_kernels(folder: Path) -> KernelView:
     """Read a run's folder; raise ResultsError when it cannot be read."""
-    return KernelView(read_kernel_run(folder))
+    return KernelView(read_run(folder, kind="kernels"))
 
 
 def against_words(against: str) -> str:

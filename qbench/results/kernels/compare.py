@@ -1,4 +1,4 @@
-"""Two runs of kernels, cell by cell, with the words and the statistics of `compare`.
+"""What of two rows of a cell is compared; `qbench.results.compare` judges.
 
 A time is compared as its ratio to a party that took turns with it in both runs: the best other library of the first
 run, for memory operations the loop that only moves as many bytes, else the ceiling's loop. What qbench itself does at
@@ -11,44 +11,26 @@ from collections.abc import Iterator
 
 from qbench.core.cells.result import CEILING, OWN, STREAMS, KernelResult, PartyRow
 from qbench.core.trial import Measurement
-from qbench.results.compare import ComparedRow, Comparison, Verdict, corrected, differences_of, judge_time, speed_logs
+from qbench.results.compare import ComparedRow, Verdict, speed_logs
+from qbench.results.header import RunHeader
 from qbench.results.judge import shift
-from qbench.results.kernels.reader import KernelRun
 
 
-def compare_kernel_runs(before: KernelRun, after: KernelRun, *, threshold: float = 0.03) -> Comparison:
-    """Compare the cells that two runs of kernels have in common: qbench's times, and bytes of packed weights.
-
-    Args:
-        before: the first run.
-        after: the second run.
-        threshold: smallest relative change of a time that matters.
-    """
-    old, new = ({row.trial.key: row for row in run.results if row.status == "ok"} for run in (before, after))
-    pairs = [(old[key], new[key]) for key in old if key in new]
-    differences = tuple(differences_of(before, after))
-    unstable = tuple(str(run.folder) for run in (before, after) if run.header.unstable)
-    judged = not differences and not unstable
-    times = corrected([row for pair in pairs if (row := _time(*pair)) is not None])
-    return Comparison(
-        rows=(
-            *(judge_time(row, threshold=threshold, judged=judged) for row in times),
-            *(row for pair in pairs for row in _size(*pair)),
-        ),
-        only_before=tuple(key for key in old if key not in new),
-        only_after=tuple(key for key in new if key not in old),
-        differences=differences,
-        unstable=unstable,
-    )
+def compared_kernels(
+    old: KernelResult, new: KernelResult, _before: RunHeader, _after: RunHeader
+) -> Iterator[ComparedRow]:
+    """Yield what of two rows of a cell is compared: qbench's time, and bytes of packed weights."""
+    yield from _time(old, new)
+    yield from _size(old, new)
 
 
-def _time(old: KernelResult, new: KernelResult) -> ComparedRow | None:
+def _time(old: KernelResult, new: KernelResult) -> Iterator[ComparedRow]:
     own = old.measured(OWN), new.measured(OWN)
     if own[0] is None or own[1] is None:
-        return None
+        return
     name = _reference(old, new)
     ratio, p = shift(speed_logs(own[0], old.measured(name)), speed_logs(own[1], new.measured(name)))
-    return ComparedRow(
+    yield ComparedRow(
         key=old.trial.key,
         kind="time",
         quantity="gops",

@@ -13,7 +13,7 @@ from qbench.core.cells.result import BANDWIDTH, OWN, KernelResult
 from qbench.core.trial import Measurement
 from qbench.metrics.speed import Ratio, gops, median_interval, paired_ratio
 from qbench.results.header import KernelBar
-from qbench.results.kernels.reader import KernelRun
+from qbench.results.reader import KernelRun
 
 
 @dataclass(frozen=True, slots=True)

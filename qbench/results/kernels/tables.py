@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import pandas as pd
 
 from qbench.core.cells.result import OWN, KernelResult
 from qbench.metrics.speed import gops
-from qbench.results.kernels.index import Judged, ceiling_share, judged, kernel_frame, mean_against, ratio_to, scaling
-from qbench.results.kernels.reader import KernelRun
-from qbench.results.tables import write_each
+from qbench.results.kernels.index import Judged, ceiling_share, judged, mean_against, ratio_to, scaling
+from qbench.results.reader import KernelRun
 
 _COLUMNS = (
     "problem", "spec", "out", "threads", "Gop/s", "% of ceiling", "scaling", "best other library", "its Gop/s",
@@ -17,18 +15,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def write_kernel_tables(run: KernelRun) -> list[Path]:
-    """Write the three tables into the run's folder and return their paths; raise ResultsError when one cannot be."""
-    table = kernel_frame(run)
-    writers: dict[str, Callable[[Path], object]] = {
-        "table.csv": lambda path: table.to_csv(path, index=False),
-        "table.md": lambda path: path.write_text(kernel_markdown(run), encoding="utf-8"),
-        "trials.parquet": lambda path: table.to_parquet(path, index=False),
-    }
-    return write_each(run.folder, writers)
-
-
-def kernel_markdown(run: KernelRun) -> str:
+def kernel_markdown(run: KernelRun, _table: pd.DataFrame) -> str:
     """Return bars, then one table a sweep, as Markdown."""
     header = run.header
     lines = [f"# {header.suite_title or header.suite_name}", "", f"Run of {header.created_utc}.", ""]

@@ -16,10 +16,9 @@ import qbench
 from qbench.core.cells.result import KernelResult, KernelTrial
 from qbench.errors import QBenchError
 from qbench.kernels.cuda.checks import verify
-from qbench.results import RunHeader, RunWriter
+from qbench.results import RunHeader, RunWriter, read_run
 from qbench.results.header import KernelBar
-from qbench.results.kernels.reader import read_kernel_run
-from qbench.results.kernels.tables import write_kernel_tables
+from qbench.results.tables import write_tables
 from qbench.runner.cuda import health
 from qbench.runner.cuda.suite import CudaNetwork, CudaSuite
 from qbench.runner.cuda.worker import Setup, Worker
@@ -66,7 +65,7 @@ def run_cuda(suite: CudaSuite, *, results_root: Path, tell: Told, finished: Fini
         point_to(writer.folder)
         with writer, lock.timing(on_wait=lambda: tell("waiting for another qbench on this machine")):
             _Run(suite, worker, writer, tell, finished, quick=quick).measure(trials)
-        write_kernel_tables(read_kernel_run(writer.folder))
+        write_tables(read_run(writer.folder))
         return writer.folder
 
 

@@ -12,10 +12,9 @@ from typing import Protocol
 
 import qbench
 from qbench.core.cells.result import KernelResult, KernelTrial
-from qbench.results import RunHeader, RunWriter
+from qbench.results import RunHeader, RunWriter, read_run
 from qbench.results.header import KernelBar
-from qbench.results.kernels.reader import read_kernel_run
-from qbench.results.kernels.tables import write_kernel_tables
+from qbench.results.tables import write_tables
 from qbench.runner.kernels.party import PartyClock
 from qbench.runner.kernels.plan import KernelPlan, library_versions, plan_kernels
 from qbench.runner.kernels.trial import Machine, Parties, run_kernel
@@ -77,7 +76,7 @@ class _Experiment:
                 self._measure()
         spent_s = before_s + self._clock.now_s() - start_s if self._plan.new else before_s
         self._writer.update_header(finished=True, seconds=spent_s, bars=kernel_bars(self._plan))
-        write_kernel_tables(read_kernel_run(self._writer.folder))
+        write_tables(read_run(self._writer.folder))
 
     def _measure(self) -> None:
         if not self._writer.header.ceilings:

@@ -13,8 +13,8 @@ from qbench.core.cells.algorithm import split_algorithm
 from qbench.core.cells.result import STREAMS, KernelResult, KernelTrial
 from qbench.errors import MachineError, ResultsError, suggest
 from qbench.kernels.variants import NAMES
+from qbench.results import read_run
 from qbench.results.header import RunHeader, read_header
-from qbench.results.kernels.reader import read_kernel_run
 from qbench.runner.identity import sources_hash
 from qbench.runner.machine.affinity import allowed_cpus
 from qbench.runner.machine.environment import fingerprint
@@ -136,7 +136,7 @@ def _earlier(
             continue
         if not _is_same(header, suite, quick=quick):
             continue
-        rows = read_kernel_run(folder).results
+        rows = read_run(folder).results
         held = {row.trial.key: row for row in rows if hashes.get(row.trial.key) == row.cache_hash}
         if header.finished and len(held) < len(hashes):
             return None, {}

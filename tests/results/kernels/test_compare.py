@@ -15,9 +15,7 @@ from qbench.core.cells.memory import MemoryCell, MemoryProblem
 from qbench.core.cells.product import GemmProblem, KernelCell
 from qbench.core.cells.result import CEILING, STREAMS, KernelResult, KernelTrial, PartyRow
 from qbench.core.trial import Measurement
-from qbench.results import RunHeader, RunWriter
-from qbench.results.kernels.compare import compare_kernel_runs
-from qbench.results.kernels.reader import KernelRun, read_kernel_run
+from qbench.results import KernelRun, RunHeader, RunWriter, compare_runs, read_run
 
 RNG = np.random.default_rng(3)
 GEMM = KernelTrial("gemm", (), 1, KernelCell(GemmProblem(4, 8, 16), "w8c-a8t", "s32"), peers=("litert", "openvino"))
@@ -50,7 +48,7 @@ def made(tmp_path: Path) -> Made:
         with RunWriter.create(tmp_path / name, header) as writer:
             for one in rows:
                 writer.append(one)
-        return read_kernel_run(tmp_path / name)
+        return read_run(tmp_path / name)
 
     return make
 
@@ -59,7 +57,7 @@ def made(tmp_path: Path) -> Made:
 def test_a_cell_is_compared_against_the_library_it_took_turns_with(made: Made, own_s: float, word: str) -> None:
     before = made("a", row(GEMM, qbench=1e-6, litert=2e-6, openvino=3e-6))
     after = made("b", row(GEMM, qbench=1.5 * own_s, litert=3e-6, openvino=1e-6))  # the machine is half as fast again
-    (found,) = (one for one in compare_kernel_runs(before, after).rows if one.kind == "time")
+    (found,) = (one for one in compare_runs(before, after).rows if one.kind == "time")
     assert (found.verdict, found.basis) == (word, "against litert")
     assert found.change == pytest.approx(1e-6 / own_s, rel=0.02)
 
@@ -67,7 +65,7 @@ def test_a_cell_is_compared_against_the_library_it_took_turns_with(made: Made, o
 def test_memory_operations_are_compared_against_the_loop_beside_them(made: Made) -> None:
     one = row(ADD, qbench=2e-6, qbench_bandwidth=3e-6, qbench_bandwidth_streaming=1e-6)
     assert [found.cell for found in one.measurements[1:]] == list(STREAMS)
-    comparison = compare_kernel_runs(made("a", one), made("b", one))
+    comparison = compare_runs(made("a", one), made("b", one))
     first = comparison.rows[0]
     assert (first.kind, first.verdict, first.basis) == ("time", "SAME", f"against {STREAMS[1]}")
 
@@ -76,19 +74,19 @@ def test_products_without_a_library_are_compared_against_the_loop_of_their_ceili
     one = row(GEMM, qbench=2e-6, qbench_ceiling=1e-6)
     two = row(GEMM, qbench=2e-6, qbench_ceiling=1e-6, litert=3e-6)
     for name, found, basis in (("loop", one, f"against {CEILING}"), ("both", two, "against litert")):
-        first = compare_kernel_runs(made(f"{name}-a", found), made(f"{name}-b", found)).rows[0]
+        first = compare_runs(made(f"{name}-a", found), made(f"{name}-b", found)).rows[0]
         assert (first.kind, first.verdict, first.basis) == ("time", "SAME", basis)
 
 
 def test_without_a_common_party_raw_times_are_compared_and_said_to_be(made: Made) -> None:
-    comparison = compare_kernel_runs(made("a", row(GEMM, qbench=1e-6)), made("b", row(GEMM, qbench=2e-6)))
+    comparison = compare_runs(made("a", row(GEMM, qbench=1e-6)), made("b", row(GEMM, qbench=2e-6)))
     assert [(one.verdict, one.basis) for one in comparison.rows if one.kind == "time"] == [("SLOWER", "raw times")]
 
 
 def test_packed_weights_that_grow_and_cells_of_one_run_alone_are_told(made: Made) -> None:
     before = made("a", row(GEMM, qbench=1e-6), row(ADD, qbench=1e-6))
     after = made("b", row(GEMM, 1024, qbench=1e-6))
-    comparison = compare_kernel_runs(before, after)
+    comparison = compare_runs(before, after)
     assert [one.verdict for one in comparison.rows if one.kind == "size"] == ["LARGER"]
     assert (comparison.only_before, comparison.only_after) == ((ADD.key,), ())
 

@@ -13,11 +13,10 @@ from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell, Prob
 from qbench.core.cells.result import KernelResult, KernelTrial, PartyRow
 from qbench.core.trial import Measurement
 from qbench.errors import ResultsError
-from qbench.results import RunHeader, RunWriter, read_run
+from qbench.results import Run, RunHeader, RunWriter, read_run, write_tables
 from qbench.results.header import KernelBar
 from qbench.results.kernels.index import ceiling_share, judged, kernel_frame, mean_against, ratio_to, scaling
-from qbench.results.kernels.reader import KernelRun, read_kernel_run
-from qbench.results.kernels.tables import kernel_markdown, write_kernel_tables
+from qbench.results.kernels.tables import kernel_markdown
 
 GEMM, CONV = GemmProblem(4, 8, 16), ConvProblem(2, 5, 5, 8, 8, (3, 3), (1, 1), (1, 1, 1, 1))
 
@@ -56,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_rows_are_read_as_they_were_written(folder: Path) -> None:
-    run = read_kernel_run(folder)
+    run = read_run(folder)
     assert run.results == (kernel_row(qbench=2e-6, litert=3e-6, own8=4e-6), kernel_row(CONV, threads=2, qbench=1e-6))
     assert isinstance(run.results[1].trial.cell.problem, ConvProblem)
 
@@ -64,26 +63,26 @@ def test_rows_are_read_as_they_were_written(folder: Path) -> None:
 def test_a_torn_last_line_is_a_row_in_the_making(folder: Path) -> None:
     path = folder / "trials.jsonl"
     path.write_bytes(path.read_bytes()[:-5])
-    assert len(read_kernel_run(folder).results) == 1
+    assert len(read_run(folder).results) == 1
     with RunWriter.open(folder) as writer:
         assert len(writer.results) == 1
         writer.append(kernel_row(CONV, qbench=1e-6))
-    assert len(read_kernel_run(folder).results) == 2
+    assert len(read_run(folder).results) == 2
 
 
 def test_a_damaged_row_is_named_with_its_line(folder: Path) -> None:
     path = folder / "trials.jsonl"
     path.write_bytes(path.read_bytes().replace(b'"k":8', b'"k":"eight"', 1))
     with pytest.raises(ResultsError, match=r"trials\.jsonl:1: damaged row"):
-        read_kernel_run(folder)
+        read_run(folder)
 
 
 def test_readers_of_the_other_kind_of_run_say_so(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="expected a run of a network, got one of kernels"):
-        read_run(folder)
+        read_run(folder, kind="network")
     RunWriter.create(tmp_path / "other", kernel_header(kind="network")).close()
     with pytest.raises(ResultsError, match="expected a run of kernels, got one of a network"):
-        read_kernel_run(tmp_path / "other")
+        read_run(tmp_path / "other", kind="kernels")
 
 
 def test_the_best_peer_is_the_fastest_that_was_timed() -> None:
@@ -138,7 +137,7 @@ def test_a_bar_asks_for_the_mean_and_for_the_least(
     rows = (kernel_row(qbench=1e-6, a=4e-6), kernel_row(CONV, qbench=1e-6, a=least_time_s))
     keys = tuple(row.trial.key for row in rows)
     bar = KernelBar(name="b", against="peers", mean=mean, least=least, threads=1, keys=keys)
-    (found,) = judged(KernelRun(Path(), kernel_header(bars=(bar,)), rows))
+    (found,) = judged(Run(Path(), kernel_header(bars=(bar,)), rows))
     assert found.met is met
 
 
@@ -146,7 +145,7 @@ def test_a_bar_is_not_met_where_rows_have_no_value() -> None:
     rows = (kernel_row(qbench=1e-6, a=4e-6), kernel_row(CONV, qbench=1e-6))
     keys = tuple(row.trial.key for row in rows)
     bar = KernelBar(name="b", against="peers", mean=1.0, threads=1, keys=keys)
-    (found,) = judged(KernelRun(Path(), kernel_header(bars=(bar,)), rows))
+    (found,) = judged(Run(Path(), kernel_header(bars=(bar,)), rows))
     assert (found.absent, found.met) == (1, False)
 
 
@@ -159,7 +158,7 @@ def test_scaling_compares_with_the_row_on_one_thread() -> None:
 
 
 def test_the_frame_has_a_row_for_every_party(folder: Path) -> None:
-    table = kernel_frame(read_kernel_run(folder))
+    table = kernel_frame(read_run(folder))
     assert list(table["party"]) == ["qbench", "litert", "qbench w8c-a8t", "absent", "qbench", "absent"]
     first = table.iloc[0]
     assert first["gops"] == pytest.approx(GEMM.operations / 2e-6 / 1e9)
@@ -169,10 +168,10 @@ def test_the_frame_has_a_row_for_every_party(folder: Path) -> None:
 
 
 def test_the_tables_are_written_and_name_the_best_library(folder: Path) -> None:
-    paths = write_kernel_tables(read_kernel_run(folder))
+    paths = write_tables(read_run(folder))
     assert [path.name for path in paths] == ["table.csv", "table.md", "trials.parquet"]
     assert len(pd.read_csv(paths[0])) == len(pd.read_parquet(paths[2])) == 6
-    text = kernel_markdown(read_kernel_run(folder))
+    text = kernel_markdown(read_run(folder), kernel_frame(read_run(folder)))
     line = next(line for line in text.splitlines() if "4x8x16" in line)
     assert "| litert |" in line
     assert "1.50 (1.50 to 1.50)" in line

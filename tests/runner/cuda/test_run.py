@@ -15,7 +15,7 @@ from qbench.errors import QBenchError, SuiteError
 from qbench.kernels.cuda.checks import verify
 from qbench.kernels.cuda.checks.verify import DeviceRow
 from qbench.kernels.cuda.machines import driver
-from qbench.results.kernels.reader import read_kernel_run
+from qbench.results import read_run
 from qbench.runner.cuda import experiment, health
 from qbench.runner.cuda.suite import CudaSuite, load_cuda_suite
 from qbench.runner.cuda.worker import LostError, Worker
@@ -74,7 +74,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_is_read_like_any_run_of_kernels(suite: CudaSuite, tmp_path: Path) -> None:
     rows: list[KernelResult] = []
     folder = experiment.run_cuda(suite, results_root=tmp_path, tell=lambda _: None, finished=rows.append)
-    found = read_kernel_run(folder)
+    found = read_run(folder)
     assert [row.status for row in found.results] == [row.status for row in rows] == ["failed", "ok"]
     assert found.header.finished
     assert not found.header.unstable
@@ -86,7 +86,7 @@ def test_a_run_is_read_like_any_run_of_kernels(suite: CudaSuite, tmp_path: Path)
 def test_a_wrong_kernel_and_a_lost_device_stand_in_the_header(suite: CudaSuite, tmp_path: Path) -> None:
     told: list[str] = []
     folder = experiment.run_cuda(suite, results_root=tmp_path, tell=told.append, finished=lambda _: None)
-    checks = read_kernel_run(folder).header.environment["cuda_checks"]
+    checks = read_run(folder).header.environment["cuda_checks"]
     assert len(checks) == verify.count()
     assert [i for i, row in enumerate(checks) if row["detail"]] == [1, 3]
     assert sum(text.startswith("wrong: ") for text in told) == 2
