@@ -1,9 +1,9 @@
-"""qbench: how low can a network's numbers go, what is lost, what is gained.
+"""qbench measures how few bits a neural network needs: what it loses in accuracy, what it gains in size and speed.
 
 The rooms and what may import what are drawn in `docs/architecture.md`; `tests/test_architecture.py` holds them to it.
 
 From Python: `qbench.quantize(model, data=..., out=...)` quantizes a network once, `qbench.load(folder)` reads it again;
-both are imported when they are first used.
+both are imported on first use.
 """
 
 import importlib

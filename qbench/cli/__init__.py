@@ -1,4 +1,4 @@
-"""Words -> calls. One file a command; the only room that prints or exits. Heavy imports stay inside commands."""
+"""Words -> calls. One file per command; the only room that prints or exits. Heavy imports stay inside commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0 ok, 1 failed rows or a regression, 2 wrong input, 3 too unstable a host."""
+    """Run the command line and exit: 0 ok, 1 failed rows or a regression, 2 wrong input, 3 unstable machine."""
     sys.exit(_run())
 
 

@@ -7,13 +7,13 @@ import click
 
 @click.command(epilog="Example: qbench assembly aarch64_dotprod")
 @click.argument("target")
-@click.option("--every", is_flag=True, help="Every tile shape, epilogue and width in use, not the tallest alone.")
+@click.option("--every", is_flag=True, help="Every tile shape, epilogue and width in use, not only the tallest.")
 def assembly(target: str, every: bool) -> int:
     """Show what the compiler makes of the micro-kernels.
 
     TARGET is a kernel variant of `qbench system`, whether this machine can run it or not: the dot instructions, loads
     and spilled vector registers of each tile's depth loop. Or it is `cuda`: registers, spills and the intended
-    instruction of each kernel, and exit code 1 when one spills.
+    instruction of each kernel; the exit code is then 1 if one spills.
     """
     from qbench.kernels import CUDA
 

@@ -1,4 +1,4 @@
-"""`qbench ceiling`: what this machine can do at most."""
+"""`qbench ceiling`: the most this machine can do."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import click
 
 
 @click.command(epilog="Example: qbench ceiling --threads 2")
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Threads of the 'all' rows.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Threads for the rows named 'all'."
+)
 @click.option("--cuda", is_flag=True, help="Measure the first GPU instead.")
 @click.option("--quick", is_flag=True, help="Measure for a shorter time.")
 def ceiling(threads: int, cuda: bool, quick: bool) -> None:
-    """Measure what this machine can do at most.
+    """Measure the most this machine can do.
 
-    Operations a second per instruction class, and bytes a second per memory level.
+    Billions of operations per second for each instruction class (Gop/s), and of bytes for each memory level (GB/s).
     """
     from qbench.cli.style import make_console, plain_table
     from qbench.runner.machine import ceilings

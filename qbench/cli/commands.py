@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
 root = LazyGroup(
     "qbench",
     table=COMMANDS,
-    help="How low can a network's numbers go, what is lost, what is gained.",
+    help="Measure how few bits a neural network needs: what it loses in accuracy, what it gains in size and speed.",
     epilog="Example: qbench run suites/tiny.yaml",
 )
 click.version_option(__version__, prog_name="qbench")(root)

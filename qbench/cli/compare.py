@@ -1,4 +1,4 @@
-"""`qbench compare`: what changed from one run to another, with a word for each row."""
+"""`qbench compare`: what changed from one run to another, with a verdict for each row."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ _OBJECTIONS = ("slower", "accuracy", "larger")
 @click.command(epilog="Example: qbench compare results/resnet/A results/resnet/B --fail-on slower,accuracy")
 @click.argument("run_a", type=_RUN)
 @click.argument("run_b", type=_RUN)
-@click.option("--fail-on", default="", metavar="WORDS", help=f"Exit 1 on any of: {', '.join(_OBJECTIONS)}.")
-@click.option("--threshold", default=0.03, show_default=True, help="Smallest relative change of a time that matters.")
-@click.option("--points", default=0.3, show_default=True, help="Smallest change of top-1 that matters, in points.")
-@click.option("--all", "show_all", is_flag=True, help="Show rows that are the same, too.")
+@click.option("--fail-on", default="", metavar="WORDS", help=f"Exit with 1 on any of: {', '.join(_OBJECTIONS)}.")
+@click.option(
+    "--threshold", default=0.03, show_default=True, help="Smallest relative change of a time that counts: 0.03 is 3 %."
+)
+@click.option(
+    "--points", default=0.3, show_default=True, help="Smallest change of top-1 that counts, in percentage points."
+)
+@click.option("--all", "show_all", is_flag=True, help="Also show rows that did not change.")
 @click.option("-o", "--out", type=_RUN, help="Also write the comparison to this Markdown file.")
 def compare(
     run_a: Path, run_b: Path, fail_on: str, threshold: float, points: float, show_all: bool, out: Path | None
 ) -> int:
-    r"""Say what changed from one run to another.
+    """Show what changed from one run to another.
 
-    Times are compared as ratios to the same reference, accuracy on the same images, sizes exactly. Both runs are of
+    Times are compared as ratios to the same reference, accuracy on the same images, sizes exactly. Both runs must be of
     networks, or both of kernels.
 
-    \b
-    Exit codes: 0 nothing to object, 1 a regression named by --fail-on,
-    2 wrong input, 3 the host was too unstable to say.
+    Exit codes: 0 nothing found, 1 a regression named by --fail-on, 2 wrong input, 3 the machine was too unstable to
+    judge.
     """
     from qbench.results import compare_runs, comparison_markdown, read_run
 

@@ -54,7 +54,7 @@ def run_cuda_suite(path: Path, out: Path, filter_text: str | None, overrides: tu
 
 
 def show_networks(console: Console, networks: list[dict[str, Any]]) -> None:
-    """Print images a second of whole networks, beside the other library's, or why there are none."""
+    """Print images per second of whole networks, beside the other library's, or why there are none."""
     table = plain_table("network", "spec", "batch", "images/s", "beside", "its images/s", "times", "copy to device, ms")
     for row in networks:
         if "reason" in row:

@@ -31,7 +31,7 @@ def load_kernels(suite: Path, filter_text: str | None, overrides: tuple[str, ...
 
 
 class KernelWatch(Watch):
-    """Tells the terminal what a run of kernels tells it (`qbench.runner.kernels.experiment.KernelObserver`)."""
+    """Shows on the terminal what a run of kernels reports (`qbench.runner.kernels.experiment.KernelObserver`)."""
 
     def on_plan(self, plan: KernelPlan) -> None:
         """Show how much there is to do."""

@@ -99,7 +99,7 @@ SECTIONS: dict[str, Callable[[], Rows]] = {
 def list_parts(section: str | None) -> None:
     """List what suites can name.
 
-    SECTION is one kind of part; all are shown without it. The suites are those in the folder `suites`.
+    SECTION is one kind of part; without it all are shown. Suites are those in the folder `suites`.
     """
     from qbench.cli.style import make_console, plain_table
 

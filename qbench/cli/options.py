@@ -26,11 +26,20 @@ def suite_changes(command: Command) -> Command:
     path = click.Path(path_type=Path)
     for option in (
         click.option(
-            "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a key of the suite; repeat."
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change one key of the suite, e.g. timing.precision=0.05; repeatable.",
         ),
-        click.option("--filter", "filter_text", metavar="EXPR", help="Keep trials for which this holds."),
         click.option(
-            "-o", "--out", type=path, default=Path("results"), show_default=True, help="Folder of all results."
+            "--filter",
+            "filter_text",
+            metavar="EXPR",
+            help="Run only the trials that match EXPR, e.g. 'bits <= 4 and method == mse'.",
+        ),
+        click.option(
+            "-o", "--out", type=path, default=Path("results"), show_default=True, help="Folder for all results."
         ),
     ):
         command = option(command)
@@ -49,13 +58,25 @@ def load(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> Su
 
 def spec_options(command: Command) -> Command:
     """Add --spec, --method, --layers, --variant and --threads."""
-    rules = "Specs of single layers: first=w8c-a8t,depthwise=w8c-a8t,blocks.*.conv1=w4g32-a8t; repeat."
+    rules = "Specs for single layers, e.g. first=w8c-a8t,depthwise=w8c-a8t,blocks.*.conv1=w4g32-a8t; repeatable."
     for option in (
-        click.option("--threads", type=int, default=2, show_default=True, help="Threads to run on."),
-        click.option("--variant", default="auto", show_default=True, help="Kernels to pin (qbench system)."),
+        click.option("--threads", type=int, default=2, show_default=True, help="Number of threads."),
+        click.option(
+            "--variant", default="auto", show_default=True, help="Force one kernel variant; `qbench system` lists them."
+        ),
         click.option("--layers", multiple=True, callback=_joined, metavar="RULES", help=rules),
-        click.option("--method", default="mse", show_default=True, help="How ranges are chosen (qbench list methods)."),
-        click.option("--spec", default="w8c-a8t", show_default=True, help="Of all other layers, e.g. w4g32-a8t."),
+        click.option(
+            "--method",
+            default="mse",
+            show_default=True,
+            help="How ranges are chosen; `qbench list methods` lists them.",
+        ),
+        click.option(
+            "--spec",
+            default="w8c-a8t",
+            show_default=True,
+            help="Spec for every layer that no --layers rule matches, e.g. w4g32-a8t.",
+        ),
     ):
         command = option(command)
     return command
@@ -72,4 +93,4 @@ def numbers(_context: click.Context, parameter: click.Parameter, value: str | No
     try:
         return tuple(float(word) for word in value.split(","))
     except ValueError:
-        raise QBenchError(f"--{parameter.name}: expected numbers between commas, got '{value}'") from None
+        raise QBenchError(f"--{parameter.name}: expected numbers separated by commas, got '{value}'") from None

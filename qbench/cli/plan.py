@@ -1,4 +1,4 @@
-"""`qbench plan`: what a run would do without doing it, or what becomes of a network; the file says which is meant."""
+"""`qbench plan`: show what a suite would run, or how a network would be quantized (decided by the file type)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _SUITES = (".yaml", ".yml")
 @click.argument("target", type=click.Path(path_type=Path))
 @suite_changes
 @spec_options
-@click.option("--quick", is_flag=True, help="Plan for shorter times of measuring.")
-@click.option("--fresh", is_flag=True, help="Plan as if nothing had been run before.")
+@click.option("--quick", is_flag=True, help="Plan for `qbench run --quick`.")
+@click.option("--fresh", is_flag=True, help="Plan for `qbench run --fresh`: no row is reused.")
 @click.pass_context
 def plan(
     context: click.Context,
@@ -45,29 +45,29 @@ def plan(
     variant: str,
     threads: int,
 ) -> None:
-    """Show what a run would do, or what becomes of a network.
+    """Preview a suite, or the quantization of a network.
 
-    Of a suite (SUITE.yaml): its trials, which are new, cached or skipped (and why), and how long they may take.
-    Of a network (MODEL.onnx, the name of a packaged one, or the folder of a saved one): what runs in integers, what
-    stays in float and why, with kernels, layouts, memory and operations.
+    TARGET is a suite (SUITE.yaml): its trials, which are new, cached or skipped (and why), and an estimate of the time.
+    Or TARGET is a network (MODEL.onnx, a name of `qbench list models`, or the folder of a saved one): what would run in
+    integers, what would stay in float and why, with kernels, layouts, memory and operations.
     """
     given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if _is_model(target):
-        _refuse(context, given & _OF_SUITES, f"{target} is a network; expected it with a suite")
+        _refuse(context, given & _OF_SUITES, f"{target} is a network; this option is for suites")
         if target.is_dir():
-            _refuse(context, given & _MADE, f"{target} is quantized already; expected it with an ONNX file")
+            _refuse(context, given & _MADE, f"{target} is already quantized; this option is for ONNX files")
         from qbench.runner.layer_plan import plan_model
         from qbench.runner.own_network import Asked
 
         asked = Asked(str(target), spec, method, layers, variant=variant, threads=threads)
         _show_model(plan_model(asked))
         return
-    _refuse(context, given & _OF_MODELS, f"{target} is a suite; expected it with a network")
+    _refuse(context, given & _OF_MODELS, f"{target} is a suite; this option is for networks")
     from qbench.suite import suite_kind
 
     kind = suite_kind(target)
     if kind == "cuda":
-        raise QBenchError(f"{target}: a suite of kind 'cuda' is run whole; expected one of networks or kernels")
+        raise QBenchError(f"{target}: suites of kind 'cuda' have no plan; expected a suite of networks or kernels")
     if kind == "kernels":
         from qbench.cli.kernels import load_kernels, show_kernel_plan
         from qbench.runner.kernels.plan import plan_kernels
@@ -91,7 +91,9 @@ def _is_model(path: Path) -> bool:
 
     if str(path) not in MODELS and not path.exists():
         hint = suggest(str(path), MODELS)
-        raise QBenchError(f"{path}: expected a suite (.yaml), a network (.onnx) or a packaged one's name{hint}")
+        raise QBenchError(
+            f"{path}: expected a suite (.yaml), a network (.onnx) or the name of a packaged network{hint}"
+        )
     return str(path) in MODELS
 
 
@@ -159,8 +161,8 @@ def _show_model(found: ModelPlan) -> None:
     console.print(table)
     share = 100 * found.integer_operations / max(1, found.operations)
     console.print(
-        f"{share:.1f} % of {found.operations / 1e6:,.1f} Mop an image in integers ({found.execution}); weights "
-        f"{found.weight_bytes:,} bytes; buffers {found.buffer_bytes:,} bytes for passes of {found.micro_batch} images "
+        f"{share:.1f} % of {found.operations / 1e6:,.1f} Mop per image run in integers ({found.execution}); weights "
+        f"{found.weight_bytes:,} bytes; buffers {found.buffer_bytes:,} bytes for {found.micro_batch} images per pass "
         f"on {found.threads} threads; output bytes are those of one image",
         highlight=False,
     )

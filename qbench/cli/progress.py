@@ -1,4 +1,4 @@
-"""What a run shows while it runs: a live bar on a terminal, else one line a trial."""
+"""What a run shows while it runs: a live bar on a terminal, else one line per trial."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Tells the terminal what the runner tells it (`qbench.runner.RunObserver`); use it in a `with`."""
+    """Shows on the terminal what the runner reports (`qbench.runner.RunObserver`); use it in a `with`."""
 
     def __init__(self, console: Console) -> None:
         self.failed = 0

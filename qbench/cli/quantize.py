@@ -1,4 +1,4 @@
-"""`qbench quantize`: one network, once: saved, scored, timed, and why it is not faster."""
+"""`qbench quantize`: one network with one recipe: saved, scored, timed, and why it is not faster."""
 
 from __future__ import annotations
 
@@ -23,21 +23,52 @@ if TYPE_CHECKING:
 @click.argument("model")
 @spec_options
 @click.option(
-    "--correction", default="none", show_default=True, help="Mend after rounding: none, bias, variance or both."
+    "--correction", default="none", show_default=True, help="Correction after rounding: none, bias, variance or both."
 )
-@click.option("--data", required=True, help="Folder of images (a folder a class: labelled), .npz file, or known name.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder of all that is written.")
-@click.option("--calibration", type=int, help="Calibration images; 512, or as many as there are, without it.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draw of images.")
-@click.option("--limit", type=int, help="Evaluate at most so many images.")
-@click.option("--mean", callback=numbers, help="Of a folder's images, a number a channel: 0.485,0.456,0.406.")
-@click.option("--std", callback=numbers, help="Of a folder's images, a number a channel.")
-@click.option("--batch", "batches", default="1,32", show_default=True, callback=numbers, help="Images a timed call.")
 @click.option(
-    "--references", default="onnxruntime-fp32", show_default=True, help="Libraries timed in turns (qbench list peers)."
+    "--data",
+    required=True,
+    help="Folder of images (one subfolder per class gives labels), .npz file, or a name of `qbench list data`.",
 )
-@click.option("--quick", is_flag=True, help="Time roughly: 5 %, and 0.3 s a cell at most.")
-@click.option("--no-times", is_flag=True, help="Score only.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for all that is written.")
+@click.option(
+    "--calibration", type=int, help="Number of calibration images.  [default: 512, or a quarter of fewer than 2,048]"
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the draw of calibration and evaluation images.",
+)
+@click.option("--limit", type=int, help="Evaluate on at most this many images.")
+@click.option(
+    "--mean",
+    callback=numbers,
+    metavar="N,N,N",
+    help="Per-channel mean to normalize a folder's images with, on a scale of 0 to 1, e.g. 0.485,0.456,0.406.",
+)
+@click.option(
+    "--std", callback=numbers, metavar="N,N,N", help="Per-channel standard deviation, e.g. 0.229,0.224,0.225."
+)
+@click.option(
+    "--batch",
+    "batches",
+    default="1,32",
+    show_default=True,
+    callback=numbers,
+    metavar="N,N",
+    help="Batch sizes to time, in images per call.",
+)
+@click.option(
+    "--references",
+    default="onnxruntime-fp32",
+    show_default=True,
+    metavar="NAMES",
+    help="Libraries to time in turns with qbench, separated by commas; `qbench list peers` lists them.",
+)
+@click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
+@click.option("--no-times", is_flag=True, help="Score only, measure no times.")
 def quantize(
     model: str,
     spec: str,
@@ -58,11 +89,11 @@ def quantize(
     quick: bool,
     no_times: bool,
 ) -> int:
-    """Quantize a network once.
+    """Quantize one network: save it, score it, time it.
 
     MODEL is an ONNX file or a packaged network. OUT gets the quantized network (network.json, network.safetensors), its
-    report with a timeline, and all numbers (quantized.json). Accuracy is scored where the images carry labels,
-    agreement with fp32 always.
+    report with a timeline, and all numbers (quantized.json). Agreement with fp32 is always scored, accuracy too if the
+    images have labels.
     """
     from qbench.cli.style import make_console
     from qbench.report.quantized import write_quantized_report

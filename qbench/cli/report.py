@@ -11,11 +11,11 @@ _RUN = click.Path(path_type=Path)
 
 @click.command(epilog="Example: qbench report results/resnet/latest results/other/latest -o side-by-side")
 @click.argument("runs", nargs=-1, required=True, type=_RUN)
-@click.option("-o", "--out", type=_RUN, help="Folder of the page; the first run's own without it.")
+@click.option("-o", "--out", type=_RUN, help="Folder for the page.  [default: the folder of the first run]")
 def report(runs: tuple[Path, ...], out: Path | None) -> None:
     """Remake the report of one run, or of several.
 
-    Tables, plots and page are made from the rows; nothing is measured again. Several RUNS stand side by side.
+    Tables, plots and the page are made from the rows; nothing is measured again. Several RUNS are shown side by side.
     """
     from qbench.report import write_report
     from qbench.results import find_run, read_run, write_tables

@@ -1,4 +1,4 @@
-"""`qbench run`: the main job, from a suite to tables and a page."""
+"""`qbench run`: the main command, from a suite to tables and a page."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     "--set data=cifar10"
 )
 @suite_options
-@click.option("--quick", is_flag=True, help="Time roughly: 5 %, and 0.3 s a cell at most.")
-@click.option("--fresh", is_flag=True, help="Start a new run and take no row of an earlier one.")
+@click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
+@click.option("--fresh", is_flag=True, help="Start a new run that reuses no row of an earlier one.")
 def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...], quick: bool, fresh: bool) -> int:
     """Run a suite, or continue it, and write its report.
 
-    Every finished trial is a line of OUT/<suite>/<run>/trials.jsonl: kill the run at any moment, give the same command
-    again, and it continues. Beside the rows stand tables, plots and a page. Exit code 1 when a trial failed. A suite of
+    Every finished trial is one line of OUT/<suite>/<run>/trials.jsonl. A killed run continues when the same command is
+    given again. Tables, plots and a page are written beside the rows. The exit code is 1 if a trial failed. A suite of
     `kind: kernels` times single operations beside other libraries (suites/kernels.yaml); one of `kind: cuda` does so on
-    the first GPU, always anew.
+    the first GPU, always from the start.
     """
     from qbench.suite import suite_kind
 

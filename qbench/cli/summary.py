@@ -1,4 +1,4 @@
-"""What a finished run says on the terminal: accuracy by width, loss by layer, times; every column is in `table.csv`."""
+"""What a finished run prints: accuracy per width, loss per layer, times; every column is in `table.csv`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def show_summary(console: Console, run: NetworkRun) -> None:
 
 
 def _accuracy(good: pd.DataFrame) -> Iterator[Table]:
-    """Yield one table a sweep of whole networks without times: the score in percent, a column for each width."""
+    """Yield one table per sweep of whole networks without times: the score in percent, a column for each width."""
     score, word = _score(good)
     rows = good[(good["layers"] == "all") & ~_is_timed(good) & (good["sweep"] != "baseline")]
     for sweep, part in rows.groupby("sweep", sort=False):
@@ -46,7 +46,7 @@ def _accuracy(good: pd.DataFrame) -> Iterator[Table]:
 
 
 def _layers(good: pd.DataFrame) -> Iterator[Table]:
-    """Yield one table a sweep of single layers: points lost against fp32, or agreement with it without labels."""
+    """Yield one table per sweep of single layers: points lost against fp32, or agreement with it without labels."""
     score, word = _score(good)
     lost = ("top1_drop_points", "points of top-1 lost") if score == "top1_percent" else (score, word)
     rows = good[good["layers"] != "all"]
@@ -76,7 +76,7 @@ def _pivot(part: pd.DataFrame, index: list[str], values: str, *, title: str) -> 
 
 
 def _times(good: pd.DataFrame) -> Iterator[Table]:
-    """Yield the table of timed rows: images a second, and speed against each reference in the same rounds."""
+    """Yield the table of timed rows: images per second, and speed against each reference in the same rounds."""
     rows = good[_is_timed(good)]
     if rows.empty:
         return

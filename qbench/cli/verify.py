@@ -10,8 +10,8 @@ import click
 def verify(family: str | None) -> int:
     """Check every kernel variant against its reference.
 
-    All variants that can run on this machine are compared bit by bit. FAMILY is one of `qbench list kernels`; all are
-    checked without it. Exit code 1 when a variant differs.
+    Every variant that can run on this machine is compared bit by bit. FAMILY is one of `qbench list kernels`; without
+    it all are checked. The exit code is 1 if a variant differs.
     """
     from qbench import kernels
     from qbench.cli.style import make_console, plain_table

@@ -51,8 +51,8 @@ def test_a_saved_network_can_be_planned_and_a_damaged_one_is_refused(
     out, _ = quantized
     done = call("plan", out)
     assert done.code == 0
-    assert "100.0 % of 81.6 Mop an image in integers" in done.out
-    assert "quantized already" in call("plan", out, "--spec", "w4c-a8t").err
+    assert "100.0 % of 81.6 Mop per image run in integers" in done.out
+    assert "already quantized" in call("plan", out, "--spec", "w4c-a8t").err
     tensors = out / "network.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-1])
     refused = call("plan", out)
@@ -87,16 +87,19 @@ def test_overrides_are_printed_ready_to_be_pasted(call: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("plan", "resnet21"), "expected a suite (.yaml), a network (.onnx) or a packaged one's name; did you mean"),
-        (("plan", "resnet20", "--filter", "bits < 4"), "--filter: resnet20 is a network; expected it with a suite"),
-        (("plan", SUITES / "tiny.yaml", "--spec", "w8c-a8t"), "is a suite; expected it with a network"),
+        (
+            ("plan", "resnet21"),
+            "expected a suite (.yaml), a network (.onnx) or the name of a packaged network; did you mean",
+        ),
+        (("plan", "resnet20", "--filter", "bits < 4"), "--filter: resnet20 is a network; this option is for suites"),
+        (("plan", SUITES / "tiny.yaml", "--spec", "w8c-a8t"), "is a suite; this option is for networks"),
         (("plan", "resnet20", "--layers", "stam=w8c-a8t"), "no layer is named 'stam'; did you mean 'stem'?"),
         (("plan", SUITES), "expected a saved network, found no network.json in it"),
         (("quantize", "resnet20", "--data", "none.npz", "-o", "out"), "none.npz: no such file"),
         (("quantize", "none.onnx", "--data", "cifar10-shard", "-o", "out"), "model 'none.onnx': no such file"),
         (
             ("quantize", "resnet20", "--data", "cifar10-shard", "-o", "out", "--mean", "a"),
-            "--mean: expected numbers between commas, got 'a'",
+            "--mean: expected numbers separated by commas, got 'a'",
         ),
         (
             ("quantize", "resnet20", "--data", "cifar10-shard", "-o", "out", "--batch", "1.5"),
