@@ -13,6 +13,7 @@ from qbench.engine.plans.stages import micro_batch
 from qbench.engine.session import Session
 from qbench.engine.tokens.plan import token_plan
 from qbench.graph.network import Conv, Network
+from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.layout import aligned
 from qbench.kernels.program import run_task
 from qbench.kernels.tasks import Task
@@ -29,14 +30,14 @@ class FloatSession(Session):
         self._variant = chosen = choose(variant)
         self._shown: frozenset[str] | None = None
         if has_tokens(network):
-            made = token_plan(network, {}, {}, variant=chosen, integer=False)
+            made = token_plan(QuantizedNetwork(network), variant=chosen, integer=False)
             self._shown = frozenset(layer.input for layer in made.network.layers)
             super().__init__(
                 made.network, made.plan, threads=threads, execution="float32", failures=made.failures, words=made.words
             )  # fmt: skip
             return
         size = micro_batch([*float_layouts(network, 1).values()])
-        plan = float_plan(network, {}, {}, images=size, variant=chosen)
+        plan = float_plan(QuantizedNetwork(network), images=size, variant=chosen)
         super().__init__(network, plan, threads=threads, execution="float32")
 
     def run(self, x: Floats, *, tap: Tap | None = None) -> Floats:

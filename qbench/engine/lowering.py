@@ -18,7 +18,7 @@ from qbench.core.formats import Binary, PowerOfTwo, Ternary, Uniform
 from qbench.core.granularity import PerGroup
 from qbench.core.tensor import QTensor
 from qbench.engine.container import Container
-from qbench.engine.windows import dense_ohwi, is_depthwise
+from qbench.engine.windows import dense_ohwi, has_own_windows
 from qbench.graph.network import Conv, Layer
 from qbench.kernels.conv.operation import MAX_DEPTH
 from qbench.kernels.conv.params import ChannelParams
@@ -170,7 +170,7 @@ def lower_depthwise(layer: Layer, weights: QTensor, ends: Ends) -> tuple[npt.NDA
 
     That is with a zero point of the weights, scales in groups, a residual, or float32 results.
     """
-    if not is_depthwise(layer) or ends.out is None or ends.residual is not None:
+    if not has_own_windows(layer) or ends.out is None or ends.residual is not None:
         return None
     flat, zero = s8_codes(weights)
     if np.any(zero) or isinstance(weights.spec.granularity, PerGroup):

@@ -6,7 +6,7 @@ arrays; every linear layer quantizes its input a tensor, multiplies codes, and g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +19,7 @@ from qbench.engine.container import Container, container_of
 from qbench.engine.foreign import ForeignRunner
 from qbench.engine.lowering import Ends, NotIntegerError, counts_bits, lower
 from qbench.errors import DataError
-from qbench.graph import Linear, Network, inputs_of, outputs_of
+from qbench.graph import Linear, QuantizedNetwork, inputs_of, outputs_of
 from qbench.graph.outsource import outsource
 from qbench.kernels.conv.operation import bind, lhs_words
 from qbench.kernels.conv.pack import is_words, pack_weights
@@ -94,9 +94,7 @@ class MixedSession:
     """A network of any nodes, ready to run on arrays with the batch first.
 
     Args:
-        network: from `qbench.graph.read_onnx`.
-        weights: layer name -> codes; linear layers without them stay in float32.
-        activations: tensor -> parameters; a linear layer whose input has none stays in float32.
+        quantized: linear layers without codes, or whose input has no parameters, stay in float32.
         variant: kernel variant to pin, or `auto`.
         threads: threads to run on.
 
@@ -106,10 +104,8 @@ class MixedSession:
         operators: foreign operators and how often they occur, in the file's words.
     """
 
-    def __init__(
-        self, network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *,
-        variant: str = "auto", threads: int = 2,
-    ) -> None:  # fmt: skip
+    def __init__(self, quantized: QuantizedNetwork, *, variant: str = "auto", threads: int = 2) -> None:
+        network, weights, activations = quantized.network, quantized.weights, quantized.activations
         self.network, self.threads = network, threads
         chosen = choose(variant)
         self._layers = {

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import statistics
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.tensor import QParams, QTensor
 from qbench.core.trial import Execution
 from qbench.engine.kinds import has_tokens
 from qbench.engine.lowering import NotIntegerError
@@ -26,6 +26,7 @@ from qbench.engine.plans.stages import micro_batch
 from qbench.engine.team import Job, Team
 from qbench.errors import DataError, QBenchError
 from qbench.graph.network import Network
+from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.program import run_task
 from qbench.kernels.variants import choose
 
@@ -45,6 +46,8 @@ def shares_of(images: int, threads: int) -> list[tuple[int, int]] | None:
 
 class Session:
     """A network ready to run on images (n, c, h, w), or on whatever numbers it takes for a text.
+
+    It owns threads: close it, or use it in a `with`.
 
     Attributes:
         execution: what arithmetic runs: float32, integer, dequantized or simulated.
@@ -180,55 +183,57 @@ class Session:
         run_task(space.tasks[0], images=len(x))
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads; doing so twice is no error."""
         self._team.close()
 
+    def __enter__(self) -> Self:
+        return self
 
-def build_session(
-    network: Network,
-    weights: Mapping[str, QTensor],
-    activations: Mapping[str, QParams],
-    *,
-    variant: str = "auto",
-    threads: int = 2,
-) -> Session:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def build_session(quantized: QuantizedNetwork, *, variant: str = "auto", threads: int = 2) -> Session:
     """Return the session of a quantized network: in integers where all of it can be, else simulated in float32.
 
     Args:
-        network: from `qbench.graph.read_onnx`.
-        weights: layer name -> quantized weights; layers that are missing keep float32 weights.
-        activations: tensor name -> parameters; tensors that are missing stay float32.
+        quantized: the network, its codes and parameters.
         variant: kernel variant to pin, or `auto`.
         threads: threads to run on.
     """
-    chosen = choose(variant)
+    chosen, network = choose(variant), quantized.network
     if has_tokens(network):
-        return _token_session(network, weights, activations, variant=chosen, threads=threads)
+        return _token_session(quantized, variant=chosen, threads=threads)
     reason = ""
-    if weights and activations:
+    if quantized.weights and quantized.activations:
         try:
-            plan = integer_plan(network, weights, activations, variant=chosen)
+            plan = integer_plan(quantized, variant=chosen)
             return Session(network, plan, threads=threads, execution="integer")
         except NotIntegerError as why:
             reason = str(why)
-    execution: Execution = "simulated" if activations else "dequantized" if weights else "float32"
+    execution = _execution(quantized)
     if execution == "dequantized":
         reason = "activations stay in float32"
     size = micro_batch([*float_layouts(network, 1).values()])
-    plan = float_plan(network, weights, activations, images=size, variant=chosen)
+    plan = float_plan(quantized, images=size, variant=chosen)
     return Session(network, plan, threads=threads, execution=execution, reason=reason or "weights stay in float32")
 
 
-def _token_session(
-    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, variant: str, threads: int
-) -> Session:
+def _execution(quantized: QuantizedNetwork) -> Execution:
+    """Return what arithmetic a network runs in that is not all in integers."""
+    return "simulated" if quantized.activations else "dequantized" if quantized.weights else "float32"
+
+
+def _token_session(quantized: QuantizedNetwork, *, variant: str, threads: int) -> Session:
     """Return the session of a network over tokens: all quantized layers in integers, or all simulated in float32."""
     from qbench.engine.tokens.plan import token_plan  # brings onnx, 20 MB that other networks run without
 
-    reason = "activations stay in float32" if weights else "weights stay in float32"
-    if weights and activations:
+    reason = "activations stay in float32" if quantized.weights else "weights stay in float32"
+    if quantized.weights and quantized.activations:
         try:
-            made = token_plan(network, weights, activations, variant=variant, integer=True)
+            made = token_plan(quantized, variant=variant, integer=True)
         except NotIntegerError as why:
             reason = str(why)
         else:
@@ -236,8 +241,8 @@ def _token_session(
                 made.network, made.plan, threads=threads, execution="integer",
                 reason=f"float32 between integer layers: {made.float_parts}", failures=made.failures, words=made.words,
             )  # fmt: skip
-    execution: Execution = "simulated" if activations else "dequantized" if weights else "float32"
-    made = token_plan(network, weights, activations, variant=variant, integer=False)
+    execution = _execution(quantized)
+    made = token_plan(quantized, variant=variant, integer=False)
     return Session(
         made.network,
         made.plan,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.graph.network import Layer, Linear
+from qbench.graph.weights import depth_weights, is_depthwise
 from qbench.kernels.conv.reference import Window
 
 
@@ -19,19 +20,9 @@ def window_of(layer: Layer) -> Window:
     return Window(kernel, layer.strides, layer.pads, layer.dilations)
 
 
-def depth_weights(layer: Layer) -> npt.NDArray[np.float32]:
-    """Return the weights as methods see them: (channels, depth), depth in (kh, kw, channel) order."""
-    if isinstance(layer, Linear):
-        return np.ascontiguousarray(layer.weight, np.float32)
-    return np.ascontiguousarray(layer.weight.transpose(0, 2, 3, 1).reshape(len(layer.weight), -1), np.float32)
-
-
-def is_depthwise(layer: Layer) -> bool:
-    """Whether every channel has a window of its own."""
-    if isinstance(layer, Linear):
-        return False
-    channels, inputs = layer.weight.shape[:2]
-    return bool(inputs == 1 and layer.groups == channels > 1)
+def has_own_windows(layer: Layer) -> bool:
+    """Whether a layer is depthwise with one output channel per input channel, as the depthwise kernels want it."""
+    return is_depthwise(layer) and not isinstance(layer, Linear) and layer.groups == len(layer.weight)
 
 
 def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None) -> npt.NDArray[Any]:

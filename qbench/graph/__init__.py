@@ -31,12 +31,14 @@ from qbench.graph.network import (
     inputs_of,
     outputs_of,
 )
+from qbench.graph.quantized_network import QuantizedNetwork
+from qbench.graph.weights import depth_weights, is_depthwise
 
 if TYPE_CHECKING:
     from qbench.graph.onnx.read import read_onnx
     from qbench.graph.quantized.read import read_quantized
     from qbench.graph.writing.qdq import qdq_onnx_bytes
-    from qbench.graph.writing.write import layer_onnx_bytes, to_onnx_bytes, write_onnx
+    from qbench.graph.writing.write import layer_alone, to_onnx_bytes, write_onnx
 
 __all__ = [
     "Activation",
@@ -55,13 +57,16 @@ __all__ = [
     "Network",
     "Node",
     "Pool",
+    "QuantizedNetwork",
     "Resize",
     "Select",
     "Softmax",
     "TokenMean",
     "Unary",
+    "depth_weights",
     "inputs_of",
-    "layer_onnx_bytes",
+    "is_depthwise",
+    "layer_alone",
     "outputs_of",
     "qdq_onnx_bytes",
     "read_onnx",
@@ -71,7 +76,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    "layer_onnx_bytes": "writing.write",
+    "layer_alone": "writing.write",
     "qdq_onnx_bytes": "writing.qdq",
     "read_onnx": "onnx.read",
     "read_quantized": "quantized.read",

@@ -132,6 +132,13 @@ class Network:
         """Return the nodes that read a tensor, in order."""
         return tuple(node for node in self.nodes if tensor in inputs_of(node))
 
+    def unflattened(self, tensor: str) -> str:
+        """Return the tensor whose numbers `tensor` holds in another shape, or `tensor` itself."""
+        flat = {node.output: node.input for node in self.nodes if isinstance(node, Flatten)}
+        while tensor in flat:
+            tensor = flat[tensor]
+        return tensor
+
     def operations(self, name: str) -> int:
         """Return a node's operations an image: two a multiply-add; fused bias, residual and clamp count nothing.
 

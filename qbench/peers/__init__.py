@@ -1,12 +1,11 @@
 """Other libraries that run the same network, to stand beside qbench in the same run. One file each, all optional.
 
-`PEERS` is the table of names, each a `Peer`. No clock lives here, and no model is built here: a peer is handed a
-`PeerModel` and gives back something that can be called.
+`PEERS` is the table of names, each a `Peer`. No clock lives here, and nothing is quantized here: a peer is handed a
+`QuantizedNetwork` and gives back something that can be called.
 """
 
 from __future__ import annotations
 
-from qbench.peers.model import PeerModel, float_model, quantized_model
 from qbench.peers.peer import Peer, Prepared
 from qbench.registry import Registry
 
@@ -25,4 +24,4 @@ PEERS = Registry(
     },
 )
 
-__all__ = ["PEERS", "Peer", "PeerModel", "Prepared", "float_model", "quantized_model"]
+__all__ = ["PEERS", "Peer", "Prepared"]

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from qbench.peers.model import PeerModel
+from qbench.graph import QuantizedNetwork
 
 Floats = npt.NDArray[np.float32]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -34,7 +34,7 @@ class Peer(Protocol):
 
     Attributes:
         name: the peer's name in suites and results.
-        precision: of its arithmetic. `int8` wants a quantized model, the others a float one.
+        precision: of its arithmetic. `int8` wants a quantized network, the others one in float32.
     """
 
     name: ClassVar[str]
@@ -44,6 +44,6 @@ class Peer(Protocol):
         """Return why this peer cannot run here, or None."""
         ...
 
-    def prepare(self, model: PeerModel, *, threads: int) -> Prepared:
-        """Return the model ready to run on `threads` threads; raise ModelError when the library refuses it."""
+    def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> Prepared:
+        """Return the network ready to run on `threads` threads; raise ModelError when the library refuses it."""
         ...

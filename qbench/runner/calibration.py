@@ -22,7 +22,7 @@ def calibrate(network: Network, inputs: Floats, *, threads: int) -> dict[str, Ac
     def tap(name: str, values: Floats) -> None:
         observers[name].update(values)
 
-    session = FloatSession(network, threads=threads)
-    for start in range(0, len(inputs), _BATCH):
-        session.run(inputs[start : start + _BATCH], tap=tap)
+    with FloatSession(network, threads=threads) as session:
+        for start in range(0, len(inputs), _BATCH):
+            session.run(inputs[start : start + _BATCH], tap=tap)
     return {name: observer.finish() for name, observer in observers.items()}

@@ -14,11 +14,9 @@ import numpy as np
 from qbench.core.tensor import Floats, QTensor
 from qbench.engine import FloatSession
 from qbench.errors import QBenchError
-from qbench.graph import Conv, Layer, Network
+from qbench.graph import Conv, Layer, Network, depth_weights
 from qbench.methods.correction import bias_shift, variance_corrected
 from qbench.methods.slices import Doubles
-from qbench.runner.score import flat_weights
-from qbench.runner.tensors import unflattened
 
 _BATCH = 64
 
@@ -31,12 +29,9 @@ def mean_maps(network: Network, inputs: Floats, *, threads: int) -> dict[str, Do
         total = values.sum(axis=0, dtype=np.float64)
         sums[name] = sums[name] + total if name in sums else total
 
-    session = FloatSession(network, threads=threads)
-    try:
+    with FloatSession(network, threads=threads) as session:
         for start in range(0, len(inputs), _BATCH):
             session.run(inputs[start : start + _BATCH], tap=tap)
-    finally:
-        session.close()
     return {name: total / len(inputs) for name, total in sums.items()}
 
 
@@ -84,11 +79,11 @@ def corrected(
     nodes = []
     for node in network.nodes:
         if isinstance(node, Layer) and node.name in weights:
-            original = flat_weights(node)
+            original = depth_weights(node)
             if correction in ("variance", "both"):
                 found[node.name] = variance_corrected(original, weights[node.name])
             if correction in ("bias", "both"):
-                seen = maps.get(unflattened(network, node.input))
+                seen = maps.get(network.unflattened(node.input))
                 if seen is None:
                     raise QBenchError(
                         f"layer '{node.name}': its input was not calibrated, so its bias has no correction"

@@ -15,15 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.spec import LayerSpec, parse_spec
-from qbench.core.tensor import QParams, QTensor
+from qbench.core.tensor import QParams
 from qbench.engine import Session, build_session
 from qbench.engine.saved.network import load_network
-from qbench.graph import Network
+from qbench.graph import Network, QuantizedNetwork, depth_weights
 from qbench.kernels.layout import Layout
 from qbench.methods import method_spec
 from qbench.runner.calibration import calibrate
 from qbench.runner.own_network import Asked, assigned_specs, read_network
-from qbench.runner.score import flat_weights
 from qbench.runner.timing.steps import float_reasons
 from qbench.runner.workbench import activation_specs, layer_kinds, method
 
@@ -103,17 +102,17 @@ def plan_model(asked: Asked) -> ModelPlan:
     folder = Path(asked.model)
     if folder.is_dir():
         saved = load_network(folder)
-        tokens = {name: f"w{codes.spec.token}" for name, codes in saved.weights.items()}
-        return _planned(saved.network, saved.weights, saved.activations, tokens, asked)
+        tokens = {name: f"w{codes.spec.token}" for name, codes in saved.quantized.weights.items()}
+        return _planned(saved.quantized, tokens, asked)
     network = read_network(asked)
     specs = assigned_specs(asked, network)
     weights = {
-        layer.name: method(asked.method).quantize_weights(flat_weights(layer), specs[layer.name].weights)
+        layer.name: method(asked.method).quantize_weights(depth_weights(layer), specs[layer.name].weights)
         for layer in network.layers
         if not specs[layer.name].weights.is_float
     }
     tokens = {name: spec.token for name, spec in specs.items()}
-    return _planned(network, weights, _made_up(network, specs, asked), tokens, asked)
+    return _planned(QuantizedNetwork(network, weights, _made_up(network, specs, asked), specs), tokens, asked)
 
 
 def _made_up(network: Network, specs: Mapping[str, LayerSpec], asked: Asked) -> dict[str, QParams]:
@@ -135,18 +134,11 @@ def _made_up_inputs(network: Network, *, seed: int) -> npt.NDArray[Any]:
     return generator.integers(0, 2, shape).astype(kind)
 
 
-def _planned(
-    network: Network,
-    weights: Mapping[str, QTensor],
-    activations: Mapping[str, QParams],
-    tokens: Mapping[str, str],
-    asked: Asked,
-) -> ModelPlan:
-    session = build_session(network, weights, activations, variant=asked.variant, threads=asked.threads)
-    try:
-        steps = tuple(_steps(session, tokens, set(weights), set(activations)))
+def _planned(quantized: QuantizedNetwork, tokens: Mapping[str, str], asked: Asked) -> ModelPlan:
+    with build_session(quantized, variant=asked.variant, threads=asked.threads) as session:
+        steps = tuple(_steps(session, tokens, set(quantized.weights), set(quantized.activations)))
         return ModelPlan(
-            name=network.name,
+            name=quantized.network.name,
             execution=session.execution,
             reason=session.execution_reason,
             steps=steps,
@@ -155,8 +147,6 @@ def _planned(
             buffer_bytes=session.activation_bytes,
             threads=asked.threads,
         )
-    finally:
-        session.close()
 
 
 def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activations: set[str]) -> list[StepPlan]:

@@ -6,13 +6,14 @@ from qbench.core.formats import Uniform
 from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.trial import Trial
 from qbench.errors import QBenchError
-from qbench.peers import Prepared, float_model
+from qbench.graph import QuantizedNetwork
+from qbench.peers import Prepared
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.row import Row
 from qbench.runner.score import all_logits
 from qbench.runner.timing.clock import Clock
-from qbench.runner.timing.network import batch_of, check_peer, network_operations, qdq_model
+from qbench.runner.timing.network import batch_of, check_peer, int8_network, network_operations
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules, interleave
 from qbench.runner.workbench import Workbench, peer
@@ -81,5 +82,5 @@ def _time(
 def _prepare(trial: Trial, bench: Workbench) -> Prepared:
     chosen = peer(trial.backend)
     if chosen.precision != "int8":
-        return chosen.prepare(float_model(bench.network), threads=bench.threads)
-    return chosen.prepare(qdq_model(bench, spec=trial.spec, method=trial.method), threads=bench.threads)
+        return chosen.prepare(QuantizedNetwork(bench.network), threads=bench.threads)
+    return chosen.prepare(int8_network(bench, spec=trial.spec, method=trial.method), threads=bench.threads)

@@ -15,7 +15,7 @@ from qbench.core.trial import Metric
 from qbench.engine import Session, build_session
 from qbench.engine.saved.network import SavedNetwork, load_network, save_network
 from qbench.errors import QBenchError, ResultsError
-from qbench.graph import Network
+from qbench.graph import Network, QuantizedNetwork
 from qbench.kernels.variants import choose
 from qbench.metrics import accuracy
 from qbench.results import DataFacts, ModelFacts
@@ -25,7 +25,7 @@ from qbench.runner.baseline import check_runtimes
 from qbench.runner.machine import environment, lock
 from qbench.runner.own_network import Asked, prepare
 from qbench.runner.quantize_times import WAITING, Tell, Timing, take_times
-from qbench.runner.quantizing import Quantized, quantize_trial
+from qbench.runner.quantizing import quantize_trial
 from qbench.runner.row import Row
 from qbench.runner.score import all_logits
 from qbench.runner.timing.clock import Clock
@@ -38,7 +38,7 @@ from qbench.suite import Planned
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class QuantizedNetwork:
+class Quantization:
     """A network that was quantized and saved: `saved` is what was read again, `result` what was found out."""
 
     saved: SavedNetwork
@@ -58,7 +58,7 @@ def quantize(
     calibration: int | None = None,
     seed: int = 0,
     threads: int = 2,
-) -> QuantizedNetwork:
+) -> Quantization:
     """Quantize a network, save it into `out`, score it, and time it beside fp32.
 
     Args:
@@ -86,7 +86,7 @@ def quantize(
 
 def quantize_asked(
     asked: Asked, out: Path, *, timed: bool = True, quick: bool = False, tell: Tell = lambda _: None
-) -> QuantizedNetwork:
+) -> Quantization:
     """Do what `asked` says; see `quantize`.
 
     Args:
@@ -109,9 +109,7 @@ def quantize_asked(
             tell(f"quantizing {len(bench.network.layers)} layers")
             made = quantize_trial(planned.trial, bench, phases)
             with phases("pack"):
-                session = build_session(
-                    made.network, made.weights, made.activations, variant=asked.variant, threads=asked.threads
-                )
+                session = build_session(made, variant=asked.variant, threads=asked.threads)
             stack.callback(session.close)
             verified(session, made, bench, phases)
             tell(f"scoring {len(bench.inputs)} images")
@@ -121,10 +119,12 @@ def quantize_asked(
             timing = take_times(planned, bench, session, row, saved, logits=logits, clock=clock, quick=quick, tell=tell)
         result = _result(planned, bench, made, session, row, phases, saved=saved, timing=timing)
     write_quantized(result, out)
-    return QuantizedNetwork(saved, result, out)
+    return Quantization(saved, result, out)
 
 
-def _scored(planned: Planned, bench: Workbench, made: Quantized, session: Session, row: Row, phases: Phases) -> Floats:
+def _scored(
+    planned: Planned, bench: Workbench, made: QuantizedNetwork, session: Session, row: Row, phases: Phases
+) -> Floats:
     """Fill in every score, size and alarm, and return the logits of all images."""
     with phases("score"):
         logits = all_logits(session, bench.inputs)
@@ -134,7 +134,7 @@ def _scored(planned: Planned, bench: Workbench, made: Quantized, session: Sessio
     return logits
 
 
-def _alarms(planned: Planned, bench: Workbench, session: Session, made: Quantized) -> list[str]:
+def _alarms(planned: Planned, bench: Workbench, session: Session, made: QuantizedNetwork) -> list[str]:
     """Return what looks wrong about the ranges, and about labels that fp32 itself cannot tell."""
     trial, classes = planned.trial, len(bench.data.classes) if bench.answers.labelled else 0
     kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
@@ -150,7 +150,7 @@ def _alarms(planned: Planned, bench: Workbench, session: Session, made: Quantize
     return found
 
 
-def _saved(out: Path, planned: Planned, bench: Workbench, made: Quantized, session: Session) -> SavedNetwork:
+def _saved(out: Path, planned: Planned, bench: Workbench, made: QuantizedNetwork, session: Session) -> SavedNetwork:
     """Save the network, read it again, and let it answer: not one bit may differ."""
     trial = planned.trial
     facts: dict[str, str | int | float | bool] = {
@@ -159,7 +159,7 @@ def _saved(out: Path, planned: Planned, bench: Workbench, made: Quantized, sessi
         "correction": trial.correction, "calibration": trial.calibration, "seed": trial.seed,
         "labelled": bench.answers.labelled,
     }  # fmt: skip
-    save_network(out, made.network, made.weights, made.activations, facts=facts)
+    save_network(out, made, facts=facts)
     saved = load_network(out)
     again = saved.session(threads=session.threads, variant=trial.variant)
     try:
@@ -174,7 +174,7 @@ def _saved(out: Path, planned: Planned, bench: Workbench, made: Quantized, sessi
 def _result(
     planned: Planned,
     bench: Workbench,
-    made: Quantized,
+    made: QuantizedNetwork,
     session: Session,
     row: Row,
     phases: Phases,

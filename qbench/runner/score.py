@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from qbench.core.tensor import Floats, QTensor, expand
 from qbench.core.trial import Metric
-from qbench.graph.network import Conv, Layer, Network
+from qbench.graph import Network, depth_weights
 from qbench.metrics import accuracy, logits, noninferiority, paired, size, tensor
 from qbench.metrics.bits import Bools
 
@@ -77,12 +77,6 @@ def score_logits(found: Floats, reference: Answers) -> dict[str, Metric]:
     }
 
 
-def flat_weights(layer: Layer) -> Floats:
-    """Return a layer's weights as (channels, depth), OHWI for convolutions: the order of `QTensor.codes`."""
-    ordered = layer.weight.transpose(0, 2, 3, 1) if isinstance(layer, Conv) else layer.weight
-    return np.ascontiguousarray(ordered.reshape(len(ordered), -1))
-
-
 @dataclass(frozen=True)
 class WeightScores:
     """Error and size of a network's weights, some of them quantized.
@@ -102,7 +96,7 @@ class WeightScores:
         for layer in self.network.layers:
             if layer.name in self.weights:
                 codes = self.weights[layer.name]
-                original = flat_weights(layer)
+                original = depth_weights(layer)
                 step = expand(codes.params.scale, original.shape[1], codes.spec.granularity)
                 found[layer.name] = (original, codes.dequantize(), np.broadcast_to(step, original.shape))
         return found

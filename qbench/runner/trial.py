@@ -12,10 +12,11 @@ from qbench.core.tensor import Floats
 from qbench.core.trial import TrialResult
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
+from qbench.graph import QuantizedNetwork
 from qbench.metrics import size
 from qbench.runner.alarms import range_alarms
 from qbench.runner.peer_trial import run_peer
-from qbench.runner.quantizing import Quantized, quantize_trial
+from qbench.runner.quantizing import quantize_trial
 from qbench.runner.row import LayerRow, Row
 from qbench.runner.score import WeightScores, all_logits
 from qbench.runner.timing.clock import Clock
@@ -64,9 +65,7 @@ def _run_qbench(planned: Planned, bench: Workbench, row: Row, phases: Phases, *,
     trial = planned.trial
     made = quantize_trial(trial, bench, phases)
     with phases("pack"):
-        session = build_session(
-            made.network, made.weights, made.activations, variant=trial.variant, threads=bench.threads
-        )
+        session = build_session(made, variant=trial.variant, threads=bench.threads)
     try:
         verified(session, made, bench, phases)
         with phases("score"):
@@ -82,13 +81,13 @@ def _run_qbench(planned: Planned, bench: Workbench, row: Row, phases: Phases, *,
         session.close()
 
 
-def verified(session: Session, made: Quantized, bench: Workbench, phases: Phases) -> None:
+def verified(session: Session, made: QuantizedNetwork, bench: Workbench, phases: Phases) -> None:
     """Compile a session, and hold an integer one against the portable loops; raise QBenchError when they differ."""
     with phases("compile"):
         session.compile()
     if session.execution == "integer":
         with phases("verify"):
-            verify(session, made.network, made.weights, made.activations, inputs=bench.inputs)
+            verify(session, made, inputs=bench.inputs)
 
 
 def _time(
@@ -125,7 +124,7 @@ def _time(
             layer |= {"median_s": float(step["median_s"]), "images": int(step["images"])}
 
 
-def describe(row: Row, bench: Workbench, session: Session, made: Quantized) -> None:
+def describe(row: Row, bench: Workbench, session: Session, made: QuantizedNetwork) -> None:
     """Fill in what the session and the codes say without running: execution, kernels, errors of weights, sizes."""
     row.execution = session.execution
     if session.execution != "float32" and session.execution_reason:
@@ -137,7 +136,7 @@ def describe(row: Row, bench: Workbench, session: Session, made: Quantized) -> N
     row.layer_rows = _layer_rows(made, error, session.kernels)
 
 
-def _layer_rows(made: Quantized, error: WeightScores, kernels: Mapping[str, str]) -> list[LayerRow]:
+def _layer_rows(made: QuantizedNetwork, error: WeightScores, kernels: Mapping[str, str]) -> list[LayerRow]:
     """Return the facts of every layer that are known without a clock.
 
     `assigned` is what the layer was to become; `spec` and `activations` are what its weights and its input became.

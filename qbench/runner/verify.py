@@ -6,14 +6,12 @@ own: its weights, its scales, and images of the evaluation set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from qbench.core.tensor import Floats, QParams, QTensor
+from qbench.core.tensor import Floats
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
-from qbench.graph import Network
+from qbench.graph import QuantizedNetwork
 from qbench.metrics.tensor import sqnr_db
 
 PORTABLE = "portable"
@@ -21,14 +19,7 @@ _IMAGES = 2
 LEAST_SQNR_DB = 60.0
 
 
-def verify(
-    session: Session,
-    network: Network,
-    weights: Mapping[str, QTensor],
-    activations: Mapping[str, QParams],
-    *,
-    inputs: Floats,
-) -> None:
+def verify(session: Session, quantized: QuantizedNetwork, *, inputs: Floats) -> None:
     """Compare an integer session with the same network on portable loops, on two images: bit by bit.
 
     Layers that were left in float32 between integer ones may sum in another order: then to within 60 dB.
@@ -37,11 +28,8 @@ def verify(
         QBenchError: their logits differ.
     """
     images = inputs[:_IMAGES]
-    portable = build_session(network, weights, activations, variant=PORTABLE, threads=1)
-    try:
+    with build_session(quantized, variant=PORTABLE, threads=1) as portable:
         expected, found = portable.run(images), session.run(images)
-    finally:
-        portable.close()
     own = session.kernels
     floats = [step.name for step in session.plan.steps if step.name in own and not step.in_integers]
     if not np.array_equal(expected, found) and not (floats and sqnr_db(expected, found) >= LEAST_SQNR_DB):

@@ -16,15 +16,14 @@ from qbench.core.spec import LayerSpec, QuantSpec, parse_spec
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine import FloatSession
 from qbench.errors import DataError, MachineError
-from qbench.graph import Conv, Layer, Network, read_onnx
+from qbench.graph import Conv, Layer, Network, QuantizedNetwork, depth_weights, is_depthwise, read_onnx
 from qbench.methods import METHODS, method_spec
 from qbench.methods.activation_stats import ActivationStats
 from qbench.methods.slices import Doubles
-from qbench.peers import PEERS, Peer, PeerModel, Prepared, float_model
+from qbench.peers import PEERS, Peer, Prepared
 from qbench.runner.calibration import calibrate
 from qbench.runner.correction import mean_maps
-from qbench.runner.score import Answers, all_logits, flat_weights
-from qbench.runner.tensors import unflattened
+from qbench.runner.score import Answers, all_logits
 from qbench.suite import Suite
 from qbench.zoo import Samples, load_data, model_path
 
@@ -99,14 +98,15 @@ class Workbench:
     @cached_property
     def answers(self) -> Answers:
         """What the independent runtime answers in fp32, and the labels."""
-        prepared = self.prepared(INDEPENDENT, "float", model=lambda: float_model(self.network))
+        prepared = self.prepared(INDEPENDENT, "float", network=lambda: QuantizedNetwork(self.network))
         labels = self.data.labels[: 0 if self.seeded else len(self.inputs)]
         return Answers(all_logits(prepared, self.inputs), labels)
 
     @cached_property
     def own_logits(self) -> Floats:
         """What qbench's own graph answers in fp32."""
-        return all_logits(FloatSession(self.network, threads=self.threads), self.inputs)
+        with FloatSession(self.network, threads=self.threads) as session:
+            return all_logits(session, self.inputs)
 
     def stats(self, samples: int, seed: int) -> Mapping[str, ActivationStats]:
         """Return the statistics of all activations on a draw of calibration images."""
@@ -133,7 +133,7 @@ class Workbench:
                 continue
             key = (layer.name, name, spec, seed)
             if key not in self._weights:
-                self._weights[key] = method(name).quantize_weights(flat_weights(layer), spec, seed=seed)
+                self._weights[key] = method(name).quantize_weights(depth_weights(layer), spec, seed=seed)
             found[layer.name] = self._weights[key]
         return found
 
@@ -147,8 +147,8 @@ class Workbench:
             found[tensor] = self._activations[key]
         return found
 
-    def prepared(self, name: str, kind: str, *, model: Callable[[], PeerModel]) -> Prepared:
-        """Return a peer holding `model()`, prepared once for each peer and kind of model.
+    def prepared(self, name: str, kind: str, *, network: Callable[[], QuantizedNetwork]) -> Prepared:
+        """Return a peer holding `network()`, prepared once for each peer and kind of network.
 
         Raises:
             MachineError: the peer cannot run here.
@@ -159,7 +159,7 @@ class Workbench:
             reason = peer(name).supports()
             if reason is not None:
                 raise MachineError(f"{name}: {reason}")
-            self._prepared[key] = peer(name).prepare(model(), threads=self.threads)
+            self._prepared[key] = peer(name).prepare(network(), threads=self.threads)
         return self._prepared[key]
 
 
@@ -205,7 +205,7 @@ def layer_kinds(network: Network) -> dict[str, Kind]:
 def _kind(layer: Layer) -> Kind:
     if not isinstance(layer, Conv):
         return "linear"
-    return "depthwise" if layer.groups > 1 and layer.weight.shape[1] == 1 else "conv"
+    return "depthwise" if is_depthwise(layer) else "conv"
 
 
 def activation_specs(
@@ -219,7 +219,7 @@ def activation_specs(
     found: dict[str, QuantSpec] = {}
     whole = len(specs) == len(network.layers)
     for tensor in tensors:
-        entered = [layer.name for layer in network.layers if unflattened(network, layer.input) == tensor]
+        entered = [layer.name for layer in network.layers if network.unflattened(layer.input) == tensor]
         asked = [specs[name].activations for name in entered if name in specs] or ([default] if whole else [])
         asked = [spec for spec in asked if not spec.is_float]
         if asked:

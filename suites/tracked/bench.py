@@ -37,7 +37,7 @@ def sessions(bench: Workbench) -> dict[str, Session]:
     found = {}
     for planned in expand(bench.suite, [layer.name for layer in bench.network.layers])[1:]:
         made = quantize_trial(planned.trial, bench, Phases(Clock()))
-        session = build_session(made.network, made.weights, made.activations, threads=THREADS)
+        session = build_session(made, threads=THREADS)
         session.compile()
         found[planned.trial.spec] = session
     return found

@@ -6,15 +6,16 @@ import inspect
 import re
 
 import numpy as np
+import onnx
 import pytest
 
 from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.spec import QuantSpec, activation_uniform, weight_uniform
-from qbench.core.tensor import Floats, QParams
+from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.errors import ModelError
-from qbench.graph import Clamp, Conv, Flatten, Linear, Network, Pool
+from qbench.graph import Clamp, Conv, Flatten, Foreign, Linear, Network, Pool, QuantizedNetwork, depth_weights
 from qbench.metrics.tensor import sqnr_db
-from qbench.peers import PEERS, Peer, PeerModel, Prepared, float_model, quantized_model
+from qbench.peers import PEERS, Peer, Prepared
 
 RELU = Clamp(0.0, float("inf"))
 ACTIVATION_RANGES = {"images": (-4.0, 4.0), "first": (0.0, 8.0), "pooled": (0.0, 4.0)}
@@ -51,18 +52,20 @@ def expected_logits(network: Network, images: Floats) -> Floats:
     return np.asarray(np.maximum(conv, 0).mean(axis=(2, 3)) @ last.weight.T + last.bias, dtype=np.float32)
 
 
-def qdq(network: Network) -> PeerModel:
+def qdq(network: Network) -> QuantizedNetwork:
     weights = {}
     for layer in network.layers:
         scale = np.abs(layer.weight).reshape(len(layer.weight), -1).max(axis=1) / np.float32(127)
-        weights[layer.name] = QParams(QuantSpec(weight_uniform(8), PerChannel()), scale, np.zeros_like(scale))
+        params = QParams(QuantSpec(weight_uniform(8), PerChannel()), scale, np.zeros_like(scale))
+        codes = np.rint(depth_weights(layer) / scale[:, None]).clip(-127, 127).astype(np.int16)
+        weights[layer.name] = QTensor(codes, params)
     activations = {}
     for tensor, (low, high) in ACTIVATION_RANGES.items():
         scale = np.float32((high - low) / 255)
         zero = np.float32(round(-low / float(scale)))
         spec = QuantSpec(activation_uniform(8), PerTensor())
         activations[tensor] = QParams(spec, np.asarray(scale), np.asarray(zero))
-    return quantized_model(network, weights, activations)
+    return QuantizedNetwork(network, weights, activations)
 
 
 @pytest.fixture(params=sorted(PEERS))
@@ -76,7 +79,7 @@ def peer(request: pytest.FixtureRequest) -> Peer:
 
 @pytest.fixture
 def prepared(peer: Peer, network: Network) -> Prepared:
-    return peer.prepare(float_model(network) if peer.precision != "int8" else qdq(network), threads=2)
+    return peer.prepare(QuantizedNetwork(network) if peer.precision != "int8" else qdq(network), threads=2)
 
 
 def test_it_bears_the_name_of_its_line_in_the_table() -> None:
@@ -131,9 +134,20 @@ def test_the_result_of_run_is_the_callers_own(prepared: Prepared, images: Floats
     np.testing.assert_array_equal(first, kept)
 
 
-def test_a_damaged_model_is_one_clear_line(peer: Peer) -> None:
+def impossible() -> QuantizedNetwork:
+    """Return a network of an operator that no library has."""
+    ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 3, 8, 8]) for name in "xy"]
+    node = onnx.helper.make_node("NoSuchOperator", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
+    content = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]).SerializeToString()
+    foreign = Foreign("odd", ("NoSuchOperator",), ("x",), ("y",), content, 17)
+    shapes = {"x": (3, 8, 8), "y": (3, 8, 8)}
+    return QuantizedNetwork(Network("impossible", "x", (3, 8, 8), "y", (foreign,), shapes, {}, ""))
+
+
+def test_a_network_that_it_cannot_run_is_one_clear_line(peer: Peer) -> None:
     with pytest.raises(ModelError, match=f"^{peer.name}: expected a model") as caught:
-        peer.prepare(PeerModel(b"no model"), threads=1)
+        peer.prepare(impossible(), threads=1)
     assert "\n" not in str(caught.value)
 
 

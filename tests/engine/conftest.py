@@ -9,8 +9,7 @@ import pytest
 from qbench.core.spec import parse_spec
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine import FloatSession
-from qbench.engine.windows import depth_weights
-from qbench.graph import Network, read_onnx
+from qbench.graph import Network, depth_weights, read_onnx
 from qbench.methods import METHODS, ActivationObserver, ActivationStats, method_spec
 from qbench.zoo import load_data, model_path
 

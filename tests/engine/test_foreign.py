@@ -12,7 +12,7 @@ from qbench.core.tensor import QTensor
 from qbench.engine import FloatSession, build_session
 from qbench.engine.foreign import ForeignRunner
 from qbench.errors import ModelError
-from qbench.graph import Foreign, read_onnx
+from qbench.graph import Foreign, QuantizedNetwork, read_onnx
 from tests.graph.oracle import outputs_of_file
 
 EXPORTED = Path(__file__).parents[1] / "graph" / "exported"
@@ -79,5 +79,5 @@ def test_network_without_a_plan_is_refused_in_one_line(name: str) -> None:
         FloatSession(network)
     assert REFUSALS[name] in str(caught.value)
     with pytest.raises(ModelError) as caught:
-        build_session(network, weights, {})
+        build_session(QuantizedNetwork(network, weights, {}))
     assert REFUSALS[name] in str(caught.value)

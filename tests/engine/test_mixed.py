@@ -10,7 +10,7 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine.mixed import MixedSession
 from qbench.errors import DataError
-from qbench.graph import Linear, Network, read_onnx
+from qbench.graph import Linear, Network, QuantizedNetwork, read_onnx
 from qbench.methods import ActivationObserver, fake_quantize
 from tests.graph.oracle import Array, feeds_of, outputs_of_file
 
@@ -26,7 +26,7 @@ def calibrated(network: Network, feeds: dict[str, Array], token: str) -> Quantiz
     def tap(name: str, values: Floats) -> None:
         observers.setdefault(name, ActivationObserver()).update(values)
 
-    session = MixedSession(network, {}, {})
+    session = MixedSession(QuantizedNetwork(network, {}, {}))
     session.run(*feeds.values(), tap=tap)
     session.close()
     weights, params = quantized(network, {n: o.finish() for n, o in observers.items()}, token, "minmax")
@@ -39,7 +39,7 @@ def calibrated(network: Network, feeds: dict[str, Array], token: str) -> Quantiz
 def test_float_network_computes_what_onnxruntime_does(name: str, batch: int) -> None:
     path = EXPORTED / f"{name}.onnx"
     feeds = feeds_of(path, batch=batch)
-    session = MixedSession(read_onnx(path), {}, {}, threads=1)
+    session = MixedSession(QuantizedNetwork(read_onnx(path), {}, {}), threads=1)
     assert session.execution == "float32"
     for found, expected in zip(session.run(*feeds.values()), outputs_of_file(path, feeds), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
@@ -56,7 +56,7 @@ def test_integer_layers_compute_what_their_codes_stand_for(name: str, threads: i
     path = EXPORTED / f"{name}.onnx"
     network, feeds = read_onnx(path), feeds_of(path, batch=3)
     weights, activations = calibrated(network, feeds, token)
-    session = MixedSession(network, weights, activations, threads=threads)
+    session = MixedSession(QuantizedNetwork(network, weights, activations), threads=threads)
     assert session.execution == "integer"
     assert session.kernels.keys() == weights.keys()
     assert session.integer_share > (0.99 if name == "bert_script" else 0.5)
@@ -76,7 +76,7 @@ def test_quantized_bert_stays_near_the_float_one() -> None:
     path = EXPORTED / "bert_script.onnx"
     network, feeds = read_onnx(path), feeds_of(path, batch=4)
     weights, activations = calibrated(network, feeds, "w8c-a8t")
-    session = MixedSession(network, weights, activations)
+    session = MixedSession(QuantizedNetwork(network, weights, activations))
     for found, expected in zip(session.run(*feeds.values()), outputs_of_file(path, feeds), strict=True):
         noise_db = 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum())
         assert noise_db > 25
@@ -89,7 +89,7 @@ def test_more_rows_than_fit_a_call_give_the_same() -> None:
     path = EXPORTED / "bert_script.onnx"
     network, feeds = read_onnx(path), feeds_of(path, batch=150)
     weights, activations = calibrated(network, feeds, "w8c-a8t")
-    session = MixedSession(network, weights, activations)
+    session = MixedSession(QuantizedNetwork(network, weights, activations))
     whole = session.run(*feeds.values())
     parts = [session.run(*(array[i : i + 50] for array in feeds.values())) for i in (0, 50, 100)]
     for index, output in enumerate(whole):
@@ -98,4 +98,4 @@ def test_more_rows_than_fit_a_call_give_the_same() -> None:
 
 def test_wrong_number_of_inputs_is_one_line() -> None:
     with pytest.raises(DataError, match="expected ids, mask, kinds, got 1 arrays"):
-        MixedSession(read_onnx(EXPORTED / "bert_script.onnx"), {}, {}).run(np.zeros((1, 4), np.int64))
+        MixedSession(QuantizedNetwork(read_onnx(EXPORTED / "bert_script.onnx"), {}, {})).run(np.zeros((1, 4), np.int64))

@@ -11,7 +11,7 @@ from qbench.core.tensor import Floats
 from qbench.engine import FloatSession, build_session
 from qbench.engine.steps.other import OTHER
 from qbench.errors import ModelError
-from qbench.graph import Network, qdq_onnx_bytes, read_onnx
+from qbench.graph import Network, QuantizedNetwork, qdq_onnx_bytes, read_onnx
 from qbench.methods import ActivationObserver, ActivationStats
 from tests.graph.conftest import Sketch
 from tests.graph.oracle import outputs_of_file
@@ -51,12 +51,12 @@ def test_integer_session_computes_what_onnxruntime_does_with_the_same_codes(name
     network = read_onnx(EXPORTED / f"{name}.onnx")
     x = images()
     weights, activations = quantized(network, calibrated(network, x), "w8c-a8t", "minmax")
-    session = build_session(network, weights, activations, threads=2)
+    session = build_session(QuantizedNetwork(network, weights, activations), threads=2)
     assert (session.execution, session.execution_reason) == ("integer", "")
     assert session.integer_share == 1.0
     known = {tensor: params for tensor, params in activations.items() if tensor != network.output}
     found = session.run(x)
-    (expected,) = outputs_of_file(qdq_onnx_bytes(network, weights, known), {"x": x})
+    (expected,) = outputs_of_file(qdq_onnx_bytes(QuantizedNetwork(network, weights, known)), {"x": x})
     (real,) = outputs_of_file(EXPORTED / f"{name}.onnx", {"x": x})
 
     def noise_db(one: Floats, other: Floats) -> float:
@@ -97,9 +97,9 @@ def test_enlarged_and_multiplied_images_run_in_integers(enlarging: Path) -> None
     (real,) = outputs_of_file(enlarging, {"x": x})
     np.testing.assert_allclose(FloatSession(network).run(x), real, rtol=1e-4, atol=1e-4)
     weights, activations = quantized(network, calibrated(network, x), "w8c-a8t", "minmax")
-    session = build_session(network, weights, activations, threads=2)
+    session = build_session(QuantizedNetwork(network, weights, activations), threads=2)
     assert session.execution == "integer"
-    (expected,) = outputs_of_file(qdq_onnx_bytes(network, weights, activations), {"x": x})
+    (expected,) = outputs_of_file(qdq_onnx_bytes(QuantizedNetwork(network, weights, activations)), {"x": x})
     found = session.run(x)
     assert np.abs(found - expected).max() < 0.02 * np.abs(real).max()
 

@@ -12,7 +12,7 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession, build_session
 from qbench.errors import DataError
-from qbench.graph import Network
+from qbench.graph import Network, QuantizedNetwork
 from qbench.kernels import variants
 from qbench.methods import ActivationStats
 from qbench.zoo import model_path
@@ -37,7 +37,7 @@ def test_integer_session_equals_the_oracle(
     network: Network, images: Floats, stats: Mapping[str, ActivationStats], token: str, method: str
 ) -> None:
     weights, activations = quantized(network, stats, token, method)
-    session = build_session(network, weights, activations)
+    session = build_session(QuantizedNetwork(network, weights, activations))
     assert session.execution == "integer", session.execution_reason
     got, want = session.run(images), oracle.run(network, weights, activations, images)
     # Codes may differ by one where float32 and float64 round a tie apart; the logits then move a little.
@@ -51,11 +51,11 @@ def test_integer_session_equals_the_oracle(
 def test_every_variant_gives_the_same_logits(
     network: Network, images: Floats, stats: Mapping[str, ActivationStats], token: str, method: str
 ) -> None:
-    weights, activations = quantized(network, stats, token, method)
-    law = build_session(network, weights, activations, variant="portable", threads=1).run(images[:3])
+    made = QuantizedNetwork(network, *quantized(network, stats, token, method))
+    law = build_session(made, variant="portable", threads=1).run(images[:3])
     for name in variants.NAMES[1:]:
         if variants.unavailable(name) is None:
-            assert np.array_equal(build_session(network, weights, activations, variant=name).run(images[:3]), law), name
+            assert np.array_equal(build_session(made, variant=name).run(images[:3]), law), name
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_cannot_run_in_integers_says_so_and_equals_the_oracle(
     reason: str,
 ) -> None:
     weights, activations = quantized(network, stats, token, method)
-    session = build_session(network, weights, activations)
+    session = build_session(QuantizedNetwork(network, weights, activations))
     assert session.execution == execution
     assert reason in session.execution_reason
     want = oracle.run(network, weights, activations, images)
@@ -87,7 +87,7 @@ def test_what_cannot_run_in_integers_says_so_and_equals_the_oracle(
 def test_batches_of_any_size_give_each_image_the_same_logits(
     network: Network, images: Floats, stats: Mapping[str, ActivationStats]
 ) -> None:
-    session = build_session(network, *quantized(network, stats, "w8c-a8t", "minmax"))
+    session = build_session(QuantizedNetwork(network, *quantized(network, stats, "w8c-a8t", "minmax")))
     whole = session.run(images)
     assert session.run(images[:0]).shape == (0, 10)
     for size in (1, 2, 3, 7, 17):
@@ -99,7 +99,7 @@ def test_packed_low_bit_weights_take_fewer_resident_bytes(
     network: Network, stats: Mapping[str, ActivationStats]
 ) -> None:
     sizes = {
-        token: build_session(network, *quantized(network, stats, token, method)).resident_bytes
+        token: build_session(QuantizedNetwork(network, *quantized(network, stats, token, method))).resident_bytes
         for token, method in (("w8c-a8t", "mse"), ("w4c-a8t", "mse"), ("wtc-a8t", "ternary"))
     }
     if variants.choose() != "portable":
@@ -115,7 +115,9 @@ def test_wrong_image_shapes_are_refused_in_one_line(network: Network) -> None:
 def test_sessions_may_be_shared_by_python_threads(
     network: Network, images: Floats, stats: Mapping[str, ActivationStats]
 ) -> None:
-    sessions = [build_session(network, *quantized(network, stats, "w8c-a8t", "minmax")) for _ in range(2)]
+    sessions = [
+        build_session(QuantizedNetwork(network, *quantized(network, stats, "w8c-a8t", "minmax"))) for _ in range(2)
+    ]
     expected = sessions[0].run(images)
     with ThreadPoolExecutor(2) as pool:
         for result in pool.map(lambda s: s.run(images), sessions * 10):

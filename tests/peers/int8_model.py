@@ -5,13 +5,11 @@ from __future__ import annotations
 from qbench.core.spec import parse_spec
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession
-from qbench.graph import Network
+from qbench.graph import Network, QuantizedNetwork, depth_weights
 from qbench.methods import METHODS, ActivationObserver, method_spec
-from qbench.peers import PeerModel, quantized_model
-from qbench.runner.score import flat_weights
 
 
-def int8_model(network: Network, samples: Floats) -> PeerModel:
+def int8_model(network: Network, samples: Floats) -> QuantizedNetwork:
     """Return the network at w8c-a8t by `minmax`."""
     observers: dict[str, ActivationObserver] = {}
 
@@ -21,8 +19,8 @@ def int8_model(network: Network, samples: Floats) -> PeerModel:
     FloatSession(network, threads=1).run(samples, tap=tap)
     method = METHODS.load("minmax")
     spec = method_spec(method, parse_spec("w8c-a8t"))
-    weights = {layer.name: method.quantize_weights(flat_weights(layer), spec.weights) for layer in network.layers}
+    weights = {layer.name: method.quantize_weights(depth_weights(layer), spec.weights) for layer in network.layers}
     activations = {
         name: method.activation_params(found.finish(), spec.activations) for name, found in observers.items()
     }
-    return quantized_model(network, weights, activations)
+    return QuantizedNetwork(network, weights, activations)

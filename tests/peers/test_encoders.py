@@ -14,9 +14,9 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession
 from qbench.errors import ModelError
-from qbench.graph import Attention, Clamp, Linear, Network, Unary
+from qbench.graph import Attention, Clamp, Linear, Network, QuantizedNetwork, Unary
 from qbench.metrics.tensor import sqnr_db
-from qbench.peers import PEERS, Peer, PeerModel, Prepared, float_model
+from qbench.peers import PEERS, Peer, Prepared
 from tests.engine.encoder import encoder, ids
 from tests.peers.int8_model import int8_model
 
@@ -30,7 +30,7 @@ def network() -> Network:
 
 
 @cache
-def int8() -> PeerModel:
+def int8() -> QuantizedNetwork:
     return int8_model(network(), ids(16, seed=6))
 
 
@@ -50,7 +50,7 @@ def usable(name: str) -> Peer:
 @cache
 def prepared_by(name: str) -> Prepared:
     peer = usable(name)
-    return peer.prepare(int8() if peer.precision == "int8" else float_model(network()), threads=2)
+    return peer.prepare(int8() if peer.precision == "int8" else QuantizedNetwork(network()), threads=2)
 
 
 @pytest.mark.parametrize("name", sorted(PEERS))
@@ -71,7 +71,7 @@ def test_a_bound_call_of_another_batch_answers_again_into_one_buffer(name: str) 
     assert call() is call()
 
 
-def changed(kind: type, **changes: Any) -> PeerModel:
+def changed(kind: type, **changes: Any) -> QuantizedNetwork:
     """Return the model with the first node of a kind changed."""
     nodes = list(network().nodes)
     place = next(index for index, node in enumerate(nodes) if isinstance(node, kind))

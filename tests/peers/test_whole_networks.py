@@ -13,10 +13,10 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession
 from qbench.errors import ModelError
-from qbench.graph import Clamp, Conv, Network, Pool, read_onnx
+from qbench.graph import Clamp, Conv, Network, Pool, QuantizedNetwork, read_onnx
 from qbench.kernels import VNNI, instruction_sets
 from qbench.metrics.tensor import sqnr_db
-from qbench.peers import PEERS, Peer, PeerModel, Prepared, float_model, quantized_model
+from qbench.peers import PEERS, Peer, Prepared
 from qbench.zoo.networks.mobilenet_v2 import build
 from qbench.zoo.networks.resnet import basic, bottleneck, resnet
 from qbench.zoo.smooth import load_32
@@ -45,7 +45,7 @@ def images() -> Floats:
 
 
 @cache
-def int8(kind: str) -> PeerModel:
+def int8(kind: str) -> QuantizedNetwork:
     return int8_model(network(kind), load_32().calibration_inputs(16, 0))
 
 
@@ -64,7 +64,7 @@ def peer(request: pytest.FixtureRequest) -> Peer:
 
 
 def prepare(peer: Peer, kind: str) -> Prepared:
-    return peer.prepare(int8(kind) if peer.precision == "int8" else float_model(network(kind)), threads=2)
+    return peer.prepare(int8(kind) if peer.precision == "int8" else QuantizedNetwork(network(kind)), threads=2)
 
 
 @pytest.mark.parametrize("kind", sorted(BUILDERS))
@@ -91,18 +91,16 @@ def test_a_maximum_may_have_another_scale_than_what_it_reads(peer: Peer) -> None
     if peer.precision != "int8":
         pytest.skip("it has no scales")
     model = int8("basic")
-    assert model.network is not None
     pool = next(node for node in model.network.nodes if isinstance(node, Pool) and node.kind == "max")
     wide = model.activations[pool.input]
     wider = replace(wide, scale=np.asarray(wide.scale * np.float32(1.7)))
-    other = quantized_model(model.network, model.weights, {**model.activations, pool.input: wider})
+    other = QuantizedNetwork(model.network, model.weights, {**model.activations, pool.input: wider})
     assert sqnr_db(expected("basic"), peer.prepare(other, threads=1).run(images())) > LEAST_DB["int8"]
 
 
-def changed(kind: str, **changes: object) -> PeerModel:
+def changed(kind: str, **changes: object) -> QuantizedNetwork:
     """Return a model of the network with its first layer changed, its parameters as they were."""
     model = int8(kind)
-    assert model.network is not None
     first, *rest = model.network.nodes
     nodes = (replace(first, **changes), *rest)  # type: ignore[arg-type]
     return replace(model, network=replace(model.network, nodes=nodes))

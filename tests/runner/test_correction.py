@@ -8,12 +8,12 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.core.trial import Trial
 from qbench.engine import build_session
-from qbench.graph import Conv, Linear
+from qbench.graph import Conv, Linear, QuantizedNetwork, depth_weights
 from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.metrics import accuracy
 from qbench.runner.correction import corrected, mean_maps, mean_window
 from qbench.runner.quantizing import quantize_trial
-from qbench.runner.score import all_logits, flat_weights
+from qbench.runner.score import all_logits
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.phases import Phases
 from qbench.runner.workbench import Workbench
@@ -43,7 +43,7 @@ def test_the_mean_window_gives_the_mean_output(
     window = Window(kernel, strides, pads, dilations)
     wanted = conv_f32(images, layer.weight.transpose(0, 2, 3, 1), window).mean(axis=(0, 1, 2))
     means = mean_window(layer, images.mean(axis=0, dtype=np.float64))
-    np.testing.assert_allclose(flat_weights(layer) @ means[0], wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(depth_weights(layer) @ means[0], wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_the_mean_window_of_a_grouped_convolution_is_one_a_group() -> None:
@@ -74,7 +74,7 @@ def test_a_bias_correction_puts_the_mean_of_each_channel_back(bench: Workbench) 
         out = conv_f32(images.transpose(0, 2, 3, 1), weights.reshape(16, 3, 3, 3), window) + bias
         return np.asarray(out.mean(axis=(0, 1, 2)))
 
-    wanted = mean_of_first(flat_weights(plain.layers[0]), plain.layers[0].bias)
+    wanted = mean_of_first(depth_weights(plain.layers[0]), plain.layers[0].bias)
     codes = made.weights["first"].dequantize()
     off = np.abs(mean_of_first(codes, plain.layers[0].bias) - wanted).max()
     assert np.abs(mean_of_first(codes, made.network.layers[0].bias) - wanted).max() < 1e-4 < 0.01 * off
@@ -100,7 +100,7 @@ def resnet20(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 def top1(bench: Workbench, correction: str) -> float:
     trial = Trial("s", "resnet20", "cifar10-shard", "all", "w3c-a8t", "mse", correction=correction)
     made = quantize_trial(trial, bench, Phases(Clock()))
-    session = build_session(made.network, made.weights, made.activations, threads=1)
+    session = build_session(QuantizedNetwork(made.network, made.weights, made.activations), threads=1)
     try:
         assert session.execution == "integer"
         return 100 * float(accuracy.correct(all_logits(session, bench.inputs), bench.data.labels).mean())

@@ -11,7 +11,8 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.core.trial import TrialResult
 from qbench.errors import ModelError
-from qbench.peers import Peer, PeerModel, Prepared
+from qbench.graph import QuantizedNetwork
+from qbench.peers import Peer, Prepared
 from qbench.peers.onnxruntime.fp32 import OnnxRuntimeFp32
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
 from qbench.results import left_out
@@ -45,7 +46,7 @@ def answer_zeros(
 ) -> None:
     prepare = peer.prepare
 
-    def faked(self: Peer, model: PeerModel, *, threads: int) -> Prepared:
+    def faked(self: Peer, model: QuantizedNetwork, *, threads: int) -> Prepared:
         return Zeros(prepare(self, model, threads=threads), wrong)
 
     monkeypatch.setattr(peer, "prepare", faked)
@@ -90,7 +91,7 @@ def test_a_peer_that_answers_wrongly_costs_no_row(
 def test_a_peer_that_cannot_run_the_network_costs_no_row(
     planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
-    def refuse(_self: object, _model: PeerModel, *, threads: int) -> Prepared:
+    def refuse(_self: object, _model: QuantizedNetwork, *, threads: int) -> Prepared:
         raise error
 
     monkeypatch.setattr(OnnxRuntimeInt8, "prepare", refuse)

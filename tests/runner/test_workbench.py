@@ -9,9 +9,9 @@ import pytest
 
 from qbench.core.spec import parse_spec
 from qbench.errors import DataError, MachineError
+from qbench.graph import depth_weights
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
 from qbench.runner import workbench as workbench_module
-from qbench.runner.score import flat_weights
 from qbench.runner.timing.network import batch_of, check_peer, ready_peers
 from qbench.runner.workbench import Workbench, activation_specs, layer_specs
 from qbench.suite import load_suite
@@ -51,7 +51,7 @@ def test_the_same_weights_are_quantized_once(bench: Workbench) -> None:
 
 def test_weights_are_rows_of_channels_in_ohwi_order() -> None:
     layer = small_network().layers[1]
-    rows = flat_weights(layer)
+    rows = depth_weights(layer)
     assert rows.shape == (16, 144)
     np.testing.assert_array_equal(rows[3, :16], layer.weight[3, :, 0, 0])
 

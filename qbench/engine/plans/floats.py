@@ -13,7 +13,7 @@ from qbench.engine.plans.covered import check_covered
 from qbench.engine.plans.plan import Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
 from qbench.engine.steps.integer import flatten_step
 from qbench.engine.steps.other import float_step
-from qbench.engine.windows import dense_ohwi, depth_weights, is_depthwise, window_of
+from qbench.engine.windows import dense_ohwi, has_own_windows, window_of
 from qbench.graph.network import (
     Activation,
     Add,
@@ -33,6 +33,8 @@ from qbench.graph.network import (
     Unary,
     inputs_of,
 )
+from qbench.graph.quantized_network import QuantizedNetwork
+from qbench.graph.weights import depth_weights
 from qbench.kernels.conv.operation import bind
 from qbench.kernels.conv.pack import pack_weights
 from qbench.kernels.conv.params import ChannelParams
@@ -57,10 +59,9 @@ def float_layouts(network: Network, images: int) -> dict[str, Layout]:
     return found
 
 
-def float_plan(
-    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, images: int, variant: str
-) -> Plan:
-    """Return the plan; layers absent from `weights` keep their float32 weights."""
+def float_plan(quantized: QuantizedNetwork, *, images: int, variant: str) -> Plan:
+    """Return the plan; what is quantized is simulated, layers without codes keep their float32 weights."""
+    network, activations = quantized.network, quantized.activations
     layouts = float_layouts(network, images)
     aliases = flat_aliases(network)
     steps: list[Step] = []
@@ -69,7 +70,7 @@ def float_plan(
     for node in network.nodes:
         if isinstance(node, Flatten) and node.output in aliases:
             continue
-        steps.append(_step(network, node, layouts, weights, variant))
+        steps.append(_step(network, node, layouts, quantized.weights, variant))
         fake = _fake_quantize(node.output, layouts[node.output], activations.get(node.output))
         steps += [fake] if fake and node.output != network.output and not isinstance(node, Flatten) else []
 
@@ -110,7 +111,7 @@ def layer_step(
     plain: bool = False,
 ) -> Step:
     """Return a layer's step; `plain` leaves residual and activation out (for calibration before the addition)."""
-    if isinstance(node, Conv) and is_depthwise(node) and (plain or node.residual is None):
+    if isinstance(node, Conv) and has_own_windows(node) and (plain or node.residual is None):
         return _depthwise_step(node, layouts, quantized, operations, plain=plain)
     ohwi = dense_ohwi(node, None if quantized is None else quantized.dequantize())
     packed = pack_weights(ohwi, "f32_f32", variant)

@@ -35,6 +35,7 @@ from qbench.graph.network import (
     Unary,
     inputs_of,
 )
+from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.conv.choose import bind_conv
 from qbench.kernels.conv.operation import lhs_words
 from qbench.kernels.conv.pack import is_words
@@ -64,10 +65,9 @@ def containers(network: Network, activations: Mapping[str, QParams]) -> dict[str
     return found
 
 
-def integer_plan(
-    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, variant: str
-) -> Plan:
+def integer_plan(quantized: QuantizedNetwork, *, variant: str) -> Plan:
     """Return the plan; raise NotIntegerError with the reason when a layer or a tensor has no integer form."""
+    network, weights, activations = quantized.network, quantized.weights, quantized.activations
     boxes = containers(network, activations)
     layouts, fills = integer_layouts(network, boxes, 1)
     sizes = images_of_nodes(network, layouts)

@@ -26,10 +26,11 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.engine.saved.check import check_network
 from qbench.engine.saved.codes import pack_codes
 from qbench.engine.saved.values import Array, Arrays, ValueFormError, decode, encode
-from qbench.engine.saved.weights import StoredCodes, StoredWeights, blank, with_reals
+from qbench.engine.saved.weights import StoredCodes, StoredWeights, blank
 from qbench.engine.session import Session, build_session
 from qbench.errors import ModelError, QBenchError
 from qbench.graph.network import Layer, Network
+from qbench.graph.quantized_network import QuantizedNetwork
 
 FORMAT, VERSION = "qbench network", 1
 JSON_NAME, TENSORS_NAME = "network.json", "network.safetensors"
@@ -43,49 +44,37 @@ class SavedNetwork:
     """A network as it was read: its codes stay at their width, and a session unfolds one layer's at a time.
 
     Args:
-        outline: its graph; quantized layers hold zeros in place of weights, since their codes say all.
-        weights: layer -> codes.
-        activations: tensor -> parameters.
+        quantized: its quantized layers hold zeros in place of float32 weights, since their codes say all.
         facts: how it was made: model, spec, method, calibration ...
         disk_bytes: bytes of both files.
     """
 
-    outline: Network
-    weights: Mapping[str, QTensor]
-    activations: Mapping[str, QParams]
+    quantized: QuantizedNetwork
     facts: Facts
     disk_bytes: int
 
     @cached_property
     def network(self) -> Network:
         """The graph with the float32 numbers that the codes stand for: four times the memory of 8-bit codes."""
-        return with_reals(self.outline, self.weights)
+        return self.quantized.dequantized()
 
     def session(self, *, threads: int = 2, variant: str = "auto") -> Session:
         """Return the network ready to run; see `build_session`."""
-        return build_session(self.outline, self.weights, self.activations, variant=variant, threads=threads)
+        return build_session(self.quantized, variant=variant, threads=threads)
 
 
-def save_network(
-    folder: Path,
-    network: Network,
-    weights: Mapping[str, QTensor],
-    activations: Mapping[str, QParams],
-    *,
-    facts: Facts,
-) -> int:
+def save_network(folder: Path, quantized: QuantizedNetwork, *, facts: Facts) -> int:
     """Write a quantized network into `folder` and return the bytes of its two files.
 
     Args:
         folder: made when it is missing; files of an earlier network in it are replaced.
-        network: its graph, with the biases that it runs with.
-        weights: layer -> codes; the others keep float32 weights.
-        activations: tensor -> parameters.
+        quantized: the network; layers without codes keep float32 weights.
         facts: how it was made, kept as they are.
 
     Raises:
         ModelError: the files cannot be written.
     """
+    network, weights, activations = quantized.network, quantized.weights, quantized.activations
     arrays: Arrays = {}
     nodes = tuple(_without_codes(node, weights) for node in network.nodes)
     document: dict[str, Any] = {"format": FORMAT, "version": VERSION, "qbench": __version__, "facts": dict(facts)}
@@ -140,7 +129,8 @@ def _restored(document: Mapping[str, Any], arrays: Mapping[str, Array], *, disk_
         nodes.append(node)
     outline = dataclasses.replace(decode(document["network"], arrays), nodes=tuple(nodes))
     check_network(outline, stored, activations)
-    return SavedNetwork(outline, StoredWeights(stored), activations, document["facts"], disk_bytes)
+    quantized = QuantizedNetwork(outline, StoredWeights(stored), activations)
+    return SavedNetwork(quantized, document["facts"], disk_bytes)
 
 
 def _without_codes(node: Any, weights: Mapping[str, QTensor]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine.saved.codes import Bytes, check_stream, unpack_codes
-from qbench.graph.network import Conv, Layer, Network, Shape
+from qbench.graph.network import Shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,21 +59,3 @@ class StoredWeights(Mapping[str, QTensor]):
 def blank(shape: Shape) -> Floats:
     """Return zeros of a shape that share one number's memory: they stand where a layer's codes are what counts."""
     return np.broadcast_to(np.float32(0), shape)
-
-
-def with_reals(outline: Network, weights: Mapping[str, QTensor]) -> Network:
-    """Return a network whose quantized layers hold what their codes stand for, in ONNX order."""
-    nodes = tuple(
-        dataclasses.replace(node, weight=_reals(node, weights[node.name]))
-        if isinstance(node, Layer) and node.name in weights else node
-        for node in outline.nodes
-    )  # fmt: skip
-    return dataclasses.replace(outline, nodes=nodes)
-
-
-def _reals(layer: Layer, codes: QTensor) -> Floats:
-    reals = codes.dequantize()
-    if not isinstance(layer, Conv):
-        return reals.reshape(layer.weight.shape)
-    out, channels, height, width = layer.weight.shape
-    return np.ascontiguousarray(reals.reshape(out, height, width, channels).transpose(0, 3, 1, 2))

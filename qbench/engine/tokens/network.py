@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from qbench.core.tensor import Floats, QTensor
 from qbench.engine.tokens.steps import GELU
 from qbench.errors import ModelError
 from qbench.graph import (
@@ -18,18 +16,20 @@ from qbench.graph import (
     Linear,
     Network,
     Node,
+    QuantizedNetwork,
     Softmax,
     TokenMean,
     Unary,
     outputs_of,
 )
 from qbench.graph.outsource import outsource
+from qbench.graph.weights import onnx_order
 
 CACHE_BYTES = 1 << 20
 """Room for the two widest tensors of a pass: a second-level cache."""
 
 
-def ready(network: Network, weights: Mapping[str, QTensor]) -> tuple[Network, dict[str, int]]:
+def ready(quantized: QuantizedNetwork) -> tuple[Network, dict[str, int]]:
     """Return the network with Foreign nodes in place of those without a step, and each one's operations.
 
     Convolutions among them get the weights that their codes stand for.
@@ -37,7 +37,7 @@ def ready(network: Network, weights: Mapping[str, QTensor]) -> tuple[Network, di
     Raises:
         ModelError: no plan can run the network, in one line.
     """
-    real = _with_reals(network, weights)
+    real = _with_real_convolutions(quantized)
     handed = outsource(real, keep=has_step)
     _check(handed)
     return handed, _handed_operations(real, handed)
@@ -58,18 +58,14 @@ def _handed_operations(network: Network, handed: Network) -> dict[str, int]:
     return found
 
 
-def _with_reals(network: Network, weights: Mapping[str, QTensor]) -> Network:
+def _with_real_convolutions(quantized: QuantizedNetwork) -> Network:
     """Return the network with its convolutions' weights as their codes stand for, since another library runs them."""
+    network, weights = quantized.network, quantized.weights
     return replace(network, nodes=tuple(
-        replace(node, weight=_in_onnx_order(node, weights[node.name]), source="")
+        replace(node, weight=onnx_order(node, weights[node.name].dequantize()), source="")
         if isinstance(node, Conv) and node.name in weights else node
         for node in network.nodes
     ))  # fmt: skip
-
-
-def _in_onnx_order(node: Conv, codes: QTensor) -> Floats:
-    out, channels, height, width = node.weight.shape
-    return np.ascontiguousarray(codes.dequantize().reshape(out, height, width, channels).transpose(0, 3, 1, 2))
 
 
 def has_step(node: Node) -> bool:

@@ -38,6 +38,7 @@ from qbench.graph import (
     Linear,
     Network,
     Node,
+    QuantizedNetwork,
     Softmax,
     TokenMean,
     Unary,
@@ -71,16 +72,12 @@ class TokenPlan:
     float_parts: str
 
 
-def token_plan(
-    network: Network, weights: Mapping[str, QTensor], activations: Mapping[str, QParams], *, variant: str,
-    integer: bool,
-) -> TokenPlan:  # fmt: skip
+def token_plan(quantized: QuantizedNetwork, *, variant: str, integer: bool) -> TokenPlan:
     """Return the plan of a network over tokens.
 
     Args:
-        network: `has_tokens`.
-        weights: layer -> codes; layers that are missing keep float32 weights.
-        activations: tensor -> parameters; those that enter a linear layer count, the others stay float32.
+        quantized: a network that `has_tokens`; of activations those that enter a linear layer count, the others stay
+            float32.
         variant: a name of `kernels.variants.NAMES`.
         integer: whether quantized layers run in integers; else weights and layers' inputs are simulated in float32.
 
@@ -88,8 +85,10 @@ def token_plan(
         NotIntegerError: with `integer`, a quantized layer has no integer form.
         ModelError: no plan can run the network, in one line.
     """
-    handed, operations = ready(network, weights)
-    return _Planner(handed, weights, activations, variant, integer, operations).run()
+    handed, operations = ready(quantized)
+    return _Planner(
+        handed, quantized.weights, quantized.activations, variant=variant, integer=integer, handed=operations
+    ).run()
 
 
 @dataclass(slots=True)

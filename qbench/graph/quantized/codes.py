@@ -13,6 +13,7 @@ from qbench.core.spec import QuantSpec
 from qbench.core.tensor import QParams, QTensor
 from qbench.errors import ModelError
 from qbench.graph.nodes import Conv, Floats, Layer
+from qbench.graph.weights import depth_order
 
 Ints = npt.NDArray[np.int64]
 
@@ -104,7 +105,7 @@ def _as_tensor(layer: Layer, codes: Codes) -> QTensor | None:
     kind = uniform(codes.kind, f"layer '{layer.name}'")
     symmetric = kind.signed and not zero.any()
     narrow = symmetric and kind.bits == 8 and int(codes.values.min()) >= -127
-    values = codes.values.transpose(0, 2, 3, 1) if isinstance(layer, Conv) else codes.values
+    values = depth_order(layer, codes.values)
     flat = values.reshape(len(values), -1).astype(np.int16)
     spec = QuantSpec(Uniform(kind.bits, signed=kind.signed, symmetric=symmetric, narrow=narrow), granularity)
     return QTensor(flat, QParams(spec, scale, zero))

@@ -26,12 +26,11 @@ from qbench.graph.onnx.survey import survey
 from qbench.graph.quantized.codes import Codes, layer_codes
 from qbench.graph.quantized.integer_operators import OPERATORS
 from qbench.graph.quantized.unquantize import Unquantizer
+from qbench.graph.quantized_network import QuantizedNetwork
 
-Quantized = tuple[Network, dict[str, QTensor], dict[str, QParams]]
 
-
-def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, residuals: bool = True) -> Quantized:
-    """Return a quantized file's network, its weights and its activations' parameters.
+def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, residuals: bool = True) -> QuantizedNetwork:
+    """Return the quantized network of a file.
 
     Args:
         path: the file.
@@ -63,7 +62,7 @@ def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, resid
         raise named_error(path, error) from error
     dynamic = sorted({names[tensor] for tensor in maker.dynamic if tensor in names})
     facts = {**network.metadata, **({"dynamic_activations": " ".join(dynamic)} if dynamic else {})}
-    return replace(network, metadata=facts), weights, activations
+    return QuantizedNetwork(replace(network, metadata=facts), weights, activations)
 
 
 def _weights(network: Network, known: Mapping[str, Codes]) -> dict[str, QTensor]:

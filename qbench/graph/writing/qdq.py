@@ -6,12 +6,9 @@ with scale = activation scale * weight scale. Conventions: ONNX QuantizeLinear-1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.tensor import QParams, QTensor
 from qbench.errors import ModelError
 from qbench.graph.network import Network
 from qbench.graph.nodes import (
@@ -33,38 +30,34 @@ from qbench.graph.nodes import (
     outputs_of,
 )
 from qbench.graph.passes.rewire import rewire
+from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.writing.builder import Builder
 from qbench.graph.writing.qdq_params import activation_scale, tensor_params, weight_codes
 from qbench.graph.writing.write import opset_of
 from qbench.graph.writing.write_other import write_other
 
 
-def qdq_onnx_bytes(
-    network: Network, weight_params: Mapping[str, QParams | QTensor], activation_params: Mapping[str, QParams]
-) -> bytes:
-    """Return the network as int8 QDQ ONNX.
+def qdq_onnx_bytes(quantized: QuantizedNetwork) -> bytes:
+    """Return a quantized network as int8 QDQ ONNX.
 
     Args:
-        network: the network.
-        weight_params: layer -> signed parameters without a zero point, of at most 8 bits (weights are then rounded to
-            nearest), or the codes themselves.
-        activation_params: tensor -> unsigned 8-bit parameters. A convolution that takes in a residual needs them for
-            its own sum too, under `<layer>:pre_add`. What a maximum pool or a flatten passes on shares its neighbour's.
-            The network's output stays float32 unless it has parameters.
+        quantized: every layer has signed codes without a zero point, of at most 8 bits; activations have unsigned 8-bit
+            parameters. A convolution that takes in a residual needs them for its own sum too, under
+            `<layer>:pre_add`. What a maximum pool or a flatten passes on shares its neighbour's. The network's output
+            stays float32 unless it has parameters.
 
     Raises:
         ModelError: when parameters are missing, or the form cannot express them.
     """
-    return _Writer(network, weight_params, activation_params).run()
+    return _Writer(quantized).run()
 
 
 class _Writer:
     """Walks the network once; `self._real` maps a tensor to the output of the DequantizeLinear that stands for it."""
 
-    def __init__(
-        self, network: Network, weights: Mapping[str, QParams | QTensor], activations: Mapping[str, QParams]
-    ) -> None:
-        self._network, self._weights, self._activations = network, weights, activations
+    def __init__(self, quantized: QuantizedNetwork) -> None:
+        network, activations = quantized.network, quantized.activations
+        self._network, self._weights, self._activations = network, quantized.weights, activations
         self._builder = Builder(network.name, opset=opset_of(network))
         self._real: dict[str, str] = {}
         self._free = _without_codes(network) - activations.keys()

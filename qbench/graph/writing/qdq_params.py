@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from qbench.core.formats import Binary, Ternary, Uniform
 from qbench.core.granularity import PerChannel, PerTensor
-from qbench.core.tensor import Floats, QParams, QTensor, expand
+from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.errors import ModelError
 from qbench.graph.network import Flatten, Layer, Network, Pool
-from qbench.graph.writing.write import as_onnx
+from qbench.graph.weights import onnx_order
 
 
 def tensor_params(network: Network, known: Mapping[str, QParams], tensor: str) -> QParams:
@@ -59,21 +59,12 @@ def activation_scale(tensor: str, params: QParams) -> tuple[Floats, npt.NDArray[
     return np.asarray(scale, np.float32), np.asarray(zero_point, np.uint8)
 
 
-def weight_codes(layer: Layer, given: QParams | QTensor) -> tuple[npt.NDArray[np.int8], Floats]:
+def weight_codes(layer: Layer, quantized: QTensor) -> tuple[npt.NDArray[np.int8], Floats]:
     """Return a layer's s8 codes in ONNX order and their scale, () or (channels,); ModelError when they do not fit."""
-    params = given.params if isinstance(given, QTensor) else given
+    params = quantized.params
     number_format, granularity = params.spec.format, params.spec.granularity
     if not isinstance(number_format, Uniform | Ternary | Binary) or not isinstance(granularity, PerTensor | PerChannel):
         raise ModelError(f"qdq: layer '{layer.name}': w{params.spec.token} has no QDQ form; expected w8t or w8c")
     if number_format.qmax > 127 or np.any(params.zero_point) or not np.all(params.scale > 0):
         raise ModelError(f"qdq: layer '{layer.name}': expected signed weights, zero points of 0 and scales above 0")
-    if isinstance(given, QTensor):
-        codes = given.codes.astype(np.float32)
-    else:
-        if params.rounding != "nearest":
-            raise ModelError(f"qdq: layer '{layer.name}': expected rounding to nearest, got {params.rounding}")
-        flat = layer.weight.reshape(layer.weight.shape[0], -1)
-        inverse = (np.float32(1) / params.scale).astype(np.float32)
-        codes = np.rint(flat * expand(inverse, flat.shape[1], granularity))
-        codes = codes.clip(number_format.qmin, number_format.qmax).reshape(layer.weight.shape)
-    return as_onnx(layer, codes).astype(np.int8), params.scale
+    return onnx_order(layer, quantized.codes).astype(np.int8), params.scale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from qbench.graph.nodes import (
     Pool,
     inputs_of,
 )
+from qbench.graph.weights import onnx_order
 from qbench.graph.writing.builder import OPSET, Builder
 from qbench.graph.writing.write_other import write_other
 
@@ -73,18 +75,15 @@ def opset_of(network: Network) -> int:
     return max(versions, default=OPSET)
 
 
-def layer_onnx_bytes(network: Network, layer_name: str) -> bytes:
-    """Return a model of one layer alone, with its clamp but without its residual, for timing."""
+def layer_alone(network: Network, layer_name: str) -> Network:
+    """Return a network of one layer, with its clamp but without its residual, for timing."""
     found = next((layer for layer in network.layers if layer.name == layer_name), None)
     if found is None:
         names = [layer.name for layer in network.layers]
         raise ModelError(f"{network.name} has no layer '{layer_name}'{suggest(layer_name, names)}")
-    builder = Builder(layer_name)
-    _add(builder, found, None, network, alone=True)
-    shapes = network.shapes
-    return builder.to_bytes(
-        inputs={found.input: shapes[found.input]}, outputs={found.output: shapes[found.output]}, metadata={}
-    )
+    node = replace(found, residual=None) if isinstance(found, Conv) else found
+    shapes = {tensor: network.shapes[tensor] for tensor in (found.input, found.output)}
+    return Network(layer_name, found.input, shapes[found.input], found.output, (node,), shapes, {}, "")
 
 
 def node_as_foreign(network: Network, node: Node, *, opset: int = OPSET) -> Foreign:
@@ -106,16 +105,15 @@ def as_onnx(layer: Layer, weights: Floats) -> Floats:
         return weights.astype(np.float32)
     out, *rest = layer.weight.shape
     if isinstance(layer, Conv) and weights.shape == (out, int(np.prod(rest))):
-        channels, height, width = rest
-        return weights.reshape(out, height, width, channels).transpose(0, 3, 1, 2).astype(np.float32)
+        return onnx_order(layer, weights).astype(np.float32)
     raise ModelError(f"weights for layer '{layer.name}': expected shape {layer.weight.shape}, got {weights.shape}")
 
 
-def _add(builder: Builder, node: Node, weight: Floats | None, network: Network, *, alone: bool = False) -> None:
+def _add(builder: Builder, node: Node, weight: Floats | None, network: Network) -> None:
     """Add a node of the network as one to three ONNX nodes."""
     match node:
         case Conv() | Linear():
-            residual = None if alone or isinstance(node, Linear) else node.residual
+            residual = None if isinstance(node, Linear) else node.residual
             tokens = isinstance(node, Linear) and len(network.shapes[node.input]) > 1
             _add_layer(builder, node, weight, residual=residual, tokens=tokens)
         case Add() | Mul():

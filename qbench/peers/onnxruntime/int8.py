@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from qbench.peers.model import PeerModel
+from qbench.graph import QuantizedNetwork
+from qbench.peers.onnx_form import onnx_bytes
 from qbench.peers.onnxruntime.session import OnnxRuntimeSession, missing
 from qbench.peers.peer import Precision
 
@@ -19,6 +20,6 @@ class OnnxRuntimeInt8:
         """Return why onnxruntime cannot be used here, or None."""
         return missing()
 
-    def prepare(self, model: PeerModel, *, threads: int) -> OnnxRuntimeSession:
+    def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OnnxRuntimeSession:
         """Return the model ready to run on `threads` threads; raise ModelError when onnxruntime refuses it."""
-        return OnnxRuntimeSession(model.content, threads=threads, name=self.name)
+        return OnnxRuntimeSession(onnx_bytes(quantized), threads=threads, name=self.name)

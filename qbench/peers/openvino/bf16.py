@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from qbench.graph import QuantizedNetwork
 from qbench.kernels import instruction_sets
-from qbench.peers.model import PeerModel
+from qbench.peers.onnx_form import onnx_bytes
 from qbench.peers.openvino.session import OpenVinoSession, missing
 from qbench.peers.peer import Precision
 
@@ -20,6 +21,6 @@ class OpenVinoBf16:
         """Return why OpenVINO cannot be used here, or None."""
         return missing() or (None if "avx512bf16" in instruction_sets() else "this CPU has no bfloat16")
 
-    def prepare(self, model: PeerModel, *, threads: int) -> OpenVinoSession:
+    def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OpenVinoSession:
         """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
-        return OpenVinoSession(model.content, threads=threads, name=self.name, precision="bf16")
+        return OpenVinoSession(onnx_bytes(quantized), threads=threads, name=self.name, precision="bf16")

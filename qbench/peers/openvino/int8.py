@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from qbench.peers.model import PeerModel
+from qbench.graph import QuantizedNetwork
+from qbench.peers.onnx_form import onnx_bytes
 from qbench.peers.openvino.session import OpenVinoSession, missing
 from qbench.peers.peer import Precision
 
@@ -19,6 +20,6 @@ class OpenVinoInt8:
         """Return why OpenVINO cannot be used here, or None."""
         return missing()
 
-    def prepare(self, model: PeerModel, *, threads: int) -> OpenVinoSession:
+    def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OpenVinoSession:
         """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
-        return OpenVinoSession(model.content, threads=threads, name=self.name)
+        return OpenVinoSession(onnx_bytes(quantized), threads=threads, name=self.name)

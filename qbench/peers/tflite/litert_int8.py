@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import ModelError
-from qbench.graph import Network
-from qbench.peers.model import PeerModel
+from qbench.graph import QuantizedNetwork
 from qbench.peers.peer import Precision
 from qbench.peers.tflite.network import tflite_bytes
 from qbench.peers.tflite.tokens import encoder_bytes
@@ -36,23 +35,22 @@ class LiteRtInt8:
             return "ai-edge-litert is not installed: install qbench with its extra 'peers'"
         return None
 
-    def prepare(self, model: PeerModel, *, threads: int) -> LiteRtSession:
+    def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> LiteRtSession:
         """Return the model ready to run on `threads` threads; raise ModelError when LiteRT cannot hold it."""
-        return LiteRtSession(model, model.known_network(self.name), threads=threads, name=self.name)
+        return LiteRtSession(quantized, threads=threads, name=self.name)
 
 
 class LiteRtSession:
     """An interpreter for each batch size, since XNNPACK plans for one, and for each bound call.
 
     Args:
-        model: codes and scales.
-        network: the model's network.
+        quantized: network, codes and scales.
         threads: of XNNPACK.
         name: the peer's name, for messages.
     """
 
-    def __init__(self, model: PeerModel, network: Network, *, threads: int, name: str) -> None:
-        self._model, self._network, self._threads, self._name = model, network, threads, name
+    def __init__(self, quantized: QuantizedNetwork, *, threads: int, name: str) -> None:
+        self._quantized, self._threads, self._name = quantized, threads, name
         self._interpreters: dict[int, Any] = {1: self._interpreter(1)}
 
     def run(self, inputs: Floats) -> Floats:
@@ -68,11 +66,8 @@ class LiteRtSession:
     def _interpreter(self, batch: int) -> Any:
         from ai_edge_litert.interpreter import Interpreter
 
-        model, network, name = self._model, self._network, self._name
-        if len(network.input_shape) == 1:
-            content = encoder_bytes(network, model.weights, batch=batch, name=name)
-        else:
-            content = tflite_bytes(network, model.weights, model.activations, batch=batch, name=name)
+        write = encoder_bytes if len(self._quantized.network.input_shape) == 1 else tflite_bytes
+        content = write(self._quantized, batch=batch, name=self._name)
         try:
             interpreter = Interpreter(model_content=content, num_threads=self._threads)
             interpreter.allocate_tensors()

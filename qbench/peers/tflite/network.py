@@ -7,18 +7,14 @@ Padding that is not TensorFlow's SAME is a PAD of its own, which XNNPACK takes i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from qbench.core.tensor import QParams
 from qbench.errors import ModelError
-from qbench.graph import Activation, Add, Clamp, Conv, Flatten, Linear, Network, Node, Pool
+from qbench.graph import Activation, Add, Clamp, Conv, Flatten, Linear, Node, Pool, QuantizedNetwork, is_depthwise
 from qbench.graph.network import Pads, Pair
 from qbench.graph.shapes import same_pads
 from qbench.graph.writing.qdq_params import weight_codes
 from qbench.peers.laws import shared_law
-from qbench.peers.model import Weights
 from qbench.peers.tflite.file import TfliteFile
 
 _SHIFT = 128
@@ -26,24 +22,20 @@ _SAME, _VALID = 0, 1
 FUSED = {None: 0, Clamp(0.0, float("inf")): 1, Clamp(0.0, 6.0): 3}
 
 
-def tflite_bytes(
-    network: Network, weights: Weights, activations: Mapping[str, QParams], *, batch: int, name: str
-) -> bytes:
-    """Return the network as a TensorFlow Lite file for float32 images (batch, h, w, c).
+def tflite_bytes(quantized: QuantizedNetwork, *, batch: int, name: str) -> bytes:
+    """Return a quantized network as a TensorFlow Lite file for float32 images (batch, h, w, c).
 
     Raises:
         ModelError: in the name of the peer `name`, when a node or its parameters have no such form.
     """
-    return _Writer(network, weights, activations, batch, name).run()
+    return _Writer(quantized, batch, name).run()
 
 
 class _Writer:
     """Walks the network once; `_tensors` maps its tensors to those of the file."""
 
-    def __init__(
-        self, network: Network, weights: Weights, activations: Mapping[str, QParams], batch: int, name: str
-    ) -> None:
-        self._network, self._weights, self._activations = network, weights, activations
+    def __init__(self, quantized: QuantizedNetwork, batch: int, name: str) -> None:
+        self._network, self._weights, self._activations = quantized.network, quantized.weights, quantized.activations
         self._batch, self._name = batch, name
         self._file = TfliteFile()
         self._tensors: dict[str, int] = {}
@@ -104,8 +96,7 @@ class _Writer:
         return self._tensors[tensor]
 
     def _conv(self, node: Conv) -> None:
-        channels = self._network.shapes[node.input][0]
-        depthwise = node.groups == channels and node.weight.shape[1] == 1 and node.groups > 1
+        depthwise = is_depthwise(node)
         if node.groups > 1 and not depthwise:
             raise self._refused(node, f"a convolution in {node.groups} groups")
         codes, scale = weight_codes(node, self._weights[node.name])
@@ -124,7 +115,7 @@ class _Writer:
             "fusedActivationFunction": self._fused(node, node.activation) if node.residual is None else 0,
         }  # fmt: skip
         if depthwise:
-            geometry["depthMultiplier"] = len(codes) // channels
+            geometry["depthMultiplier"] = len(codes) // node.groups
         inputs = [source, weight, self._bias(node, scale)]
         self._file.operator("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", inputs, self._codes(target), **geometry)
         if node.residual is not None:

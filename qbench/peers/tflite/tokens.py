@@ -11,30 +11,30 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import ModelError
-from qbench.graph import Add, Attention, Foreign, LayerNorm, Linear, Network, Node, TokenMean, Unary
+from qbench.graph import Add, Attention, Foreign, LayerNorm, Linear, Node, TokenMean, Unary
 from qbench.graph.embedding import embedding_of
+from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.writing.qdq_params import weight_codes
-from qbench.peers.model import Weights
 from qbench.peers.tflite.file import TfliteFile
 from qbench.peers.tflite.network import FUSED
 
 Array = npt.NDArray[np.generic]
 
 
-def encoder_bytes(network: Network, weights: Weights, *, batch: int, name: str) -> bytes:
+def encoder_bytes(quantized: QuantizedNetwork, *, batch: int, name: str) -> bytes:
     """Return the network as a TensorFlow Lite file for token ids, int32 (batch, tokens).
 
     Raises:
         ModelError: in the name of the peer `name`, when a node has no such form.
     """
-    return _Writer(network, weights, batch, name).run()
+    return _Writer(quantized, batch, name).run()
 
 
 class _Writer:
     """Walks the network once; `_tensors` maps its tensors to those of the file, float32 but the ids."""
 
-    def __init__(self, network: Network, weights: Weights, batch: int, name: str) -> None:
-        self._network, self._weights, self._batch, self._name = network, weights, batch, name
+    def __init__(self, quantized: QuantizedNetwork, batch: int, name: str) -> None:
+        self._network, self._weights, self._batch, self._name = quantized.network, quantized.weights, batch, name
         self._file = TfliteFile()
         self._tensors: dict[str, int] = {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from qbench.peers.model import PeerModel
+from qbench.graph import QuantizedNetwork
 from qbench.peers.peer import Precision
 from qbench.peers.torch.session import TorchSession, missing
 
@@ -19,6 +19,6 @@ class TorchInt8:
         """Return why torch cannot be used here, or None."""
         return missing()
 
-    def prepare(self, model: PeerModel, *, threads: int) -> TorchSession:
+    def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> TorchSession:
         """Return the model ready to run on `threads` threads; raise ModelError when torch cannot compile it."""
-        return TorchSession(model, threads=threads, name=self.name)
+        return TorchSession(quantized, threads=threads, name=self.name)

@@ -14,17 +14,16 @@ import numpy as np
 
 from qbench.core.tensor import Floats, QParams
 from qbench.errors import ModelError
-from qbench.graph import Activation, Add, Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool
+from qbench.graph import Activation, Add, Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool, QuantizedNetwork
 from qbench.graph.writing.qdq_params import weight_codes
 from qbench.peers.laws import shared_law
-from qbench.peers.model import PeerModel
 from qbench.peers.torch.tokens import token_step
 
 Program = Callable[[Any], Any]
 
 
-def program(model: PeerModel, network: Network, *, name: str) -> Program:
-    """Return a function of float32 NCHW or of int64 ids; in int8 where the model has parameters, else in float32.
+def program(quantized: QuantizedNetwork, *, name: str) -> Program:
+    """Return a function of float32 NCHW or of int64 ids; in int8 where the network has parameters, else in float32.
 
     Raises:
         ModelError: in the name of the peer `name`, when a node has no form here.
@@ -32,11 +31,13 @@ def program(model: PeerModel, network: Network, *, name: str) -> Program:
     import torch
     import torch.ao.quantization.fx._decomposed  # registers the quantize and dequantize steps
 
+    network = quantized.network
+
     class Module(torch.nn.Module):  # type: ignore[misc]  # only a module's buffers are frozen
         def __init__(self) -> None:
             super().__init__()
-            self.steps = [_step(self, node, network, model, name) for node in network.nodes]
-            self.first = _written(network, model, network.input)
+            self.steps = [_step(self, node, quantized, name) for node in network.nodes]
+            self.first = _written(quantized, network.input)
 
         def forward(self, inputs: Any) -> Any:
             values = {network.input: self.first(inputs)}
@@ -49,13 +50,13 @@ def program(model: PeerModel, network: Network, *, name: str) -> Program:
 
 
 def _step(
-    held: Any, node: Node, network: Network, model: PeerModel, name: str
+    held: Any, node: Node, quantized: QuantizedNetwork, name: str
 ) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
     """Return the tensor that a node writes, and how it is computed from those before it."""
-    rounding = _written(network, model, node.output)
+    rounding = _written(quantized, node.output)
     match node:
         case Conv() | Linear():
-            layer = _layer(held, node, model, _read(network, model, node.input))
+            layer = _layer(held, node, quantized, _read(quantized, node.input))
             return node.output, lambda values: rounding(layer(values))
         case Add():
             first, second = node.inputs
@@ -78,19 +79,21 @@ def _over_tokens(network: Network) -> bool:
     return any(len(shape) == 2 for shape in network.shapes.values())
 
 
-def _written(network: Network, model: PeerModel, tensor: str) -> Program:
+def _written(quantized: QuantizedNetwork, tensor: str) -> Program:
     """Return what is done to a tensor where it is written: its rounding, but over tokens and for logits."""
-    bare = tensor == network.output and tensor not in model.activations
-    if not model.activations or bare or _over_tokens(network):
+    network, activations = quantized.network, quantized.activations
+    bare = tensor == network.output and tensor not in activations
+    if not activations or bare or _over_tokens(network):
         return lambda values: values
-    return _rounding(network, model.activations, tensor)
+    return _rounding(network, activations, tensor)
 
 
-def _read(network: Network, model: PeerModel, tensor: str) -> Program:
+def _read(quantized: QuantizedNetwork, tensor: str) -> Program:
     """Return what is done to a tensor where a layer reads it: its rounding over tokens, else nothing."""
-    if not model.activations or not _over_tokens(network):
+    network, activations = quantized.network, quantized.activations
+    if not activations or not _over_tokens(network):
         return lambda values: values
-    return _rounding(network, model.activations, tensor)
+    return _rounding(network, activations, tensor)
 
 
 def _rounding(network: Network, activations: Mapping[str, QParams], tensor: str) -> Program:
@@ -102,10 +105,12 @@ def _rounding(network: Network, activations: Mapping[str, QParams], tensor: str)
     return lambda values: steps.dequantize_per_tensor.default(steps.quantize_per_tensor.default(values, *law), *law)
 
 
-def _layer(held: Any, node: Layer, model: PeerModel, rounding: Program) -> Callable[[Mapping[str, Any]], Any]:
+def _layer(
+    held: Any, node: Layer, quantized: QuantizedNetwork, rounding: Program
+) -> Callable[[Mapping[str, Any]], Any]:
     import torch
 
-    weight = _weight(held, node, model)
+    weight = _weight(held, node, quantized)
     bias = _kept(held, f"{node.name}.bias", _copied(node.bias))
     functional = torch.nn.functional
     if isinstance(node, Linear):
@@ -126,15 +131,15 @@ def _layer(held: Any, node: Layer, model: PeerModel, rounding: Program) -> Calla
     return conv
 
 
-def _weight(held: Any, node: Layer, model: PeerModel) -> Callable[[], Any]:
+def _weight(held: Any, node: Layer, quantized: QuantizedNetwork) -> Callable[[], Any]:
     """Return the weights as a call: a dequantize step of their codes, or themselves in float32."""
     import torch
 
     last = torch.channels_last if isinstance(node, Conv) else torch.contiguous_format
-    if not model.activations:
+    if not quantized.activations:
         floats = torch.from_numpy(node.weight.copy()).contiguous(memory_format=last)
         return _kept(held, f"{node.name}.weight", floats)
-    array, scale = weight_codes(node, model.weights[node.name])
+    array, scale = weight_codes(node, quantized.weights[node.name])
     codes = _kept(held, f"{node.name}.codes", torch.from_numpy(array.copy()).contiguous(memory_format=last))
     spread = np.broadcast_to(scale, len(array)).astype(np.float32)
     scales = _kept(held, f"{node.name}.scale", torch.from_numpy(spread.copy()))

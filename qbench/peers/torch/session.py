@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import ModelError
-from qbench.peers.model import PeerModel
+from qbench.graph import QuantizedNetwork
 from qbench.peers.torch.program import program
 
 Floats = npt.NDArray[np.float32]
@@ -47,18 +47,17 @@ class TorchSession:
     """One network, compiled.
 
     Args:
-        model: codes and scales, or a float model.
+        quantized: codes and scales, or a network in float32.
         threads: of OpenMP, for all of torch in this process.
         name: the peer's name, for messages.
     """
 
-    def __init__(self, model: PeerModel, *, threads: int, name: str) -> None:
+    def __init__(self, quantized: QuantizedNetwork, *, threads: int, name: str) -> None:
         self._name, self._threads = name, threads
-        network = model.known_network(name)
         with _silence():
             import torch
 
-            self._program = torch.compile(program(model, network, name=name), dynamic=False, fullgraph=True)
+            self._program = torch.compile(program(quantized, name=name), dynamic=False, fullgraph=True)
 
     def run(self, inputs: Floats) -> Floats:
         """Return the output of float32 NCHW `inputs`, or of int64 token ids."""

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from qbench.core.spec import parse_spec
-from qbench.core.tensor import Floats, QParams, QTensor
+from qbench.core.tensor import Floats
 from qbench.engine import build_session
-from qbench.engine.windows import depth_weights
 from qbench.errors import MachineError
-from qbench.graph import Network, read_onnx
+from qbench.graph import Network, QuantizedNetwork, depth_weights, read_onnx
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.cuda.choose.candidates import candidates
 from qbench.kernels.cuda.choose.choice import Choice, Job
@@ -72,9 +71,9 @@ def time_network(
     """
     network = read_onnx(model_path(model))
     images = np.random.default_rng(_SEED).standard_normal((batch, *network.input_shape)).astype(np.float32)
-    weights, activations = quantize(network, images[:CALIBRATION_IMAGES], spec)
-    session = DeviceSession(device, network, weights, activations, images=batch, pick=Tuner(device, clock))
-    off = difference(session.run(images)[:COMPARED], network, weights, activations, images[:COMPARED])
+    quantized = quantize(network, images[:CALIBRATION_IMAGES], spec)
+    session = DeviceSession(device, quantized, images=batch, pick=Tuner(device, clock))
+    off = difference(session.run(images)[:COMPARED], quantized, images[:COMPARED])
     if off > _CLOSE:
         raise MachineError(f"{model}: the device's logits differ from the CPU's by {off:.3g} of the largest")
     operations = batch * sum(network.operations(node.name) for node in network.nodes)
@@ -90,25 +89,21 @@ def time_network(
     }  # fmt: skip
 
 
-def quantize(network: Network, images: Floats, spec: str) -> tuple[dict[str, QTensor], dict[str, QParams]]:
-    """Return weights and activations by `minmax`, calibrated on `images`."""
+def quantize(network: Network, images: Floats, spec: str) -> QuantizedNetwork:
+    """Return the network quantized by `minmax`, calibrated on `images`."""
     method = METHODS.load("minmax")
     method = method() if isinstance(method, type) else method
     asked = method_spec(method, parse_spec(spec))
     weights = {layer.name: method.quantize_weights(depth_weights(layer), asked.weights) for layer in network.layers}
     stats = calibrate(network, images, threads=2)
-    return weights, {name: method.activation_params(found, asked.activations) for name, found in stats.items()}
+    activations = {name: method.activation_params(found, asked.activations) for name, found in stats.items()}
+    return QuantizedNetwork(network, weights, activations)
 
 
-def difference(
-    found: Floats, network: Network, weights: dict[str, QTensor], activations: dict[str, QParams], images: Floats
-) -> float:
+def difference(found: Floats, quantized: QuantizedNetwork, images: Floats) -> float:
     """Return the largest difference from the CPU's integer session, as a share of its largest logit."""
-    session = build_session(network, weights, activations)
-    try:
+    with build_session(quantized) as session:
         want = session.run(images)
-    finally:
-        session.close()
     return float(np.abs(found - want).max() / max(float(np.abs(want).max()), 1e-30))
 
 

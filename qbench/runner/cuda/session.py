@@ -12,14 +12,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from qbench.core.tensor import Floats, QParams, QTensor
+from qbench.core.tensor import Floats, QTensor
 from qbench.engine.container import Container
 from qbench.engine.lowering import Ends, Lowered, lower
 from qbench.engine.plans.integers import containers, integer_layouts
 from qbench.engine.plans.plan import flat_aliases
 from qbench.engine.windows import window_of
 from qbench.errors import DataError, MachineError
-from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Linear, Network, Node, Pool
+from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Linear, Node, Pool
+from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.cuda import steps
 from qbench.kernels.cuda.choose.candidates import choose
@@ -47,16 +48,15 @@ class DeviceSession:
     def __init__(
         self,
         machine: Machine,
-        network: Network,
-        weights: Mapping[str, QTensor],
-        activations: Mapping[str, QParams],
+        quantized: QuantizedNetwork,
         *,
         images: int,
         pick: Picker | None = None,
     ) -> None:
+        network, weights = quantized.network, quantized.weights
         self.network, self.images, self._machine = network, images, machine
         self._pick = pick or (lambda task, codes, params, job: choose(job, machine.capability))
-        self._boxes = containers(network, activations)
+        self._boxes = containers(network, quantized.activations)
         self._layouts, self._fills = integer_layouts(network, self._boxes, images)
         self._buffers: dict[str, Buffer] = {}
         aliases = flat_aliases(network)

@@ -18,11 +18,10 @@ from qbench.engine.plans.plan import Step, workspaces
 from qbench.engine.session import shares_of
 from qbench.engine.team import Job, Team
 from qbench.errors import QBenchError
-from qbench.graph import Conv, Layer, Network, layer_onnx_bytes
+from qbench.graph import Conv, Layer, Network, QuantizedNetwork, layer_alone
 from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.metrics.tensor import sqnr_db
-from qbench.peers import PeerModel
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.timing.clock import Clock
@@ -118,7 +117,8 @@ class LayerTeam:
 
 def _reference(bench: Workbench, layer: Layer, batch: int) -> Callable[[], object]:
     """Return a call of the one-layer fp32 model on made-up numbers; raise QBenchError when its answer is wrong."""
-    prepared = peer(INDEPENDENT).prepare(PeerModel(layer_onnx_bytes(bench.network, layer.name)), threads=bench.threads)
+    alone = QuantizedNetwork(layer_alone(bench.network, layer.name))
+    prepared = peer(INDEPENDENT).prepare(alone, threads=bench.threads)
     shape = (batch, *bench.network.shapes[layer.input])
     inputs = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     expected = expected_output(layer, inputs[:1])

@@ -13,9 +13,9 @@ import numpy as np
 from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.errors import QBenchError
-from qbench.graph import Network
+from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics.tensor import sqnr_db
-from qbench.peers import PeerModel, Prepared, float_model, quantized_model
+from qbench.peers import Prepared
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.score import Runnable
@@ -46,11 +46,11 @@ def network_operations(network: Network) -> int:
 def reference_session(bench: Workbench, name: str) -> Prepared:
     """Return the peer `name` holding the network: in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row."""
     if peer(name).precision != "int8":
-        return bench.prepared(name, "float", model=lambda: float_model(bench.network))
-    return bench.prepared(name, "qdq", model=lambda: qdq_model(bench, spec=QDQ_SPEC, method=QDQ_METHOD))
+        return bench.prepared(name, "float", network=lambda: QuantizedNetwork(bench.network))
+    return bench.prepared(name, "qdq", network=lambda: int8_network(bench, spec=QDQ_SPEC, method=QDQ_METHOD))
 
 
-def qdq_model(bench: Workbench, *, spec: str, method: str) -> PeerModel:
+def int8_network(bench: Workbench, *, spec: str, method: str) -> QuantizedNetwork:
     """Return the network in int8 with the scales that `method` gives `spec` on the suite's calibration."""
     draw = bench.suite.calibration
     specs = layer_specs(bench.network, "all", spec=spec, edges="", name=method)
@@ -58,7 +58,7 @@ def qdq_model(bench: Workbench, *, spec: str, method: str) -> PeerModel:
     default = next(iter(specs.values())).activations
     tensors = activation_specs(bench.network, specs, bench.stats(draw.samples, draw.seed), default=default)
     activations = bench.activations(tensors, method, samples=draw.samples, seed=draw.seed)
-    return quantized_model(bench.network, {name: codes.params for name, codes in weights.items()}, activations)
+    return QuantizedNetwork(bench.network, weights, activations, specs)
 
 
 def ready_peers(

@@ -7,7 +7,6 @@ import statistics
 from qbench.core.tensor import Floats
 from qbench.engine import Session
 from qbench.results.quantized import Role, StepTime
-from qbench.runner.tensors import unflattened
 from qbench.runner.timing.clock import Clock
 
 _PASSES = 30
@@ -70,7 +69,7 @@ def float_reasons(session: Session, *, weights: set[str], activations: set[str])
             continue
         if layer.name not in weights:
             found[layer.name] = "its weights stay in float32"
-        elif unflattened(session.network, layer.input) not in activations:
+        elif session.network.unflattened(layer.input) not in activations:
             found[layer.name] = "its input stays in float32"
         else:
             found[layer.name] = session.execution_reason or "the network runs in float32"

@@ -19,7 +19,7 @@ from qbench.engine import build_session
 from qbench.engine.saved.codes import pack_codes, packed_size, unpack_codes
 from qbench.engine.saved.network import JSON_NAME, TENSORS_NAME, _hash, load_network, save_network
 from qbench.errors import ModelError
-from qbench.graph import Network
+from qbench.graph import Network, QuantizedNetwork
 from qbench.methods import ActivationStats
 from tests.engine.conftest import quantized
 
@@ -73,11 +73,11 @@ def test_a_network_that_was_read_again_gives_the_same_bits(
     network: Network, images: Floats, stats: Mapping[str, ActivationStats], tmp_path: Path, token: str, method: str
 ) -> None:
     weights, activations = quantized(network, stats, token, method)
-    written = save_network(tmp_path, network, weights, activations, facts={"spec": token, "seed": 0})
+    written = save_network(tmp_path, QuantizedNetwork(network, weights, activations), facts={"spec": token, "seed": 0})
     saved = load_network(tmp_path)
     assert saved.facts == {"spec": token, "seed": 0}
     assert written == saved.disk_bytes == sum(path.stat().st_size for path in tmp_path.iterdir())
-    before = build_session(network, weights, activations, threads=1)
+    before = build_session(QuantizedNetwork(network, weights, activations), threads=1)
     after = saved.session(threads=1)
     assert after.execution == before.execution
     assert after.kernels == before.kernels
@@ -89,10 +89,10 @@ def test_codes_and_what_they_stand_for_come_back(
     network: Network, stats: Mapping[str, ActivationStats], tmp_path: Path, token: str, method: str
 ) -> None:
     weights, activations = quantized(network, stats, token, method)
-    save_network(tmp_path, network, weights, activations, facts={})
+    save_network(tmp_path, QuantizedNetwork(network, weights, activations), facts={})
     saved = load_network(tmp_path)
     for layer in saved.network.layers:
-        np.testing.assert_array_equal(saved.weights[layer.name].codes, weights[layer.name].codes)
+        np.testing.assert_array_equal(saved.quantized.weights[layer.name].codes, weights[layer.name].codes)
         ohwi = layer.weight.transpose(0, 2, 3, 1) if layer.weight.ndim == 4 else layer.weight
         np.testing.assert_array_equal(ohwi.reshape(len(ohwi), -1), weights[layer.name].dequantize())
 
@@ -101,12 +101,12 @@ def test_a_network_that_was_read_holds_its_codes_at_their_width(
     network: Network, stats: Mapping[str, ActivationStats], tmp_path: Path
 ) -> None:
     weights, activations = quantized(network, stats, "w4c-a8t", "mse")
-    save_network(tmp_path, network, weights, activations, facts={})
+    save_network(tmp_path, QuantizedNetwork(network, weights, activations), facts={})
     stored = (tmp_path / TENSORS_NAME).stat().st_size
     saved = load_network(tmp_path)
-    streams = saved.weights._stored.values()  # type: ignore[attr-defined]
+    streams = saved.quantized.weights._stored.values()  # type: ignore[attr-defined]
     assert sum(codes.stream.nbytes for codes in streams) < stored
-    assert all(layer.weight.strides == (0,) * layer.weight.ndim for layer in saved.outline.layers)
+    assert all(layer.weight.strides == (0,) * layer.weight.ndim for layer in saved.quantized.network.layers)
 
 
 def test_half_of_a_network_may_stay_in_float(
@@ -114,10 +114,10 @@ def test_half_of_a_network_may_stay_in_float(
 ) -> None:
     weights, _ = quantized(network, stats, "w4c-a8t", "mse")
     some = dict(list(weights.items())[::2])
-    save_network(tmp_path, network, some, {}, facts={})
+    save_network(tmp_path, QuantizedNetwork(network, some, {}), facts={})
     saved = load_network(tmp_path)
-    assert list(saved.weights) == list(some)
-    before = build_session(network, some, {}, threads=1).run(images[:2])
+    assert list(saved.quantized.weights) == list(some)
+    before = build_session(QuantizedNetwork(network, some, {}), threads=1).run(images[:2])
     assert saved.session(threads=1).run(images[:2]).tobytes() == before.tobytes()
 
 
@@ -127,7 +127,7 @@ def test_the_files_are_little_more_than_the_packed_codes(
     sizes = {}
     for token in ("w8c-a8t", "w4c-a8t", "w2c-a8t"):
         weights, activations = quantized(network, stats, token, "mse")
-        save_network(tmp_path, network, weights, activations, facts={})
+        save_network(tmp_path, QuantizedNetwork(network, weights, activations), facts={})
         biases = sum(layer.bias.nbytes for layer in network.layers)
         packed = sum(codes.packed_bytes for codes in weights.values()) + biases
         sizes[token] = (tmp_path / TENSORS_NAME).stat().st_size
@@ -138,7 +138,7 @@ def test_the_files_are_little_more_than_the_packed_codes(
 @pytest.fixture
 def folder(network: Network, stats: Mapping[str, ActivationStats], tmp_path: Path) -> Path:
     weights, activations = quantized(network, stats, "w8c-a8t", "mse")
-    save_network(tmp_path / "saved", network, weights, activations, facts={})
+    save_network(tmp_path / "saved", QuantizedNetwork(network, weights, activations), facts={})
     return tmp_path / "saved"
 
 
@@ -219,7 +219,7 @@ def test_the_tensors_of_another_network_are_refused(
     network: Network, stats: Mapping[str, ActivationStats], folder: Path, tmp_path: Path
 ) -> None:
     weights, activations = quantized(network, stats, "w8c-a8t", "minmax")
-    save_network(tmp_path / "other", network, weights, activations, facts={})
+    save_network(tmp_path / "other", QuantizedNetwork(network, weights, activations), facts={})
     (tmp_path / "other" / TENSORS_NAME).replace(folder / TENSORS_NAME)
     with pytest.raises(ModelError, match=r"damaged, or of another network|as network\.json says"):
         load_network(folder)
@@ -228,12 +228,12 @@ def test_the_tensors_of_another_network_are_refused(
 def test_a_folder_that_cannot_be_written_is_one_line(network: Network, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="cannot write the network"):
-        save_network(tmp_path / "file", network, {}, {}, facts={})
+        save_network(tmp_path / "file", QuantizedNetwork(network, {}, {}), facts={})
 
 
 def test_metadata_and_shapes_survive(network: Network, tmp_path: Path) -> None:
     named = replace(network, metadata={"top1_percent": "12.5", "odd\n": "x"})
-    save_network(tmp_path, named, {}, {}, facts={})
+    save_network(tmp_path, QuantizedNetwork(named, {}, {}), facts={})
     found = load_network(tmp_path).network
     assert (found.metadata, found.shapes, found.sha256) == (named.metadata, named.shapes, named.sha256)
     assert [type(node) for node in found.nodes] == [type(node) for node in named.nodes]

@@ -12,10 +12,9 @@ import pytest
 from qbench.core.spec import parse_spec
 from qbench.engine.saved.network import load_network, save_network
 from qbench.engine.saved.values import CLASSES
-from qbench.graph import Conv, read_onnx
+from qbench.graph import Conv, QuantizedNetwork, depth_weights, read_onnx
 from qbench.graph.network import Node
 from qbench.methods.mse import MSE
-from qbench.runner.score import flat_weights
 
 FOLDER = Path(__file__).parents[2] / "graph" / "exported"
 FILES = sorted(path.name for path in FOLDER.glob("*.onnx"))
@@ -39,12 +38,12 @@ def same(one: Any, other: Any) -> bool:
 def test_an_exported_network_is_the_same_when_it_is_read_again(name: str, tmp_path: Path) -> None:
     network = read_onnx(FOLDER / name)
     spec = parse_spec("w4c-a32").weights
-    weights = {layer.name: MSE.quantize_weights(flat_weights(layer), spec) for layer in network.layers[::2]}
-    save_network(tmp_path, network, weights, {}, facts={"source": name})
+    weights = {layer.name: MSE.quantize_weights(depth_weights(layer), spec) for layer in network.layers[::2]}
+    save_network(tmp_path, QuantizedNetwork(network, weights, {}), facts={"source": name})
     saved = load_network(tmp_path)
     for node, again in zip(network.nodes, saved.network.nodes, strict=True):
         if node.name in weights:
-            assert same(weights[node.name].codes, saved.weights[node.name].codes)
+            assert same(weights[node.name].codes, saved.quantized.weights[node.name].codes)
             node = dataclasses.replace(node, weight=again.weight)
             assert again.weight.shape == next(layer.weight.shape for layer in network.layers if layer.name == node.name)
             assert isinstance(again, Conv) or same(again.weight, weights[node.name].dequantize())

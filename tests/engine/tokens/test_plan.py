@@ -15,7 +15,7 @@ from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine import FloatSession, Session, build_session
 from qbench.engine.saved.network import load_network, save_network
 from qbench.errors import DataError, ModelError
-from qbench.graph import Linear, Network, inputs_of, qdq_onnx_bytes, read_onnx, to_onnx_bytes
+from qbench.graph import Linear, Network, QuantizedNetwork, inputs_of, qdq_onnx_bytes, read_onnx, to_onnx_bytes
 from qbench.graph.embedding import embedding_of
 from qbench.graph.nodes import Add, Attention, Foreign, LayerNorm, TokenMean, Unary
 from qbench.kernels.tokens import reference
@@ -120,7 +120,7 @@ def test_integer_encoder_follows_a_simulation_in_float64(
     text: Network, seen: Mapping[str, ActivationStats], token: str
 ) -> None:
     weights, activations = quantized(text, seen, token, "mse")
-    session = build_session(text, weights, activations)
+    session = build_session(QuantizedNetwork(text, weights, activations))
     assert session.execution == "integer"
     assert session.kernels.keys() == weights.keys()
     assert "2 attention_f32_u8" in session.execution_reason
@@ -138,7 +138,7 @@ def test_ternary_and_binary_layers_run_in_integers_too(
     text: Network, seen: Mapping[str, ActivationStats], token: str, method: str
 ) -> None:
     weights, activations = quantized(text, seen, token, method)
-    session = build_session(text, weights, activations, threads=1)
+    session = build_session(QuantizedNetwork(text, weights, activations), threads=1)
     assert session.execution == "integer"
     inputs = ids(24)
     expected, found = simulated(text, inputs, weights, activations), session.run(inputs)
@@ -158,7 +158,7 @@ def test_what_cannot_run_in_integers_says_so_and_follows_the_simulation(
     text: Network, seen: Mapping[str, ActivationStats], token: str, method: str, execution: str, reason: str
 ) -> None:
     weights, activations = quantized(text, seen, token, method)
-    session = build_session(text, weights, activations)
+    session = build_session(QuantizedNetwork(text, weights, activations))
     assert session.execution == execution
     assert reason in session.execution_reason
     inputs = ids(16)
@@ -172,7 +172,7 @@ def test_layers_without_codes_stay_in_float_beside_integer_ones(
 ) -> None:
     weights, activations = quantized(text, seen, "w8c-a8t", "mse")
     kept = dict(list(weights.items())[:-1])
-    session = build_session(text, kept, activations)
+    session = build_session(QuantizedNetwork(text, kept, activations))
     assert session.execution == "integer"
     assert session.kernels["head"].startswith("conv_f32_f32")
     entered = {tensor: p for tensor, p in activations.items() if tensor != text.layers[-1].input}
@@ -184,7 +184,7 @@ def whole(text: Network, seen: Mapping[str, ActivationStats]) -> Callable[..., S
     weights, activations = quantized(text, seen, "w8c-a8t", "minmax")
 
     def make(**how: Any) -> Session:
-        return build_session(text, weights, activations, **how)
+        return build_session(QuantizedNetwork(text, weights, activations), **how)
 
     return make
 
@@ -238,7 +238,7 @@ def test_quantized_image_transformer_stays_near_the_float_one() -> None:
     network = read_onnx(EXPORTED / "vit_script.onnx")
     images = np.random.default_rng(3).standard_normal((6, *network.input_shape), dtype=np.float32)
     weights, activations = quantized(network, calibrated(network, images), "w8c-a8t", "minmax")
-    session = build_session(network, weights, activations)
+    session = build_session(QuantizedNetwork(network, weights, activations))
     assert session.execution == "integer"
     assert "through onnxruntime" in session.execution_reason
     assert session.integer_share < 0.9  # the patches are a convolution in float32
@@ -263,23 +263,23 @@ def test_tokens_may_be_the_input_themselves(token: str) -> None:
     rows = rng.standard_normal((5, 7, 9), dtype=np.float32)
     stats = calibrated(network, rows)
     weights, activations = quantized(network, stats, token, "kmeans" if "km" in token else "minmax")
-    session = build_session(network, weights, activations)
+    session = build_session(QuantizedNetwork(network, weights, activations))
     assert noise_db(simulated(network, rows, weights, activations), session.run(rows)) > (100 if "32" in token else 40)
 
 
 def test_saved_encoder_gives_the_same_bits(text: Network, seen: Mapping[str, ActivationStats], tmp_path: Path) -> None:
     weights, activations = quantized(text, seen, "w4g16-a8t", "mse")
-    save_network(tmp_path / "out", text, weights, activations, facts={})
+    save_network(tmp_path / "out", QuantizedNetwork(text, weights, activations), facts={})
     again = load_network(tmp_path / "out").session()
     assert again.execution == "integer"
-    assert np.array_equal(again.run(ids(5)), build_session(text, weights, activations).run(ids(5)))
+    assert np.array_equal(again.run(ids(5)), build_session(QuantizedNetwork(text, weights, activations)).run(ids(5)))
 
 
 def test_other_libraries_take_the_encoder_as_qdq(text: Network, seen: Mapping[str, ActivationStats]) -> None:
     made: Quantized = quantized(text, seen, "w8c-a8t", "minmax")
-    content = qdq_onnx_bytes(text, made[0], made[1])
+    content = qdq_onnx_bytes(QuantizedNetwork(text, made[0], made[1]))
     found = np.asarray(outputs_of_file(content, {text.input: ids(16)})[0])
-    own = build_session(text, *made).run(ids(16))
+    own = build_session(QuantizedNetwork(text, *made)).run(ids(16))
     assert noise_db(by_onnxruntime(text, ids(16)), found) > 20
     assert noise_db(found, own) > 25
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +12,26 @@ import numpy.typing as npt
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from tests.graph.test_qdq import all_params
 
 from qbench.core.formats import Uniform
 from qbench.core.granularity import PerChannel, PerGroup, PerTensor
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine import build_session
 from qbench.errors import ModelError
-from qbench.graph import Conv, Linear, Network, Pool, qdq_onnx_bytes, read_onnx, read_quantized, to_onnx_bytes
+from qbench.graph import (
+    Conv,
+    Linear,
+    Network,
+    Pool,
+    QuantizedNetwork,
+    qdq_onnx_bytes,
+    read_onnx,
+    read_quantized,
+    to_onnx_bytes,
+)
 from qbench.zoo import load_data, model_path
 from tests.graph.oracle import feeds_of, outputs_of_file
+from tests.graph.writing.test_qdq import all_params
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Sketch
@@ -34,6 +45,10 @@ def images() -> Reals:
     return load_data("cifar10-shard").inputs(0, 64)
 
 
+def parts(found: QuantizedNetwork) -> tuple[Network, Mapping[str, QTensor], Mapping[str, QParams]]:
+    return found.network, found.weights, found.activations
+
+
 def assert_same_params(one: QParams, other: QParams) -> None:
     assert one.spec == other.spec
     np.testing.assert_array_equal(one.scale, other.scale)
@@ -44,16 +59,16 @@ def test_own_export_comes_back_with_equal_parameters(images: Reals, tmp_path: Pa
     network = read_onnx(model_path("resnet20"))
     weights, activations = all_params(network, images)
     path = tmp_path / "own.onnx"
-    path.write_bytes(qdq_onnx_bytes(network, weights, activations))
-    again, codes, params = read_quantized(path)
+    path.write_bytes(qdq_onnx_bytes(QuantizedNetwork(network, weights, activations)))
+    again, codes, params = parts(read_quantized(path))
     assert [(type(node), node.name, node.output) for node in again.nodes] == [
         (type(node), node.name, node.output) for node in network.nodes
     ]
     assert codes.keys() == weights.keys()
     for layer in network.layers:
-        assert_same_params(codes[layer.name].params, weights[layer.name])
+        assert_same_params(codes[layer.name].params, weights[layer.name].params)
         flat = layer.weight.transpose(0, 2, 3, 1) if isinstance(layer, Conv) else layer.weight
-        inverse = np.float32(1) / weights[layer.name].scale[:, None]
+        inverse = np.float32(1) / weights[layer.name].params.scale[:, None]
         expected = np.rint(flat.reshape(len(flat), -1) * inverse).clip(-127, 127)
         np.testing.assert_array_equal(codes[layer.name].codes, expected)
     assert activations.keys() <= params.keys()
@@ -71,16 +86,16 @@ def test_network_of_any_nodes_is_written_in_int8_and_comes_back(name: str, tmp_p
     known = {tensor: params for tensor, params in activations.items() if tensor in network.shapes}
     known |= {tensor: params for tensor, params in activations.items() if tensor.endswith(":pre_add")}
     path = tmp_path / "int8.onnx"
-    path.write_bytes(qdq_onnx_bytes(network, weights, known))
+    path.write_bytes(qdq_onnx_bytes(QuantizedNetwork(network, weights, known)))
     (found,) = outputs_of_file(path, {"x": x})
     (expected,) = outputs_of_file(to_onnx_bytes(network), {"x": x})
     noise_db = 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum())
     assert noise_db > 20
-    again, codes, params = read_quantized(path)
+    again, codes, params = parts(read_quantized(path))
     assert [type(node) for node in again.nodes] == [type(node) for node in network.nodes]
     assert [layer.name for layer in again.layers] == list(codes) == list(weights)
     for layer, tensor in codes.items():
-        assert_same_params(tensor.params, weights[layer])
+        assert_same_params(tensor.params, weights[layer].params)
     for tensor_name in known.keys() - {network.output}:
         assert_same_params(params[tensor_name], known[tensor_name])
 
@@ -106,12 +121,12 @@ def test_onnxruntimes_own_quantization_computes_the_same_in_integers(
         str(model_path("resnet20")), str(path), Reader(images), quant_format=quantization.QuantFormat[form],
         activation_type=quantization.QuantType[kind], weight_type=quantization.QuantType.QInt8, per_channel=per_channel,
     )  # fmt: skip
-    network, weights, activations = read_quantized(path, residuals=False)
+    network, weights, activations = parts(read_quantized(path, residuals=False))
     assert {layer.name for layer in network.layers} == weights.keys()
     granularity = PerChannel() if per_channel else PerTensor()
     assert all(tensor.spec.granularity == granularity for tensor in weights.values())
     assert set(network.shapes) == activations.keys()
-    session = build_session(network, weights, activations, threads=1)
+    session = build_session(QuantizedNetwork(network, weights, activations), threads=1)
     assert (session.execution, session.execution_reason) == ("integer", "")
     x = load_data("cifar10-shard").inputs(0, 500)
     (expected,) = outputs_of_file(path, {"images": x}, signed=kind == "QInt8")
@@ -124,9 +139,9 @@ def test_onnxruntimes_own_quantization_computes_the_same_in_integers(
     assert np.abs((codes - zero) * scale - expected).max() <= 3 * scale
 
 
-def read(path: Path) -> tuple[Network, dict[str, QTensor], dict[str, QParams]]:
+def read(path: Path) -> tuple[Network, Mapping[str, QTensor], Mapping[str, QParams]]:
     """Read a quantized file, and check that its float network is near what the file computes."""
-    network, weights, activations = read_quantized(path)
+    network, weights, activations = parts(read_quantized(path))
     feeds = feeds_of(path)
     floats = {name: values.astype(np.float32) for name, values in feeds.items()}
     for found, expected in zip(
@@ -288,7 +303,7 @@ def test_codes_clipped_to_fewer_bits_have_fewer_bits(sketch: Sketch) -> None:
     sketch.node("DequantizeLinear", f"xc {x}", "xr")
     sketch.weights("w", 4, 3, 1, 1)
     sketch.node("Conv", "xr w", "y", "conv")
-    _, _, activations = read_quantized(sketch.save())
+    _, _, activations = parts(read_quantized(sketch.save()))
     assert activations["x"].spec.format == Uniform(4, signed=True, symmetric=False)
 
 
@@ -301,7 +316,7 @@ def test_codes_are_padded_with_a_code(sketch: Sketch) -> None:
     sketch.node("DequantizeLinear", f"xp {x}", "xr")
     sketch.weights("w", 4, 3, 2, 2)
     sketch.node("Conv", "xr w", "y", "conv")
-    network, _, _ = read_quantized(sketch.save())
+    network, _, _ = parts(read_quantized(sketch.save()))
     (conv,) = network.nodes
     assert isinstance(conv, Conv)
     assert conv.pads == (1, 0, 0, 1)
@@ -323,7 +338,7 @@ def test_input_of_codes_becomes_a_float_input_with_parameters(sketch: Sketch) ->
     sketch.node("DequantizeLinear", f"x {x}", "xr")
     sketch.weights("w", 4, 3, 1, 1)
     sketch.node("Conv", "xr w", "y", "conv")
-    network, _, activations = read_quantized(sketch.save(kind=TensorProto.UINT8))
+    network, _, activations = parts(read_quantized(sketch.save(kind=TensorProto.UINT8)))
     assert network.dtypes == {}
     assert (float(activations["x"].scale), float(activations["x"].zero_point)) == (0.25, 7)
 

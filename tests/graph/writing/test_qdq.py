@@ -18,21 +18,23 @@ from qbench.core.granularity import PerChannel, PerGroup, PerTensor
 from qbench.core.spec import QuantSpec, activation_uniform, weight_uniform
 from qbench.core.tensor import QParams, QTensor
 from qbench.errors import ModelError
-from qbench.graph import Layer, Network, qdq_onnx_bytes, read_onnx, to_onnx_bytes
+from qbench.graph import Layer, Network, QuantizedNetwork, depth_weights, qdq_onnx_bytes, read_onnx, to_onnx_bytes
 from qbench.zoo import load_data, model_path
 
 if TYPE_CHECKING:
     from tests.graph.conftest import Floats, Sketch
 
 Run = Callable[[Path | bytes, "Floats"], "Floats"]
-Params = dict[str, QParams]
+Params = tuple[dict[str, QTensor], dict[str, QParams]]
 
 
-def weight_params(layer: Layer, *, per_channel: bool = True) -> QParams:
+def weight_tensor(layer: Layer, *, per_channel: bool = True) -> QTensor:
     highest = np.abs(layer.weight.reshape(len(layer.weight), -1)).max(axis=1)
     scale = np.asarray(highest if per_channel else highest.max(), np.float32) / np.float32(127)
     granularity = PerChannel() if per_channel else PerTensor()
-    return QParams(QuantSpec(weight_uniform(8), granularity), scale, np.zeros_like(scale))
+    params = QParams(QuantSpec(weight_uniform(8), granularity), scale, np.zeros_like(scale))
+    steps = depth_weights(layer) * (np.float32(1) / scale).reshape(-1, 1)
+    return QTensor(np.rint(steps).clip(-127, 127).astype(np.int16), params)
 
 
 def activation_params(values: Floats) -> QParams:
@@ -41,7 +43,7 @@ def activation_params(values: Floats) -> QParams:
     return QParams(QuantSpec(activation_uniform(8), PerTensor()), scale, np.asarray(np.rint(-low / scale), np.float32))
 
 
-def all_params(network: Network, x: Floats) -> tuple[Params, Params]:
+def all_params(network: Network, x: Floats) -> Params:
     """Return parameters of every layer, and of every tensor but those that the engine never sees."""
     model = onnx.load_from_string(to_onnx_bytes(network))
     names = [name for node in model.graph.node for name in node.output if name != network.output]
@@ -52,7 +54,7 @@ def all_params(network: Network, x: Floats) -> tuple[Params, Params]:
     known = {name: activation_params(values) for name, values in found.items() if not name.endswith(":pre_clamp")}
     known.pop("global_average", None)
     known[network.input] = activation_params(x)
-    return {layer.name: weight_params(layer) for layer in network.layers}, known
+    return {layer.name: weight_tensor(layer) for layer in network.layers}, known
 
 
 def optimized(content: bytes, folder: Path) -> Counter[str]:
@@ -74,43 +76,42 @@ def images() -> Floats:
 
 
 @pytest.fixture(scope="module")
-def params(resnet: Network, images: Floats) -> tuple[Params, Params]:
+def params(resnet: Network, images: Floats) -> Params:
     return all_params(resnet, images)
 
 
-def test_onnxruntime_runs_all_of_resnet_in_integers(
-    resnet: Network, params: tuple[Params, Params], tmp_path: Path
-) -> None:
-    operators = optimized(qdq_onnx_bytes(resnet, *params), tmp_path)
+def test_onnxruntime_runs_all_of_resnet_in_integers(resnet: Network, params: Params, tmp_path: Path) -> None:
+    operators = optimized(qdq_onnx_bytes(QuantizedNetwork(resnet, *params)), tmp_path)
     layout = {"Transpose", "Flatten", "Reshape"}
     assert {name: count for name, count in operators.items() if name not in layout} == {
         "QuantizeLinear": 1, "QLinearConv": 21, "QLinearAdd": 9, "QLinearGlobalAveragePool": 1, "QGemm": 1,
     }  # fmt: skip
 
 
-def test_int8_logits_are_near_the_float_ones(
-    resnet: Network, params: tuple[Params, Params], images: Floats, run_onnx: Run
-) -> None:
-    expected, found = run_onnx(model_path("resnet20"), images), run_onnx(qdq_onnx_bytes(resnet, *params), images)
+def test_int8_logits_are_near_the_float_ones(resnet: Network, params: Params, images: Floats, run_onnx: Run) -> None:
+    expected, found = (
+        run_onnx(model_path("resnet20"), images),
+        run_onnx(qdq_onnx_bytes(QuantizedNetwork(resnet, *params)), images),
+    )
     noise_db = 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum())
     assert noise_db > 15
     assert (found.argmax(1) == expected.argmax(1)).mean() > 0.9
 
 
-def test_codes_given_and_codes_rounded_here_are_the_same(resnet: Network, params: tuple[Params, Params]) -> None:
-    weights, activations = params
-    given = {}
+def test_the_codes_of_a_layer_are_written_in_onnx_order(resnet: Network, params: Params) -> None:
+    content = qdq_onnx_bytes(QuantizedNetwork(resnet, *params))
+    constants = {one.name: onnx.numpy_helper.to_array(one) for one in onnx.load_from_string(content).graph.initializer}
     for layer in resnet.layers:
-        own = weights[layer.name]
-        ohwi = np.moveaxis(layer.weight, 1, -1).reshape(len(layer.weight), -1)
-        codes = np.rint(ohwi * (np.float32(1) / own.scale)[:, None]).clip(-127, 127).astype(np.int16)
-        given[layer.name] = QTensor(codes, own)
-    assert qdq_onnx_bytes(resnet, given, activations) == qdq_onnx_bytes(resnet, weights, activations)
+        scale = params[0][layer.name].params.scale.reshape(-1, *[1] * (layer.weight.ndim - 1))
+        expected = np.rint(layer.weight * (np.float32(1) / scale)).clip(-127, 127)
+        named = (values for name, values in constants.items() if name.startswith(f"{layer.name}.weight"))
+        (found,) = (values for values in named if values.dtype == np.int8 and values.ndim > 1)
+        np.testing.assert_array_equal(found, expected)
 
 
-def test_one_scale_a_tensor_is_a_scalar(resnet: Network, params: tuple[Params, Params], tmp_path: Path) -> None:
-    weights = {layer.name: weight_params(layer, per_channel=False) for layer in resnet.layers}
-    content = qdq_onnx_bytes(resnet, weights, params[1])
+def test_one_scale_a_tensor_is_a_scalar(resnet: Network, params: Params, tmp_path: Path) -> None:
+    weights = {layer.name: weight_tensor(layer, per_channel=False) for layer in resnet.layers}
+    content = qdq_onnx_bytes(QuantizedNetwork(resnet, weights, params[1]))
     scales = {tensor.name: list(tensor.dims) for tensor in onnx.load_from_string(content).graph.initializer}
     assert scales["stem.weight:scale"] == scales["stem.bias:scale"] == scales["images:scale"] == []
     assert optimized(content, tmp_path)["QLinearConv"] == 21
@@ -137,31 +138,31 @@ def test_clamped_depthwise_network_with_pools_runs_in_integers(sketch: Sketch, r
     weights, activations = all_params(network, x)
     for shared in ("a", "average"):  # what a maximum pool and a flatten pass on needs parameters on one side only
         del activations[shared]
-    content = qdq_onnx_bytes(network, weights, activations)
+    content = qdq_onnx_bytes(QuantizedNetwork(network, weights, activations))
     operators = optimized(content, tmp_path)
     assert not operators.keys() & {"Conv", "Add", "Clip", "Relu", "AveragePool", "Gemm", "MatMul"}
     expected, found = run_onnx(sketch.path, x), run_onnx(content, x)
     assert np.abs(found - expected).max() < 0.05 * np.abs(expected).max()
 
 
-def test_output_with_parameters_is_rounded_too(resnet: Network, params: tuple[Params, Params]) -> None:
+def test_output_with_parameters_is_rounded_too(resnet: Network, params: Params) -> None:
     logits = activation_params(np.asarray([-5.0, 5.0], np.float32))
-    content = qdq_onnx_bytes(resnet, params[0], {**params[1], "logits": logits})
+    content = qdq_onnx_bytes(QuantizedNetwork(resnet, params[0], {**params[1], "logits": logits}))
     last = onnx.load_from_string(content).graph.node[-1]
     assert (last.op_type, list(last.output)) == ("DequantizeLinear", ["logits"])
 
 
 @pytest.mark.parametrize("tensor", ["images", "stem", "blocks.0.conv2:pre_add", "blocks.3.shortcut", "flatten"])
-def test_missing_activation_parameters_are_named(resnet: Network, params: tuple[Params, Params], tensor: str) -> None:
+def test_missing_activation_parameters_are_named(resnet: Network, params: Params, tensor: str) -> None:
     known = {name: value for name, value in params[1].items() if name != tensor}
     expected = "global_average" if tensor == "flatten" else tensor
     with pytest.raises(ModelError, match=f"qdq: no activation parameters for tensor '{expected}'"):
-        qdq_onnx_bytes(resnet, params[0], known)
+        qdq_onnx_bytes(QuantizedNetwork(resnet, params[0], known))
 
 
-def test_missing_weight_parameters_are_named(resnet: Network, params: tuple[Params, Params]) -> None:
+def test_missing_weight_parameters_are_named(resnet: Network, params: Params) -> None:
     with pytest.raises(ModelError, match="qdq: no weight parameters for layer 'stem'"):
-        qdq_onnx_bytes(resnet, {}, params[1])
+        qdq_onnx_bytes(QuantizedNetwork(resnet, {}, params[1]))
 
 
 ACTIVATIONS: dict[str, dict[str, Any]] = {
@@ -174,12 +175,10 @@ ACTIVATIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("message", ACTIVATIONS)
-def test_activation_parameters_of_another_form_are_refused(
-    resnet: Network, params: tuple[Params, Params], message: str
-) -> None:
+def test_activation_parameters_of_another_form_are_refused(resnet: Network, params: Params, message: str) -> None:
     changed = replace(params[1]["stem"], **ACTIVATIONS[message])
     with pytest.raises(ModelError, match=f"qdq: tensor 'stem': .*{message}"):
-        qdq_onnx_bytes(resnet, params[0], {**params[1], "stem": changed})
+        qdq_onnx_bytes(QuantizedNetwork(resnet, params[0], {**params[1], "stem": changed}))
 
 
 WEIGHTS: dict[str, dict[str, Any]] = {
@@ -187,14 +186,12 @@ WEIGHTS: dict[str, dict[str, Any]] = {
     "expected signed weights": {"spec": QuantSpec(Uniform(8, signed=False, symmetric=False), PerChannel())},
     "zero points of 0": {"zero_point": np.ones(16, np.float32)},
     "scales above 0": {"scale": np.zeros(16, np.float32)},
-    "expected rounding to nearest": {"rounding": "floor"},
 }
 
 
 @pytest.mark.parametrize("message", WEIGHTS)
-def test_weight_parameters_of_another_form_are_refused(
-    resnet: Network, params: tuple[Params, Params], message: str
-) -> None:
-    changed = replace(params[0]["stem"], **WEIGHTS[message])
+def test_weight_parameters_of_another_form_are_refused(resnet: Network, params: Params, message: str) -> None:
+    stem = params[0]["stem"]
+    changed = QTensor(stem.codes, replace(stem.params, **WEIGHTS[message]))
     with pytest.raises(ModelError, match=f"qdq: layer 'stem': .*{message}"):
-        qdq_onnx_bytes(resnet, {**params[0], "stem": changed}, params[1])
+        qdq_onnx_bytes(QuantizedNetwork(resnet, {**params[0], "stem": changed}, params[1]))

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from qbench.errors import ModelError
-from qbench.graph import Conv, Network, layer_onnx_bytes, read_onnx, to_onnx_bytes, write_onnx
+from qbench.graph import Conv, Network, layer_alone, read_onnx, to_onnx_bytes, write_onnx
 from qbench.zoo import model_path
 
 if TYPE_CHECKING:
@@ -66,18 +66,18 @@ def test_bad_weights_are_refused(resnet: Network) -> None:
 
 
 def test_layer_alone_takes_its_input_and_gives_its_output(resnet: Network, run_onnx: Run) -> None:
-    content = layer_onnx_bytes(resnet, "blocks.3.conv2")
+    content = to_onnx_bytes(layer_alone(resnet, "blocks.3.conv2"))
     graph = onnx.load_from_string(content).graph
     assert [node.op_type for node in graph.node] == ["Conv", "Relu"]
     assert run_onnx(content, np.ones((5, 32, 16, 16), np.float32)).shape == (5, 32, 16, 16)
-    classifier = layer_onnx_bytes(resnet, "classifier")
+    classifier = to_onnx_bytes(layer_alone(resnet, "classifier"))
     assert [node.op_type for node in onnx.load_from_string(classifier).graph.node] == ["Gemm"]
     assert run_onnx(classifier, np.ones((5, 64), np.float32)).shape == (5, 10)
 
 
 def test_layer_that_does_not_exist_is_refused(resnet: Network) -> None:
     with pytest.raises(ModelError, match=r"has no layer 'blocks.3.conv3'; did you mean 'blocks.3.conv"):
-        layer_onnx_bytes(resnet, "blocks.3.conv3")
+        to_onnx_bytes(layer_alone(resnet, "blocks.3.conv3"))
 
 
 def test_folder_that_does_not_exist_is_one_clear_line(resnet: Network, tmp_path: Path) -> None:

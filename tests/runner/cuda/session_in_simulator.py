@@ -9,7 +9,7 @@ import numpy as np
 
 from qbench.core.spec import parse_spec
 from qbench.engine import FloatSession, build_session
-from qbench.engine.windows import depth_weights
+from qbench.graph import QuantizedNetwork, depth_weights
 from qbench.graph.network import Clamp, Conv, Flatten, Linear, Network, Pool
 from qbench.kernels.cuda.choose.choice import Job, Tiles, Words
 from qbench.kernels.cuda.language.shapes import TileShape
@@ -61,8 +61,8 @@ def main(token: str, method_name: str) -> None:
     def pick(task: object, codes: object, params: object, job: Job) -> Tiles | Words:
         return next(choice for choice in CHOICES if choice.reason_against(job, 90) is None)
 
-    session = DeviceSession(machine, net, weights, activations, images=len(images), pick=pick)
-    on_cpu = build_session(net, weights, activations, variant="portable", threads=1)
+    session = DeviceSession(machine, QuantizedNetwork(net, weights, activations), images=len(images), pick=pick)
+    on_cpu = build_session(QuantizedNetwork(net, weights, activations), variant="portable", threads=1)
     assert on_cpu.execution == "integer", on_cpu.execution_reason
     found = {"device": session.run(images).tolist(), "cpu": on_cpu.run(images).tolist(), "kernels": session.kernels}
     sys.stdout.write(json.dumps(found) + "\n")

@@ -1,0 +1,14 @@
+"""The form in which most libraries take a network: the bytes of an ONNX file."""
+
+from __future__ import annotations
+
+from qbench.graph import QuantizedNetwork, qdq_onnx_bytes, to_onnx_bytes
+
+
+def onnx_bytes(quantized: QuantizedNetwork) -> bytes:
+    """Return a network as an ONNX file: float, or QDQ with u8 activations and s8 weights.
+
+    Raises:
+        ModelError: its parameters have no QDQ form (`qbench.graph.writing.qdq`).
+    """
+    return to_onnx_bytes(quantized.network) if quantized.is_float else qdq_onnx_bytes(quantized)
