@@ -104,10 +104,10 @@ class Measurement:
     Args:
         group: cells of one group were interleaved, and only their ratios are meaningful, e.g. `network/batch256`.
         cell: `qbench`, or the name of the peer, e.g. `onnxruntime-fp32`, `onnxruntime-int8`.
-        samples_s: seconds a call, one a round; round i of every cell in the group ran next to the others' round i.
-        inner_loops: calls a sample was averaged over.
-        items: images (or operations' batch) a call.
-        operations: arithmetic operations a call (2 a multiply-add), 0 when unknown.
+        samples_s: seconds per call, one per round; round i of every cell in the group ran next to the others' round i.
+        inner_loops: calls that a sample was averaged over.
+        items: images (or operations' batch) per call.
+        operations: arithmetic operations per call (2 per multiply-add), 0 when unknown.
         threads: threads used.
         stop: why sampling stopped: `precise`, `no longer improving`, `time cap`.
     """
@@ -145,7 +145,7 @@ class TrialResult:
         measurements: raw times.
         phases_s: seconds spent in load, calibrate, quantize, pack, compile, verify, score, time.
         kernels: layer name -> kernel that ran, e.g. `conv_u8_s8_u8/x86_vnni`.
-        layer_rows: facts a layer, as dicts with the keys `name`, `kind`, `operations`, `images`, `median_s` ...
+        layer_rows: facts per layer, as dicts with the keys `name`, `kind`, `operations`, `images`, `median_s` ...
         correct: base64 of the packed bits "prediction was right", one a test image, for paired statistics.
         alarms: things that look wrong: constant output, saturation above 10 % ...
         notes: free remarks, one a string.

@@ -54,7 +54,7 @@ class ForeignRunner:
             raise _refusal(self.node, "failed", error) from error
 
     def is_per_image(self, inputs: Sequence[Array]) -> bool:
-        """Whether each image's result depends on that image alone, told on these inputs: only then may a batch be cut.
+        """Whether output i depends on image i only, tested on these inputs; required before splitting a batch.
 
         Args:
             inputs: arrays of at least two images, the batch first.

@@ -107,7 +107,7 @@ class Network:
     batch: int | None = None
 
     def __post_init__(self) -> None:
-        """Let a network of one input and one output be told by these alone."""
+        """Let a network of one input and one output be given by these alone."""
         object.__setattr__(self, "inputs", self.inputs or ((self.input,) if self.input else ()))
         object.__setattr__(self, "outputs", self.outputs or (self.output,))
 
@@ -140,7 +140,7 @@ class Network:
         return tensor
 
     def operations(self, name: str) -> int:
-        """Return a node's operations an image: two a multiply-add; fused bias, residual and clamp count nothing.
+        """Return a node's operations per image: two per multiply-add; fused bias, residual and clamp count nothing.
 
         A free size counts as 1; what a Foreign computes is not known and counts nothing.
         """

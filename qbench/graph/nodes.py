@@ -19,7 +19,7 @@ Shape = tuple[int, ...]  # (c, h, w), (tokens, c) or (k,); FREE where only a run
 PoolKind = Literal["max", "average", "global_average"]
 FREE = -1
 MOST_ELEMENTS = 2**28
-"""The most numbers a tensor may have, an image: 1 GiB of float32."""
+"""The most numbers that a tensor may have per image: 1 GiB of float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Select:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelAffine:
-    """activation(x * scale + offset), a number a channel, where no layer could take it in; both float32 (c,)."""
+    """activation(x * scale + offset), a number per channel, where no layer could take it in; both float32 (c,)."""
 
     name: str
     input: str

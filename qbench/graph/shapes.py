@@ -133,5 +133,5 @@ def _joined(node: Concat, shapes: Sequence[Shape]) -> Shape:
 
 def _bounded(name: str, op: str, shape: Shape) -> Shape:
     if math.prod(shape) > MOST_ELEMENTS:
-        raise uncovered(name, op, f"expected at most {MOST_ELEMENTS} numbers an image, got {_with_batch(shape)}")
+        raise uncovered(name, op, f"expected at most {MOST_ELEMENTS} numbers per image, got {_with_batch(shape)}")
     return shape

@@ -34,7 +34,7 @@ def affine_params(scale: float, zero_point: int, spec: QuantSpec, *, rounding: s
 
 
 def symmetric_range(limit: float, stats: ActivationStats, bits: int) -> tuple[float, float]:
-    """Return the range of magnitudes up to `limit`: one-sided if nothing is negative, else equal codes a side."""
+    """Return the range of magnitudes up to `limit`: one-sided if nothing is negative, else equal codes per side."""
     if stats.never_negative:
         return 0.0, limit
     side = 2 ** (bits - 1) - 1

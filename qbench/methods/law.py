@@ -67,7 +67,7 @@ def _spread(params: QParams, values: npt.NDArray[np.generic]) -> tuple[Floats, F
     if isinstance(granularity, PerTensor):
         return params.scale, params.zero_point
     if values.ndim != 2:
-        raise ValueError(f"scales a channel or a group need values of shape (channels, depth), got {values.shape}")
+        raise ValueError(f"scales per channel or per group need values of shape (channels, depth), got {values.shape}")
     depth = values.shape[1]
     return expand(params.scale, depth, granularity), expand(params.zero_point, depth, granularity)
 

@@ -1,8 +1,8 @@
 """`mse`: the range that leaves the least squared error, rounding and clipping together, found by search.
 
-Weights: one search a slice (`grids.best_step`); besides uniform formats it fits ternary and binary ones (for those it
+Weights: one search per slice (`grids.best_step`); besides uniform formats it fits ternary and binary ones (for those it
 is the optimum that the TWN and XNOR rules approach). Activations: search over both ends of the range on the histogram.
-Methods on other grids lend `MSE.activation_params` for activations in uniform, ternary and binary formats.
+Methods on other grids reuse `MSE.activation_params` for activations in uniform, ternary and binary formats.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def per_slice(
 ) -> Doubles:
     """Return `fit` of each slice, in the shape of scales: (), (channels,) or (channels, groups).
 
-    `fit` takes (rows, numbers a row) and returns float64 (rows,). A depth that is no multiple of the group size leaves
-    a shorter last group, which is fitted by itself: no padding enters a statistic.
+    `fit` takes (rows, numbers per row) and returns float64 (rows,). A depth that is no multiple of the group size
+    leaves a shorter last group, which is fitted by itself: no padding enters a statistic.
     """
     if isinstance(granularity, PerTensor):
         return np.asarray(fit(weights.reshape(1, -1))[0])

@@ -25,7 +25,7 @@ ONE_BIT = Uniform(1, signed=False, symmetric=False)
 
 
 class UniformMethod(ABC):
-    """A method that chooses one step a slice of weights and one range a tensor of activations."""
+    """A method that chooses one step per slice of weights and one range per tensor of activations."""
 
     name: str
     version: int = 1

@@ -11,7 +11,7 @@ THEORETICAL_BYTES = MetricKind(
 PACKED_BYTES = MetricKind("packed_bytes", "bytes", "lower", "on disk: packed codes, scales, zero points, biases")
 RESIDENT_BYTES = MetricKind("resident_bytes", "bytes", "lower", "in memory, in the layout that the kernels read")
 BITS_PER_WEIGHT = MetricKind(
-    "bits_per_weight", "bits", "lower", "packed bits a weight, scales and zero points included"
+    "bits_per_weight", "bits", "lower", "packed bits per weight, scales and zero points included"
 )
 INTEGER_SHARE = MetricKind("integer_share", "", "higher", "share of the multiply-adds that ran in integers, 0..1")
 

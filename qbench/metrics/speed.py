@@ -12,9 +12,11 @@ from scipy.special import bdtr
 from qbench.core.trial import Measurement, Metric
 from qbench.metrics.kinds import MetricKind
 
-IMAGES_PER_S = MetricKind("images_per_s", "images/s", "higher", "images a second: images a call over the median time")
+IMAGES_PER_S = MetricKind(
+    "images_per_s", "images/s", "higher", "images per second: images per call over the median time"
+)
 SPEEDUP = MetricKind("speedup", "x", "higher", "median ratio of a reference's time to this row's, round by round")
-CEILING_SHARE = MetricKind("ceiling_share", "%", "higher", "operations a second over the most this machine can do")
+CEILING_SHARE = MetricKind("ceiling_share", "%", "higher", "operations per second over the most this machine can do")
 
 Verdict = Literal["FASTER", "SLOWER", "SAME", "UNSURE"]
 
@@ -68,7 +70,7 @@ def verdict(ratio: Ratio, *, threshold: float = 0.03) -> Verdict:
 
 
 def images_per_s(measurement: Measurement) -> Metric:
-    """Return images a second with the interval of the median turned over; value None without samples."""
+    """Return images per second with the interval of the median turned over; value None without samples."""
     if not measurement.samples_s:
         return IMAGES_PER_S.of(None)
     fast, slow = median_interval(measurement.samples_s)
@@ -77,7 +79,7 @@ def images_per_s(measurement: Measurement) -> Metric:
 
 
 def speedup(reference: Measurement, measurement: Measurement) -> Metric:
-    """Return the paired speedup an image; value None when the two were not interleaved or lack samples."""
+    """Return the paired speedup per image; value None when the two were not interleaved or lack samples."""
     if reference.group != measurement.group or not reference.samples_s or not measurement.samples_s:
         return SPEEDUP.of(None)
     per_image = measurement.items / reference.items
@@ -86,13 +88,13 @@ def speedup(reference: Measurement, measurement: Measurement) -> Metric:
 
 
 def gops(measurement: Measurement) -> float | None:
-    """Return 10^9 operations a second by the median, or None when samples or the count of operations are missing."""
+    """Return 10^9 operations per second by the median, or None when samples or the count of operations are missing."""
     if not measurement.samples_s or not measurement.operations:
         return None
     return measurement.operations / measurement.median_s / 1e9
 
 
 def ceiling_share(measurement: Measurement, *, ceiling_gops: float) -> Metric:
-    """Return percent of a measured ceiling of 10^9 operations a second; value None when either is missing."""
+    """Return percent of a measured ceiling of 10^9 operations per second; value None when either is missing."""
     rate = gops(measurement)
     return CEILING_SHARE.of(100.0 * rate / ceiling_gops if rate is not None and ceiling_gops > 0 else None)

@@ -20,7 +20,7 @@ class Answer:
     Args:
         smallest: smallest packed size of all rows that keep the target, whatever arithmetic they ran in.
         smallest_integer: the same among rows that ran in integers.
-        fastest: most images a second at the largest batch among integer rows that keep the target.
+        fastest: most images per second at the largest batch among integer rows that keep the target.
         unsure: integer rows smaller than `smallest_integer` that may keep the target, for all that the images can tell.
     """
 

@@ -68,7 +68,7 @@ def _smallest(title: str, row: Row, view: RunView) -> Card:
     ratio = _smaller(row, view)
     if ratio:
         bits = words.number(row.value("bits_per_weight"))
-        lines.append(f"{ratio} smaller than fp32, {bits} bits a weight")
+        lines.append(f"{ratio} smaller than fp32, {bits} bits per weight")
     return Card(title, words.size(row.value("packed_bytes")), tuple(lines), "good")
 
 

@@ -22,7 +22,7 @@ def _layer_table(row: Row, view: RunView) -> Table:
     columns = (
         Column("layer", number=False),
         Column("spec", number=False, hint="what the layer was to become: the row's spec, its ends' or a rule's"),
-        Column("Mop an image", hint="10^6 operations, 2 a multiply-add"),
+        Column("Mop per image", hint="10^6 operations, 2 per multiply-add"),
         Column("depth", hint="multiply-adds an output"),
         Column("weight SQNR, dB"),
         Column("time", hint="median of a call, the layer alone, or inside the network where it was not timed alone"),

@@ -19,7 +19,7 @@ from qbench.results.why import own_measurements, reasons, step_ceiling_share
 REPORT_NAME, LAYERS_NAME = "report.md", "layers.csv"
 
 LAYER_HEADINGS = (
-    "layer", "assigned", "weights", "input", "Mop an image", "weight SQNR, dB", "time an image, us", "% of time",
+    "layer", "assigned", "weights", "input", "Mop per image", "weight SQNR, dB", "time per image, us", "% of time",
     "Gop/s", "% of ceiling", "kernel",
 )  # fmt: skip
 
@@ -55,7 +55,7 @@ def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
         ("size: packed, bytes", _whole(metrics["packed_bytes"]), ""),
         ("size: the saved files, bytes", f"{result.disk_bytes:,}", ""),
         ("size: resident in the kernels' layout, bytes", _whole(metrics["resident_bytes"]), ""),
-        ("bits a weight", _value(metrics["bits_per_weight"]), "32"),
+        ("bits per weight", _value(metrics["bits_per_weight"]), "32"),
     ]
     for batch, own in own_measurements(result).items():
         group = [m for m in result.row.measurements if m.group == own.group and m.cell == "onnxruntime-fp32"]

@@ -30,7 +30,7 @@ class LayerTime:
 
     @property
     def gops(self) -> float | None:
-        """10^9 operations a second."""
+        """10^9 operations per second."""
         return speed.gops(self.own)
 
     def speedup(self, cell: str) -> Metric | None:

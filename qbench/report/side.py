@@ -1,4 +1,4 @@
-"""Several runs side by side: one line a trial that at least two of them have. Judging them is `qbench compare`'s."""
+"""Several runs side by side: one line per trial that at least two of them have. Judging them is `qbench compare`'s."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from qbench.report.view import RunView
 
 
 def side_by_side(views: Sequence[RunView]) -> Table:
-    """Return a table with top-1, packed size, images a second and speedup over fp32 of each run, by spec and method.
+    """Return a table with top-1, packed size, images per second and speedup over fp32 of each run, by spec and method.
 
-    Images a second of two runs are not paired: a machine drifts. The speedup over fp32 was paired within each run.
+    Images per second of two runs are not paired: a machine drifts. The speedup over fp32 was paired within each run.
     """
     batches = [view.batches[-1] if view.batches else 0 for view in views]
     columns = [Column("spec", number=False), Column("method", number=False), Column("layers", number=False)]

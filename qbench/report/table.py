@@ -1,4 +1,4 @@
-"""The table of all trials: columns, and one line of cells a trial. The numbers are the frame's."""
+"""The table of all trials: columns, and one line of cells per trial. The numbers are the frame's."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _TARGET_TONE = {"kept": "good", "lost": "bad", "unsure": "dim"}
 
 
 def trials(view: RunView) -> Table:
-    """Return one line a trial, as in the run's order."""
+    """Return one line per trial, as in the run's order."""
     columns = [
         Column(
             "spec",
@@ -78,7 +78,7 @@ def trials(view: RunView) -> Table:
         Column("p", "accuracy", kind("mcnemar_p").doc),
         Column(f"keeps {view.keep_text}", "accuracy", "non-inferiority, paired, one-sided 5 %", number=False),
         *(Column(title, "size", kind(name).doc) for name, title in _SIZES),
-        Column("bits a weight", "size", kind("bits_per_weight").doc),
+        Column("bits per weight", "size", kind("bits_per_weight").doc),
     ]
     for batch in view.batches:
         columns += [

@@ -42,7 +42,7 @@ def size(value: float | None) -> str:
 
 
 def rate(value: float | None) -> str:
-    """Return images a second: no digits after the point from 100 on, three significant digits below."""
+    """Return images per second: no digits after the point from 100 on, three significant digits below."""
     return number(value, 0) if value is not None and value >= 100 else significant(value)
 
 

@@ -52,7 +52,7 @@ PAIRED = (
 TIMED = (
     Column("images_per_s_b<batch>", "images/s", "throughput; `_low`, `_high`: 95 %"),
     Column("latency_s_b<batch>", "s", "median time of a call"),
-    Column("gops_b<batch>", "Gop/s", "10^9 operations a second, 2 a multiply-add"),
+    Column("gops_b<batch>", "Gop/s", "10^9 operations per second, 2 per multiply-add"),
     Column("ceiling_b<batch>", "", "name of the machine's ceiling that this arithmetic can reach at most"),
     Column("ceiling_share_b<batch>", "%", "share of that ceiling"),
     Column("images_per_s_<reference>_b<batch>", "images/s", "throughput of a reference in the same rounds"),

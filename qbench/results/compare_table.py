@@ -12,7 +12,7 @@ HEADINGS = ("trial", "quantity", "before", "after", "change", "95 %", "p (Holm)"
 
 
 def table_rows(comparison: Comparison, *, changes_only: bool = False) -> list[tuple[str, ...]]:
-    """Return one tuple of texts a row, in the order of `HEADINGS`; `changes_only` leaves out SAME."""
+    """Return one tuple of texts per row, in the order of `HEADINGS`; `changes_only` leaves out SAME."""
     return [_texts(row) for row in comparison.rows if not (changes_only and row.verdict == "SAME")]
 
 

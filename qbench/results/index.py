@@ -1,4 +1,4 @@
-"""Run -> pandas frame, one row a trial. Statistics are computed here, on reading, from the raw rows."""
+"""Run -> pandas frame, one row per trial. Statistics are computed here, on reading, from the raw rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from qbench.results.reader import NetworkRun
 
 
 def frame(run: NetworkRun) -> pd.DataFrame:
-    """Return one row a trial, in the order of the run; `qbench.results.columns` says what each column means.
+    """Return one row per trial, in the order of the run; `qbench.results.columns` says what each column means.
 
     Raises:
         ResultsError: a row's packed bits do not fit the run's number of images.

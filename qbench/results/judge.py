@@ -20,7 +20,7 @@ def shift(logs_a: Logs, logs_b: Logs, *, seed: int = 0) -> tuple[Ratio, float]:
     """Return exp(median b - median a) with its bootstrap 95 % interval, and the p of Mann and Whitney's test.
 
     Args:
-        logs_a: logarithms of a speed, one a round, of the first run; shape (n,).
+        logs_a: logarithms of a speed, one per round, of the first run; shape (n,).
         logs_b: the same of the second run; shape (m,).
         seed: of the bootstrap.
 

@@ -30,7 +30,7 @@ class StepTime:
         kernel: what ran, e.g. `conv_u8_s8_u8/x86_vnni`.
         role: a layer's `product`, a `conversion` between number formats, or `other` (addition, pooling ...).
         integer: whether its arithmetic is integer.
-        operations: of all images of the micro-batch, 2 a multiply-add.
+        operations: of all images of the micro-batch, 2 per multiply-add.
         images: of the micro-batch.
         median_s: of several passes.
         moved_bytes: activations read and written, and weights.

@@ -1,4 +1,4 @@
-"""From the sensitivity of single layers to rules: the narrowest spec that each layer bears, ready to be pasted."""
+"""From the sensitivity of single layers to rules: the narrowest spec that each layer tolerates, ready to be pasted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from qbench.results.reader import NetworkRun
 
 @dataclass(frozen=True, slots=True)
 class LayerChoice:
-    """What one layer bears.
+    """The narrowest spec that one layer tolerates.
 
     Args:
         layer: its name.
-        spec: the narrowest spec that loses no more than was allowed, "" when none of those tried does.
+        spec: the narrowest spec within the allowed loss, "" if no spec that was tried is.
         drop_points: what that spec loses alone, or the least that any lost.
     """
 
@@ -28,7 +28,7 @@ class LayerChoice:
 
 
 def choices(run: NetworkRun, *, points: float, sweep: str = "") -> tuple[LayerChoice, ...]:
-    """Return what each layer that was tried alone bears, in the order of the network.
+    """Return what each layer that was tried alone tolerates, in the order of the network.
 
     Args:
         run: a run with a sweep of `layers: each`, or of some layers.

@@ -47,7 +47,7 @@ def write_each(folder: Path, writers: Mapping[str, Callable[[Path], object]]) ->
 
 
 def markdown_table(run: NetworkRun, table: pd.DataFrame) -> str:
-    """Return a heading and the readable columns as a Markdown table, one row a trial."""
+    """Return a heading and the readable columns as a Markdown table, one row per trial."""
     header = run.header
     columns = readable_columns(table)
     lines = [

@@ -26,7 +26,7 @@ _MUCH = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Where the time of a call on one thread goes, all times an image.
+    """Where the time of a call on one thread goes, all times per image.
 
     Args:
         images: of the call.
@@ -149,7 +149,7 @@ def _threads(result: QuantizedResult, found: Split) -> Iterator[str]:
     if own and result.threads > 1:
         batch, measured = list(own.items())[-1]
         gain = found.call_s / (measured.median_s / batch)
-        yield f"{result.threads} threads at batch {batch} are {gain:.2f} times as fast an image as one thread"
+        yield f"{result.threads} threads at batch {batch} are {gain:.2f} times as fast per image as one thread"
 
 
 def _plural(count: int, word: str) -> str:

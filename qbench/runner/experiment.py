@@ -41,7 +41,7 @@ def run_suite(
     Args:
         suite: what to run.
         results_root: runs lie in `results_root / suite.name / <run-id>`.
-        quick: time roughly (5 %, 0.3 s a cell).
+        quick: time roughly (5 %, 0.3 s per cell).
         fresh: start a new run and take no row of an earlier one.
         observer: is told of every step.
 

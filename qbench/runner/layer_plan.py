@@ -42,7 +42,7 @@ class StepPlan:
         why: why it does not, "" where it does.
         kernel: what runs.
         layout: of what it writes, without the batch.
-        operations: an image, 2 a multiply-add.
+        operations: an image, 2 per multiply-add.
         weight_bytes: of weights and parameters, in the kernel's layout.
         activation_bytes: of what it writes, an image.
     """
@@ -67,7 +67,7 @@ class ModelPlan:
         name: the network's.
         execution: integer, simulated, dequantized; `reason` says why it is not integer.
         steps: in order.
-        micro_batch: images a pass.
+        micro_batch: images per pass.
         weight_bytes: of all weights in the kernels' layout.
         buffer_bytes: of the buffers of all threads; tensors share them when their lifetimes allow.
         threads: threads of the session.
@@ -84,7 +84,7 @@ class ModelPlan:
 
     @property
     def operations(self) -> int:
-        """Operations of all steps, an image."""
+        """Operations of all steps per image."""
         return sum(step.operations for step in self.steps)
 
     @property

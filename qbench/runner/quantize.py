@@ -63,7 +63,7 @@ def quantize(
 
     Args:
         model: path of an ONNX file, or name of a packaged network.
-        data: a known name, an `.npz` file, or a folder of images (a folder a class: labelled).
+        data: a known name, an `.npz` file, or a folder of images (one folder per class: labelled).
         out: folder of the saved network and of `quantized.json`; made when it is missing.
         spec: token of all layers that no rule names.
         method: how ranges and codes are chosen.
@@ -165,7 +165,7 @@ def _saved(out: Path, planned: Planned, bench: Workbench, made: QuantizedNetwork
     try:
         images = bench.inputs[: 2 * session.plan.images]
         if again.run(images).tobytes() != session.run(images).tobytes():
-            raise QBenchError(f"{out}: the network that was read again answers otherwise than the one that was saved")
+            raise QBenchError(f"{out}: the reloaded network gives different outputs from the saved one")
     finally:
         again.close()
     return saved

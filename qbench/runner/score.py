@@ -121,7 +121,7 @@ class WeightScores:
         return scores
 
     def size_metrics(self, *, resident_bytes: int) -> dict[str, Metric]:
-        """Return the three sizes of the network and the bits a weight; float32 numbers count 4 bytes."""
+        """Return the three sizes of the network and the bits per weight; float32 numbers count 4 bytes."""
         theoretical = packed = biases = count = 0.0
         for layer in self.network.layers:
             codes = self.weights.get(layer.name)

@@ -61,7 +61,7 @@ class Timing(Strict):
     """How trials with the measure `speed` or `layers` are timed."""
 
     batch_sizes: ListOf[Annotated[int, Field(ge=1)]] = (1, 256)
-    """Images a call."""
+    """Images per call."""
     precision: Annotated[float, Field(gt=0, le=0.5)] = 0.02
     """Stop when the relative half width of the median's 95 % interval is below this."""
     seconds_a_cell: Annotated[float, Field(gt=0)] = 1.5
@@ -128,9 +128,9 @@ class SweepHead(Strict):
     name: PlainName
     """Name of the sweep; the first part of its trials' keys."""
     measure: ListOf[Measure] = ("accuracy",)
-    """`accuracy`, `speed` (the network's throughput), `layers` (a table of times a layer)."""
+    """`accuracy`, `speed` (the network's throughput), `layers` (a table of times per layer)."""
     layers: ListOf[Word] = ("all",)
-    """`all`; `each` for one trial a layer; or names and globs, one trial for each layer that matches."""
+    """`all`; `each` for one trial per layer; or names and globs, one trial for each layer that matches."""
     overrides: dict[Word, Spec] = {}
     """Specs of single layers, by name, glob or type (`conv`, `depthwise`, `linear`, `first`, `last`); `layers: all`."""
 

@@ -141,7 +141,7 @@ class Dataset:
         return self._normalized(self.calibration[self.calibration_indices(count, seed)])
 
     def _normalized(self, images: Images) -> Floats:
-        """Return (x / 255 - mean) / std through a table of 256 float32 numbers a channel, rounded once."""
+        """Return (x / 255 - mean) / std through a table of 256 float32 numbers per channel, rounded once."""
         levels = np.arange(256)[:, None] / 255.0
         table = ((levels - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
         n, height, width, channels = images.shape
@@ -175,7 +175,7 @@ def _check_labels(name: str, labels: Labels, *, count: int, classes: int) -> Non
     if not classes and not len(labels):
         return
     if len(labels) != count:
-        raise DataError(f"data '{name}': expected {count} labels, one an image, got {len(labels)}")
+        raise DataError(f"data '{name}': expected {count} labels, one per image, got {len(labels)}")
     if labels.min() < 0 or labels.max() >= classes:
         raise DataError(f"data '{name}': expected labels in 0..{classes - 1}, got {labels.min()}..{labels.max()}")
 

@@ -24,15 +24,15 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of the data is wanted, and how it is to look.
+    """Which part of the data to load, and in which shape.
 
     Args:
-        shape: of the network's input, (c, h, w) of images; those of a folder are cut to it.
+        shape: of the network's input, (c, h, w) for images; images of a folder are scaled and cropped to it.
         calibration: number of calibration images; None for 512, or a quarter of few images; 0 for none.
         seed: draw of what is set apart for calibration, and of what is evaluated.
-        limit: evaluate at most so many images; None for all.
-        mean: of each channel of a folder's images, on a scale of 0 to 1; None for 0.
-        std: of each channel, None for 1.
+        limit: evaluate on at most this many images; None for all.
+        mean: per channel, for a folder of images, on a scale of 0 to 1; None for 0.
+        std: per channel, for a folder of images; None for 1.
     """
 
     shape: tuple[int, ...]
@@ -53,7 +53,7 @@ def load_own(source: str, wanted: Wanted) -> Samples:
     if path.is_dir():
         return _from_folder(path, wanted)
     if wanted.mean is not None or wanted.std is not None:
-        raise DataError(f"data '{source}': it brings its own mean and std; expected them for a folder of images only")
+        raise DataError(f"data '{source}': it has its own mean and std; give them only for a folder of images")
     if path.suffix.lower() == ".npz":
         return _set_apart(load_npz(path, labels_needed=False), wanted)
     from qbench.zoo import load_data
@@ -62,7 +62,7 @@ def load_own(source: str, wanted: Wanted) -> Samples:
     if isinstance(found, Dataset):
         return _set_apart(found, wanted)
     if wanted.limit is not None:
-        raise DataError(f"data '{source}': expected no limit with samples that are no images, got {wanted.limit}")
+        raise DataError(f"data '{source}': --limit works only with images, got {wanted.limit}")
     return found
 
 
@@ -74,9 +74,11 @@ def calibration_count(available: int, wanted: int | None) -> int:
     """
     count = min(DEFAULT_CALIBRATION, available // 4) if wanted is None else wanted
     if wanted is None and not count:
-        raise DataError(f"expected at least 4 images, to set some apart for calibration, got {available}")
+        raise DataError(f"expected at least 4 images, so that some can be set apart for calibration, got {available}")
     if count >= available:
-        raise DataError(f"expected fewer calibration images than the {available} that there are, got {count}")
+        raise DataError(
+            f"expected fewer than {available} calibration images, got {count}: some must be left to evaluate on"
+        )
     return count
 
 
@@ -94,7 +96,7 @@ def _draw(source: str, available: int, wanted: Wanted) -> tuple[Indices, Indices
 def _from_folder(folder: Path, wanted: Wanted) -> Dataset:
     if len(wanted.shape) != 3:
         raise DataError(
-            f"{folder}: the network wants samples of {wanted.shape}, expected images (c, h, w) for a folder"
+            f"{folder}: a folder holds images (c, h, w), but the network takes samples of shape {wanted.shape}"
         )
     files = find_images(folder)
     calibration, evaluation = _draw(str(folder), len(files.paths), wanted)
@@ -134,5 +136,7 @@ def _unseen(images: Images, calibration: Images, *, source: str) -> npt.NDArray[
     seen = {hashlib.sha256(image.tobytes()).digest() for image in calibration}
     kept = np.array([hashlib.sha256(image.tobytes()).digest() not in seen for image in images], dtype=np.bool_)
     if len(images) and not kept.any():
-        raise DataError(f"data '{source}': expected different images, got none that is not for calibration too")
+        raise DataError(
+            f"data '{source}': every evaluation image is also a calibration image; give at least one other image"
+        )
     return kept

@@ -2,7 +2,7 @@
 
 | in the folder | meaning |
 |---|---|
-| a folder a class, images in each | labelled |
+| one folder per class, images in each | labelled |
 | images | not labelled |
 
 Classes are numbered in the order of their names, or by their names where all of these are whole numbers. Images may
@@ -53,7 +53,7 @@ def find_images(folder: Path) -> ImageFiles:
     classes = {name: paths for name, paths in classes.items() if paths}
     if loose and classes:
         raise DataError(
-            f"{folder}: expected images, or a folder a class, got {len(loose)} images beside {len(classes)}"
+            f"{folder}: expected images, or one folder per class, got {len(loose)} images beside {len(classes)}"
         )
     if not loose and not classes:
         raise DataError(f"{folder}: expected images ({', '.join(SUFFIXES)}) or folders of them, found none")

@@ -1,4 +1,4 @@
-"""What asv follows from commit to commit: Gop/s of kernels, images a second and top-1 of the network.
+"""What asv follows from commit to commit: Gop/s of kernels, images per second and top-1 of the network.
 
 asv would time the JIT, and does not take turns. So each module's `setup_cache` compiles everything and lets qbench time
 it in turns, once; the `track_*` benchmarks hand asv the finished numbers. `version` is the hash of the kernel sources:

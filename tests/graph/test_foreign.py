@@ -200,7 +200,7 @@ GRAPHS: dict[str, tuple[Draw, list[type]]] = {
     "a clip upside down": (_clip_upside_down, [Activation]),
     "a mean over channels": (_mean_over_channels, [Foreign]),
     "computed weights": (_computed_weights, [Foreign]),
-    "a slope a channel": (_slope_a_channel, [Foreign]),
+    "a slope per channel": (_slope_a_channel, [Foreign]),
     "parts side by side": (_parts_side_by_side, [Conv, Select, Select, Pool, Concat]),
     "channels picked": (_channels_picked, [Select, Select]),
     "an image doubled": (_doubled, [Resize]),

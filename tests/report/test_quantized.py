@@ -117,7 +117,7 @@ def test_layers_that_leave_products_out_are_told() -> None:
 
 
 def test_more_threads_are_compared_with_one() -> None:
-    assert "2 threads at batch 8 are 1.00 times as fast an image as one thread" in reasons(
+    assert "2 threads at batch 8 are 1.00 times as fast per image as one thread" in reasons(
         replace(made_up(), threads=2)
     )
 

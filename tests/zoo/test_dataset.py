@@ -68,7 +68,7 @@ BAD: dict[str, dict[str, Any]] = {
     "expected images as uint8 \\(n, h, w, c\\), got float32": {"images": np.zeros((20, 4, 6, 3), np.float32)},
     "expected images as uint8 \\(n, h, w, c\\), got uint8 \\(20, 72\\)": {"images": np.zeros((20, 72), np.uint8)},
     "expected at least one image": {"images": np.zeros((0, 4, 6, 3), np.uint8), "labels": np.zeros(0, np.int64)},
-    "expected 20 labels, one an image, got 19": {"labels": np.zeros(19, np.int64)},
+    "expected 20 labels, one per image, got 19": {"labels": np.zeros(19, np.int64)},
     "expected labels as int64 \\(n,\\), got float64": {"labels": np.zeros(20)},
     "expected labels in 0..2, got 0..3": {"labels": np.arange(20, dtype=np.int64) % 4},
     "expected labels in 0..2, got -1..-1": {"labels": np.full(20, -1, np.int64)},

@@ -81,7 +81,7 @@ def test_an_image_that_is_there_twice_is_not_evaluated_when_it_was_calibrated_on
 def test_a_folder_of_one_image_many_times_is_refused(tmp_path: Path) -> None:
     for index in range(8):
         Image.fromarray(picture(1)).save(tmp_path / f"{index}.png")
-    with pytest.raises(DataError, match="expected different images, got none that is not for calibration too"):
+    with pytest.raises(DataError, match="every evaluation image is also a calibration image"):
         load_own(str(tmp_path), Wanted(SHAPE))
 
 
@@ -135,9 +135,9 @@ def _same_numbers(path: Path) -> None:
 
 BAD = {
     "expected images (.png": _nothing,
-    "expected images, or a folder a class, got 2 images beside 1": _mixed,
+    "expected images, or one folder per class, got 2 images beside 1": _mixed,
     "7.png: expected a whole image": _broken,
-    "expected at least 4 images, to set some apart for calibration, got 3": _few,
+    "expected at least 4 images, so that some can be set apart for calibration, got 3": _few,
     "class folders named by different numbers": _same_numbers,
 }
 
@@ -153,12 +153,12 @@ def test_a_wrong_folder_is_refused_in_one_line(tmp_path: Path, message: str) -> 
 
 
 def test_more_calibration_images_than_there_are_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected fewer calibration images than the 6 that there are, got 6"):
+    with pytest.raises(DataError, match="expected fewer than 6 calibration images, got 6"):
         load_own(folder(tmp_path, {".": 6}), Wanted(SHAPE, calibration=6))
 
 
 def test_data_that_brings_its_own_scaling_takes_no_other() -> None:
-    with pytest.raises(DataError, match="it brings its own mean and std"):
+    with pytest.raises(DataError, match="it has its own mean and std"):
         load_own("cifar10-shard", Wanted((3, 32, 32), mean=(0.5, 0.5, 0.5)))
 
 

@@ -47,7 +47,7 @@ BAD: dict[str, dict[str, Any]] = {
         "labels": LABELS,
     },
     "expected labels as whole numbers": {"images": IMAGES, "labels": LABELS.astype(np.float64)},
-    "expected 5 labels, one an image, got 4": {"images": IMAGES, "labels": LABELS[:4]},
+    "expected 5 labels, one per image, got 4": {"images": IMAGES, "labels": LABELS[:4]},
     "expected labels in 0..2, got -1..2": {"images": IMAGES, "labels": LABELS - (LABELS == 0)},
     "expected calibration as uint8": {"images": IMAGES, "labels": LABELS, "calibration": IMAGES.astype(np.int16)},
     "expected classes as text": {"images": IMAGES, "labels": LABELS, "classes": np.arange(3)},

@@ -67,7 +67,7 @@ class MemoryProblem:
 
     @property
     def operations(self) -> int:
-        """One for each number: a rate in 10^9 numbers a second."""
+        """One for each number: a rate in 10^9 numbers per second."""
         return self.numbers
 
     @property

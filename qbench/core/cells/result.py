@@ -93,7 +93,7 @@ class KernelResult:
         cache_hash: hash of all the row depends on.
         status: `ok` when qbench was timed, `skipped` when it has no kernel for the cell, else `failed`.
         reason: why the row is not ok.
-        operations: arithmetic operations a call, two a multiply-add.
+        operations: arithmetic operations per call, two per multiply-add.
         moved_bytes: least traffic: lhs, packed weights with their scales, and output, each once.
         bound: ceiling that binds the cell, by its name in the run's header.
         bound_s: least seconds that this ceiling allows.

@@ -1,7 +1,7 @@
-"""What can be told of a file without running it: constants, and the type of every tensor.
+"""Static facts of an ONNX file: constants, and the type of every tensor.
 
-Free sizes are told by walking the file twice with other numbers in their places: what differs is free. So shape
-arithmetic of any kind folds away, and a Reshape that keeps the batch is told from one that does not.
+Free (dynamic) sizes are found by propagating shapes twice with different values: whatever differs is free. So shape
+arithmetic of any kind folds away, and a Reshape that keeps the batch is distinguished from one that does not.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def _unit(web: Web, root: Draft | None, differences: set[str], region: list[Draf
 
 
 def _affine(web: Web, unit: Draft, region: list[Draft]) -> tuple[Reals, Reals, Draft]:
-    """Return scale, offset and the last node, of the products and sums a channel that follow."""
+    """Return scale, offset and the last node, of the products and sums per channel that follow."""
     scale, offset, end = np.ones(1), np.zeros(1), unit
     while True:
         after = web.only_reader(end.output)

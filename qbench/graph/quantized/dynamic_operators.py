@@ -76,7 +76,7 @@ def dynamic_matmul(to: Unquantizer, proto: NodeProto) -> None:
 
 
 def matmul_bits(to: Unquantizer, proto: NodeProto) -> None:
-    """MatMulNBits of 4 or 8 bits: (n, blocks, bytes) packed low half first, scales and zero points a block."""
+    """MatMulNBits of 4 or 8 bits: (n, blocks, bytes) packed low half first, scales and zero points per block."""
     depth, rows, bits, block = (integer_of(proto, key, 0) for key in ("K", "N", "bits", "block_size"))
     if bits not in (4, 8) or block < 1 or any(to.has(proto, index) for index in (4,)):
         raise to.fail(proto, f"expected 4 or 8 bits in order, got {bits}")

@@ -31,7 +31,7 @@ def missing() -> str | None:
 def multiply_exactly(options: Any) -> None:
     """Set what keeps u8 x s8 products of a session from saturating where the CPU has no VNNI (onnxruntime issue 6004).
 
-    Where it has, this would only cost: int8 ResNet-20 took 62 ms a batch of 256 with it, 27 ms without.
+    Where it has, this would only cost: int8 ResNet-20 took 62 ms per batch of 256 with it, 27 ms without.
     """
     if not instruction_sets() & VNNI:
         options.add_session_config_entry("session.x64quantprecision", "1")

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: compiled for each batch size, inputs and outputs shared, no copy a call."""
+"""OpenVINO on the CPU: compiled for each batch size, inputs and outputs shared, no copy per call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""onnxruntime's integer operators, one node a model: products and convolutions of 8 bits, products with 4-bit weights.
+"""onnxruntime's integer operators, one node per model: 8-bit products and convolutions, products with 4-bit weights.
 
 Convolutions are its own channels-last QLinearConv, which is what it makes of a network's QLinearConv by itself.
 """

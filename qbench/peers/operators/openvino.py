@@ -1,4 +1,4 @@
-"""OpenVINO's integer operations, one a model: products and convolutions of 8 bits, products with 4-bit weights.
+"""OpenVINO's integer operations, one per model: products and convolutions of 8 bits, products with 4-bit weights.
 
 Networks are built as OpenVINO's own quantized ones are: codes, subtract, multiply, operation, FakeQuantize. Its passes
 fuse that into one integer primitive; the name of the primitive that ran says whether they did.

@@ -77,8 +77,8 @@ def _roofline(view: KernelView) -> Plot | None:
     near = sum(share >= 0.9 for share in shares)
     title = f"{near} of {len(shares)} operations reach 90\N{NO-BREAK SPACE}% of what this machine can do"
     subtitle = (
-        "Roofline: operations a byte of least traffic against 10⁹ operations a second, medians. Lines are this run's "
-        "measured ceilings; filled marks are qbench, rings the best other library of the same shape."
+        "Roofline: operations per byte of least traffic against 10⁹ operations per second, medians. Lines are this "
+        "run's measured ceilings; filled marks are qbench, rings the best other library of the same shape."
     )
     if any(share > _PASSES for share in shares):
         subtitle += " Marks over their line leave products out, in padding or by Winograd's algorithm."
@@ -118,7 +118,7 @@ def _draw_roofs(axes: Axes, view: KernelView, rows: Sequence[KernelResult], thre
     for row, x in zip(rows, places, strict=True):
         _draw_row(axes, row, x)
     _legend(axes, rows)
-    axes.set_xlabel("operations a byte", fontsize=8, color=MUTED)
+    axes.set_xlabel("operations per byte", fontsize=8, color=MUTED)
     unit, name = (1e3, "Top/s") if top > _MANY_GOPS else (1.0, "Gop/s")
     axes.set_ylabel(name, fontsize=8, color=MUTED)
     for axis, one in ((axes.xaxis, 1.0), (axes.yaxis, unit)):

@@ -1,4 +1,4 @@
-"""The table of a run of kernels: one line a cell, with qbench, the best other library, and every library by itself."""
+"""The table of a run of kernels: one line per cell, with qbench, the best other library, and every single library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def kernel_table(view: KernelView) -> Table:
         Column("spec", number=False),
         Column("out", number=False),
         Column("threads"),
-        Column("qbench, Gop/s", hint="10^9 operations a second, two a multiply-add, median"),
+        Column("qbench, Gop/s", hint="10^9 operations per second, two per multiply-add, median"),
         Column("of the ceiling", hint="least time that the measured ceiling allows, over the median time"),
         Column("qbench is faster by", hint="than the best library: median of paired rounds, with its 95 % interval"),
         Column("best library", number=False),
@@ -32,7 +32,7 @@ def kernel_table(view: KernelView) -> Table:
         Column("bound by", HOW, number=False),
         Column("least traffic", HOW),
         Column("GB/s", HOW, hint="least traffic over qbench's median time"),
-        Column("operations a byte", HOW),
+        Column("operations per byte", HOW),
         Column("kernel", HOW, number=False),
         Column("status", number=False),
     )

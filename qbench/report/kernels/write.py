@@ -116,7 +116,7 @@ def _means(view: KernelView) -> Table:
 
 
 def _networks(rows: list[dict[str, Any]]) -> Table:
-    """Return one line for each whole network on a GPU: images a second, beside another library's."""
+    """Return one line for each whole network on a GPU: images per second, beside another library's."""
     columns = (
         Column("network", number=False),
         Column("spec", number=False),

@@ -1,4 +1,4 @@
-"""Accuracy against bits: one panel a scope, one line a method, or one line a granularity."""
+"""Accuracy against bits: one panel per scope, one line per method, or one line per granularity."""
 
 from __future__ import annotations
 

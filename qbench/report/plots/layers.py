@@ -18,11 +18,11 @@ _OTHERS = ((INT8, ORANGE, "D"), (FP32, GREY, "s"))
 
 
 def plot(view: RunView) -> Plot | None:
-    """Return Gop/s a layer for each row whose layers were timed alone, or None when none was."""
+    """Return Gop/s per layer for each row whose layers were timed alone, or None when none was."""
     rows = [row for row in view.rows if row.ok and any(time.gops for time in row.layer_times)]
     if not rows:
         return None
-    title = f"Layers alone, {rows[0].label}: 10⁹ operations a second"
+    title = f"Layers alone, {rows[0].label}: 10⁹ operations per second"
     shares = {time.layer: share for time in rows[0].layer_times if (share := _share(view, rows[0], time)) is not None}
     if shares:
         best, worst = max(shares, key=lambda n: shares[n]), min(shares, key=lambda n: shares[n])
@@ -33,7 +33,7 @@ def plot(view: RunView) -> Plot | None:
     batch = rows[0].layer_times[0].batch
     subtitle = (
         f"{view.header.model.name}, each layer alone at batch {batch}, {view.header.threads} threads; "
-        "10⁹ operations a second (2 a multiply-add), medians of interleaved rounds."
+        "10⁹ operations per second (2 per multiply-add), medians of interleaved rounds."
     )
     return Plot("layers", title, subtitle, lambda layout: _draw(view, rows, layout, title, subtitle))
 

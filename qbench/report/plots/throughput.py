@@ -36,7 +36,7 @@ _NAME_POINTS, _LETTER_IN = 9, 0.062
 
 
 def plot(view: RunView) -> Plot | None:
-    """Return images a second of every timed whole-network row at each batch size, or None when nothing was timed."""
+    """Return images per second of every timed whole-network row at each batch size, or None when nothing was timed."""
     rows = _rows(view)
     if not rows or not view.batches:
         return None
@@ -61,7 +61,7 @@ def _title(view: RunView, rows: Sequence[Row], batch: int) -> str:
     best = max(kept or rows, key=lambda row: _ratio(row, batch))
     if not _ratio(best, batch):
         return f"Throughput by width at batch {batch}"
-    words = f"{best.label} runs {times(_ratio(best, batch))} as many images a second as onnxruntime fp32"
+    words = f"{best.label} runs {times(_ratio(best, batch))} as many images per second as onnxruntime fp32"
     int8 = best.speedup(batch, INT8)
     words += f", {times(int8.value)} as many as its int8" if int8 and int8.value else ""
     return f"{words} (batch {batch}{f', keeps {view.keep_text} of fp32' if kept else ''})"
@@ -82,7 +82,7 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
         layout, margins, count=len(view.batches), title=title, subtitle=subtitle, columns=min(2, layout.columns)
     )
     for batch, one in zip(view.batches, axes, strict=True):
-        panel_title(one, f"batch {batch}, images a second", pad=8 + names)
+        panel_title(one, f"batch {batch}, images per second", pad=8 + names)
         _draw_batch(one, rows, batch, view)
     return figure
 
@@ -138,7 +138,7 @@ def _draw_peers(axes: Axes, rows: Sequence[Row], batch: int, view: RunView) -> l
 
 
 def _ceiling(row: Row, batch: int) -> float | None:
-    """Return the images a second at 100 % of the binding ceiling, or None."""
+    """Return the images per second at 100 % of the binding ceiling, or None."""
     share, found = row.ceiling_share(batch), row.images_per_s(batch)
     return 100.0 * found.value / share if share and found and found.value else None
 

@@ -1,4 +1,4 @@
-"""An image's way through the network as a timeline: one bar a step, its time an image, coloured by what it is."""
+"""An image's way through the network as a timeline: one bar per step, its time per image, coloured by what it is."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _draw(result: QuantizedResult, layout: Layout, title: str, subtitle: str) ->
     axes.set_ylim(len(result.steps) - 0.4, -0.6)
     axes.set_yticks(range(len(result.steps)), [step.name for step in result.steps])
     axes.tick_params(axis="y", colors=INK, labelsize=6.5)
-    axes.set_xlabel("milliseconds an image", fontsize=8, color=MUTED)
+    axes.set_xlabel("milliseconds per image", fontsize=8, color=MUTED)
     _key(axes)
     return figure
 

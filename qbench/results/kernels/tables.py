@@ -16,7 +16,7 @@ _COLUMNS = (
 
 
 def kernel_markdown(run: KernelRun, _table: pd.DataFrame) -> str:
-    """Return bars, then one table a sweep, as Markdown."""
+    """Return bars, then one table per sweep, as Markdown."""
     header = run.header
     lines = [f"# {header.suite_title or header.suite_name}", "", f"Run of {header.created_utc}.", ""]
     bars = judged(run)

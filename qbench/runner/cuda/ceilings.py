@@ -20,7 +20,7 @@ def measure(device: Device, *, clock: DeviceClock | None = None, quick: bool = F
     """Return the ceilings of a device under the names that bounds are computed with (`_1`: one device).
 
     `int8_gops_1` and `popcount_gops_1` are the best of `mma` and `wgmma` loops, which stand beside them;
-    `read_gb_s_1` is 10^9 bytes a second from memory.
+    `read_gb_s_1` is 10^9 bytes per second from memory.
     """
     clock, samples = clock or DeviceClock(device), 3 if quick else 7
     found: dict[str, float] = {}

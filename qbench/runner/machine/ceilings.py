@@ -1,4 +1,4 @@
-"""What this machine can do at most, measured: operations a second by instruction class, bytes a second by memory level.
+"""The most this machine can do, measured: operations per second by instruction class, bytes per second by memory level.
 
 The loops are those of `qbench.kernels.ceiling`; here they are repeated, on one thread and on all, and timed. A ceiling
 is the best of its samples: what disturbs a sample only ever makes it slower.
@@ -34,9 +34,9 @@ _SAMPLE_S = 0.02
 def measure(threads: int, *, quick: bool = False, clock: Clock | None = None) -> dict[str, float]:
     """Return this machine's ceilings, those with `_1` on one thread, those with `_all` on `threads`.
 
-    `int8_gops`, `popcount_gops`, `ternary_gops` and `float32_gflops` are 10^9 operations a second (two a multiply-add)
-    of operands in the first-level cache, `short_gops` those by weights of 6 bits and fewer on a CPU that sums them in
-    16 bits; `read_gb_s` is 10^9 bytes a second from memory, `read_l2_gb_s` and
+    `int8_gops`, `popcount_gops`, `ternary_gops` and `float32_gflops` are 10^9 operations per second (two per
+    multiply-add) of operands in the first-level cache, `short_gops` those by weights of 6 bits and fewer on a CPU that
+    sums them in 16 bits; `read_gb_s` is 10^9 bytes per second from memory, `read_l2_gb_s` and
     `read_l3_gb_s` from the caches. An instruction class that this machine lacks is missing.
     """
     clock, samples = clock or Clock(), 5 if quick else 15
@@ -75,7 +75,7 @@ class _Team:
 
 
 def _arithmetic_rate(loop: ceiling.Arithmetic, team: _Team, samples: int) -> float:
-    """Return operations a second of all threads together."""
+    """Return operations per second of all threads together."""
     sweeps = 1000
     while (elapsed_s := team.elapsed_s(_apart([loop.task(sweeps) for _ in range(team.count)]))) < _SAMPLE_S:
         sweeps = int(sweeps * min(10.0, 1.2 * _SAMPLE_S / max(elapsed_s, 1e-9))) + 1
@@ -100,7 +100,7 @@ def _levels(threads: int) -> dict[str, int]:
 
 
 def _read_rate(size: int, team: _Team, samples: int) -> float:
-    """Return bytes a second that all threads together read, each from `size` bytes of its own."""
+    """Return bytes per second that all threads together read, each from `size` bytes of its own."""
     times = -(-_READ_BYTES // size)
     read = _apart([ceiling.read_task(size, times) for _ in range(team.count)])
     team.elapsed_s(read)

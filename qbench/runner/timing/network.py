@@ -39,7 +39,7 @@ def batch_of(inputs: Floats, size: int) -> Floats:
 
 
 def network_operations(network: Network) -> int:
-    """Return the operations of all layers an image, two a multiply-add."""
+    """Return the operations of all layers per image, two per multiply-add."""
     return sum(network.operations(layer.name) for layer in network.layers)
 
 
@@ -69,7 +69,7 @@ def ready_peers(
     Args:
         bench: holds images and fp32 answers; without right answers of the independent runtime nothing can be compared.
         names: the peers.
-        batches: images a call; a peer that is wrong in one of them is timed in none.
+        batches: images per call; a peer that is wrong in one of them is timed in none.
     """
     ready: dict[int, Calls] = {batch: {} for batch in batches}
     notes, expected = [], bench.answers.logits
@@ -116,7 +116,7 @@ def measure_network(
         bench: holds images and fp32 answers.
         session: what was scored.
         scored: its logits on the evaluation images.
-        batch: images a call.
+        batch: images per call.
         peers: the calls of those that are ready, by name.
         rules: length and number of samples.
         clock: the clock.

@@ -9,7 +9,7 @@ QUICK_PRECISION, QUICK_SECONDS = 0.05, 0.3
 
 
 def timing_rules(suite: Suite, *, quick: bool) -> Rules:
-    """Return the suite's rules; a quick run stops at 5 %, and after 0.3 s a cell at the latest."""
+    """Return the suite's rules; a quick run stops at 5 %, and after 0.3 s per cell at the latest."""
     timing = suite.timing
     if not quick:
         return Rules(precision=timing.precision, seconds_a_cell=timing.seconds_a_cell)

@@ -81,7 +81,7 @@ class ResNet20(nn.Module):
 
 
 def normalize(images: npt.NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Return float32 NCHW images, normalized a channel, from uint8 NHWC ones."""
+    """Return float32 NCHW images, normalized per channel, from uint8 NHWC ones."""
     x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float() / 255.0
     mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
     return ((x - mean) / std).contiguous(memory_format=torch.channels_last)

@@ -38,7 +38,7 @@ def prelu(node: NodeReader) -> Draft:
     """Read the PRelu whose slope is one number."""
     slope = node.floats(1, "slope")
     if slope.size != 1 or slope.ndim > len(node.shape()) + 1:
-        raise UntypedError("a slope a channel")
+        raise UntypedError("a slope per channel")
     return Unary(node.scope(), "leaky_relu", node.tensor(), node.output, (float(slope.reshape(-1)[0]),))
 
 
@@ -46,5 +46,5 @@ def power(node: NodeReader) -> Draft:
     """Read Pow with one constant exponent."""
     exponent = node.floats(1, "exponent")
     if exponent.size != 1 or exponent.ndim > len(node.shape()) + 1:
-        raise UntypedError("an exponent a channel")
+        raise UntypedError("an exponent per channel")
     return Unary(node.scope(), "power", node.tensor(), node.output, (float(exponent.reshape(-1)[0]),))

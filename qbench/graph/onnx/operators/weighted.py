@@ -140,11 +140,11 @@ def _of_two(node: NodeReader) -> Draft:
 
 
 def _per_channel(values: Reals, shape: Shape) -> tuple[Reals, int | None]:
-    """Return a constant as one number a channel, and the channels' axis, or one number and None."""
+    """Return a constant as one number per channel, and the channels' axis, or one number and None."""
     if values.size == 1 and values.ndim <= len(shape) + 1:
         return values.reshape(1), None
     sizes = (1,) * (len(shape) + 1 - values.ndim) + values.shape
     wide = [axis for axis, size in enumerate(sizes[1:]) if size > 1]
     if len(sizes) != len(shape) + 1 or sizes[0] != 1 or len(wide) != 1 or sizes[1:][wide[0]] != shape[wide[0]]:
-        raise UntypedError(f"its constant {values.shape} is not one number a channel of {shape}")
+        raise UntypedError(f"its constant {values.shape} is not one number per channel of {shape}")
     return values.reshape(-1), wide[0]

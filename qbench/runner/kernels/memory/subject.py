@@ -116,7 +116,7 @@ def _output(problem: MemoryProblem) -> tuple[tuple[int, ...], type[np.generic]]:
 def _call(
     problem: MemoryProblem, inputs: tuple[Array, ...], out: Array, tables: tuple[Array, ...]
 ) -> tuple[str, tuple[Any, ...], int]:
-    """Return `module:function` below the kernels' room, its arguments, and its units an image (or a pixel)."""
+    """Return `module:function` below the kernels' room, its arguments, and its units per image (or per pixel)."""
     images, height, width, channels = problem.shape
     size, corners = (height, width, channels), (CORNER, CORNER)
     low, high = SINGLE(LIMITS[0]), SINGLE(LIMITS[1])
