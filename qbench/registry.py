@@ -25,6 +25,7 @@ class Registry(Mapping[str, str]):
     def __init__(self, group: str, table: Mapping[str, str]) -> None:
         self.group = group
         self._own = dict(table)
+        self._parts: dict[str, Any] = {}
 
     @cached_property
     def _table(self) -> dict[str, str]:
@@ -49,3 +50,10 @@ class Registry(Mapping[str, str]):
             raise QBenchError(f"unknown {kind} '{name}'{suggest(name, self._table)}")
         module, _, attribute = self._table[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+    def part(self, name: str) -> Any:
+        """Return the part `name` ready to use, always the same one: a class is called without arguments."""
+        if name not in self._parts:
+            found = self.load(name)
+            self._parts[name] = found() if isinstance(found, type) else found
+        return self._parts[name]
