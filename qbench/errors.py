@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: one line that says where, what was expected, what came.
+"""Errors that are the user's to repair: one line that says where, what was expected, what came.
 
 The command line prints that line and exits with 2. Any other exception is a bug of qbench and keeps its traceback.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 
 class QBenchError(Exception):
-    """The parent of all errors that the user can mend."""
+    """The parent of all errors that the user can repair."""
 
 
 class SuiteError(QBenchError):

@@ -3,7 +3,7 @@
 A rule is a pattern and a token, `blocks.*.conv1=w4g32-a8t`. One that means a single layer (a name, `first`, `last`)
 beats a glob, and a glob beats an operator type (`conv`, `depthwise`, `linear`). Two rules of one rank that disagree
 about a layer are refused, and so is a rule that no layer matches: nothing is chosen silently. `name:` or `type:` before
-a word says which is meant where a layer bears the name of a type.
+a word says which is meant where a layer has the name of a type.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class QParams:
         if self.scale.shape != self.zero_point.shape:
             raise ValueError(f"scale {self.scale.shape} and zero_point {self.zero_point.shape} differ in shape")
         if (self.levels is not None) != isinstance(self.spec.format, PowerOfTwo | Logarithmic | Codebook):
-            raise ValueError("levels belong to non-uniform formats, and to them alone")
+            raise ValueError("levels belong to non-uniform formats only")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +70,7 @@ class QTensor:
 
     @property
     def theoretical_bits(self) -> float:
-        """Bits of information in the codes alone."""
+        """Bits of information in the codes, without scales and zero points."""
         return self.codes.size * theoretical_bits(self.spec.format)
 
 

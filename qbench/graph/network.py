@@ -81,8 +81,8 @@ class Network:
         input: name of the first input tensor.
         input_shape: its shape: (c, h, w) of images.
         output: name of the first output tensor.
-        nodes: in topological order; every tensor but the ends bears the name of the node that writes it.
-        shapes: shape of every tensor without its batch, FREE (-1) where only a run can tell a size.
+        nodes: in topological order; every tensor but the ends has the name of the node that writes it.
+        shapes: shape of every tensor without its batch, FREE (-1) where only a run shows a size.
         metadata: the file's own facts, e.g. `top1_percent`.
         sha256: of the file (and of the files that hold its weights, where they lie outside it).
         inputs: names of all inputs; one where it is left out.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]  # top, left, bottom, right
-Shape = tuple[int, ...]  # (c, h, w), (tokens, c) or (k,); FREE where only a run can tell
+Shape = tuple[int, ...]  # (c, h, w), (tokens, c) or (k,); FREE where only a run shows the size
 PoolKind = Literal["max", "average", "global_average"]
 FREE = -1
 MOST_ELEMENTS = 2**28
@@ -122,7 +122,7 @@ class ChannelAffine:
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """A function of each number alone: `function` is a key of `qbench.graph.functions.FUNCTIONS`."""
+    """A function of each number by itself: `function` is a key of `qbench.graph.functions.FUNCTIONS`."""
 
     name: str
     function: str

@@ -127,7 +127,7 @@ def _joined(node: Concat, shapes: Sequence[Shape]) -> Shape:
     axis = 0 if len(shapes[0]) == 3 else -1
     joined = _replaced(shapes[0], sum(shape[axis] for shape in shapes))
     if any(_replaced(shape, joined[axis]) != joined for shape in shapes):
-        raise uncovered(node.name, "Concat", f"expected shapes that differ in channels alone, got {list(shapes)}")
+        raise uncovered(node.name, "Concat", f"expected shapes that differ only in channels, got {list(shapes)}")
     return joined
 
 

@@ -36,5 +36,5 @@ def depth_weights(layer: Layer) -> Floats:
 
 
 def is_depthwise(layer: Layer) -> bool:
-    """Return whether every output channel has a window on one input channel alone."""
+    """Return whether every output channel has a window on a single input channel."""
     return not isinstance(layer, Linear) and layer.groups > 1 and layer.weight.shape[1] == 1

@@ -8,9 +8,9 @@
 | levels, nearest | the nearest level, a tie to the lower one |
 | levels, floor | the last level on the way from 0 to x that is not beyond x (magnitudes round down) |
 
-Floor takes a number that float32 cannot tell from a uniform code's real to that code or the one below; every number a
-hundredth of a step above keeps it. Spare codes of a table of levels repeat the lowest level at its start; the last of
-them is the canonical one, and alone produced.
+Floor takes a number that float32 cannot distinguish from a uniform code's real to that code or the one below; every
+number a hundredth of a step above keeps it. Spare codes of a table of levels repeat the lowest level at its start; the
+last of them is the canonical one, and the only one produced.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def granularity_reason(name: str, spec: LayerSpec) -> str | None:
 
 
 def mse_activation_reason(name: str, number_format: NumberFormat) -> str | None:
-    """Return why `mse`, which other methods lend from, cannot give activations the format, or None."""
+    """Return why `mse`, which other methods borrow from, cannot give activations the format, or None."""
     if isinstance(number_format, Float32 | Ternary | Binary) or is_affine(number_format):
         return None
     return f"{name}: cannot give activations the format {number_format}"

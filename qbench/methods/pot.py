@@ -1,4 +1,4 @@
-"""`pot`: powers of two. A product becomes a shift; the price is a resolution that more bits do not mend.
+"""`pot`: powers of two. A product becomes a shift; the price is a resolution that more bits do not improve.
 
 Levels are 0 and +-2**e; scale is chosen for least squared error. b bits have 2**(b-1) - 1 exponents: 1 at 2 bits
 (level 1), 3 at 3 bits (1, 2, 4), 7 at 4 bits (1 .. 64), so that up to 4 bits levels are whole and fit a signed byte.

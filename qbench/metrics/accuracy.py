@@ -1,4 +1,4 @@
-"""Accuracy of one row alone. What a row lost against fp32 is a paired question: see `paired`."""
+"""Accuracy of one row by itself. What a row lost against fp32 is a paired question: see `paired`."""
 
 from __future__ import annotations
 

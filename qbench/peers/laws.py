@@ -12,7 +12,7 @@ from qbench.graph.writing.qdq_params import activation_scale, tensor_params
 def shared_law(network: Network, activations: Mapping[str, QParams], tensor: str) -> tuple[float, int]:
     """Return scale and u8 zero point of a tensor; both sides of a maximum pool have the same.
 
-    Rounding and clipping keep order, so the maximum of codes is the code of the maximum: what a pool alone reads takes
+    Rounding and clipping keep order, so the maximum of codes is the code of the maximum: what only a pool reads takes
     the law of its output, and nothing else changes. Where others read it too, its own law holds on both sides.
     """
     scale, zero_point = activation_scale(tensor, tensor_params(network, activations, _owner(network, tensor)))

@@ -38,7 +38,7 @@ _CEILINGS = {
 
 
 def facts(header: RunHeader) -> list[tuple[str, str]]:
-    """Return (name, value) of what the environment tells, then of the versions."""
+    """Return (name, value) of what the environment says, then of the versions."""
     told = [
         (title, _value(name, header.environment[name]))
         for name, title in _FACTS.items()

@@ -1,4 +1,4 @@
-"""The report of one quantized network: `report.md`, `layers.csv` and the timeline, from `quantized.json` alone."""
+"""The report of one quantized network: `report.md`, `layers.csv` and the timeline, all from `quantized.json`."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ TRIAL = (
     Column("edges", "", "token of the first and last layer where it differs"),
     Column("overrides", "", "rules that give single layers another spec"),
     Column("method", "", "how ranges and codes were chosen"),
-    Column("correction", "", "what was mended after weights were rounded: bias, variance, both, or nothing"),
+    Column("correction", "", "what was corrected after weights were rounded: bias, variance, both, or nothing"),
     Column("seed", "", "draw of calibration images and random choices"),
     Column("calibration", "images", "number of calibration images"),
     Column("variant", "", "kernel variant asked for"),

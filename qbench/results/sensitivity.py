@@ -68,12 +68,12 @@ def _width(token: str) -> tuple[int, int]:
 
 
 def overrides_text(found: tuple[LayerChoice, ...], *, activations: str, fallback: str) -> str:
-    """Return the mapping `overrides:` of a suite, one layer a line with what it loses alone.
+    """Return the mapping `overrides:` of a suite, one layer per line with what it loses alone.
 
     Args:
         found: from `choices`.
         activations: right half of the specs, e.g. `a8t`, for layers of which only the weights were tried.
-        fallback: spec of layers that bear none of those tried.
+        fallback: spec of layers that tolerate none of those tried.
     """
     lines = ["overrides:"]
     for choice in found:

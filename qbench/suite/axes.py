@@ -70,7 +70,7 @@ def _peer(name: str) -> str:
 
 def _reference(name: str) -> str:
     if name == "qbench":
-        raise QBenchError("qbench is timed anyway; expected the name of a peer, such as onnxruntime-fp32")
+        raise QBenchError("qbench is always timed; expected the name of a peer, such as onnxruntime-fp32")
     return _peer(name)
 
 

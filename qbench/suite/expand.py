@@ -53,7 +53,7 @@ def expand(
     Args:
         suite: a checked suite.
         layer_names: the network's layers in order, for `layers: each` and globs; with their operator types where
-            `overrides` may name types (names alone count as convolutions).
+            `overrides` may name types (layers given only by name count as convolutions).
         supports: method name and spec -> why it cannot be done, or None; the default asks `qbench.methods`.
 
     Raises:

@@ -65,7 +65,7 @@ class Timing(Strict):
     precision: Annotated[float, Field(gt=0, le=0.5)] = 0.02
     """Stop when the relative half width of the median's 95 % interval is below this."""
     seconds_a_cell: Annotated[float, Field(gt=0)] = 1.5
-    """Stop at the latest after this many seconds a timed cell."""
+    """Stop at the latest after this many seconds per timed cell."""
     references: tuple[Reference, ...] = ()
     """Other libraries that run the network in turns with qbench, e.g. `onnxruntime-fp32`."""
 
@@ -88,7 +88,7 @@ class Cell(Strict):
     method: ListOf[Method] | None = None
     """How ranges and codes are chosen (`qbench list methods`)."""
     correction: ListOf[Correction] | None = None
-    """What is mended after weights are rounded: `none`, `variance` of each slice, `bias` of each channel, or `both`."""
+    """What is corrected after rounding weights: `none`, `variance` of each slice, `bias` of each channel, or `both`."""
     seed: ListOf[Seed] | None = None
     """Draws; the default is `calibration.seed`."""
     variant: ListOf[Word] | None = None
@@ -217,7 +217,7 @@ class Suite(Strict):
             raise ValueError(f"two sweeps are named '{doubled[0]}'")
         missing = [key for key in ("model", "data") if bool(getattr(self, key)) == bool(self.networks)]
         if missing:
-            raise ValueError(f"expected the keys 'model' and 'data', or 'networks' alone; see '{missing[0]}'")
+            raise ValueError(f"expected the keys 'model' and 'data', or only 'networks'; see '{missing[0]}'")
         return self
 
     def each(self) -> tuple[Suite, ...]:

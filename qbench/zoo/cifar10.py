@@ -20,7 +20,7 @@ SHARD = Path(__file__).parent / "data"
 def load_shard(*, folder: Path | None = None) -> Dataset:
     """Return the embedded 2,000 test images (the first 200 of each class, in order) and 512 training images."""
     if folder is not None:
-        raise DataError("data 'cifar10-shard': it is embedded and takes no folder; expected data 'cifar10' with one")
+        raise DataError("data 'cifar10-shard': it is embedded and takes no folder; use data 'cifar10' to read one")
     facts = json.loads((SHARD / "cifar10_shard.json").read_text())
     images, labels = read_sheet(SHARD / "cifar10_shard_test.png"), np.asarray(facts["test_labels"], dtype=np.int64)
     if content_sha256(images, labels) != facts["test_sha256"]:

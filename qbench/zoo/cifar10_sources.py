@@ -150,7 +150,7 @@ def from_original_site() -> TestSet:
     """Fetch the binary version from its author's site; raise DataError when that fails."""
     import pooch
 
-    pooch.get_logger().setLevel("WARNING")  # what is being done is told by the command line alone
+    pooch.get_logger().setLevel("WARNING")  # only the command line reports what is being done
     with tempfile.TemporaryDirectory() as scratch:
         try:
             path = pooch.retrieve(

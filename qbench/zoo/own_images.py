@@ -70,7 +70,7 @@ def read_images(paths: list[Path], *, shape: tuple[int, int, int]) -> npt.NDArra
     """Return images as uint8 (n, h, w, c), cut to `shape` (c, h, w); raise DataError for one that cannot be read."""
     channels, height, width = shape
     if channels not in _MODES:
-        raise DataError(f"a folder of images: the network wants {channels} channels, expected 1 (grey) or 3 (colour)")
+        raise DataError(f"a folder of images has 1 channel (grey) or 3 (colour), but the network takes {channels}")
     out = np.empty((len(paths), height, width, channels), np.uint8)
     for place, path in enumerate(paths):
         out[place] = _pixels(path, mode=_MODES[channels], size=(width, height)).reshape(height, width, channels)

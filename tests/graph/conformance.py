@@ -37,7 +37,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     ("got none or a shape", "an input without a shape"),
     ("expected a shape", "an input without a shape"),
     ("operators of domain", "an operator of another domain"),
-    ("holds words", "words"),
+    ("holds text", "words"),
     ("unsupported type", "onnxruntime does not take its types"),
     ("type error", "onnxruntime does not take its types"),
     ("invalid model", "onnxruntime takes the model for invalid"),

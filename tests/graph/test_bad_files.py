@@ -95,7 +95,7 @@ def test_network_that_does_nothing_or_ignores_its_input(sketch: Sketch) -> None:
 def test_ends_of_one_name(sketch: Sketch, inputs: str, outputs: str) -> None:
     sketch.node("Relu", "x", "y")
     message = refusal(sketch.save(inputs=inputs, outputs=outputs))
-    assert "is there twice, or has no name" in message
+    assert "appears twice, or has no name" in message
 
 
 @pytest.mark.parametrize("shape", [("n", 3, "h", "w"), ("n", 3, None, 8), ("n", "c", 8, 8), ("n", 0, 8, 8)])

@@ -163,7 +163,7 @@ def test_data_that_brings_its_own_scaling_takes_no_other() -> None:
 
 
 def test_a_network_of_five_channels_takes_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="wants 5 channels"):
+    with pytest.raises(DataError, match="takes 5"):
         load_own(folder(tmp_path, {".": 8}), Wanted((5, 8, 8)))
 
 

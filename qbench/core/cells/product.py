@@ -140,7 +140,7 @@ class KernelCell:
         if self.threads < 1:
             raise QBenchError(f"kernel cell: expected at least one thread, got {self.threads}")
         if isinstance(self.layer_spec.weights.granularity, PerGroup) and self.out != "f32":
-            raise QBenchError(f"kernel cell: weights in groups add up as f32, got '{self.spec}' to {self.out}")
+            raise QBenchError(f"kernel cell: scales in groups need out f32, got '{self.spec}' to {self.out}")
 
     @property
     def layer_spec(self) -> LayerSpec:

@@ -70,9 +70,9 @@ class PartyRow:
         reason: why it was not timed, "" when it was.
         kernel: what ran.
         packed: whether weights are brought into the kernel's layout `once` or on `each call`.
-        isa: the instructions that ran, e.g. `vpdpbusd zmm`, or a library's own word; "" where neither is told.
+        isa: the instructions that ran, e.g. `vpdpbusd zmm`, or a library's own word; "" where neither is known.
         note: what is different from qbench's own operation.
-        resident_bytes: bytes of the packed weights, 0 where it is not told.
+        resident_bytes: bytes of the packed weights, 0 where it is unknown.
     """
 
     name: str

@@ -19,7 +19,7 @@ Names = dict[str, str]
 def names_of(
     file: File, drafts: Sequence[Draft], *, whole: Sequence[Node], named: Sequence[Node], before: Names
 ) -> Names:
-    """Return what the file's tensors are called in the network; `before` tells those before a residual is added."""
+    """Return what the file's tensors are called in the network; `before` holds those before a residual is added."""
     final = {port.name: port.name for port in file.inputs}
     for old, new in zip(whole, named, strict=True):
         final.update(zip(writes(old), writes(new), strict=True))

@@ -126,7 +126,7 @@ def _model(
     constants = dict.fromkeys(t for proto in protos for t in inputs_of_proto(proto) if t in found.constants)
     for tensor in (*given, *wanted):
         if tensor in found.types and found.types[tensor].dtype == TensorProto.STRING:
-            raise ModelError(f"tensor '{tensor}' holds words; expected numbers")
+            raise ModelError(f"tensor '{tensor}' holds text; expected numbers")
     graph = helper.make_graph(
         list(protos), "foreign", [_port(name, found) for name in given], [_port(name, found) for name in wanted],
         [numpy_helper.from_array(found.constants[name], name) for name in constants],

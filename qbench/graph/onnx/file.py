@@ -1,4 +1,4 @@
-"""From bytes on disk to a checked ONNX graph: what is missing, damaged or foreign is told in one line."""
+"""From bytes on disk to a checked ONNX graph: what is missing, damaged or foreign is reported in one line."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def as_file(model: ModelProto, folder: Path, sha256: str) -> File:
     for names, what in (([port.name for port in inputs], "input"), (outputs, "output")):
         double = next((name for name in names if list(names).count(name) > 1 or not name), None)
         if double is not None:
-            raise ModelError(f"{what} '{double}' is there twice, or has no name")
+            raise ModelError(f"{what} '{double}' appears twice, or has no name")
     return File(
         model=model, opset=_opset(model), nodes=tuple(model.graph.node), constants=tensors, inputs=inputs,
         outputs=outputs, sha256=sha256,
@@ -142,7 +142,7 @@ def external_files(model: ModelProto, folder: Path) -> list[Path]:
         found[target] = None
     held = sum(target.stat().st_size for target in found)
     if wanted > 2 * held + SPARE_BYTES:  # weights may be shared, but not so often that they fill the memory
-        raise ModelError(f"its initializers claim {wanted} bytes of {held} in the files beside it")
+        raise ModelError(f"its initializers need {wanted} bytes, the files beside it hold {held}")
     return list(found)
 
 

@@ -44,7 +44,7 @@ MICROSOFT: Mapping[str, Callable[[Sequence[TensorType]], TensorType]] = {
     "QuantizeLinear": lambda given: TensorType(given[2].dtype, given[0].dims),
     "DequantizeLinear": lambda given: TensorType(TensorProto.FLOAT, given[0].dims),
 }  # fmt: skip
-"""Operators of onnxruntime's own domain whose first output has a shape that is easily told."""
+"""Operators of onnxruntime's own domain whose first output has a shape that is easily inferred."""
 
 
 LIKE_FIRST = frozenset({"GroupNormalization", "MeanVarianceNormalization", "RMSNormalization"})
@@ -54,7 +54,7 @@ LIKE_FIRST = frozenset({"GroupNormalization", "MeanVarianceNormalization", "RMSN
 def infer(
     proto: NodeProto, types: Types, constants: Mapping[str, Array], *, opsets: Mapping[str, int], ir_version: int
 ) -> dict[str, TensorType]:
-    """Return the type of every tensor that a node writes, unknown where nothing tells.
+    """Return the type of every tensor that a node writes, unknown where nothing says it.
 
     Raises:
         ModelError: the operator does not exist, its attributes are not its own, or its inputs do not fit together.
@@ -69,7 +69,7 @@ def infer(
         raise uncovered(label, proto.op_type, f"no such operator in operator set {version}") from None
     bodies = any(entry.HasField("g") or entry.graphs for entry in proto.attribute)
     try:
-        if not bodies:  # the checker would have to be told the names that bodies take from outside
+        if not bodies:  # the checker would have to know the names that bodies take from outside
             _check_node(proto, opsets=opsets, ir_version=ir_version)
         found = shape_inference.infer_node_outputs(
             schema,

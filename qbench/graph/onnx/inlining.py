@@ -34,7 +34,7 @@ def inline_functions(model: ModelProto) -> ModelProto:
         return onnx.inliner.inline_local_functions(model)
     except (RuntimeError, ValueError, DecodeError) as error:
         line = str(error).strip().split("\n", maxsplit=1)[0][:200]
-        raise ModelError(f"its functions cannot be put in place of their calls: {line}") from error
+        raise ModelError(f"its functions cannot be inlined: {line}") from error
 
 
 def _calls(body: FunctionProto) -> list[Key]:

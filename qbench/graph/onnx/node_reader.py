@@ -65,10 +65,10 @@ class NodeReader:
         return outputs_of_proto(self.proto)
 
     def scope(self, weight: int | None = None) -> str:
-        """Return the module that the node stands for, told by its name or that of its input number `weight`."""
+        """Return the module that the node stands for, recognized by its name or that of its input number `weight`."""
         name = "" if weight is None else str(self.proto.input[weight])
-        told = scope_of(self.proto.name, name)
-        return told or scope_of(self.proto.name, self.origins.get(name, name))
+        scope = scope_of(self.proto.name, name)
+        return scope or scope_of(self.proto.name, self.origins.get(name, name))
 
     def fail(self, why: str) -> ModelError:
         """Return the error that names this node."""

@@ -1,4 +1,4 @@
-"""Read an ONNX file into a `Network`: check, tell shapes, fold, recognize, fuse, cut, name."""
+"""Read an ONNX file into a `Network`: check, infer shapes, fold, recognize, fuse, cut, name."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def named_error(path: Path, error: ModelError) -> ModelError:
 
 
 def network_of_model(model: ModelProto, name: str) -> Network:
-    """Return the network of a model in memory, its weights inside; networks of constants alone are allowed."""
+    """Return the network of a model in memory, its weights inside; networks of nothing but constants are allowed."""
     return network_and_names(as_file(model, Path(), ""), name, trivial=True)[0]
 
 
@@ -99,7 +99,7 @@ def network_and_names(
 
 
 def _surveyed(file: File, shapes: Mapping[str, Shape]) -> tuple[File, Survey]:
-    """Tell what can be told; where that decides an If, once more with its branch in its place."""
+    """Survey the file; where that decides an If, once more with its branch in its place."""
     while True:
         found = survey(file, live_nodes(file), shapes=shapes)
         constants = dict(file.constants)
@@ -111,7 +111,7 @@ def _surveyed(file: File, shapes: Mapping[str, Shape]) -> tuple[File, Survey]:
 
 
 def _check_images(file: File, shapes: Mapping[str, Shape]) -> None:
-    """Refuse images whose sizes neither the file nor the caller tells: nothing could be planned for them."""
+    """Refuse images whose sizes neither the file nor the caller gives: nothing could be planned for them."""
     for port in file.inputs:
         dims = (*port.dims[:1], *shapes[port.name]) if port.name in shapes else port.dims
         if len(dims) == 4 and port.dtype == FLOAT and not all(isinstance(d, int) and d > 0 for d in dims[1:]):

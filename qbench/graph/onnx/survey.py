@@ -56,7 +56,7 @@ class Survey:
 
 
 def survey(file: File, nodes: Sequence[NodeProto], *, shapes: Mapping[str, Shape]) -> Survey:
-    """Return what can be told of a file whose live nodes are `nodes`; `shapes` fixes inputs' shapes without batch.
+    """Return the static facts of a file whose live nodes are `nodes`; `shapes` fixes inputs' shapes without batch.
 
     A file that is fixed to a batch is read for any batch, if that leads to outputs that each have a batch.
     """
@@ -73,7 +73,7 @@ def survey(file: File, nodes: Sequence[NodeProto], *, shapes: Mapping[str, Shape
         if all(found.types[name].has_batch for name in file.outputs if name not in found.constants):
             return found
     except ModelError:
-        pass  # it needs its batch: the walk below succeeds, or tells what is wrong
+        pass  # it needs its batch: the walk below succeeds, or says what is wrong
     return _survey(file, nodes, shapes=shapes, batch=fixed, fixed=fixed)
 
 
@@ -105,7 +105,7 @@ def _survey(
             break
     first, second = walks
     if [proto.input for proto in first.nodes] != [proto.input for proto in second.nodes]:
-        raise ModelError(f"it reshapes to its batch of {fixed} in ways that depend on other sizes")
+        raise ModelError(f"its reshapes fix the batch to {fixed} in a way that depends on other sizes")
     same = {name: array for name, array in first.constants.items() if _equal(array, second.constants.get(name))}
     codes: dict[tuple[int, int], int] = {}
     merged = {

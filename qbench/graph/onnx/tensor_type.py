@@ -53,7 +53,7 @@ def as_proto(dtype: int, dims: Shape | None) -> TypeProto:
 
 
 def from_proto(proto: TypeProto) -> TensorType:
-    """Return the type that ONNX inferred; FREE where it could not tell a size."""
+    """Return the type that ONNX inferred; FREE where it could not infer a size."""
     if not proto.HasField("tensor_type"):
         return TensorType(0, None)
     tensor = proto.tensor_type

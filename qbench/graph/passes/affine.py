@@ -86,7 +86,7 @@ def _scaled(layer: Layer, affine: Affine) -> Layer:
 def _forward(
     nodes: Sequence[Draft], outputs: Sequence[str], shapes: Mapping[str, Shape], fixed: Collection[str]
 ) -> tuple[Draft, ...]:
-    """Fold each Affine into the layers after it, where they alone read it and no padding is in the way."""
+    """Fold each Affine into the layers after it, where only they read it and no padding is in the way."""
     readers: dict[str, list[Draft]] = {}
     for node in nodes:
         for tensor in reads(node):

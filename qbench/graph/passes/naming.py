@@ -20,11 +20,11 @@ N = TypeVar("N", bound=Node)
 
 
 def scope_of(node_name: str, weight_name: str) -> str:
-    """Return the module that a node stands for, "" when its names do not tell.
+    """Return the module that a node stands for, "" when its names do not say.
 
     Args:
         node_name: the name in the file; PyTorch writes `/parent/parent.child/Op`.
-        weight_name: the name of its weight, "" without one; `parent.child.weight` tells too.
+        weight_name: the name of its weight, "" without one; `parent.child.weight` counts too.
     """
     if "/" not in node_name:
         for suffix in (".weight", ".bias"):

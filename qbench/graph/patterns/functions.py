@@ -1,4 +1,4 @@
-"""Several nodes that compute one function of each number become a `Unary`, told by their values, not their spelling."""
+"""Several nodes that compute one function of each number become a `Unary`, recognized by values, not by spelling."""
 
 from __future__ import annotations
 

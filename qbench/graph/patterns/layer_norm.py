@@ -91,7 +91,7 @@ def _affine(web: Web, unit: Draft, region: list[Draft]) -> tuple[Reals, Reals, D
 
 
 def _over_last_axis(web: Web, node: Draft | None) -> bool:
-    """Whether a node is a ReduceMean that keeps its axes and averages the last alone."""
+    """Whether a node is a ReduceMean that keeps its axes and averages only the last."""
     if not isinstance(node, Raw) or operator(node) != "ReduceMean" or not node.inputs:
         return False
     reader, rank = web.reader(node), len(web.shape(node.inputs[0])) + 1

@@ -58,7 +58,7 @@ class Web:
         return tensor not in self.outputs and all(id(reader) in inside for reader in self.readers(tensor))
 
     def only_reader(self, tensor: str) -> Draft | None:
-        """Return the node that alone reads a tensor, once; else None."""
+        """Return the only node that reads a tensor, if it reads it once; else None."""
         found = self.readers(tensor)
         return found[0] if len(found) == 1 and tensor not in self.outputs else None
 

@@ -112,7 +112,7 @@ def _as_tensor(layer: Layer, codes: Codes) -> QTensor | None:
 
 
 def _granular(layer: Layer, codes: Codes) -> tuple[Granularity | None, Floats, Floats]:
-    """Return how a layer's codes share scales; None where they share them otherwise than qbench's layers can."""
+    """Return how a layer's codes share scales; None where they share them in a way that qbench's layers cannot."""
     scale, zero = (v.astype(np.float32) for v in (codes.scale, codes.zero_point))
     if codes.block:
         along_depth = codes.axis == 1 and (not isinstance(layer, Conv) or layer.weight.shape[2:] == (1, 1))

@@ -1,4 +1,4 @@
-"""Operators whose scales are computed anew for every input, and weights packed for onnxruntime alone."""
+"""Operators whose scales are computed anew for every input, and weights packed for onnxruntime only."""
 
 from __future__ import annotations
 

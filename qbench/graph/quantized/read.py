@@ -2,7 +2,7 @@
 
 Both forms are read: QuantizeLinear and DequantizeLinear around float operators, and operators on integers (QLinearConv,
 QLinearMatMul, QGemm, ConvInteger, MatMulInteger and onnxruntime's own). Parameters that a file computes anew for every
-input (DynamicQuantizeLinear) cannot be had beforehand: such tensors have none here.
+input (DynamicQuantizeLinear) cannot be known in advance: such tensors have none here.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""From a network to ONNX: float, QDQ, or one layer alone."""
+"""From a network to ONNX: float, QDQ, or a single layer."""

@@ -194,7 +194,7 @@ class _Writer:
 
 
 def _without_codes(network: Network) -> set[str]:
-    """Return the tensors that may stay float32: what float operators write, and what they alone read.
+    """Return the tensors that may stay float32: what float operators write, and what only they read.
 
     In networks over tokens that is whatever enters no layer: sums, and what a layer norm or a gelu reads, are float32
     there in every library's own quantization.

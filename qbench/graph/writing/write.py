@@ -1,4 +1,4 @@
-"""Write a `Network` as float ONNX: whole, with other weights, or one layer alone. Operator set 17, dynamic batch."""
+"""Write a `Network` as float ONNX: whole, with other weights, or a single layer. Operator set 17, dynamic batch."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def opset_of(network: Network) -> int:
     versions = {node.opset for node in network.foreign}
     if len(versions) > 1:
         raise ModelError(
-            f"{network.name}: its operators are of sets {sorted(versions)}, which cannot be written as one"
+            f"{network.name}: its operators are of operator sets {sorted(versions)}, which do not fit into one file"
         )
     if versions and min(versions) < 11:
         raise ModelError(f"{network.name}: operator set {min(versions)} cannot be written back; expected 11 or newer")

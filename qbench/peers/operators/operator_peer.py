@@ -20,14 +20,14 @@ class OperatorFacts:
     """What stands beside a peer's time.
 
     Args:
-        kernel: the call, and the library's own name of what it chose where it tells one.
+        kernel: the call, and the library's own name of what it chose, where it gives one.
         packed: whether the weights are brought into the kernel's layout once, or on each call.
-        isa: the instruction set that ran, "" where the library does not tell.
+        isa: the instruction set that ran, "" where the library does not say.
         code_steps: by how many codes a u8 output may differ at exact halves, which some libraries round away from 0.
         least_sqnr_db: how near an f32 output must be; 100 is float32's own rounding, 25 where the library quantizes
             float32 activations once more on each call.
         turns: how often a call does the operation, where it can only be timed in a chain.
-        resident_bytes: bytes of the packed weights, 0 where it is not told.
+        resident_bytes: bytes of the packed weights, 0 where it is unknown.
         note: what is different from qbench's own operation, e.g. that activations are quantized on each call.
     """
 

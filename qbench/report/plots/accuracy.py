@@ -63,7 +63,7 @@ def by_method(view: RunView) -> Plot | None:
     drawn = _panels(rows, lambda row: row.method, lambda name: method_style(name, known))
     if not drawn:
         return None
-    title, best = "No method stands out: on so many images they cannot be told apart", _contrast(drawn)
+    title, best = "No method stands out: this many images cannot distinguish them", _contrast(drawn)
     if best is not None and _told_apart(best[2], view.header.data.images):
         panel, width, reached = best
         ranked = sorted(reached, key=lambda name: reached[name])

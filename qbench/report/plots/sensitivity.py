@@ -1,4 +1,4 @@
-"""Layer x bits: what it costs to quantize one layer and leave the others alone."""
+"""Layer x bits: what it costs to quantize one layer and keep the others in fp32."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plot(view: RunView) -> Plot | None:
         return None
     worst = max(cells.values(), key=lambda row: row.value("top1_drop_points") or 0.0)
     p = worst.value("mcnemar_p")
-    title = "No layer alone costs an accuracy that so many images can show"
+    title = "No single layer costs accuracy that this many images can show"
     if p is not None and p < 0.05:
         title = (
             f"The most sensitive layer is {worst.result.trial.layers}: alone at {worst.result.trial.spec} it costs "

@@ -40,7 +40,7 @@ def distinct_cores(cpus: list[int]) -> list[int]:
 
 
 def other_threads() -> list[int]:
-    """Return the system's numbers of all threads of this process but the calling one, oldest first, where it tells."""
+    """Return the system's numbers of all threads of this process but the calling one, oldest first, if reported."""
     me = threading.get_native_id()
     return sorted(int(task) for task in os.listdir(_TASKS) if int(task) != me) if _TASKS.is_dir() else []
 

@@ -28,7 +28,7 @@ def command_line() -> str:
 
 
 def describe() -> dict[str, Any]:
-    """Return the facts of this machine as plain JSON values; a fact that the system does not tell is None."""
+    """Return the facts of this machine as plain JSON values; a fact that the system does not report is None."""
     processor = _processor()
     cpus = allowed_cpus()
     facts: dict[str, Any] = {
@@ -141,7 +141,7 @@ def caches(folder: Path) -> dict[str, int]:
 
 
 def core_caches() -> dict[str, int]:
-    """Return `caches` of this machine's first core; empty where the system does not tell."""
+    """Return `caches` of this machine's first core; empty where the system does not report them."""
     return caches(_CPU / "cpu0" / "cache")
 
 

@@ -72,7 +72,9 @@ def _memory(sweep: KernelSweep, trial: KernelTrial) -> KernelTrial:
     """Return the row of a memory operation, which has numbers of its own; refuse a sweep that asks for others."""
     for key in ("spec", "out", "variant", "own", "peers"):
         if key in sweep.model_fields_set:
-            raise SuiteError(f"sweep '{sweep.name}': {key}: '{trial.cell.problem.label}' moves memory, it has none")
+            raise SuiteError(
+                f"sweep '{sweep.name}': '{key}' does not apply to '{trial.cell.problem.label}', which only moves memory"
+            )
     return trial
 
 

@@ -48,7 +48,7 @@ class KernelTiming(Strict):
     precision: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """Stop when the relative half width of the median's 95 % interval is below this, for every party."""
     seconds_a_cell: Annotated[float, Field(gt=0)] = 1.0
-    """Stop at the latest after this many seconds a party."""
+    """Stop at the latest after this many seconds per party."""
 
 
 class KernelSweep(Strict):

@@ -50,7 +50,7 @@ class _Reader(pickle.Unpickler):
             return _place
         if module == "torch" and name in _TYPES:
             return _Kind(name)
-        raise ModelError(f"torch file: expected tensors alone, got a reference to {module}.{name}")
+        raise ModelError(f"torch file: expected only tensors, got a reference to {module}.{name}")
 
     def persistent_load(self, pid: Any) -> str:
         _, kind, key, *_ = pid
@@ -65,7 +65,7 @@ class _Kind:
     name: str
 
     def __call__(self, *_: object) -> object:
-        raise ModelError(f"torch file: expected {self.name} to be named alone, got a call")
+        raise ModelError(f"torch file: expected {self.name} to be named only, got a call")
 
 
 def _place(storage: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object) -> _Place:
@@ -78,7 +78,7 @@ def read_torch_file(content: bytes) -> dict[str, Array]:
     try:
         magic, protocol, _ = (_Reader(stream).load() for _ in range(3))
         if (magic, protocol) != (_MAGIC, _PROTOCOL):
-            raise ModelError("torch file: expected a checkpoint of before PyTorch 1.6, got another file")
+            raise ModelError("torch file: expected a checkpoint in the format of before PyTorch 1.6, got another file")
         objects = _Reader(stream)
         places, keys = objects.load(), _Reader(stream).load()
         storages = {str(key): _storage(stream, objects.types[str(key)]) for key in keys}

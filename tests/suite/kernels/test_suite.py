@@ -143,13 +143,15 @@ def test_memory_operations_have_numbers_of_their_own(tmp_path: Path) -> None:
     assert first.cell == MemoryCell(MemoryProblem("quantize", 6, 3, 4, 64), 1)
     assert (first.kind, first.peers, first.cell.spec, second.cell.spec) == ("memory", (), "w32-a8t", "w32-ab")
     assert first.key == "one/quantize 6x3x4x64/u8/t1"
-    with pytest.raises(SuiteError, match="sweep 'one': out: 'quantize 2x3x4x64' moves memory, it has none"):
+    with pytest.raises(
+        SuiteError, match="sweep 'one': 'out' does not apply to 'quantize 2x3x4x64', which only moves memory"
+    ):
         expand_kernels(load_kernel_suite(written(tmp_path, text + "    out: u8\n")))
 
 
 def test_weights_in_groups_have_float_outputs_only(tmp_path: Path) -> None:
     path = written(tmp_path, HEAD + SWEEP + "    spec: w4g32-a8t\n    out: s32\n")
-    with pytest.raises(SuiteError, match=r"sweep 'one': .*weights in groups add up as f32"):
+    with pytest.raises(SuiteError, match=r"sweep 'one': .*scales in groups need out f32"):
         expand_kernels(load_kernel_suite(path))
 
 

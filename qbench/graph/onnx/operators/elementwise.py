@@ -1,4 +1,4 @@
-"""Functions of each number alone."""
+"""Functions of each number by itself."""
 
 from __future__ import annotations
 
