@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from qbench.core.kinds import KINDS
+
 PACKAGE = Path(__file__).parents[1] / "qbench"
 
 FLOORS = {
@@ -161,3 +163,37 @@ def test_no_file_is_a_drawer_for_everything() -> None:
 
 def test_figures_are_made_without_pyplot() -> None:
     assert [place for _, place, name in imports() if name.startswith("matplotlib.pyplot")] == []
+
+
+def test_a_kind_of_experiment_is_looked_up_and_not_asked_for() -> None:
+    """What differs between kinds stands in their parts (`qbench.core.kinds`): nobody compares a kind with a name."""
+    wrong = []
+    for path, node in nodes():
+        sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+        if isinstance(node, ast.Match):
+            sides = [
+                node.subject,
+                *(case.pattern.value for case in node.cases if isinstance(case.pattern, ast.MatchValue)),
+            ]
+        words = {part.value for side in sides for part in ast.walk(side) if isinstance(part, ast.Constant)}
+        if words & set(KINDS):
+            wrong.append(f"{name_of(path)}:{node.lineno}")  # type: ignore[attr-defined]
+    assert wrong == []
+
+
+def test_a_room_asks_for_its_own_part_of_a_kind() -> None:
+    wrong = []
+    askers = {path for path, _, name in imports() if name == "qbench.core.kinds.part"}
+    for path, node in nodes():
+        called = node.func if isinstance(node, ast.Call) and path in askers else None
+        if isinstance(node, ast.Call) and isinstance(called, ast.Name) and called.id == "part":
+            room = node.args[1]
+            assert isinstance(room, ast.Constant)
+            if room.value != room_of(path):
+                wrong.append(f"{name_of(path)}:{node.lineno}")
+    for name, kind in KINDS.items():
+        for room in ("suite", "results", "runner", "report", "cli"):
+            place = getattr(kind, room)
+            if not place.startswith(f"qbench.{room}."):
+                wrong.append(f"{name}: {place}")
+    assert wrong == []

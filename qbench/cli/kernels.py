@@ -1,16 +1,14 @@
-"""What `run`, `plan` and `report` do with a suite or a run of kernels, and how its rows look on the terminal."""
+"""How plans, rows and runs of kernels look on the terminal."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console
 
-from qbench.cli.progress import Watch
-from qbench.cli.style import duration, make_console, plain_table
+from qbench.cli.cuda import show_networks
+from qbench.cli.kind import Words
+from qbench.cli.style import plain_table
 from qbench.core.cells.result import OWN, KernelResult, KernelTrial
 from qbench.metrics.speed import gops
 from qbench.results.kernels.index import ceiling_share, judged, mean_against, ratio_to
@@ -18,33 +16,7 @@ from qbench.results.kernels.tables import bar_cells
 
 if TYPE_CHECKING:
     from qbench.results import KernelRun
-    from qbench.runner.kernels.plan import KernelPlan
-    from qbench.suite import KernelSuite
-
-
-def load_kernels(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> KernelSuite:
-    """Return the kernel suite with what the command line changes in it."""
-    from qbench.suite import load_kernel_suite
-
-    filters = () if filter_text is None else (f"filter={json.dumps(filter_text)}",)
-    return load_kernel_suite(suite, overrides=(*overrides, *filters))
-
-
-class KernelWatch(Watch):
-    """Shows on the terminal what a run of kernels reports (`qbench.runner.kernels.experiment.KernelObserver`)."""
-
-    def on_plan(self, plan: KernelPlan) -> None:
-        """Show how much there is to do."""
-        estimates_s = {trial.key: plan.trial_s(trial) for trial in plan.new}
-        self.begin(len(plan.new), estimates_s, cached=len(plan.cached), what="rows")
-
-    def on_kernel_start(self, trial: KernelTrial) -> None:
-        """Name the row in the bar."""
-        self.name(trial.key)
-
-    def on_kernel_end(self, result: KernelResult) -> None:
-        """Advance the bar; without a terminal, and for what failed, write a line."""
-        self.finish(result.trial.key, kernel_line(result), failed=result.status == "failed")
+    from qbench.runner import Plan
 
 
 def kernel_line(result: KernelResult) -> str:
@@ -59,35 +31,6 @@ def kernel_line(result: KernelResult) -> str:
         ratio = ratio_to(result, "peers")
         parts.append(f"{ratio.ratio:.2f} x {best.cell}" if ratio else f"{best.cell} {gops(best):,.0f} Gop/s")
     return "  ".join(parts)
-
-
-def run_kernel_suite(suite: KernelSuite, out: Path, *, quick: bool, fresh: bool) -> int:
-    """Run a kernel suite, write its report, and show what came of it; return the exit code."""
-    from qbench.report.kernels.write import write_kernel_report
-    from qbench.results import read_run
-    from qbench.runner.kernels.experiment import run_kernels
-
-    console = make_console()
-    with KernelWatch(console) as watch:
-        folder = run_kernels(suite, results_root=out, observer=watch, quick=quick, fresh=fresh)
-        watch.on_phase("drawing the report")
-        page = write_kernel_report(folder, folder)
-    found = read_run(folder)
-    show_kernels(console, found)
-    for name, path in (("tables", folder / "table.md"), ("report", page)):
-        console.print(f"{name}  {path}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if any(result.status == "failed" for result in found.results) else 0
-
-
-def remake_kernel_report(run: Path, out: Path | None) -> None:
-    """Remake tables, plot and page of a run of kernels, and print their paths."""
-    from qbench.report.kernels.write import write_kernel_report
-    from qbench.results import read_run, write_tables
-
-    found = read_run(run)
-    for path in write_tables(found) if out is None else ():
-        click.echo(path)
-    click.echo(write_kernel_report(found.folder, out or found.folder))
 
 
 def show_kernels(console: Console, run: KernelRun) -> None:
@@ -115,16 +58,26 @@ def show_kernels(console: Console, run: KernelRun) -> None:
     if run.header.unstable:
         console.print("the machine was unstable while times were taken: see the report", style="yellow")
 
+    show_networks(console, run.header.machine.environment.get("cuda_networks", []))
+    if run.header.device == "cuda":
+        for name, value in run.header.machine.ceilings.items():
+            console.print(f"ceiling  {name}  {value:,.0f}", markup=False, highlight=False)
 
-def show_kernel_plan(plan: KernelPlan) -> None:
-    """Print every row of a plan, and how long it may take."""
-    console = make_console()
+
+def faults(run: KernelRun) -> list[str]:
+    """Return a line for every kernel that was found wrong before anything was timed."""
+    checks = [row for machine in run.header.machines.values() for row in machine.environment.get("cuda_checks", [])]
+    return [f"wrong  {row['operation']} by {row['variant']}: {row['detail']}" for row in checks if row["detail"]]
+
+
+def show_kernel_plan(console: Console, plan: Plan) -> None:
+    """Show every row of a plan."""
     table = plain_table("row", "state", "own", "peers", right=("peers",))
-    for trial in plan.trials:
-        state = "cached" if trial.key in plan.cached else "new"
-        table.add_row(trial.key, state, " ".join(trial.own), str(len(trial.peers)))
+    for job in plan.jobs:
+        assert isinstance(job.trial, KernelTrial)
+        state = "cached" if job.trial.key in plan.cached else "new"
+        table.add_row(job.trial.key, state, " ".join(job.trial.own), str(len(job.trial.peers)))
     console.print(table)
-    words = f"{len(plan.trials)} rows: {len(plan.new)} to run, {len(plan.cached)} cached"
-    console.print(f"{words}; about {duration(plan.estimate_s)}", highlight=False)
-    where = f"continues {plan.folder}" if plan.folder else "starts a new run"
-    console.print(where, markup=False, highlight=False)
+
+
+KERNELS = Words("rows", kernel_line, show_kernel_plan, show_kernels, faults)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from qbench.suite import KernelSuite, Suite
 
 Rows = Iterator[tuple[str, str]]
 
@@ -67,17 +64,11 @@ def _operators() -> Rows:
 
 def _suites() -> Rows:
     from qbench.errors import SuiteError
-    from qbench.runner.cuda.suite import load_cuda_suite
-    from qbench.suite import load_kernel_suite, load_suite, suite_kind
+    from qbench.suite import load_suite
 
-    readers: dict[str, Callable[[Path], Suite | KernelSuite]] = {
-        "network": load_suite,
-        "kernels": load_kernel_suite,
-        "cuda": load_cuda_suite,
-    }
     for path in sorted(Path("suites").glob("*.yaml")):
         try:
-            yield str(path), readers[suite_kind(path)](path).title
+            yield str(path), load_suite(path).title
         except SuiteError as error:
             yield str(path), f"cannot be read: {error}"
 

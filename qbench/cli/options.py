@@ -11,7 +11,7 @@ import click
 from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
-    from qbench.suite import Suite
+    from qbench.suite import AnySuite
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,7 +46,7 @@ def suite_changes(command: Command) -> Command:
     return command
 
 
-def load(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> Suite:
+def load(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> AnySuite:
     """Return the suite with what the command line changes in it."""
     import json
 

@@ -63,18 +63,6 @@ def plan(
         _show_model(plan_model(asked))
         return
     _refuse(context, given & _OF_MODELS, f"{target} is a suite; this option is for networks")
-    from qbench.suite import suite_kind
-
-    kind = suite_kind(target)
-    if kind == "cuda":
-        raise QBenchError(f"{target}: suites of kind 'cuda' have no plan; expected a suite of networks or kernels")
-    if kind == "kernels":
-        from qbench.cli.kernels import load_kernels, show_kernel_plan
-        from qbench.runner.kernels.plan import plan_kernels
-
-        show_kernel_plan(plan_kernels(load_kernels(target, filter_text, overrides), out, fresh=fresh, quick=quick))
-        return
-
     from qbench.runner import plan_run
 
     for one in load(target, filter_text, overrides).each():
@@ -105,46 +93,21 @@ def _refuse(context: click.Context, names: set[str], why: str) -> None:
 
 
 def _show(found: Plan) -> None:
-    from qbench.cli.style import duration, make_console, plain_table
+    from qbench.cli.kind import words_of
+    from qbench.cli.style import duration, make_console
 
-    console = make_console()
-    table = plain_table("trial", "measure", "state", "estimate", "reason", right=("estimate",))
-    for item in found.planned:
-        key = item.trial.key
-        state = "cached" if key in found.cached else "skipped" if item.reason else "new"
-        estimate = "" if state != "new" else f"{found.estimates_s[key]:.1f} s"
-        table.add_row(key, " ".join(item.measure), state, estimate, item.reason)
-    console.print(table)
-    for rules in dict.fromkeys(item.trial.overrides for item in found.planned if item.trial.overrides):
-        _show_assignment(found, rules)
+    console, words = make_console(), words_of(found.suite.kind)
+    words.show_plan(console, found)
     for remark in found.remarks:
         console.print(remark, markup=False, highlight=False)
-    to_run = len([item for item in found.new if not item.reason])
+    to_run = len([job for job in found.new if not job.reason])
     console.print(
-        f"{len(found.planned)} trials: {to_run} to run, {len(found.cached)} cached, {len(found.skipped)} skipped; "
-        f"about {duration(found.estimate_s)}",
+        f"{len(found.jobs)} {words.rows}: {to_run} to run, {len(found.cached)} cached, "
+        f"{len(found.skipped)} skipped; about {duration(found.estimate_s)}",
         highlight=False,
     )
     where = f"continues {found.folder}" if found.folder else "starts a new run"
     console.print(where, markup=False, highlight=False)
-
-
-def _show_assignment(found: Plan, rules: str) -> None:
-    """Show which layer gets what from the rules, for every spec that they change."""
-    from qbench.cli.style import make_console, plain_table
-    from qbench.runner.workbench import layer_specs
-
-    trials = [item.trial for item in found.planned if item.trial.overrides == rules and not item.reason]
-    columns = {(trial.spec, trial.edges, trial.method): trial for trial in trials}
-    headings = [" ".join(filter(None, key)) for key in columns]
-    table = plain_table("layer", *headings, title=f"layers under {rules}")
-    network = found.bench.network
-    specs = [
-        layer_specs(network, "all", spec=spec, edges=edges, name=name, overrides=rules) for spec, edges, name in columns
-    ]
-    for layer in network.layers:
-        table.add_row(layer.name, *(found[layer.name].token for found in specs))
-    make_console().print(table)
 
 
 def _show_model(found: ModelPlan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -10,19 +9,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from qbench.cli.style import duration, result_line
+from qbench.cli.style import duration
 
 if TYPE_CHECKING:
-    from qbench.core.trial import Trial, TrialResult
+    from qbench.cli.kind import Words
     from qbench.runner import Plan
+    from qbench.runner.job import AnyResult, AnyTrial
 
 
 class Watch:
     """Shows on the terminal what the runner reports (`qbench.runner.RunObserver`); use it in a `with`."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, words: Words) -> None:
         self.failed = 0
-        self._console = console
+        self._console, self._words = console, words
         self._estimates: dict[str, float] = {}
         self._done_estimate_s = 0.0
         self._total = self._done = 0
@@ -48,17 +48,13 @@ class Watch:
 
     def on_start(self, plan: Plan) -> None:
         """Show how much there is to do."""
-        self.begin(len(plan.new), plan.estimates_s, cached=len(plan.cached), what="trials")
+        self._total = len(plan.new)
+        self._estimates = {job.trial.key: job.estimate_s for job in plan.new}
+        self._bar.reset(self._task, total=self._total)
+        more = f", {len(plan.cached)} cached" if plan.cached else ""
+        self._say(f"{self._total} {self._words.rows} to run{more}, about {duration(plan.estimate_s)}")
         for remark in plan.remarks:
             self._say(remark)
-
-    def begin(self, total: int, estimates_s: Mapping[str, float], *, cached: int, what: str) -> None:
-        """Show how many things there are to do, with rough seconds by key, and how many are done already."""
-        self._total = total
-        self._estimates = dict(estimates_s)
-        self._bar.reset(self._task, total=self._total)
-        more = f", {cached} cached" if cached else ""
-        self._say(f"{self._total} {what} to run{more}, about {duration(sum(estimates_s.values()))}")
 
     def on_phase(self, text: str) -> None:
         """Show what is done outside of trials."""
@@ -66,26 +62,19 @@ class Watch:
         if not self._console.is_terminal:
             self._say(text)
 
-    def on_trial_start(self, trial: Trial) -> None:
-        """Name the trial in the bar."""
-        self.name(trial.key)
+    def on_trial_start(self, trial: AnyTrial) -> None:
+        """Name the row in the bar."""
+        self._bar.update(self._task, description=trial.key)
 
-    def name(self, key: str) -> None:
-        """Name in the bar what is being done."""
-        self._bar.update(self._task, description=key)
-
-    def on_trial_end(self, result: TrialResult) -> None:
+    def on_trial_end(self, result: AnyResult) -> None:
         """Advance the bar; without a terminal, and for what failed, write a line."""
-        self.finish(result.trial.key, result_line(result), failed=result.status == "failed")
-
-    def finish(self, key: str, line: str, *, failed: bool) -> None:
-        """Count a thing as done; without a terminal, and for what failed, write its line."""
+        failed = result.status == "failed"
         self._done += 1
         self.failed += failed
-        self._done_estimate_s += self._estimates.get(key, 0.0)
+        self._done_estimate_s += self._estimates.get(result.trial.key, 0.0)
         self._bar.update(self._task, completed=self._done)
         if failed or not self._console.is_terminal:
-            self._say(f"[{self._done:>{len(str(self._total))}}/{self._total}] {line}")
+            self._say(f"[{self._done:>{len(str(self._total))}}/{self._total}] {self._words.line(result)}")
 
     def left_s(self, elapsed_s: float) -> float | None:
         """Return the seconds that are likely left: the estimates, scaled by how the finished trials kept theirs."""

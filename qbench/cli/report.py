@@ -18,14 +18,8 @@ def report(runs: tuple[Path, ...], out: Path | None) -> None:
     Tables, plots and the page are made from the rows; nothing is measured again. Several RUNS are shown side by side.
     """
     from qbench.report import write_report
-    from qbench.results import find_run, read_run, write_tables
-    from qbench.results.header import read_header
+    from qbench.results import read_run, write_tables
 
-    if len(runs) == 1 and read_header(find_run(runs[0])).kind == "kernels":
-        from qbench.cli.kernels import remake_kernel_report
-
-        remake_kernel_report(runs[0], out)
-        return
     found = [read_run(path) for path in runs]
     for run in found:
         for path in write_tables(run) if out is None else ():

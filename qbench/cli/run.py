@@ -10,7 +10,7 @@ import click
 from qbench.cli.options import load, suite_options
 
 if TYPE_CHECKING:
-    from qbench.suite import Suite
+    from qbench.suite import AnySuite
 
 
 @click.command(
@@ -25,40 +25,32 @@ def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, .
 
     Every finished trial is one line of OUT/<suite>/<run>/trials.jsonl. A killed run continues when the same command is
     given again. Tables, plots and a page are written beside the rows. The exit code is 1 if a trial failed. A suite of
-    `kind: kernels` times single operations beside other libraries (suites/kernels.yaml); one of `kind: cuda` does so on
-    the first GPU, always from the start.
+    `kind: kernels` times single operations beside other libraries (suites/kernels.yaml); one with `device: cuda` runs
+    on the first GPU (suites/cuda.yaml).
     """
-    from qbench.suite import suite_kind
-
-    kind = suite_kind(suite)
-    if kind == "kernels":
-        from qbench.cli.kernels import load_kernels, run_kernel_suite
-
-        return run_kernel_suite(load_kernels(suite, filter_text, overrides), out, quick=quick, fresh=fresh)
-    if kind == "cuda":
-        from qbench.cli.cuda import run_cuda_suite
-
-        return run_cuda_suite(suite, out, filter_text, overrides, quick=quick)
     found = [_run(one, out, quick=quick, fresh=fresh) for one in load(suite, filter_text, overrides).each()]
     return max(found)
 
 
-def _run(suite: Suite, out: Path, *, quick: bool, fresh: bool) -> int:
-    """Run the suite of one network and show what came out; return the exit code."""
+def _run(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> int:
+    """Run a suite and show what came out; return the exit code."""
+    from qbench.cli.kind import words_of
     from qbench.cli.progress import Watch
     from qbench.cli.style import make_console
-    from qbench.cli.summary import show_summary
     from qbench.report import write_report
     from qbench.results import read_run
     from qbench.runner import run_suite
 
-    console = make_console()
-    with Watch(console) as watch:
+    console, words = make_console(), words_of(suite.kind)
+    with Watch(console, words) as watch:
         folder = run_suite(suite, results_root=out, quick=quick, fresh=fresh, observer=watch)
         watch.on_phase("drawing the report")
         page = write_report([folder], folder)
     found = read_run(folder)
-    show_summary(console, found)
-    console.print(f"tables  {folder / 'table.md'}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"report  {page}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if any(result.status == "failed" for result in found.results) else 0
+    words.show_run(console, found)
+    faults = words.faults(found)
+    for fault in faults:
+        console.print(fault, markup=False, highlight=False, style="red")
+    for name, path in (("tables", folder / "table.md"), ("report", page)):
+        console.print(f"{name}  {path}", markup=False, highlight=False, soft_wrap=True)
+    return 1 if faults or any(result.status == "failed" for result in found.results) else 0

@@ -46,7 +46,7 @@ KINDS: Mapping[str, Kind] = {
         "a network",
         suite="qbench.suite.networks:NETWORKS",
         results="qbench.results.networks:NETWORKS",
-        runner="qbench.runner.networks:NETWORKS",
+        runner="qbench.runner.networks.kind:NETWORKS",
         report="qbench.report.networks:NETWORKS",
         cli="qbench.cli.networks:NETWORKS",
     ),

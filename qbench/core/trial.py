@@ -149,6 +149,7 @@ class TrialResult:
         correct: base64 of the packed bits "prediction was right", one a test image, for paired statistics.
         alarms: things that look wrong: constant output, saturation above 10 % ...
         notes: free remarks, one a string.
+        machine: id of the machine that made the row, in the run's header; "" where there is but one.
     """
 
     trial: Trial
@@ -164,3 +165,4 @@ class TrialResult:
     correct: str = ""
     alarms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    machine: str = ""

@@ -17,6 +17,8 @@ from qbench.report.plots.plot import Plot
 
 _VARIABLES = {getattr(style, name): f"var(--{name.lower()})" for name in style.COLOURS}
 _PNG_DPI = 144
+PLOTS_NAME = "plots"
+"""Folder of the plots, beside the page."""
 
 
 @dataclass(frozen=True, slots=True)

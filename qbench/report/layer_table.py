@@ -46,7 +46,7 @@ def _layer(facts: dict[str, str | float | int | None], time: LayerTime | None, r
     rate, share, ratios = None, None, [Cell(words.ABSENT), Cell(words.ABSENT)]
     if time is not None:
         median_s, rate = time.own.median_s, time.gops
-        limit = view.header.ceilings.get(row.layer_ceiling(time), 0.0)
+        limit = view.header.machine_of(row.result.machine).ceilings.get(row.layer_ceiling(time), 0.0)
         share = speed.ceiling_share(time.own, ceiling_gops=limit).value
         ratios = [score(time.speedup(peer), 2) for peer in (FP32, INT8)]
     name = str(facts["name"])

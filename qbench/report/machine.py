@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from qbench.report import words
-from qbench.results import RunHeader
+from qbench.results import MachineFacts, RunHeader
 
 _FACTS = {
     "cpu_model": "processor",
@@ -38,23 +38,38 @@ _CEILINGS = {
 
 
 def facts(header: RunHeader) -> list[tuple[str, str]]:
-    """Return (name, value) of what the environment says, then of the versions."""
-    told = [
-        (title, _value(name, header.environment[name]))
-        for name, title in _FACTS.items()
-        if header.environment.get(name)
-    ]
-    versions = ", ".join(f"{name} {version}" for name, version in header.versions.items())
-    return [*told, ("versions", versions)] if versions else told
+    """Return (name, value) of what the environment says, then of the versions; where several machines ran, of each."""
+    return [fact for machine, found in header.machines.items() for fact in _of(header, machine, _facts(found))]
 
 
 def ceilings(header: RunHeader) -> list[tuple[str, str]]:
-    """Return (what, rate) of each measured ceiling."""
+    """Return (what, rate) of each measured ceiling; where several machines ran, of each."""
+    return [
+        fact for machine, found in header.machines.items() for fact in _of(header, machine, _ceilings(header, found))
+    ]
+
+
+def _of(header: RunHeader, machine: str, told: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Put a machine's id before what is said of it, where there are several."""
+    return [("machine", machine), *told] if len(header.machines) > 1 and told else told
+
+
+def _facts(machine: MachineFacts) -> list[tuple[str, str]]:
+    told = [
+        (title, _value(name, machine.environment[name]))
+        for name, title in _FACTS.items()
+        if machine.environment.get(name)
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    return [*told, ("versions", versions)] if versions else told
+
+
+def _ceilings(header: RunHeader, machine: MachineFacts) -> list[tuple[str, str]]:
     found = []
-    for name, value in header.ceilings.items():
+    for name, value in machine.ceilings.items():
         base, _, many = name.rpartition("_")
         title, unit = _CEILINGS.get(base, (base.replace("_", " "), _unit(base)))
-        one = "" if "cuda" in header.environment else ", 1 thread"
+        one = "" if "cuda" in machine.environment else ", 1 thread"
         threads = {"1": one, "all": f", {header.threads} threads"}.get(many, f", by {many}")
         found.append((f"{title}{threads}", f"{words.significant(value)} {unit}".strip()))
     return found
@@ -63,9 +78,11 @@ def ceilings(header: RunHeader) -> list[tuple[str, str]]:
 def canary_move(header: RunHeader) -> str:
     """Return how far the canary loops moved, e.g. ` (a fixed loop's time moved by 8 %)`, or "" when it was not read."""
     moves = []
-    for name in ("compute_s", "memory_s"):
-        times = [float(reading[name]) for reading in header.canary if isinstance(reading, dict) and reading.get(name)]
-        moves += [abs(time_s / times[0] - 1.0) for time_s in times[1:]]
+    for machine in header.machines.values():
+        for name in ("compute_s", "memory_s"):
+            read = [reading for reading in machine.canary if isinstance(reading, dict) and reading.get(name)]
+            times = [float(reading[name]) for reading in read]
+            moves += [abs(time_s / times[0] - 1.0) for time_s in times[1:]]
     return f" (the time of a fixed loop moved by {100 * max(moves):.0f} %)" if moves else ""
 
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from qbench.metrics import METRICS, kind
 from qbench.report import layer_table, machine, table, words
 from qbench.report.answer import Answer, find
+from qbench.report.banners import Banner, run_banners
 from qbench.report.cards import Card, cards, headline
 from qbench.report.figures import Drawn
 from qbench.report.floor import Pair, pairs
@@ -34,7 +35,7 @@ class Section:
     answer: Answer
     headline: str
     cards: tuple[Card, ...]
-    banners: tuple[tuple[str, str], ...]
+    banners: tuple[Banner, ...]
     machine: tuple[tuple[str, str], ...]
     ceilings: tuple[tuple[str, str], ...]
     plots: tuple[Drawn, ...]
@@ -67,23 +68,11 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
     )
 
 
-def banners(view: RunView) -> list[tuple[str, str]]:
+def banners(view: RunView) -> list[Banner]:
     """Return (tone, sentence) for everything that a reader should know before believing the numbers."""
-    header, found = view.header, []
-    if header.unstable:
-        moved = machine.canary_move(header)
-        found.append(
-            ("bad", f"This machine was not steady while it was timed{moved}. Believe paired ratios, not times.")
-        )
-    if not header.finished:
-        found.append(("warn", "This run is not finished: rows are missing. The same command continues it."))
-    if header.quick:
-        found.append(("warn", "A quick run: fewer samples and wider intervals than a whole one."))
     failed = sum(row.result.status == "failed" for row in view.rows)
-    if failed:
-        found.append(
-            ("bad", f"{failed} {'trial' if failed == 1 else 'trials'} failed; the reasons stand below the table.")
-        )
+    told = f"{failed} {'trial' if failed == 1 else 'trials'} failed; the reasons stand below the table."
+    found = run_banners(view.header, told if failed else "")
     if view.alarmed:
         rows = "1 row raises" if len(view.alarmed) == 1 else f"{len(view.alarmed)} rows raise"
         found.append(("warn", f"{rows} an alarm; see the table's last column."))

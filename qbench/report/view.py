@@ -9,34 +9,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from qbench.report.headed import Headed
 from qbench.report.rows import Row
-from qbench.results import NetworkRun, RunHeader, read_run
+from qbench.results import NetworkRun, read_run
 from qbench.results.index import frame
 
 WIDTHS = ("32", "8", "7", "6", "5", "4", "3", "2", "T", "1", "B")
 
 
 @dataclass(frozen=True)
-class RunView:
+class RunView(Headed):
     """One run and its rows."""
 
     run: NetworkRun
     rows: tuple[Row, ...]
-
-    @property
-    def name(self) -> str:
-        """The run's id: the name of its folder."""
-        return self.run.folder.resolve().name
-
-    @property
-    def header(self) -> RunHeader:
-        """The facts of the run."""
-        return self.run.header
-
-    @property
-    def title(self) -> str:
-        """The suite's title, or its name."""
-        return self.header.suite_title or self.header.suite_name
 
     @property
     def conditions(self) -> str:
@@ -113,7 +99,11 @@ class RunView:
 
 def load(folder: Path) -> RunView:
     """Read a run's folder; raise ResultsError when it cannot be read."""
-    run = read_run(folder, kind="network")
+    return view_of(read_run(folder, kind="network"))
+
+
+def view_of(run: NetworkRun) -> RunView:
+    """Return a run with its rows."""
     table = frame(run).astype(object)
     records: list[dict[str, Any]] = table.where(table.notna(), None).to_dict("records")  # type: ignore[assignment]
     return RunView(run, tuple(Row(result, record) for result, record in zip(run.results, records, strict=True)))

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from qbench.core.kinds import KINDS
 from qbench.errors import ResultsError
-from qbench.report.figures import drawn, write_files
-from qbench.report.page import render, section
-from qbench.report.plots import PLOTS
-from qbench.report.plots.plot import Plot
-from qbench.report.view import RunView, load
+from qbench.report.kind import page_kind
+from qbench.results import read_run
 
 PAGE_NAME = "report.html"
-PLOTS_NAME = "plots"
 
 
 def write_report(runs: list[Path], out: Path) -> Path:
     """Write `plots/*.svg`, `plots/*.png` and `report.html` into `out` and return the path of the page.
 
     Args:
-        runs: folders of runs; with more than one, the page shows them side by side.
+        runs: folders of runs of one kind; with more than one, the page shows them side by side.
         out: folder to write into, made when it is missing; usually the run's own.
 
     Raises:
-        ResultsError: a run cannot be read, or the folder cannot be written.
+        ResultsError: a run cannot be read, the runs do not go on one page, or the folder cannot be written.
     """
     if not runs:
         raise ResultsError("report: expected the folder of at least one run, got none")
-    views = [load(run) for run in runs]
-    sections = []
-    for view in views:
-        plots = make_plots(view)
-        prefix = f"{view.name}-" if len(views) > 1 else ""
-        for plot in plots:
-            write_files(plot, out / PLOTS_NAME, prefix=prefix)
-        sections.append(section(view, [drawn(plot, run=view.name) for plot in plots]))
-    return write_page(out / PAGE_NAME, render(sections))
+    first, *others = (read_run(run) for run in runs)
+    kind = first.header.kind
+    for other in others:
+        if other.header.kind != kind:
+            nouns = KINDS[kind].noun, KINDS[other.header.kind].noun
+            raise ResultsError(f"{other.folder}: expected a run of {nouns[0]} as the first one, got one of {nouns[1]}")
+    if others and not page_kind(kind).several:
+        raise ResultsError(f"{others[0].folder}: expected one run of {KINDS[kind].noun} for a page, got {len(runs)}")
+    return write_page(out / PAGE_NAME, page_kind(kind).page([first, *others], out))
 
 
 def write_page(page: Path, content: str) -> Path:
@@ -50,9 +46,3 @@ def write_page(page: Path, content: str) -> Path:
         fresh.unlink(missing_ok=True)
         raise ResultsError(f"{page}: cannot write: {error.strerror}") from error
     return page
-
-
-def make_plots(view: RunView) -> Sequence[Plot]:
-    """Return the plots that the run has data for, in the order of the table of plots."""
-    made = (PLOTS.load(name)(view) for name in PLOTS)
-    return [plot for plot in made if plot is not None]

@@ -2,7 +2,7 @@
 
 from qbench.results.compare import ComparedRow, Comparison, compare_runs
 from qbench.results.compare_table import comparison_markdown
-from qbench.results.header import SCHEMA_VERSION, DataFacts, ModelFacts, RunHeader
+from qbench.results.header import SCHEMA_VERSION, DataFacts, MachineFacts, ModelFacts, RunHeader
 from qbench.results.index import frame
 from qbench.results.left_out import left_out
 from qbench.results.reader import KernelRun, NetworkRun, Run, find_run, read_run
@@ -15,6 +15,7 @@ __all__ = [
     "Comparison",
     "DataFacts",
     "KernelRun",
+    "MachineFacts",
     "ModelFacts",
     "NetworkRun",
     "Run",

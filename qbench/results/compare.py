@@ -7,7 +7,7 @@ runs share no reference. Times from different machines, or from a run whose cana
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -104,9 +104,9 @@ def compare_runs(before: Run[Any], after: Run[Any], *, threshold: float = 0.03, 
         raise ResultsError(f"{after.folder}: expected a run of {nouns[0]} as the first one, got one of {nouns[1]}")
     old = {result.trial.key: result for result in before.results if result.status == "ok"}
     new = {result.trial.key: result for result in after.results if result.status == "ok"}
-    differences = tuple(_differences(before, after))
-    unstable = tuple(str(run.folder) for run in (before, after) if run.header.unstable)
     pairs = [(old[key], new[key]) for key in old if key in new]
+    differences = tuple(dict.fromkeys(_differences(before, after, pairs)))
+    unstable = tuple(str(run.folder) for run in (before, after) if run.header.unstable)
     compared = row_kind(before.header.kind).compared
     found: dict[Quantity, list[ComparedRow]] = {"time": [], "accuracy": [], "size": []}
     for pair in pairs:
@@ -136,12 +136,15 @@ def compared_networks(old: TrialResult, new: TrialResult, before: RunHeader, aft
     yield from _sizes(old, new)
 
 
-def _differences(before: Run[Any], after: Run[Any]) -> Iterator[str]:
-    """Yield what of the machines differs, in words."""
-    for name in _MACHINE:
-        old, new = before.header.environment.get(name), after.header.environment.get(name)
-        if old != new:
-            yield f"{name}: {old} before, {new} after"
+def _differences(before: Run[Any], after: Run[Any], pairs: Sequence[tuple[Any, Any]]) -> Iterator[str]:
+    """Yield what differs, in words, between the machines that made the rows of both runs."""
+    machines = dict.fromkeys((old.machine, new.machine) for old, new in pairs) or {("", ""): None}
+    for first, second in machines:
+        facts = before.header.machine_of(first).environment, after.header.machine_of(second).environment
+        for name in _MACHINE:
+            old, new = (found.get(name) for found in facts)
+            if old != new:
+                yield f"{name}: {old} before, {new} after"
     if before.header.threads != after.header.threads:
         yield f"threads: {before.header.threads} before, {after.header.threads} after"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from qbench.core.kinds import DEFAULT, KINDS
 from qbench.errors import ResultsError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1: a header of one machine, whose facts stood among those of the run; rows do not say who made them."""
 FILE_NAME = "run.json"
 
 
@@ -58,12 +60,30 @@ class KernelBar(_Facts):
     """Keys of the rows."""
 
 
+class MachineFacts(_Facts):
+    """One machine that made rows of a run: what it is, what it can do, and whether it was steady."""
+
+    environment: dict[str, Any] = {}
+    """What the system says of it, what disturbs it, and what was checked on it."""
+    versions: dict[str, str] = {}
+    ceilings: dict[str, float] = {}
+    """What it can do at most, measured before the first time was taken."""
+    canary: list[Any] = []
+    """Readings of what never changes, or of what the device says of itself, in the order in which they were taken."""
+    unstable: bool = False
+
+
 class RunHeader(_Facts):
-    """The contents of `run.json`; `schema_version` also covers the rows of `trials.jsonl`."""
+    """The contents of `run.json`: what was asked, the machines, how far it got.
+
+    `schema_version` also covers the rows of `trials.jsonl`.
+    """
 
     schema_version: int = SCHEMA_VERSION
     kind: str = DEFAULT
     """What the rows are, a name of `qbench.core.kinds`."""
+    device: str = "cpu"
+    """What the rows were made on: `cpu` or `cuda`."""
     qbench_version: str
     suite_name: str
     suite_title: str = ""
@@ -76,15 +96,26 @@ class RunHeader(_Facts):
     threads: int = 1
     target_keep: float = 0.99
     quick: bool = False
-    environment: dict[str, Any] = {}
-    ceilings: dict[str, float] = {}
-    versions: dict[str, str] = {}
-    canary: list[Any] = []
-    unstable: bool = False
     bars: tuple[KernelBar, ...] = ()
     """Of a run of kernels."""
+    machines: dict[str, MachineFacts] = {}
+    """Id, as rows carry it -> facts."""
     finished: bool = False
     seconds: float = 0.0
+
+    @property
+    def machine(self) -> MachineFacts:
+        """The machine that all rows were made on, the first one where there are several."""
+        return next(iter(self.machines.values()), MachineFacts())
+
+    def machine_of(self, machine: str) -> MachineFacts:
+        """Return the facts of the machine with an id; "" stands for the only one."""
+        return self.machines.get(machine, self.machine)
+
+    @property
+    def unstable(self) -> bool:
+        """Whether any machine was not steady while times were taken."""
+        return any(machine.unstable for machine in self.machines.values())
 
     @field_validator("kind")
     @classmethod
@@ -110,7 +141,9 @@ def read_header(folder: Path) -> RunHeader:
     except ValueError as error:
         raise ResultsError(f"{path}: damaged: {error}") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if version != SCHEMA_VERSION:
+    if version == 1 and isinstance(version, int):
+        raw = _from_version_1(raw)
+    elif version != SCHEMA_VERSION:
         raise ResultsError(f"{path}: expected results of schema version {SCHEMA_VERSION}, got {version!r}")
     try:
         return RunHeader.model_validate(raw)
@@ -118,6 +151,25 @@ def read_header(folder: Path) -> RunHeader:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ResultsError(f"{path}: damaged at '{where}': {first['msg']}") from error
+
+
+def machine_id(environment: Mapping[str, Any]) -> str:
+    """Return the id of a machine: the fingerprint of its processor, and the name of its GPU where that was used."""
+    device = str(environment.get("cuda", {}).get("device", ""))
+    words = "".join(letter if letter.isalnum() else " " for letter in device.lower()).split()
+    return "-".join([str(environment.get("fingerprint", "unknown")), *words])
+
+
+def _from_version_1(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the header of a run of one machine as it is written today."""
+    of_machine = {name: raw[name] for name in MachineFacts.model_fields if name in raw}
+    of_run = {name: value for name, value in raw.items() if name not in of_machine}
+    environment = of_machine.get("environment") or {}
+    return of_run | {
+        "schema_version": SCHEMA_VERSION,
+        "device": "cuda" if "cuda" in environment else "cpu",
+        "machines": {machine_id(environment): of_machine},
+    }
 
 
 def write_header(folder: Path, header: RunHeader) -> None:

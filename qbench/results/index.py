@@ -47,7 +47,7 @@ def _row(run: NetworkRun, result: TrialResult) -> dict[str, Any]:
 
 
 def _owner(result: TrialResult, name: str) -> object:
-    return result if name in ("status", "reason", "execution") else result.trial
+    return result if name in ("status", "reason", "execution", "machine") else result.trial
 
 
 def metric_columns(name: str, metric: Metric) -> dict[str, float | None]:
@@ -99,7 +99,7 @@ def _timed(header: RunHeader, result: TrialResult) -> dict[str, Any]:
 
 def _share(header: RunHeader, result: TrialResult, own: Measurement, batch: int) -> dict[str, Any]:
     ceiling = binding_ceiling(result, threads=own.threads)
-    limit = header.ceilings.get(ceiling, 0.0)
+    limit = header.machine_of(result.machine).ceilings.get(ceiling, 0.0)
     return {
         timed_column("gops", batch): gops(own),
         timed_column("ceiling", batch): ceiling if limit else None,

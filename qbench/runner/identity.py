@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import qbench
+from qbench.core.cells.result import KernelTrial
 from qbench.core.trial import Trial
 from qbench.methods import METHODS
 from qbench.methods.correction import VERSION
-from qbench.runner.machine.environment import PEER_LIBRARIES, fingerprint, versions
-from qbench.suite import Planned, Suite
+from qbench.runner.machine.environment import OPERATOR_LIBRARIES, PEER_LIBRARIES, versions
+from qbench.suite import KernelSuite, Planned, Suite
 
 _ROOMS = ("core", "kernels", "graph", "engine", "methods", "metrics", "peers", "runner", "zoo")
 
@@ -31,7 +34,9 @@ def sources_hash() -> str:
     return digest.hexdigest()
 
 
-def trial_hash(planned: Planned, suite: Suite, *, model_sha256: str, data_sha256: str, quick: bool) -> str:
+def trial_hash(
+    planned: Planned, suite: Suite, *, model_sha256: str, data_sha256: str, machine: str, quick: bool
+) -> str:
     """Return the hash of everything that the row of `planned` depends on, 16 hexadecimal digits.
 
     A timed row depends on the machine, on its threads and on how it is timed too.
@@ -52,7 +57,26 @@ def trial_hash(planned: Planned, suite: Suite, *, model_sha256: str, data_sha256
     if trial.batch_sizes or trial.backend != "qbench":
         facts["peers"] = {name: found for name, found in versions().items() if name in PEER_LIBRARIES}
     if trial.batch_sizes:
-        facts["timing"] = [trial.batch_sizes, suite.timing.model_dump(mode="json"), suite.threads, quick, fingerprint()]
+        facts["timing"] = [trial.batch_sizes, suite.timing.model_dump(mode="json"), suite.threads, quick, machine]
+    return digest(facts)
+
+
+def kernel_hash(trial: KernelTrial, suite: KernelSuite, *, machine: str, quick: bool) -> str:
+    """Return the hash of everything that a row of kernels depends on, 16 hexadecimal digits."""
+    libraries = OPERATOR_LIBRARIES[suite.device]
+    facts = {
+        "trial": asdict(trial),
+        "timing": suite.timing.model_dump(mode="json"),
+        "quick": quick,
+        "machine": machine,
+        "sources": sources_hash(),
+        "libraries": {name: found for name, found in versions().items() if name in libraries},
+    }
+    return digest(facts)
+
+
+def digest(facts: Mapping[str, Any]) -> str:
+    """Return the hash of facts, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

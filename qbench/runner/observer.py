@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from qbench.core.trial import Trial, TrialResult
+from qbench.runner.job import AnyResult, AnyTrial
 from qbench.runner.plan import Plan
 
 
@@ -17,10 +17,10 @@ class RunObserver(Protocol):
     def on_phase(self, text: str) -> None:
         """Hear what is being done now, e.g. `measuring the machine's ceilings`."""
 
-    def on_trial_start(self, trial: Trial) -> None:
+    def on_trial_start(self, trial: AnyTrial) -> None:
         """Hear which trial begins."""
 
-    def on_trial_end(self, result: TrialResult) -> None:
+    def on_trial_end(self, result: AnyResult) -> None:
         """Hear how it ended; its row is on disk by now."""
 
 
@@ -33,8 +33,8 @@ class Silent:
     def on_phase(self, text: str) -> None:
         """Say nothing."""
 
-    def on_trial_start(self, trial: Trial) -> None:
+    def on_trial_start(self, trial: AnyTrial) -> None:
         """Say nothing."""
 
-    def on_trial_end(self, result: TrialResult) -> None:
+    def on_trial_end(self, result: AnyResult) -> None:
         """Say nothing."""

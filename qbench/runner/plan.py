@@ -1,67 +1,72 @@
-"""What a run will do, before it does it: the trials in order, what is cached, where rows go, how long it may take."""
+"""What a run will do, before it does it: the jobs in order, what is cached, where rows go, how long it may take."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from qbench.core.trial import TrialResult
-from qbench.errors import MachineError, ResultsError, suggest
-from qbench.kernels.variants import NAMES
-from qbench.results import NetworkRun, read_run
+from qbench.errors import MachineError, ResultsError
+from qbench.results import read_run
 from qbench.results.header import FILE_NAME, RunHeader, read_header
-from qbench.runner.estimate import estimate_s
-from qbench.runner.identity import trial_hash
+from qbench.runner.devices import DEVICES
+from qbench.runner.job import AnyResult, Job
+from qbench.runner.kind import run_kind
 from qbench.runner.machine.affinity import allowed_cpus
-from qbench.runner.machine.environment import fingerprint
-from qbench.runner.workbench import Workbench, layer_kinds
-from qbench.suite import Planned, Suite, expand
+from qbench.suite import AnySuite
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """A suite expanded, with what earlier runs left of it.
 
     Args:
         suite: what is run.
-        bench: its network and images.
+        world: what all its rows share, e.g. a workbench with network and images.
         quick: whether times are taken roughly.
-        planned: every trial in the order in which it is run: the fp32 row, accuracy, then times.
-        hashes: trial key -> hash of what its row depends on.
+        jobs: every row in the order in which it is made, e.g. the fp32 row, accuracy, then times.
         cached: trial key -> row of an earlier run that is still true.
         folder: the run that is continued, None when a new one is started.
-        estimates_s: trial key -> rough seconds, for trials that will be run.
         remarks: why earlier runs were not continued.
     """
 
-    suite: Suite
-    bench: Workbench
+    suite: AnySuite
+    world: Any
     quick: bool
-    planned: tuple[Planned, ...]
-    hashes: Mapping[str, str]
-    cached: Mapping[str, TrialResult]
+    jobs: tuple[Job, ...]
+    cached: Mapping[str, AnyResult]
     folder: Path | None
-    estimates_s: Mapping[str, float]
     remarks: tuple[str, ...] = ()
 
     @property
-    def new(self) -> tuple[Planned, ...]:
-        """The trials that will be run, those that are skipped included."""
-        return tuple(item for item in self.planned if item.trial.key not in self.cached)
+    def new(self) -> tuple[Job, ...]:
+        """The rows that will be made, those that are skipped included."""
+        return tuple(job for job in self.jobs if job.trial.key not in self.cached)
 
     @property
-    def skipped(self) -> tuple[Planned, ...]:
-        """The trials that cannot be run, each with its reason."""
-        return tuple(item for item in self.planned if item.reason)
+    def skipped(self) -> tuple[Job, ...]:
+        """The rows that cannot be made, each with its reason."""
+        return tuple(job for job in self.jobs if job.reason)
 
     @property
     def estimate_s(self) -> float:
-        """Rough seconds that the new trials will take."""
-        return sum(self.estimates_s.values())
+        """Rough seconds that the new rows will take."""
+        return sum(job.estimate_s for job in self.new)
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What `run.json` says of this kind of plan."""
+        return run_kind(self.suite.kind).facts(self)
+
+    @property
+    def threads(self) -> int:
+        """The most threads that a row takes."""
+        return int(self.facts["threads"])
 
 
-def plan_run(suite: Suite, results_root: Path, *, fresh: bool = False, quick: bool = False) -> Plan:
+def plan_run(suite: AnySuite, results_root: Path, *, fresh: bool = False, quick: bool = False) -> Plan:
     """Return the plan of a suite whose runs lie in `results_root / suite.name`.
 
     The newest run of the same suite on the same machine is continued when it was not finished, or when all its rows
@@ -70,45 +75,28 @@ def plan_run(suite: Suite, results_root: Path, *, fresh: bool = False, quick: bo
 
     Raises:
         QBenchError: the model, the data or the suite's layers are not what they should be.
+        SuiteError: the suite's filter leaves no row.
     """
-    bench = Workbench(suite)
-    planned = in_order(expand(suite, layer_kinds(bench.network)))
-    refuse_impossible(planned, bench)
-    model, data = bench.network.sha256, bench.data.sha256
-    hashes = {
-        item.trial.key: trial_hash(item, suite, model_sha256=model, data_sha256=data, quick=quick) for item in planned
-    }
-    folder, cached, remarks = (None, {}, []) if fresh else _earlier(suite, results_root, hashes, quick=quick)
-    todo = [item for item in planned if item.trial.key not in cached]
-    estimates = {item.trial.key: estimate_s(item, suite, bench, quick=quick) for item in todo}
-    return Plan(suite, bench, quick, planned, hashes, cached, folder, estimates, tuple(remarks))
+    kind, machine = run_kind(suite.kind), DEVICES[suite.device].identity()
+    world = kind.world(suite)
+    jobs = kind.jobs(suite, world, machine, quick)
+    if fresh:
+        return Plan(suite, world, quick, jobs, {}, None)
+    hashes = {job.trial.key: job.cache_hash for job in jobs}
+    folder, cached, remarks = _earlier(suite, results_root, hashes, machine, quick=quick)
+    return Plan(suite, world, quick, jobs, cached, folder, tuple(remarks))
 
 
-def refuse_impossible(planned: tuple[Planned, ...], bench: Workbench) -> None:
-    """Raise QBenchError for too many samples or threads, or a kernel variant that there is not."""
+def refuse_threads(threads: int) -> None:
+    """Raise MachineError for more threads than this process has CPUs."""
     cores = len(allowed_cpus())
-    if bench.threads > cores:
-        raise MachineError(f"threads: expected 1..{cores} on this machine, got {bench.threads}")
-    for item in planned:
-        bench.data.calibration_indices(item.trial.calibration, item.trial.seed)
-    for variant in {item.trial.variant for item in planned} - {"auto", *NAMES}:
-        raise MachineError(f"unknown kernel variant '{variant}'{suggest(variant, NAMES)}")
-
-
-def in_order(planned: tuple[Planned, ...]) -> tuple[Planned, ...]:
-    """Return the trials as they are run: the baseline, then those without a clock, then those with one."""
-    first, *rest = planned
-    return (first, *sorted(rest, key=is_timed))
-
-
-def is_timed(planned: Planned) -> bool:
-    """Return whether the trial needs the machine for itself."""
-    return bool(planned.trial.batch_sizes) and not planned.reason
+    if threads > cores:
+        raise MachineError(f"threads: expected 1..{cores} on this machine, got {threads}")
 
 
 def _earlier(
-    suite: Suite, results_root: Path, hashes: Mapping[str, str], *, quick: bool
-) -> tuple[Path | None, dict[str, TrialResult], list[str]]:
+    suite: AnySuite, results_root: Path, hashes: Mapping[str, str], machine: str, *, quick: bool
+) -> tuple[Path | None, dict[str, AnyResult], list[str]]:
     """Return the folder to continue, the rows that still hold, and remarks."""
     remarks: list[str] = []
     for folder in run_folders(results_root / suite.name):
@@ -117,13 +105,14 @@ def _earlier(
         except ResultsError as error:
             remarks.append(f"not continued: {error}")
             continue
-        reason = _why_other(header, suite, quick=quick)
+        reason = _why_other(header, suite, machine, quick=quick)
         if reason:
             remarks.append(f"not continued: {folder.name}: {reason}")
             continue
-        run = read_run(folder)
-        held = holding(run, hashes)
-        stale = len(hashes) - sum(hashes.get(row.trial.key) == row.cache_hash for row in run.results)
+        rows: tuple[AnyResult, ...] = read_run(folder).results
+        true = [row for row in rows if hashes.get(row.trial.key) == row.cache_hash]
+        held = {row.trial.key: row for row in true if row.status != "failed"}  # failed rows are tried again
+        stale = len(hashes) - len(true)
         if not header.finished or not stale:
             return folder, held, remarks
         remarks.append(f"{folder.name} is finished, but {stale} of its rows no longer hold")
@@ -138,18 +127,9 @@ def run_folders(folder: Path) -> list[Path]:
     return sorted((path.parent for path in folder.glob(f"*/{FILE_NAME}") if not path.parent.is_symlink()), reverse=True)
 
 
-def holding(run: NetworkRun, hashes: Mapping[str, str]) -> dict[str, TrialResult]:
-    """Return the rows of a run that depend on nothing that has changed; failed rows are tried again."""
-    return {
-        row.trial.key: row
-        for row in run.results
-        if row.status != "failed" and hashes.get(row.trial.key) == row.cache_hash
-    }
-
-
-def _why_other(header: RunHeader, suite: Suite, *, quick: bool) -> str:
+def _why_other(header: RunHeader, suite: AnySuite, machine: str, *, quick: bool) -> str:
     if header.suite_sha256 != suite.sha256:
         return "the suite has changed"
     if header.quick != quick:
         return "it was a quick run" if header.quick else "it was no quick run"
-    return "" if header.environment.get("fingerprint") == fingerprint() else "it ran on another machine"
+    return "" if machine in header.machines else "it ran on another machine"

@@ -1,14 +1,16 @@
 """YAML -> a typed suite -> trials. Says what is to be run; runs nothing."""
 
+from qbench.suite.base import AnySuite
 from qbench.suite.expand import Planned, expand, method_supports
 from qbench.suite.filter import Filter, parse_filter, trial_fields
 from qbench.suite.json_schema import suite_json_schema
-from qbench.suite.kernels.load import expand_kernels, load_kernel_suite, suite_kind
+from qbench.suite.kernels.expand import expand_kernels
 from qbench.suite.kernels.schema import KernelSuite
 from qbench.suite.load import load_suite
 from qbench.suite.schema import Suite, Sweep
 
 __all__ = [
+    "AnySuite",
     "Filter",
     "KernelSuite",
     "Planned",
@@ -16,11 +18,9 @@ __all__ = [
     "Sweep",
     "expand",
     "expand_kernels",
-    "load_kernel_suite",
     "load_suite",
     "method_supports",
     "parse_filter",
     "suite_json_schema",
-    "suite_kind",
     "trial_fields",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
@@ -14,6 +14,8 @@ from qbench.core.spec import parse_spec
 from qbench.errors import QBenchError, suggest
 
 T = TypeVar("T")
+
+DeviceName = Literal["cpu", "cuda"]
 
 
 class _OneOrMore:
@@ -61,11 +63,40 @@ def _method(name: str) -> str:
 
 
 def _peer(name: str) -> str:
-    from qbench.peers import PEERS
-
-    if name != "qbench" and name not in PEERS:
-        raise QBenchError(f"unknown peer '{name}'{suggest(name, PEERS)}")
+    known = [peer for device in get_args(DeviceName) for peer in network_peers(device)]
+    if name != "qbench" and name not in known:
+        raise QBenchError(f"unknown peer '{name}'{suggest(name, known)}")
     return name
+
+
+def _operator(name: str) -> str:
+    known = [peer for device in get_args(DeviceName) for peer in operator_peers(device)]
+    if name not in known:
+        raise QBenchError(f"unknown peer '{name}'{suggest(name, known)}")
+    return name
+
+
+def network_peers(device: DeviceName) -> Mapping[str, str]:
+    """Return the table of peers that run whole networks on a device."""
+    from qbench.peers import PEERS
+    from qbench.peers.cuda import CUDA_NETWORKS
+
+    return {"cpu": PEERS, "cuda": CUDA_NETWORKS}[device]
+
+
+def operator_peers(device: DeviceName) -> Mapping[str, str]:
+    """Return the table of peers that run single operations on a device."""
+    from qbench.peers.cuda import CUDA_OPERATORS
+    from qbench.peers.operators import OPERATORS
+
+    return {"cpu": OPERATORS, "cuda": CUDA_OPERATORS}[device]
+
+
+def strangers(names: Iterable[str], known: Mapping[str, str], device: DeviceName) -> None:
+    """Raise ValueError for the first name of a peer that does not run on a device."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"peer '{name}' does not run on the device '{device}'; expected {', '.join(known)}")
 
 
 def _reference(name: str) -> str:
@@ -89,10 +120,7 @@ def _own_spec(text: str) -> str:
 
 
 def _against(text: str) -> str:
-    from qbench.peers.cuda import CUDA_OPERATORS
-    from qbench.peers.operators import OPERATORS
-
-    known = (*AGAINST, *OPERATORS, *CUDA_OPERATORS)
+    known = (*AGAINST, *(peer for device in get_args(DeviceName) for peer in operator_peers(device)))
     if text in known:
         return text
     try:
@@ -124,3 +152,4 @@ GranularityName = Annotated[Word, _checked(_granularity)]
 Method = Annotated[Word, _checked(_method)]
 Backend = Annotated[Word, _checked(_peer)]
 Reference = Annotated[Word, _checked(_reference)]
+OperatorName = Annotated[Word, _checked(_operator)]

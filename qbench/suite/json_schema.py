@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import json
 
-from pydantic import BaseModel
-
-from qbench.suite.kernels.schema import KernelSuite
-from qbench.suite.schema import Suite
+from qbench.core.kinds import DEFAULT
+from qbench.suite.kind import suite_kind
 
 _HEAD = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "qbench suite"}
 
 
-def suite_json_schema() -> str:
-    """Return the JSON Schema of a suite file as text, with the key `base` that the loader resolves."""
-    return _text(Suite)
-
-
-def kernel_json_schema() -> str:
-    """Return the JSON Schema of a suite of kernels, `suites/kernels.schema.json`."""
-    return _text(KernelSuite)
-
-
-def _text(model: type[BaseModel]) -> str:
-    schema = model.model_json_schema(mode="validation")
+def suite_json_schema(kind: str = DEFAULT) -> str:
+    """Return the JSON Schema of a suite file of a kind as text, with the key `base` that the loader resolves."""
+    schema = suite_kind(kind).schema.model_json_schema(mode="validation")
     schema["properties"]["base"] = {"type": "string", "description": "A suite beside this one whose keys it changes."}
     # A suite with a base may leave out anything, and the loader says what is missing after merging.
     required = schema.pop("required")

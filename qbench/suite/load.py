@@ -10,11 +10,16 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from qbench.errors import SuiteError, suggest
+from qbench.core.kinds import DEFAULT
+from qbench.errors import QBenchError, SuiteError, suggest
+from qbench.suite.base import AnySuite
+from qbench.suite.kind import suite_kind
 from qbench.suite.reader import Data, Document, KeyPath, key_text, parse_scalar, read_document
-from qbench.suite.schema import Suite
 
 Model = TypeVar("Model", bound=BaseModel)
+
+FORMER = "cuda"
+"""A kind of suite until devices were a key of every suite."""
 
 _EXPECTED = {
     "missing": "this key must be given",
@@ -28,31 +33,41 @@ _EXPECTED = {
 }
 
 
-def load_suite(path: Path, *, overrides: Sequence[str] = ()) -> Suite:
+def load_suite(path: Path, *, overrides: Sequence[str] = ()) -> AnySuite:
     """Read, merge and check the suite at `path`.
 
     Args:
-        path: a YAML file; `base: other.yaml` in it names a suite beside it whose keys it changes.
+        path: a YAML file; its `kind` says which keys it may have, and `base: other.yaml` in it names a suite beside it
+            whose keys it changes.
         overrides: `key=value` strings, e.g. `timing.precision=0.05`; the value is read as YAML. A part of the key may
             be an index of a list, or the name of a sweep.
 
     Raises:
         SuiteError: anything is unknown, missing, doubled or of the wrong type: one line with file, line and key.
     """
-    suite = checked(load_document(path, overrides=overrides), Suite)
+    document = _with_base(path, seen=())
+    for text in overrides:
+        _override(document, text)
+    suite: AnySuite = _checked(document, _schema(document))
     suite._folder = path.parent
     return suite
 
 
-def load_document(path: Path, *, overrides: Sequence[str] = ()) -> Document:
-    """Return what a suite file says, bases merged and values of the command line in place, before it is checked."""
-    document = _with_base(path, seen=())
-    for text in overrides:
-        _override(document, text)
-    return document
+def _schema(document: Document) -> type[AnySuite]:
+    """Return what a suite of the document's kind may say; raise SuiteError for a kind that there is not."""
+    place, kind = document.place(("kind",)), document.data.get("kind", DEFAULT)
+    if kind == FORMER:
+        raise SuiteError(
+            f"{place}: kind: '{FORMER}' is a device now: write 'device: {FORMER}' in a suite of 'kind: kernels', and "
+            "its networks in one of networks"
+        )
+    try:
+        return suite_kind(str(kind)).schema
+    except QBenchError as error:
+        raise SuiteError(f"{place}: {error}") from error
 
 
-def checked(document: Document, model: type[Model]) -> Model:
+def _checked(document: Document, model: type[Model]) -> Model:
     """Return a document as a suite of the kind `model`; raise SuiteError that names file, line and key."""
     try:
         return model.model_validate_json(json.dumps(document.data))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from qbench.core.rules import Rule
 from qbench.errors import SuiteError
@@ -27,16 +24,11 @@ from qbench.suite.axes import (
     Seed,
     Spec,
     Word,
+    network_peers,
+    strangers,
 )
+from qbench.suite.base import AnySuite, Strict, doubled
 from qbench.suite.filter import parse_filter
-
-
-class Strict(BaseModel):
-    """A mapping of the suite file: unknown keys and mistaken types are refused."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
 
 
 class Calibration(Strict):
@@ -131,7 +123,7 @@ class SweepHead(Strict):
     """`accuracy`, `speed` (the network's throughput), `layers` (a table of times per layer)."""
     layers: ListOf[Word] = ("all",)
     """`all`; `each` for one trial per layer; or names and globs, one trial for each layer that matches."""
-    overrides: dict[Word, Spec] = {}
+    overrides: dict[Word, Spec] = Field(default={})
     """Specs of single layers, by name, glob or type (`conv`, `depthwise`, `linear`, `first`, `last`); `layers: all`."""
 
 
@@ -174,13 +166,11 @@ class NetworkChoice(Strict):
     """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
 
 
-class Suite(Strict):
-    """A whole suite, resolved: base suites merged, values of the command line in place."""
+class Suite(AnySuite):
+    """A whole suite of networks."""
 
-    name: PlainName
-    """Name of the suite, and of its folder under `results/`."""
-    title: str = ""
-    """A line for people."""
+    kind: Literal["network"] = "network"
+    """`network` (the default): whole networks, not single operations."""
     model: str = ""
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
     data: str = ""
@@ -199,7 +189,7 @@ class Suite(Strict):
     sweeps: Annotated[tuple[Sweep, ...], Field(min_length=1)]
     """What is tried."""
 
-    _folder: Path = PrivateAttr(default=Path())
+    MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"kind"})
 
     @field_validator("filter")
     @classmethod
@@ -211,10 +201,11 @@ class Suite(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Suite:
-        names = [sweep.name for sweep in self.sweeps]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"two sweeps are named '{doubled[0]}'")
+        if twice := doubled([sweep.name for sweep in self.sweeps]):
+            raise ValueError(f"two sweeps are named '{twice}'")
+        strangers(self.timing.references, network_peers(self.device), self.device)
+        for cell in (cell for sweep in self.sweeps for cell in sweep.cells()):
+            strangers(set(cell.backend or ()) - {"qbench"}, network_peers(self.device), self.device)
         missing = [key for key in ("model", "data") if bool(getattr(self, key)) == bool(self.networks)]
         if missing:
             raise ValueError(f"expected the keys 'model' and 'data', or only 'networks'; see '{missing[0]}'")
@@ -245,15 +236,3 @@ class Suite(Strict):
 
     def _beside(self, word: str, suffix: str) -> str:
         return str(self._folder / word) if word.lower().endswith(suffix) else word
-
-    @property
-    def text(self) -> str:
-        """The resolved suite as YAML, without the keys that keep their default."""
-        data = self.model_dump(mode="json", exclude_defaults=True)
-        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
-
-    @property
-    def sha256(self) -> str:
-        """Hash of what the suite means: comments, order of keys and written-out defaults make no difference."""
-        data: dict[str, Any] = self.model_dump(mode="json")
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

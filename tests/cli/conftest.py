@@ -13,7 +13,8 @@ import pytest
 
 from qbench.core.trial import Measurement, Metric, Trial, TrialResult
 from qbench.metrics import pack_bits
-from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter
+from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter
+from tests.results.conftest import on_machine
 
 
 class Outcome(NamedTuple):
@@ -55,6 +56,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             model=ModelFacts(name="resnet20", sha256="1" * 64),
             data=DataFacts(name="cifar10-shard", sha256="2" * 64, images=400),
             finished=True,
+            machines={"one": MachineFacts()},
         )
         trial = Trial("speed", "resnet20", "cifar10-shard", "all", "w8c-a8t", "mse", batch_sizes=(8,))
         noise = np.exp(0.005 * np.random.default_rng(1).standard_normal(31))
@@ -77,7 +79,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             execution="float32",
             correct=pack_bits(np.arange(400) < 380),
         )
-        with RunWriter.create(tmp_path / name, header.model_copy(update=changes)) as writer:
+        with RunWriter.create(tmp_path / name, on_machine(header, changes)) as writer:
             writer.append(fp32)
             writer.append(row)
         return tmp_path / name

@@ -155,9 +155,9 @@ def test_compare_of_an_unstable_run_says_so(call: Call, make_run: MakeRun) -> No
 
 
 def test_compare_refuses_results_of_another_schema_version(call: Call, make_run: MakeRun) -> None:
-    done = call("compare", make_run("a"), make_run("b", schema_version=2))
+    done = call("compare", make_run("a"), make_run("b", schema_version=3))
     assert done.code == 2
-    assert "expected results of schema version 1, got 2" in done.err
+    assert "expected results of schema version 2, got 3" in done.err
 
 
 def test_report_writes_tables_and_a_page(call: Call, make_run: MakeRun) -> None:

@@ -1,4 +1,4 @@
-"""The command line on a suite of `kind: cuda`: what it says without a GPU, and how networks look."""
+"""The command line on a suite with `device: cuda`: what it says without a GPU, and how networks look."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from rich.console import Console
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (the extra 'cuda')")
 
-from qbench.cli.cuda import run_cuda_suite, show_networks, show_ptx
+from qbench.cli import root
+from qbench.cli.cuda import show_networks, show_ptx
 from qbench.errors import QBenchError
 from qbench.kernels.cuda.checks import family
 from qbench.kernels.cuda.machines import driver
@@ -21,8 +22,13 @@ SUITE = Path(__file__).parents[2] / "suites" / "cuda.yaml"
 @pytest.mark.skipif(driver.unavailable() is None, reason="this machine has a GPU")
 def test_without_a_gpu_a_run_says_so_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(QBenchError, match=r"^no CUDA d[^\n]*$"):
-        run_cuda_suite(SUITE, tmp_path, None, (), quick=True)
+        root.main(["run", str(SUITE), "-o", str(tmp_path), "--quick"], standalone_mode=False)
     assert list((tmp_path / "cuda").glob("*/run.json")) == []
+
+
+def test_a_plan_needs_no_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root.main(["plan", str(SUITE), "-o", str(tmp_path)], standalone_mode=False)
+    assert " rows: " in capsys.readouterr().out
 
 
 @pytest.mark.skipif(driver.unavailable() is None, reason="this machine has a GPU")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from qbench.cli.kind import words_of
 from qbench.cli.progress import Watch
 from qbench.cli.style import duration, result_line
 from qbench.cli.summary import show_summary
@@ -24,14 +25,17 @@ MakeRun = Callable[..., Path]
 
 def fake_plan(keys: list[str]) -> Any:
     return SimpleNamespace(
-        new=keys, cached={"old": None}, estimates_s=dict.fromkeys(keys, 2.0), estimate_s=2.0 * len(keys), remarks=("r",)
+        new=[SimpleNamespace(trial=SimpleNamespace(key=key), estimate_s=2.0) for key in keys],
+        cached={"old": None},
+        estimate_s=2.0 * len(keys),
+        remarks=("r",),
     )
 
 
 def test_without_a_terminal_every_trial_is_a_line(make_run: MakeRun) -> None:
     rows = read_run(make_run("a")).results
     console = Console(file=StringIO(), force_terminal=False, width=200)
-    with Watch(console) as watch:
+    with Watch(console, words_of("network")) as watch:
         watch.on_start(fake_plan([row.trial.key for row in rows]))
         for row in rows:
             watch.on_trial_start(row.trial)
@@ -46,7 +50,7 @@ def test_on_a_terminal_only_failures_are_lines_above_the_bar(make_run: MakeRun) 
     rows = read_run(make_run("a")).results
     failed = replace(rows[1], status="failed", reason="no luck")
     console = Console(file=StringIO(), force_terminal=True, width=200)
-    with Watch(console) as watch:
+    with Watch(console, words_of("network")) as watch:
         watch.on_start(fake_plan([row.trial.key for row in rows]))
         watch.on_phase("checking")
         for row in (rows[0], failed):
@@ -61,7 +65,7 @@ def test_on_a_terminal_only_failures_are_lines_above_the_bar(make_run: MakeRun) 
 
 def test_the_time_left_is_the_estimate_at_the_pace_so_far(make_run: MakeRun) -> None:
     rows = read_run(make_run("a")).results
-    watch = Watch(Console(file=StringIO()))
+    watch = Watch(Console(file=StringIO()), words_of("network"))
     watch.on_start(fake_plan([row.trial.key for row in rows]))
     assert watch.left_s(1.0) is None
     watch.on_trial_end(rows[0])

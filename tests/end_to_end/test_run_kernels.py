@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from qbench.cli import root
 from qbench.results import read_run
-from qbench.runner.kernels.plan import plan_kernels
-from qbench.suite import load_kernel_suite
+from qbench.runner import plan_run
+from qbench.suite import load_suite
 
 TEXT = """
 kind: kernels
@@ -63,7 +63,7 @@ def test_a_run_is_killed_continued_reported_and_not_measured_again(suite: Path, 
     done = len(read_run(out / "mini").results)
     assert 1 <= done <= 5
 
-    plan = plan_kernels(load_kernel_suite(suite), out, quick=True)
+    plan = plan_run(load_suite(suite), out, quick=True)
     assert len(plan.cached) == done
     result = CliRunner().invoke(root, command(suite, out), standalone_mode=False)
     assert result.exception is None, result.output
@@ -75,7 +75,7 @@ def test_a_run_is_killed_continued_reported_and_not_measured_again(suite: Path, 
     assert {path.name for path in run.folder.iterdir()} == FILES
     assert [row.status for row in run.results] == ["ok"] * 5
     assert run.header.finished
-    assert len(run.header.canary) >= 3
+    assert len(run.header.machine.canary) >= 3
     assert all(row.bound and row.bound_s > 0 for row in run.results)
     assert all(row.measured("qbench") and (row.best_peer or row.trial.own) for row in run.results)
     lines = (run.folder / "trials.jsonl").read_text(encoding="utf-8").splitlines()

@@ -68,7 +68,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Listene
 def test_every_trial_of_the_suite_has_a_row_and_none_failed(undisturbed: tuple[Path, Listener]) -> None:
     folder, listener = undisturbed
     run = read_run(folder)
-    assert {row.trial.key for row in run.results} == {item.trial.key for item in listener.plans[0].planned}
+    assert {row.trial.key for row in run.results} == {item.trial.key for item in listener.plans[0].jobs}
     assert [row.reason for row in run.results if row.status == "failed"] == []
     assert all(row.reason for row in run.results if row.status == "skipped")
 
@@ -78,8 +78,8 @@ def test_the_run_is_finished_and_has_all_its_files(undisturbed: tuple[Path, List
     header = read_run(folder).header
     assert header.finished
     assert header.seconds > 0
-    assert header.versions["python"]
-    assert header.environment["cpu_model"]
+    assert header.machine.versions["python"]
+    assert header.machine.environment["cpu_model"]
     for name in ("run.json", "trials.jsonl", "table.csv", "table.md", "trials.parquet"):
         assert (folder / name).stat().st_size > 0
     assert (folder.parent / "latest").read_text().strip() == folder.name
@@ -107,7 +107,7 @@ def test_rows_keep_their_samples_scores_and_sizes(undisturbed: tuple[Path, Liste
 def test_the_observer_hears_of_every_trial_in_order(undisturbed: tuple[Path, Listener]) -> None:
     _, listener = undisturbed
     assert listener.started == [row.trial.key for row in listener.ended]
-    assert listener.started == [item.trial.key for item in listener.plans[0].planned]
+    assert listener.started == [item.trial.key for item in listener.plans[0].jobs]
     assert "checking the fp32 baseline" in listener.phases
 
 

@@ -11,7 +11,7 @@ import pytest
 from qbench.core.trial import Execution, Measurement, Metric, Trial, TrialResult
 from qbench.metrics import kind, pack_bits
 from qbench.metrics.accuracy import top1
-from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter
+from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter
 
 LAYERS = ("stem", *(f"blocks.{b}.conv{i}" for b in range(9) for i in (1, 2)), "classifier")
 OPERATIONS = {name: 1.3e5 if name == "classifier" else 8.8e5 if name == "stem" else 4.7e6 for name in LAYERS}
@@ -152,6 +152,22 @@ def trials(methods: tuple[str, ...], bits: tuple[int, ...]) -> Iterator[Trial]:
         yield from (trial("each", f"w{b}c-a32", "mse", layers=name) for name in LAYERS)
 
 
+MACHINE = MachineFacts(
+    environment={
+        "cpu_model": "Fabricated CPU <8-core>",
+        "cpu_features": ["avx2", "avx512vnni"],
+        "cpus_allowed": [0, 1],
+    },
+    ceilings=CEILINGS,
+    versions={"qbench": "0.0.0", "numpy": "2"},
+    canary=[
+        {"when": "start", "compute_s": 0.01, "memory_s": 0.02},
+        {"when": "end", "compute_s": 0.0108, "memory_s": 0.02},
+    ],
+    unstable=True,
+)
+
+
 def fabricate(
     folder: Path, *, images: int, methods: tuple[str, ...], bits: tuple[int, ...], shift: float = 0.0
 ) -> Path:
@@ -168,18 +184,7 @@ def fabricate(
         model=ModelFacts(name="resnet20", sha256="1" * 64, layers=LAYERS, weights=WEIGHTS, operations=81_000_000),
         data=DataFacts(name="cifar10-shard", sha256="2" * 64, images=images, calibration_images=512),
         threads=2,
-        environment={
-            "cpu_model": "Fabricated CPU <8-core>",
-            "cpu_features": ["avx2", "avx512vnni"],
-            "cpus_allowed": [0, 1],
-        },
-        ceilings=CEILINGS,
-        versions={"qbench": "0.0.0", "numpy": "2"},
-        canary=[
-            {"when": "start", "compute_s": 0.01, "memory_s": 0.02},
-            {"when": "end", "compute_s": 0.0108, "memory_s": 0.02},
-        ],
-        unstable=True,
+        machines={"fabricated": MACHINE},
         finished=True,
         seconds=251.0,
     )

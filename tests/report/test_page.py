@@ -122,7 +122,7 @@ def test_inline_plots_take_their_colours_from_the_theme(page: Path) -> None:
 @pytest.fixture
 def one_plot(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the cheapest plot only, where a test is not about the plots."""
-    monkeypatch.setattr("qbench.report.write.PLOTS", Registry("qbench.no_plots", {"layers": PLOTS["layers"]}))
+    monkeypatch.setattr("qbench.report.networks.PLOTS", Registry("qbench.no_plots", {"layers": PLOTS["layers"]}))
 
 
 @pytest.mark.usefixtures("one_plot")

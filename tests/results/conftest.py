@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,23 @@ import pytest
 
 from qbench.core.trial import Measurement, Metric, Trial, TrialResult
 from qbench.metrics import pack_bits
-from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter
+from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter
 
 IMAGES = 400
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
+
+
+CEILINGS = {"int8_gops_all": 400.0, "float32_gflops_all": 100.0, "popcount_gops_all": 900.0}
+
+
+def on_machine(plain: RunHeader, changes: Mapping[str, Any]) -> RunHeader:
+    """A header with changes, those of machines in the facts of its only one."""
+    ((name, machine),) = plain.machines.items()
+    of_machine = {key: value for key, value in changes.items() if key in MachineFacts.model_fields}
+    of_run = {key: value for key, value in changes.items() if key not in of_machine}
+    return plain.model_copy(update={"machines": {name: machine.model_copy(update=of_machine)}, **of_run})
 
 
 def header(**changes: Any) -> RunHeader:
@@ -29,10 +40,9 @@ def header(**changes: Any) -> RunHeader:
         created_utc="2026-01-02T03:04:05Z",
         model=ModelFacts(name="resnet20", sha256="1" * 64),
         data=DataFacts(name="cifar10-shard", sha256="2" * 64, images=IMAGES),
-        environment={"cpu_model": "one"},
-        ceilings={"int8_gops_all": 400.0, "float32_gflops_all": 100.0, "popcount_gops_all": 900.0},
+        machines={"one": MachineFacts(environment={"cpu_model": "one"}, ceilings=CEILINGS)},
     )
-    return plain.model_copy(update=changes)
+    return on_machine(plain, changes)
 
 
 def right(wrong: int) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from qbench.core.trial import Metric, TrialResult
 from qbench.errors import ResultsError
-from qbench.results import RunHeader, RunWriter, read_run
+from qbench.results import SCHEMA_VERSION, RunHeader, RunWriter, read_run
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
@@ -85,10 +85,28 @@ def test_a_damaged_row_is_named_by_file_and_line(make_run: MakeRun, make_row: Ma
 def test_results_of_another_schema_version_are_refused(make_run: MakeRun, make_row: MakeRow) -> None:
     folder = make_run("a", make_row())
     facts = json.loads((folder / "run.json").read_text())
-    for version in (2, None, "1"):
+    for version in (3, None, "1"):
         (folder / "run.json").write_text(json.dumps(facts | {"schema_version": version}))
-        with pytest.raises(ResultsError, match=r"run\.json: expected results of schema version 1, got"):
+        with pytest.raises(ResultsError, match=r"run\.json: expected results of schema version 2, got"):
             read_run(folder)
+
+
+def test_a_run_of_version_1_has_one_machine_whose_facts_are_kept(make_run: MakeRun, make_row: MakeRow) -> None:
+    folder = make_run("a", make_row())
+    header = json.loads((folder / "run.json").read_text())
+    ((_, machine),) = header.pop("machines").items()
+    del header["device"]
+    machine["environment"] |= {"fingerprint": "f00d", "cuda": {"device": "Some GPU-2"}}
+    (folder / "run.json").write_text(json.dumps({**header, **machine, "schema_version": 1}))
+    row = json.loads((folder / "trials.jsonl").read_text())
+    del row["machine"]
+    (folder / "trials.jsonl").write_text(json.dumps(row) + "\n")
+    run = read_run(folder)
+    assert run.header.schema_version == SCHEMA_VERSION
+    assert list(run.header.machines) == ["f00d-some-gpu-2"]
+    assert run.header.device == "cuda"
+    assert run.header.machine_of(run.results[0].machine).model_dump() == machine
+    assert run.results == (make_row(),)
 
 
 @pytest.mark.parametrize(

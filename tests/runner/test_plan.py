@@ -9,10 +9,10 @@ import pytest
 
 from qbench.core.trial import TrialResult
 from qbench.errors import QBenchError, ResultsError
-from qbench.results import RunWriter, read_run
+from qbench.results import MachineFacts, RunWriter, read_run
 from qbench.runner import plan_run, run_suite
 from qbench.runner.identity import trial_hash
-from qbench.runner.plan import is_timed, run_folders
+from qbench.runner.plan import run_folders
 from qbench.suite import Planned, Suite, load_suite
 
 
@@ -35,13 +35,13 @@ def copy_of(run: Path, root: Path, *, header: dict[str, object], rows: int | Non
 
 def test_the_baseline_comes_first_and_times_come_last(suite: Suite, tmp_path: Path) -> None:
     plan = plan_run(suite, tmp_path)
-    first, *rest = plan.planned
+    first, *rest = plan.jobs
     assert first.trial.sweep == "baseline"
-    timed = [is_timed(item) for item in rest]
+    timed = [job.phase == "time" for job in rest]
     assert timed == sorted(timed)
     assert any(timed)
-    assert plan.new == plan.planned
-    assert plan.estimate_s == pytest.approx(sum(plan.estimates_s.values()))
+    assert plan.new == plan.jobs
+    assert plan.estimate_s == pytest.approx(sum(job.estimate_s for job in plan.jobs))
 
 
 def test_an_unfinished_run_is_continued(suite: Suite, finished: Path, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_an_unfinished_run_is_continued(suite: Suite, finished: Path, tmp_path: 
     plan = plan_run(suite, tmp_path, quick=True)
     assert plan.folder == folder
     assert len(plan.cached) == 3
-    assert len(plan.new) == len(plan.planned) - 3
+    assert len(plan.new) == len(plan.jobs) - 3
 
 
 def test_a_finished_run_that_still_holds_is_the_answer(suite: Suite, finished: Path) -> None:
@@ -67,7 +67,7 @@ def test_rows_without_times_are_taken_over_from_a_finished_run(suite: Suite, fin
     assert plan.folder is None
     assert "1 of its rows no longer hold" in plan.remarks[0]
     assert all(not row.measurements for row in plan.cached.values())
-    timed = sum(is_timed(item) for item in plan.planned)
+    timed = sum(job.phase == "time" for job in plan.jobs)
     assert len(plan.new) == timed + 1
 
 
@@ -86,7 +86,7 @@ def test_a_failed_row_is_tried_again_in_the_same_run(suite: Suite, finished: Pat
     [
         ({"suite_sha256": "other"}, "the suite has changed"),
         ({"quick": False}, "it was no quick run"),
-        ({"environment": {"fingerprint": "other"}}, "it ran on another machine"),
+        ({"machines": {"other": MachineFacts()}}, "it ran on another machine"),
     ],
 )
 def test_another_run_is_not_continued_and_the_plan_says_why(
@@ -124,7 +124,7 @@ def test_the_newest_run_comes_first(finished: Path, tmp_path: Path) -> None:
 
 
 def hash_of(item: Planned, suite: Suite, *, model: str = "m", data: str = "d", quick: bool = True) -> str:
-    return trial_hash(item, suite, model_sha256=model, data_sha256=data, quick=quick)
+    return trial_hash(item, suite, model_sha256=model, data_sha256=data, machine="here", quick=quick)
 
 
 def test_a_hash_covers_what_the_row_depends_on(planned: dict[str, Planned], suite: Suite) -> None:

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 from qbench.graph import read_onnx
-from qbench.suite import expand, expand_kernels, load_kernel_suite, load_suite, suite_json_schema, suite_kind
-from qbench.suite.json_schema import kernel_json_schema
+from qbench.suite import expand, expand_kernels, load_suite, suite_json_schema
 from qbench.suite.kernels.filter import parse_kernel_filter
 from qbench.zoo import model_path
 
 SUITES = Path(__file__).parents[2] / "suites"
-FILES = [path for path in sorted(SUITES.glob("*.yaml")) if suite_kind(path) == "network"]
-KERNEL_FILES = [path for path in sorted(SUITES.glob("*.yaml")) if suite_kind(path) == "kernels"]
+FILES = [path for path in sorted(SUITES.glob("*.yaml")) if load_suite(path).kind == "network"]
+KERNEL_FILES = [path for path in sorted(SUITES.glob("*.yaml")) if load_suite(path).kind == "kernels"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +33,7 @@ def test_every_suite_expands_without_a_trial_that_cannot_be_run(path: Path, laye
 
 @pytest.mark.parametrize("path", KERNEL_FILES, ids=lambda path: path.stem)
 def test_every_bar_of_a_kernel_suite_is_about_some_of_its_rows(path: Path) -> None:
-    suite = load_kernel_suite(path)
+    suite = load_suite(path)
     trials = expand_kernels(suite)
     about = {bar.name: sum(parse_kernel_filter(bar.where)(trial) for trial in trials) for bar in suite.bars}
     assert [name for name, rows in about.items() if not rows] == []
@@ -60,7 +59,7 @@ def test_the_json_schema_beside_the_suites_is_current() -> None:
 
 def test_the_json_schema_of_kernel_suites_is_current() -> None:
     written = (SUITES / "kernels.schema.json").read_text(encoding="utf-8")
-    assert written == kernel_json_schema(), "write it anew with qbench.suite.json_schema.kernel_json_schema()"
+    assert written == suite_json_schema("kernels"), "write it anew with qbench.suite.suite_json_schema('kernels')"
 
 
 def test_the_json_schema_knows_every_key() -> None:
@@ -78,7 +77,7 @@ def _keys(schema: dict[str, Any]) -> set[str]:
 
 def test_the_readme_names_every_key() -> None:
     text = (SUITES / "README.md").read_text(encoding="utf-8")
-    keys = _keys(json.loads(suite_json_schema())) | _keys(json.loads(kernel_json_schema()))
+    keys = _keys(json.loads(suite_json_schema())) | _keys(json.loads(suite_json_schema("kernels")))
     assert {key for key in keys if f"`{key}`" not in text} == set()
 
 
@@ -91,7 +90,7 @@ def test_every_example_of_the_readme_is_a_suite(tmp_path: Path, layers: list[str
         path = tmp_path / f"{index}.yaml"
         if example.startswith("kind: kernels"):
             path.write_text(example, encoding="utf-8")
-            assert len(expand_kernels(load_kernel_suite(path))) > 1, example
+            assert len(expand_kernels(load_suite(path))) > 1, example
             continue
         if example.startswith("base:"):
             (tmp_path / "resnet.yaml").write_text((SUITES / "resnet.yaml").read_text(encoding="utf-8"))

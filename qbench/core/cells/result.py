@@ -99,6 +99,7 @@ class KernelResult:
         bound_s: least seconds that this ceiling allows.
         parties: who was asked.
         measurements: raw times; `group` is the trial's key, `cell` the party's name.
+        machine: id of the machine that made the row, in the run's header; "" where there is but one.
     """
 
     trial: KernelTrial
@@ -112,6 +113,7 @@ class KernelResult:
     parties: tuple[PartyRow, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     phases_s: dict[str, float] = field(default_factory=dict)
+    machine: str = ""
 
     def measured(self, party: str) -> Measurement | None:
         """Return the times of a party, or None."""

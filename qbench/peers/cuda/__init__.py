@@ -1,4 +1,4 @@
-"""Other libraries' products and convolutions on the GPU, for the same cells: name -> "module:attribute"."""
+"""Other libraries on the GPU: products and convolutions of the same cells, and whole networks."""
 
 from __future__ import annotations
 
@@ -15,3 +15,6 @@ CUDA_OPERATORS = Registry(
     },
 )
 """Each part is a class: `supports(cell)`, then `prepare(cell, operands, stream=..., copies=...)`."""
+
+CUDA_NETWORKS = Registry("qbench.cuda_networks", {"torch-fp16": "qbench.peers.cuda.torch_network:TorchNetwork"})
+"""Each part is a class of a network and images on the device: `run()` computes their logits on a stream."""

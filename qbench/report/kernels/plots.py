@@ -71,7 +71,7 @@ def number_class(row: KernelResult) -> str:
 
 def _roofline(view: KernelView) -> Plot | None:
     rows = [row for row in view.rows if row.measurements and row.moved_bytes and row.trial.kind != "memory"]
-    if not rows or not view.header.ceilings:
+    if not rows or not view.header.machine.ceilings:
         return None
     shares = [share for row in rows if (share := ceiling_share(row, row.measured(OWN))) is not None]
     near = sum(share >= 0.9 for share in shares)
@@ -101,7 +101,7 @@ def _draw_roofs(axes: Axes, view: KernelView, rows: Sequence[KernelResult], thre
         return
     low, high = min(places) / 1.6, max(places) * 1.6
     suffix = "1" if threads == 1 else "all"
-    roofs = {name: value for base in _FLAT if (value := view.header.ceilings.get(name := f"{base}_{suffix}"))}
+    roofs = {name: value for base in _FLAT if (value := view.header.machine.ceilings.get(name := f"{base}_{suffix}"))}
     top = max([*rates, *roofs.values()]) * 2.2
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(min(rates) / 1.8, top))
     axes.grid(axis="x", color=GRID, linewidth=0.8)
@@ -110,7 +110,7 @@ def _draw_roofs(axes: Axes, view: KernelView, rows: Sequence[KernelResult], thre
     ends = [(high, value, _FLAT[name.rpartition("_")[0]], MUTED) for name, value in roofs.items()]
     label_ends(axes, ends, size=7.5)
     for place, (base, text) in enumerate(_SLOPED.items()):
-        rate = view.header.ceilings.get(f"{base}_{suffix}")
+        rate = view.header.machine.ceilings.get(f"{base}_{suffix}")
         if rate:
             slope = (low, min(high, max(roofs.values(), default=top) / rate))
             axes.plot(slope, [rate * end for end in slope], color=FAINT, lw=1.2, ls=(0, (4, 2)), zorder=1)

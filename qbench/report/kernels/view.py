@@ -5,35 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from qbench.core.cells.result import OWN, KernelResult
 from qbench.report import words
-from qbench.results.header import RunHeader
+from qbench.report.headed import Headed
 from qbench.results.kernels.index import Judged, judged, mean_against
-from qbench.results.reader import KernelRun, read_run
+from qbench.results.reader import KernelRun
 
 
 @dataclass(frozen=True)
-class KernelView:
+class KernelView(Headed):
     """A run of kernels."""
 
     run: KernelRun
-
-    @property
-    def name(self) -> str:
-        """The run's id: the name of its folder."""
-        return self.run.folder.resolve().name
-
-    @property
-    def header(self) -> RunHeader:
-        """The facts of the run."""
-        return self.run.header
-
-    @property
-    def title(self) -> str:
-        """The suite's title, or its name."""
-        return self.header.suite_title or self.header.suite_name
 
     @property
     def rows(self) -> tuple[KernelResult, ...]:
@@ -48,12 +32,12 @@ class KernelView:
     @property
     def device(self) -> str:
         """The GPU's name; "" where operations ran on the processor."""
-        return str(self.header.environment.get("cuda", {}).get("device", ""))
+        return str(self.header.machine.environment.get("cuda", {}).get("device", ""))
 
     @property
     def machine(self) -> str:
         """What operations ran on."""
-        return self.device or str(self.header.environment.get("cpu_model", "processor unknown"))
+        return self.device or str(self.header.machine.environment.get("cpu_model", "processor unknown"))
 
     def panel(self, threads: int) -> str:
         """Return the title of what is shown of rows on so many threads."""
@@ -103,11 +87,6 @@ class KernelView:
             f"qbench is {words.times(mean.value)} as fast as the best other library of each shape, "
             f"{words.times(mean.worst)} at the least, over {mean.rows} rows."
         )
-
-
-def load_kernels(folder: Path) -> KernelView:
-    """Read a run's folder; raise ResultsError when it cannot be read."""
-    return KernelView(read_run(folder, kind="kernels"))
 
 
 def against_words(against: str) -> str:

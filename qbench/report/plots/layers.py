@@ -112,7 +112,7 @@ def _points(times: Sequence[LayerTime], cell: str) -> Mapping[int, float]:
 
 
 def _ceiling(view: RunView, row: Row, time: LayerTime) -> float | None:
-    return view.header.ceilings.get(row.layer_ceiling(time)) or None
+    return view.header.machine_of(row.result.machine).ceilings.get(row.layer_ceiling(time)) or None
 
 
 def _share(view: RunView, row: Row, time: LayerTime) -> float | None:

@@ -155,4 +155,5 @@ def _party_rows(result: KernelResult, results: Sequence[KernelResult]) -> Iterab
             "resident_bytes": party.resident_bytes,
             "note": party.note,
             "reason": party.reason,
+            "machine": result.machine,
         }

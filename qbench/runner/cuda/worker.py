@@ -15,10 +15,9 @@ from qbench.kernels.cuda.machines.driver import Device
 from qbench.runner.cuda import ceilings
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.contest import Contest
-from qbench.runner.cuda.network import time_network
 from qbench.runner.timing.sampling import Rules
 
-PATIENCE_S = {"check": 60.0, "network": 300.0}
+PATIENCE_S = {"check": 60.0}
 LONGEST_S = 180.0
 """What takes longer hangs: its process is ended."""
 
@@ -43,7 +42,7 @@ class Worker:
         self._connection: Connection | None = None
 
     def ask(self, verb: str, content: object = None) -> Any:
-        """Return the answer to `facts`, `ceilings`, `check`, `network` or `row`.
+        """Return the answer to `facts`, `ceilings`, `check` or `row`.
 
         Raises:
             LostError: see there.
@@ -130,9 +129,6 @@ def _answer(device: Device, clock: DeviceClock, verb: str, content: Any) -> Any:
         return ceilings.measure(device, clock=clock, quick=bool(content))
     if verb == "check":
         return verify(device, content)
-    if verb == "network":
-        rules, asked = content
-        return time_network(device, clock, rules, model=asked.model, spec=asked.spec, batch=asked.batch)
     assert verb == "row"
     setup, trial, digest = content
     return Contest(device, clock, setup.rules, setup.ceilings).run(trial, cache_hash=digest)

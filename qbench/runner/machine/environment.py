@@ -16,7 +16,19 @@ import psutil
 from qbench.runner.machine.affinity import allowed_cpus, distinct_cores
 
 PEER_LIBRARIES = ("openvino", "ai-edge-litert", "torch")
-LIBRARIES = ("numpy", "numba", "llvmlite", "onnx", "onnxruntime", "pandas", "scipy", "matplotlib", *PEER_LIBRARIES)
+"""What whole networks run on beside qbench."""
+OPERATOR_LIBRARIES = {
+    "cpu": (*PEER_LIBRARIES, "onnxruntime", "zentorch", "onednn-cpu-gomp", "numkong", "xllamacpp"),
+    "cuda": ("numba", "numba-cuda", "torch", "triton", "nvidia-cublas", "numpy"),
+}
+"""What single operations run on, by device."""
+LIBRARIES = tuple(
+    dict.fromkeys(
+        ("numpy", "numba", "llvmlite", "onnx", "onnxruntime", "pandas", "scipy", "matplotlib", *PEER_LIBRARIES)
+        + OPERATOR_LIBRARIES["cpu"]
+        + OPERATOR_LIBRARIES["cuda"]
+    )
+)
 _CPU = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
 

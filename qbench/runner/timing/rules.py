@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Protocol
+
 from qbench.runner.timing.sampling import Rules
-from qbench.suite import Suite
 
 QUICK_PRECISION, QUICK_SECONDS = 0.05, 0.3
 
 
-def timing_rules(suite: Suite, *, quick: bool) -> Rules:
+class Asked(Protocol):
+    """The `timing` of a suite."""
+
+    @property
+    def precision(self) -> float:
+        """Relative half width of the interval to stop at."""
+        ...
+
+    @property
+    def seconds_a_cell(self) -> float:
+        """Longest time of a cell."""
+        ...
+
+
+class Timed(Protocol):
+    """A suite whose cells are timed."""
+
+    @property
+    def timing(self) -> Asked:
+        """How."""
+        ...
+
+
+def timing_rules(suite: Timed, *, quick: bool) -> Rules:
     """Return the suite's rules; a quick run stops at 5 %, and after 0.3 s per cell at the latest."""
-    timing = suite.timing
+    rules = Rules(precision=suite.timing.precision, seconds_a_cell=suite.timing.seconds_a_cell)
     if not quick:
-        return Rules(precision=timing.precision, seconds_a_cell=timing.seconds_a_cell)
-    return Rules(
-        precision=max(timing.precision, QUICK_PRECISION), seconds_a_cell=min(timing.seconds_a_cell, QUICK_SECONDS)
+        return rules
+    return replace(
+        rules,
+        precision=max(rules.precision, QUICK_PRECISION),
+        seconds_a_cell=min(rules.seconds_a_cell, QUICK_SECONDS),
     )

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from qbench.core.cells.product import OutputKind
-from qbench.errors import QBenchError, SuiteError, suggest
-from qbench.suite.axes import Against, ListOf, OwnSpec, PlainName, Spec, Variant, Word
+from qbench.errors import QBenchError, SuiteError
+from qbench.suite.axes import (
+    Against,
+    ListOf,
+    OperatorName,
+    OwnSpec,
+    PlainName,
+    Spec,
+    Variant,
+    Word,
+    operator_peers,
+    strangers,
+)
+from qbench.suite.base import AnySuite, Strict, doubled
 from qbench.suite.kernels.filter import parse_kernel_filter
 from qbench.suite.kernels.shapes import parse_shape, table
-from qbench.suite.schema import Strict
 
 
 def _shape(text: Any) -> Any:
@@ -29,16 +37,7 @@ def _shape(text: Any) -> Any:
     return text
 
 
-def _peer(name: Any) -> Any:
-    from qbench.peers.operators import OPERATORS
-
-    if isinstance(name, str) and name not in OPERATORS:
-        raise ValueError(f"unknown peer '{name}'{suggest(name, OPERATORS)}")
-    return name
-
-
 Shapes = Annotated[Word, BeforeValidator(_shape)]
-OperatorName = Annotated[Word, BeforeValidator(_peer)]
 Positive = Annotated[int, Field(ge=1)]
 
 
@@ -98,26 +97,26 @@ class Bar(Strict):
             raise ValueError(str(error)) from error
 
 
-class KernelSuite(Strict):
+class KernelSuite(AnySuite):
     """A whole suite of kernels."""
 
     kind: Literal["kernels"]
     """`kernels`: single operations, not networks."""
-    name: PlainName
-    """Name of the suite, and of its folder under `results/`."""
-    title: str = ""
-    """A line for people."""
     threads: ListOf[Positive] = (1, 2)
-    """Threads of every cell, unless its sweep says otherwise."""
+    """Threads of every cell, unless its sweep says otherwise; a device has none."""
     timing: KernelTiming = KernelTiming()
     peers: tuple[OperatorName, ...] = ()
     """Other libraries that take turns with qbench (`qbench list operators`); a row says which had no kernel for it."""
+    verify: bool = True
+    """With `device: cuda`: whether every kernel is checked on odd sizes and extreme values before anything is timed."""
     filter: str | None = None
     """Keep only rows for which this holds, e.g. `kind == depthwise and threads == 1`; `--filter` sets it."""
     sweeps: Annotated[tuple[KernelSweep, ...], Field(min_length=1)]
     """What is timed."""
     bars: tuple[Bar, ...] = ()
     """What the rows have to show."""
+
+    MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"bars", "title", "verify"})
 
     @field_validator("filter")
     @classmethod
@@ -129,20 +128,17 @@ class KernelSuite(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> KernelSuite:
-        names = [sweep.name for sweep in self.sweeps]
-        doubled = sorted({name for name in names if names.count(name) > 1})
-        if doubled:
-            raise ValueError(f"two sweeps are named '{doubled[0]}'")
+        if twice := doubled([sweep.name for sweep in self.sweeps]):
+            raise ValueError(f"two sweeps are named '{twice}'")
+        for peers in (self.peers, *(sweep.peers or () for sweep in self.sweeps)):
+            strangers(peers, operator_peers(self.device), self.device)
+        on_cpu = self.device == "cpu"
+        if not on_cpu and any("threads" in one.model_fields_set for one in (self, *self.sweeps)):
+            raise ValueError(f"'threads' goes with the device 'cpu', got it with '{self.device}'")
+        if on_cpu and "verify" in self.model_fields_set:
+            raise ValueError("'verify' goes with 'device: cuda'; `qbench verify` checks the kernels of the CPU")
         return self
 
-    @property
-    def text(self) -> str:
-        """The resolved suite as YAML, without the keys that keep their default."""
-        data = self.model_dump(mode="json", exclude_defaults=True)
-        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
-
-    @property
-    def sha256(self) -> str:
-        """Hash of what the suite means; what its bars ask changes no row."""
-        data: dict[str, Any] = self.model_dump(mode="json", exclude={"bars", "title"})
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    def threads_of(self, sweep: KernelSweep) -> tuple[int, ...]:
+        """Return the threads of a sweep's cells; on a device there is but one queue of work."""
+        return (1,) if self.device != "cpu" else sweep.threads or self.threads

@@ -12,11 +12,11 @@ from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell
 from qbench.core.cells.result import KernelResult, KernelTrial, PartyRow
 from qbench.core.trial import Measurement
 from qbench.errors import ResultsError
+from qbench.report import write_report
 from qbench.report.kernels.plots import kernel_plots, number_class
-from qbench.report.kernels.view import load_kernels
-from qbench.report.kernels.write import write_kernel_report
+from qbench.report.kernels.view import KernelView
 from qbench.report.words import TIMES
-from qbench.results import RunHeader, RunWriter
+from qbench.results import MachineFacts, RunHeader, RunWriter, read_run
 from qbench.results.header import KernelBar
 
 CONV = ConvProblem(1, 8, 8, 16, 16, (3, 3), (1, 1), (1, 1, 1, 1))
@@ -56,8 +56,8 @@ def run(tmp_path: Path) -> Path:
     )
     header = RunHeader(
         kind="kernels", qbench_version="0.1.0", suite_name="mini", suite_title="Some kernels", suite_text="name: m\n",
-        suite_sha256="0" * 64, created_utc="2026-01-02T03:04:05Z", ceilings=CEILINGS, bars=bars, threads=2,
-        environment={"cpu_model": "one"}, finished=True,
+        suite_sha256="0" * 64, created_utc="2026-01-02T03:04:05Z", bars=bars, threads=2,
+        machines={"one": MachineFacts(environment={"cpu_model": "one"}, ceilings=CEILINGS)}, finished=True,
     )  # fmt: skip
     with RunWriter.create(tmp_path / "run", header) as writer:
         for one in ROWS:
@@ -99,7 +99,7 @@ def tables(page: str) -> dict[str, list[list[str]]]:
 
 
 def test_the_page_is_one_file_that_says_what_the_rows_show(run: Path) -> None:
-    path = write_kernel_report(run, run)
+    path = write_report([run], run)
     page = path.read_text(encoding="utf-8")
     assert (
         f"qbench is 1.34{TIMES} as fast as the best other library of each shape, 1.20{TIMES} at the least, over 2 rows."
@@ -114,7 +114,7 @@ def test_the_page_is_one_file_that_says_what_the_rows_show(run: Path) -> None:
 
 
 def test_the_tables_of_the_page_hold_bars_means_and_cells(run: Path) -> None:
-    found = tables(write_kernel_report(run, run).read_text(encoding="utf-8"))
+    found = tables(write_report([run], run).read_text(encoding="utf-8"))
     assert [line[1] for line in found["bars"]] == ["yes", "no"]
     assert [line[:3] for line in found["means"]] == [["one", "1", "3"], ["one", "2", "1"]]
     assert found["means"][0][3].startswith("1.50of 1, least 1.50")
@@ -127,7 +127,7 @@ def test_the_tables_of_the_page_hold_bars_means_and_cells(run: Path) -> None:
 
 def test_a_run_on_a_gpu_shows_its_device_its_networks_and_its_checks(run: Path) -> None:
     with RunWriter.open(run) as writer:
-        writer.update_header(
+        facts = MachineFacts(
             environment={
                 "cuda": {"device": "Some GPU"},
                 "cuda_checks": [{"comparisons": 7, "detail": ""}, {"comparisons": 5, "detail": "3 of 9 differ"}],
@@ -140,22 +140,23 @@ def test_a_run_on_a_gpu_shows_its_device_its_networks_and_its_checks(run: Path) 
                 ],
             }
         )  # fmt: skip
-    page = write_kernel_report(run, run).read_text(encoding="utf-8")
+        writer.update_header(machines={"one": facts})
+    page = write_report([run], run).read_text(encoding="utf-8")
     first, second = tables(page)["networks"]
     assert first[5:] == ["2\N{NARROW NO-BREAK SPACE}000", "1.50", "2.00"]
     assert second[3].endswith("no memory")
     assert "2 kernels on odd sizes and extreme values, 12 comparisons with the reference, 1 wrong" in page
     assert page.count("Some GPU") > 1
-    assert load_kernels(run).panel(1) == "Some GPU"
+    assert KernelView(read_run(run)).panel(1) == "Some GPU"
 
 
 def test_who_was_wrong_is_named(run: Path) -> None:
-    page = write_kernel_report(run, run).read_text(encoding="utf-8")
+    page = write_report([run], run).read_text(encoding="utf-8")
     assert 'data-tone="bad"><details><summary>liar: wrong: 3 of 9 numbers differ' in page
 
 
 def test_the_titles_of_the_plots_are_findings(run: Path) -> None:
-    roofline, ratios = kernel_plots(load_kernels(run))
+    roofline, ratios = kernel_plots(KernelView(read_run(run)))
     assert roofline.title == "2 of 3 operations reach 90\N{NO-BREAK SPACE}% of what this machine can do"
     assert ratios.title == "qbench is ahead of every other library on 2 of 2 rows"
 
@@ -176,4 +177,4 @@ def test_a_run_without_rows_is_refused(tmp_path: Path) -> None:
     )  # fmt: skip
     RunWriter.create(tmp_path / "empty", header).close()
     with pytest.raises(ResultsError, match="expected a run with at least one row"):
-        write_kernel_report(tmp_path / "empty", tmp_path)
+        write_report([tmp_path / "empty"], tmp_path)

@@ -15,7 +15,8 @@ from qbench.core.cells.memory import MemoryCell, MemoryProblem
 from qbench.core.cells.product import GemmProblem, KernelCell
 from qbench.core.cells.result import CEILING, STREAMS, KernelResult, KernelTrial, PartyRow
 from qbench.core.trial import Measurement
-from qbench.results import KernelRun, RunHeader, RunWriter, compare_runs, read_run
+from qbench.results import KernelRun, MachineFacts, RunHeader, RunWriter, compare_runs, read_run
+from tests.results.conftest import on_machine
 
 RNG = np.random.default_rng(3)
 GEMM = KernelTrial("gemm", (), 1, KernelCell(GemmProblem(4, 8, 16), "w8c-a8t", "s32"), peers=("litert", "openvino"))
@@ -43,9 +44,10 @@ def row(trial: KernelTrial, resident_bytes: int = 512, **times_s: float) -> Kern
 def made(tmp_path: Path) -> Made:
     def make(name: str, *rows: KernelResult, **changes: object) -> KernelRun:
         header = RunHeader(
-            kind="kernels", qbench_version="0", suite_name="m", suite_text="", suite_sha256="", created_utc=""
-        ).model_copy(update=changes)  # fmt: skip
-        with RunWriter.create(tmp_path / name, header) as writer:
+            kind="kernels", qbench_version="0", suite_name="m", suite_text="", suite_sha256="", created_utc="",
+            machines={"one": MachineFacts()},
+        )  # fmt: skip
+        with RunWriter.create(tmp_path / name, on_machine(header, changes)) as writer:
             for one in rows:
                 writer.append(one)
         return read_run(tmp_path / name)

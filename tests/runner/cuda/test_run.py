@@ -16,12 +16,15 @@ from qbench.kernels.cuda.checks import verify
 from qbench.kernels.cuda.checks.verify import DeviceRow
 from qbench.kernels.cuda.machines import driver
 from qbench.results import read_run
-from qbench.runner.cuda import experiment, health
-from qbench.runner.cuda.suite import CudaSuite, load_cuda_suite
+from qbench.runner import Silent, devices, plan_run, run_suite
+from qbench.runner.cuda import health, kernels, maker
 from qbench.runner.cuda.worker import LostError, Worker
+from qbench.runner.job import AnyResult
+from qbench.suite import KernelSuite, load_suite
 
 TEXT = """
-kind: cuda
+kind: kernels
+device: cuda
 name: small
 peers: [torch-fp16]
 sweeps:
@@ -32,10 +35,24 @@ bars:
 
 
 @pytest.fixture
-def suite(tmp_path: Path) -> CudaSuite:
+def suite(tmp_path: Path) -> KernelSuite:
     path = tmp_path / "small.yaml"
     path.write_text(TEXT, encoding="utf-8")
-    return load_cuda_suite(path)
+    return load_suite(path)
+
+
+class Listener(Silent):
+    """Remembers what the run said."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.rows: list[AnyResult] = []
+
+    def on_phase(self, text: str) -> None:
+        self.told.append(text)
+
+    def on_trial_end(self, result: AnyResult) -> None:
+        self.rows.append(result)
 
 
 class FakeWorker:
@@ -47,9 +64,10 @@ class FakeWorker:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def close(self) -> None:
+        pass
+
     def ask(self, verb: str, content: Any = None) -> Any:
-        if verb == "facts":
-            return {"device": "a device", "compute_capability": 9.0}
         if verb == "ceilings":
             return {"int8_gops_1": 1e6, "read_gb_s_1": 4e3}
         if verb == "check":
@@ -66,16 +84,22 @@ class FakeWorker:
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment, "Worker", FakeWorker)
+    monkeypatch.setattr(kernels, "Worker", FakeWorker)
+    monkeypatch.setattr(maker, "Worker", FakeWorker)
+    monkeypatch.setattr(devices, "_gpu", lambda: {"device": "a device", "compute_capability": 9.0})
+    monkeypatch.setattr(devices.Cuda, "unavailable", lambda _: None)
     monkeypatch.setattr(health, "read", lambda when: {"when": when, health.THROTTLES[0]: "Not Active"})
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_run_is_read_like_any_run_of_kernels(suite: CudaSuite, tmp_path: Path) -> None:
-    rows: list[KernelResult] = []
-    folder = experiment.run_cuda(suite, results_root=tmp_path, tell=lambda _: None, finished=rows.append)
-    found = read_run(folder)
-    assert [row.status for row in found.results] == [row.status for row in rows] == ["failed", "ok"]
+def test_a_run_is_read_like_any_run_of_kernels(suite: KernelSuite, tmp_path: Path) -> None:
+    listener = Listener()
+    folder = run_suite(suite, results_root=tmp_path, observer=listener)
+    found = read_run(folder, kind="kernels")
+    assert [row.status for row in found.results] == [row.status for row in listener.rows] == ["failed", "ok"]
+    assert {row.machine for row in found.results} == set(found.header.machines)
+    assert found.header.device == "cuda"
+    assert found.header.machine.ceilings == {"int8_gops_1": 1e6, "read_gb_s_1": 4e3}
     assert found.header.finished
     assert not found.header.unstable
     assert [bar.keys for bar in found.header.bars] == [("square/gemm 128x64x64/w8c-a8t/s32/t1",)]
@@ -83,13 +107,25 @@ def test_a_run_is_read_like_any_run_of_kernels(suite: CudaSuite, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("quiet")
-def test_a_wrong_kernel_and_a_lost_device_stand_in_the_header(suite: CudaSuite, tmp_path: Path) -> None:
-    told: list[str] = []
-    folder = experiment.run_cuda(suite, results_root=tmp_path, tell=told.append, finished=lambda _: None)
-    checks = read_run(folder).header.environment["cuda_checks"]
+def test_a_run_is_continued_and_its_checks_are_not_made_again(suite: KernelSuite, tmp_path: Path) -> None:
+    first = run_suite(suite, results_root=tmp_path)
+    plan, listener = plan_run(suite, tmp_path), Listener()
+    assert (plan.folder, list(plan.cached)) == (first, ["square/gemm 128x64x64/w8c-a8t/s32/t1"])
+    assert run_suite(suite, results_root=tmp_path, observer=listener) == first
+    assert [row.trial.key for row in listener.rows] == ["square/gemm 64x64x64/w8c-a8t/s32/t1"]
+    assert not [text for text in listener.told if text.startswith("checking")]
+    assert plan_run(suite, tmp_path, fresh=True).folder is None
+    assert run_suite(suite, results_root=tmp_path, fresh=True) != first
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_wrong_kernel_and_a_lost_device_stand_in_the_header(suite: KernelSuite, tmp_path: Path) -> None:
+    listener = Listener()
+    folder = run_suite(suite, results_root=tmp_path, observer=listener)
+    checks = read_run(folder).header.machine.environment["cuda_checks"]
     assert len(checks) == verify.count()
     assert [i for i, row in enumerate(checks) if row["detail"]] == [1, 3]
-    assert sum(text.startswith("wrong: ") for text in told) == 2
+    assert sum(text.startswith("wrong: ") for text in listener.told) == 2
 
 
 def test_a_device_that_holds_itself_back_makes_the_run_unstable() -> None:
@@ -103,8 +139,8 @@ def test_a_device_that_holds_itself_back_makes_the_run_unstable() -> None:
 def test_an_unknown_peer_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(TEXT.replace("torch-fp16]", "torch-fp17]"), encoding="utf-8")
-    with pytest.raises(SuiteError, match=r"unknown CUDA peer 'torch-fp17'; did you mean 'torch-fp16'"):
-        load_cuda_suite(path)
+    with pytest.raises(SuiteError, match=r"unknown peer 'torch-fp17'; did you mean 'torch-fp16'"):
+        load_suite(path)
 
 
 @pytest.mark.skipif(driver.unavailable() is None, reason="this machine has a GPU")

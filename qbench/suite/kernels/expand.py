@@ -1,44 +1,17 @@
-"""Kernel suites: which kind a file is, its reading, and its expansion into rows."""
+"""Kernel suite -> rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 
 from qbench.core.cells.memory import MemoryCell, MemoryProblem
 from qbench.core.cells.product import KernelCell, Problem
 from qbench.core.cells.result import AnyCell, KernelTrial
-from qbench.errors import QBenchError, SuiteError, suggest
+from qbench.errors import QBenchError, SuiteError
 from qbench.suite.kernels.filter import parse_kernel_filter
 from qbench.suite.kernels.schema import KernelSuite, KernelSweep
 from qbench.suite.kernels.shapes import parse_shape, table
-from qbench.suite.load import checked, load_document
-
-KINDS = ("network", "kernels", "cuda")
-
-
-def suite_kind(path: Path) -> str:
-    """Return `network` (the default), `kernels` or `cuda`; raise SuiteError for another, or a file that is no YAML."""
-    document = load_document(path)
-    kind = document.data.get("kind", "network")
-    if kind not in KINDS:
-        place = document.place(("kind",))
-        raise SuiteError(f"{place}: kind: expected {', '.join(KINDS)}, got '{kind}'{suggest(str(kind), KINDS)}")
-    return str(kind)
-
-
-def load_kernel_suite(path: Path, *, overrides: Sequence[str] = ()) -> KernelSuite:
-    """Read, merge and check the kernel suite at `path`.
-
-    Args:
-        path: a YAML file whose `kind` is `kernels`.
-        overrides: `key=value` strings, as for `load_suite`.
-
-    Raises:
-        SuiteError: anything is unknown, missing, doubled or of the wrong type: one line with file, line and key.
-    """
-    return checked(load_document(path, overrides=overrides), KernelSuite)
 
 
 def expand_kernels(suite: KernelSuite) -> tuple[KernelTrial, ...]:
@@ -56,9 +29,13 @@ def expand_kernels(suite: KernelSuite) -> tuple[KernelTrial, ...]:
 
 def _sweep(suite: KernelSuite, sweep: KernelSweep) -> Iterator[KernelTrial]:
     peers = suite.peers if sweep.peers is None else sweep.peers
-    axes = product(sweep.spec, sweep.out, sweep.threads or suite.threads, sweep.variant)
+    axes = product(sweep.spec, sweep.out, suite.threads_of(sweep), sweep.variant)
     for (spec, out, threads, variant), (batch, problem, networks) in product(list(axes), _problems(sweep)):
         if isinstance(problem, MemoryProblem):
+            if suite.device != "cpu":
+                raise SuiteError(
+                    f"sweep '{sweep.name}': '{problem.label}' moves memory, which is timed on the CPU only"
+                )
             yield _memory(sweep, KernelTrial(sweep.name, networks, batch, MemoryCell(problem, threads), variant))
             continue
         try:

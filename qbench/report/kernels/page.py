@@ -1,32 +1,31 @@
-"""Writing the report of a run of kernels: the plots' files and the page."""
+"""The page of a run of kernels: what its template is given."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from qbench.core.cells.result import OWN
 from qbench.errors import ResultsError
 from qbench.report import machine, words
-from qbench.report.figures import drawn, write_files
+from qbench.report.banners import Banner, run_banners
+from qbench.report.figures import PLOTS_NAME, drawn, write_files
 from qbench.report.kernels.plots import kernel_plots
 from qbench.report.kernels.table import EACH, HOW, kernel_table
-from qbench.report.kernels.view import KernelView, absent_parties, against_words, load_kernels
+from qbench.report.kernels.view import KernelView, absent_parties, against_words
 from qbench.report.page import render_template
 from qbench.report.table import Cell, Column, Line, Table
-from qbench.report.write import PAGE_NAME, PLOTS_NAME, write_page
 from qbench.results.kernels.index import Judged, Mean, mean_against
+from qbench.results.reader import KernelRun
 
 
-def write_kernel_report(run: Path, out: Path) -> Path:
-    """Write `plots/*` and `report.html` of a run of kernels into `out` and return the path of the page.
-
-    Raises:
-        ResultsError: the run cannot be read, or the folder cannot be written.
-    """
-    view = load_kernels(run)
+def kernel_page(runs: Sequence[KernelRun], out: Path) -> str:
+    """Write the plots of a run into `out / "plots"` and return its page; raise ResultsError when it has no row."""
+    (run,) = runs
+    view = KernelView(run)
     if not view.rows:
-        raise ResultsError(f"{run}: expected a run with at least one row, got none")
+        raise ResultsError(f"{run.folder}: expected a run with at least one row, got none")
     plots = kernel_plots(view)
     for plot in plots:
         write_files(plot, out / PLOTS_NAME)
@@ -37,32 +36,21 @@ def write_kernel_report(run: Path, out: Path) -> Path:
         "plots": [drawn(plot, run=view.name) for plot in plots],
         "bars": _bars(view.bars),
         "means": _means(view),
-        "networks": _networks(view.header.environment.get("cuda_networks", [])),
-        "checks": view.header.environment.get("cuda_checks", []),
+        "networks": _networks(view.header.machine.environment.get("cuda_networks", [])),
+        "checks": view.header.machine.environment.get("cuda_checks", []),
         "cells": kernel_table(view),
         "groups": [(EACH, False), (HOW, False)],
         "absent": absent_parties(view.rows),
         "machine": machine.facts(view.header),
         "ceilings": machine.ceilings(view.header),
     }
-    return write_page(out / PAGE_NAME, render_template("kernels.html.j2", names))
+    return render_template("kernels.html.j2", names)
 
 
-def _banners(view: KernelView) -> list[tuple[str, str]]:
+def _banners(view: KernelView) -> list[Banner]:
     """Return (tone, sentence) for everything that a reader should know before believing the numbers."""
-    header, found = view.header, []
-    if header.unstable:
-        moved = machine.canary_move(header)
-        found.append(
-            ("bad", f"This machine was not steady while it was timed{moved}. Believe paired ratios, not times.")
-        )
-    if not header.finished:
-        found.append(("warn", "This run is not finished: rows are missing. The same command continues it."))
-    if header.quick:
-        found.append(("warn", "A quick run: fewer samples and wider intervals than a whole one."))
-    failed = [row for row in view.rows if row.status == "failed"]
-    if failed:
-        found.append(("bad", f"{len(failed)} rows failed; the reasons stand in the table."))
+    failed = sum(row.status == "failed" for row in view.rows)
+    found = run_banners(view.header, f"{failed} rows failed; the reasons stand in the table." if failed else "")
     skipped = [row for row in view.rows if row.status == "skipped"]
     if skipped:
         found.append(("warn", f"qbench has no kernel for {len(skipped)} rows: {skipped[0].reason}."))

@@ -1,0 +1,40 @@
+"""What a kind of experiment is to this room: how plans, finished rows and finished runs look on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from qbench.core.kinds import part
+
+if TYPE_CHECKING:
+    from qbench.results import Run
+    from qbench.runner import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of one kind.
+
+    Args:
+        rows: what rows are called, e.g. `trials`.
+        line: a finished row -> one line.
+        show_plan: shows what a plan holds, row by row.
+        show_run: shows what a finished run says.
+        faults: a finished run -> what is wrong with it beside failed rows, a line each.
+    """
+
+    rows: str
+    line: Callable[[Any], str]
+    show_plan: Callable[[Console, Plan], None]
+    show_run: Callable[[Console, Run[Any]], None]
+    faults: Callable[[Run[Any]], list[str]]
+
+
+def words_of(kind: str) -> Words:
+    """Return what this room knows of a kind."""
+    found: Words = part(kind, "cli")
+    return found

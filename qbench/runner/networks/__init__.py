@@ -1,0 +1,1 @@
+"""How suites of networks are run: their jobs, and who makes the rows."""
