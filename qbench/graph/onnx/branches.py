@@ -43,11 +43,11 @@ def taken_branch(proto: NodeProto, known: Mapping[str, Array]) -> GraphProto | N
     if proto.op_type != "If" or proto.domain not in STANDARD or not proto.input or proto.input[0] not in known:
         return None
     condition = known[proto.input[0]]
-    wanted = "then_branch" if condition.size == 1 and condition.reshape(-1)[0] else "else_branch"
-    body: GraphProto | None = next((entry.g for entry in proto.attribute if entry.name == wanted), None)
+    branch = "then_branch" if condition.size == 1 and condition.reshape(-1)[0] else "else_branch"
+    body: GraphProto | None = next((entry.g for entry in proto.attribute if entry.name == branch), None)
     if body is None or len(body.output) != len(proto.output):
         raise uncovered(
-            proto.name or next(iter(proto.output), ""), "If", f"expected a {wanted} that gives what it writes"
+            proto.name or next(iter(proto.output), ""), "If", f"expected a {branch} that gives what it writes"
         )
     return body
 

@@ -35,12 +35,12 @@ REFERENCE = frozenset({
 """Operators that give the same for the same inputs, whose result is worth having while a file is read."""
 
 QUICK: Mapping[str, Callable[[NodeProto, Sequence[Array], Mapping[str, AttributeProto]], Array]] = {
-    "Concat": lambda _, given, named: np.concatenate(given, axis=named["axis"].i),
+    "Concat": lambda _, inputs, named: np.concatenate(inputs, axis=named["axis"].i),
     "Constant": lambda proto, _, named: _value(proto, named),
-    "DequantizeLinear": lambda _, given, named: _dequantized(given, named),
-    "Dropout": lambda _, given, named: given[0],
-    "Gather": lambda _, given, named: _gather(given, named),
-    "Identity": lambda _, given, named: given[0],
+    "DequantizeLinear": lambda _, inputs, named: _dequantized(inputs, named),
+    "Dropout": lambda _, inputs, named: inputs[0],
+    "Gather": lambda _, inputs, named: _gather(inputs, named),
+    "Identity": lambda _, inputs, named: inputs[0],
 }
 
 
@@ -65,17 +65,17 @@ def fold(
     names = [name for name in proto.input if name]
     if proto.op_type not in QUICK.keys() | REFERENCE or not all(name in constants for name in names):
         return None
-    given = [constants[name] for name in names]
-    if not _worth(proto, given, known, room=room):
+    inputs = [constants[name] for name in names]
+    if not _worth(proto, inputs, known, room=room):
         return None
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the reference implementation warns of what the file may well mean
             if proto.op_type in QUICK and (names or proto.op_type == "Constant"):
                 named = {entry.name: entry for entry in proto.attribute}
-                values = [QUICK[proto.op_type](proto, given, named)]
+                values = [QUICK[proto.op_type](proto, inputs, named)]
             else:
-                values = _reference(proto, given, opset)
+                values = _reference(proto, inputs, opset)
     except NotImplementedError:
         return None
     except Exception as error:  # the reference implementation raises whatever NumPy does
@@ -85,14 +85,14 @@ def fold(
     return dict(zip(outputs, (np.asarray(value) for value in values), strict=False))
 
 
-def _worth(proto: NodeProto, given: Sequence[Array], known: Mapping[str, TensorType], *, room: int) -> bool:
+def _worth(proto: NodeProto, inputs: Sequence[Array], known: Mapping[str, TensorType], *, room: int) -> bool:
     """Whether the size of the result is known and no more than a little above that of what it is made of."""
     if proto.op_type == "Constant":
         return True
     results = [known[name].dims for name in proto.output if name in known]
     if not results or any(dims is None or any(size < 0 for size in dims) for dims in results):
         return False
-    made_of = sum({id(array): array.size for array in given}.values())
+    made_of = sum({id(array): array.size for array in inputs}.values())
     return sum(math.prod(dims or ()) for dims in results) <= min(made_of + MOST_GROWTH, room)
 
 
@@ -114,17 +114,17 @@ def _value(proto: NodeProto, named: Mapping[str, AttributeProto]) -> Array:
     raise ValueError("only numbers are covered as a constant's value")
 
 
-def _gather(given: Sequence[Array], named: Mapping[str, AttributeProto]) -> Array:
+def _gather(inputs: Sequence[Array], named: Mapping[str, AttributeProto]) -> Array:
     axis = named["axis"].i if "axis" in named else 0
-    return np.asarray(np.take(given[0], given[1].astype(np.int64), axis=axis))
+    return np.asarray(np.take(inputs[0], inputs[1].astype(np.int64), axis=axis))
 
 
-def _dequantized(given: Sequence[Array], named: Mapping[str, AttributeProto]) -> Array:
+def _dequantized(inputs: Sequence[Array], named: Mapping[str, AttributeProto]) -> Array:
     axis, block = (named[key].i if key in named else default for key, default in (("axis", 1), ("block_size", 0)))
-    scale = given[1].astype(np.float32)
-    zero = given[2].astype(np.float32) if len(given) > 2 else np.zeros_like(scale)
-    axis = axis % max(1, given[0].ndim) if scale.ndim else 0
-    return Codes("", given[0].astype(np.int64), scale, np.broadcast_to(zero, scale.shape), axis, block).real()
+    scale = inputs[1].astype(np.float32)
+    zero = inputs[2].astype(np.float32) if len(inputs) > 2 else np.zeros_like(scale)
+    axis = axis % max(1, inputs[0].ndim) if scale.ndim else 0
+    return Codes("", inputs[0].astype(np.int64), scale, np.broadcast_to(zero, scale.shape), axis, block).real()
 
 
 def _sizes(proto: NodeProto, known: Mapping[str, TensorType]) -> dict[str, Array] | None:
@@ -137,15 +137,15 @@ def _sizes(proto: NodeProto, known: Mapping[str, TensorType]) -> dict[str, Array
     return {proto.output[0]: np.asarray(dims[named.get("start", 0) : named.get("end")], np.int64)}
 
 
-def _reference(proto: NodeProto, given: Sequence[Array], opset: int) -> list[Array]:
+def _reference(proto: NodeProto, inputs: Sequence[Array], opset: int) -> list[Array]:
     """Compute a node by `onnx.reference`."""
     from onnx.reference import ReferenceEvaluator  # half a second to import: many files never need it
 
     names = list(dict.fromkeys(name for name in proto.input if name))
-    feeds = {name: array for name, array in zip((n for n in proto.input if n), given, strict=True)}
-    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in names]
+    feeds = {name: array for name, array in zip((n for n in proto.input if n), inputs, strict=True)}
+    ports = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in names]
     outputs = [helper.make_tensor_value_info(n, onnx.TensorProto.UNDEFINED, None) for n in proto.output if n]
-    graph = helper.make_graph([proto], "constant", inputs, outputs)
+    graph = helper.make_graph([proto], "constant", ports, outputs)
     try:
         evaluator = ReferenceEvaluator(graph, opsets={"": opset})
     except RuntimeError as error:  # some operators are there in their newer versions only

@@ -27,7 +27,7 @@ Members = Sequence[Raw]
 T = TypeVar("T")
 
 
-def cut_foreign(nodes: Sequence[Draft], *, outputs: Sequence[str], file: File, found: Survey) -> tuple[Draft, ...]:
+def cut_foreign(nodes: Sequence[Draft], *, outputs: Sequence[str], file: File, survey: Survey) -> tuple[Draft, ...]:
     """Return the nodes in an order in which they can run, every Raw (and what no pass took in) part of a Foreign."""
     ordered, waiting = in_order(_without_leftovers(nodes), reads=reads, writes=writes)
     assert not waiting, "a pass made a cycle"
@@ -41,8 +41,8 @@ def cut_foreign(nodes: Sequence[Draft], *, outputs: Sequence[str], file: File, f
     kept: list[Draft] = [node for node in ordered if not isinstance(node, Raw)]
     for number, group in enumerate(groups):
         made = [tensor for raw in group for tensor in raw.outputs]
-        wanted = [t for t in made if t in outputs or readers.get(t, set()) - {number}]
-        kept.append(_foreign(group, wanted, file, found))
+        leaving = [t for t in made if t in outputs or readers.get(t, set()) - {number}]
+        kept.append(_foreign(group, leaving, file, survey))
     return tuple(in_order(kept, reads=reads, writes=writes)[0])
 
 
@@ -99,9 +99,9 @@ def neighbours(
     return list(groups.values())
 
 
-def _foreign(group: Members, wanted: Sequence[str], file: File, found: Survey) -> Foreign:
+def _foreign(group: Members, outputs: Sequence[str], file: File, survey: Survey) -> Foreign:
     made = {tensor for raw in group for tensor in raw.outputs}
-    given = list(dict.fromkeys(t for raw in group for t in raw.reads if t not in made))
+    inputs = list(dict.fromkeys(t for raw in group for t in raw.reads if t not in made))
     protos: list[NodeProto] = []
     bridged: set[str] = set()
     for raw in group:
@@ -111,25 +111,25 @@ def _foreign(group: Members, wanted: Sequence[str], file: File, found: Survey) -
                 bridged.add(inner)
         protos.extend(raw.protos)
     named = [raw.name for raw in group if raw.name]
-    model = _model(protos, given, wanted, file, found)
+    model = _model(protos, inputs, outputs, file, survey)
     return Foreign(
         name=named[-1] if named else "", operators=tuple(p.op_type for raw in group for p in raw.protos),
-        inputs=tuple(given), outputs=tuple(wanted), model=model.SerializeToString(deterministic=True),
+        inputs=tuple(inputs), outputs=tuple(outputs), model=model.SerializeToString(deterministic=True),
         opset=next((entry.version for entry in model.opset_import if entry.domain in STANDARD), file.opset),
         reasons=tuple(raw.reason for raw in group),
     )  # fmt: skip
 
 
 def _model(
-    protos: Sequence[NodeProto], given: Sequence[str], wanted: Sequence[str], file: File, found: Survey
+    protos: Sequence[NodeProto], inputs: Sequence[str], outputs: Sequence[str], file: File, survey: Survey
 ) -> onnx.ModelProto:
-    constants = dict.fromkeys(t for proto in protos for t in inputs_of_proto(proto) if t in found.constants)
-    for tensor in (*given, *wanted):
-        if tensor in found.types and found.types[tensor].dtype == TensorProto.STRING:
+    constants = dict.fromkeys(t for proto in protos for t in inputs_of_proto(proto) if t in survey.constants)
+    for tensor in (*inputs, *outputs):
+        if tensor in survey.types and survey.types[tensor].dtype == TensorProto.STRING:
             raise ModelError(f"tensor '{tensor}' holds text; expected numbers")
     graph = helper.make_graph(
-        list(protos), "foreign", [_port(name, found) for name in given], [_port(name, found) for name in wanted],
-        [numpy_helper.from_array(found.constants[name], name) for name in constants],
+        list(protos), "foreign", [_port(name, survey) for name in inputs], [_port(name, survey) for name in outputs],
+        [numpy_helper.from_array(survey.constants[name], name) for name in constants],
     )  # fmt: skip
     model = onnx.ModelProto()
     model.graph.CopyFrom(graph)
@@ -153,10 +153,10 @@ def _runnable(model: onnx.ModelProto) -> onnx.ModelProto:
         return model
 
 
-def _port(name: str, found: Survey) -> ValueInfoProto:
+def _port(name: str, survey: Survey) -> ValueInfoProto:
     value = ValueInfoProto()
     value.name = name
-    known = found.types.get(name)
+    known = survey.types.get(name)
     if known is not None and known.dtype:
         value.type.CopyFrom(as_proto(known.dtype, known.dims))
     return value
@@ -165,6 +165,6 @@ def _port(name: str, found: Survey) -> ValueInfoProto:
 def identity_raw(source: str, output: str, *, constant: bool) -> Raw:
     """Return the node that gives an output of its own to a tensor that is an input, a constant, or another output."""
     proto = helper.make_node("Identity", [source], [output], name=f"{output}:identity")
-    given = () if constant else (source,)
+    reads = () if constant else (source,)
     what = "a constant" if constant else "another tensor as it is"
-    return Raw("", (proto,), given, given, (output,), f"output '{output}': it is {what}")
+    return Raw("", (proto,), reads, reads, (output,), f"output '{output}': it is {what}")

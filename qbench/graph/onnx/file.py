@@ -128,11 +128,11 @@ def _opset(model: ModelProto) -> int:
 def external_files(model: ModelProto, folder: Path) -> list[Path]:
     """Return the files that hold weights, once each; they must lie in the folder of the model."""
     found: dict[Path, None] = {}
-    wanted = 0
+    needed_bytes = 0
     for tensor in model.graph.initializer:
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
-        wanted += _size_bytes(tensor)
+        needed_bytes += _size_bytes(tensor)
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         target = folder if "\0" in location else (folder / location).resolve()
         if not location or target == folder or not target.is_relative_to(folder.resolve()):
@@ -140,9 +140,9 @@ def external_files(model: ModelProto, folder: Path) -> list[Path]:
         if not target.is_file():
             raise ModelError(f"initializer '{tensor.name}': no such file '{location}' beside the model")
         found[target] = None
-    held = sum(target.stat().st_size for target in found)
-    if wanted > 2 * held + SPARE_BYTES:  # weights may be shared, but not so often that they fill the memory
-        raise ModelError(f"its initializers need {wanted} bytes, the files beside it hold {held}")
+    file_bytes = sum(target.stat().st_size for target in found)
+    if needed_bytes > 2 * file_bytes + SPARE_BYTES:  # weights may be shared, but not so often that they fill the memory
+        raise ModelError(f"its initializers need {needed_bytes} bytes, the files beside it hold {file_bytes}")
     return list(found)
 
 

@@ -22,27 +22,27 @@ Types = Mapping[str, TensorType]
 _CHECKED_ERRORS = (shape_inference.InferenceError, onnx.checker.ValidationError, RuntimeError, ValueError, TypeError)
 
 
-def _like_first(given: Sequence[TensorType]) -> TensorType:
-    return given[0]
+def _like_first(inputs: Sequence[TensorType]) -> TensorType:
+    return inputs[0]
 
 
-def _widest(given: Sequence[TensorType]) -> TensorType:
-    ranks = [len(t.dims) for t in given if t.dims is not None]
-    if len(ranks) != len(given):
-        return TensorType(given[0].dtype, None)
-    rows = [(1,) * (max(ranks) - len(t.dims or ())) + (t.dims or ()) for t in given]
+def _widest(inputs: Sequence[TensorType]) -> TensorType:
+    ranks = [len(t.dims) for t in inputs if t.dims is not None]
+    if len(ranks) != len(inputs):
+        return TensorType(inputs[0].dtype, None)
+    rows = [(1,) * (max(ranks) - len(t.dims or ())) + (t.dims or ()) for t in inputs]
     dims = tuple(max(column) if FREE not in column else FREE for column in zip(*rows, strict=True))
-    return TensorType(given[0].dtype, dims)
+    return TensorType(inputs[0].dtype, dims)
 
 
 MICROSOFT: Mapping[str, Callable[[Sequence[TensorType]], TensorType]] = {
     "BiasGelu": _like_first, "FastGelu": _like_first, "Gelu": _like_first, "QuickGelu": _like_first,
     "QLinearLeakyRelu": _like_first, "QLinearSigmoid": _like_first, "QLinearSoftmax": _like_first,
-    "QLinearAdd": lambda given: _widest((given[0], given[3])),
-    "QLinearMul": lambda given: _widest((given[0], given[3])),
+    "QLinearAdd": lambda inputs: _widest((inputs[0], inputs[3])),
+    "QLinearMul": lambda inputs: _widest((inputs[0], inputs[3])),
     "SkipLayerNormalization": _like_first,
-    "QuantizeLinear": lambda given: TensorType(given[2].dtype, given[0].dims),
-    "DequantizeLinear": lambda given: TensorType(TensorProto.FLOAT, given[0].dims),
+    "QuantizeLinear": lambda inputs: TensorType(inputs[2].dtype, inputs[0].dims),
+    "DequantizeLinear": lambda inputs: TensorType(TensorProto.FLOAT, inputs[0].dims),
 }  # fmt: skip
 """Operators of onnxruntime's own domain whose first output has a shape that is easily inferred."""
 
@@ -109,10 +109,10 @@ def one_line(error: Exception) -> str:
 def _infer_other(proto: NodeProto, types: Types) -> dict[str, TensorType]:
     rule = MICROSOFT.get(proto.op_type) if proto.domain == "com.microsoft" else None
     unknown = {name: TensorType(0, None) for name in proto.output if name}
-    given = [types.get(name, TensorType(0, None)) for name in proto.input]
+    inputs = [types.get(name, TensorType(0, None)) for name in proto.input]
     if rule is not None:
         try:
-            unknown[proto.output[0]] = rule(given)
+            unknown[proto.output[0]] = rule(inputs)
         except IndexError:
             raise uncovered(proto.name or proto.output[0], proto.op_type, "has too few inputs") from None
     return unknown

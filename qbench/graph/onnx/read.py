@@ -91,7 +91,7 @@ def network_and_names(
     live, outputs = _with_own_outputs(_live(kept, outputs), file, found, outputs, trivial=trivial)
     recognized = _recognized(live, outputs, found, opset=file.opset)
     fused, before = _fused(recognized, outputs, known, residuals=residuals, fixed=fixed)
-    whole = _typed(cut_foreign(fused, outputs=outputs, file=file, found=found))
+    whole = _typed(cut_foreign(fused, outputs=outputs, file=file, survey=found))
     ends = {port.name: port.name for port in file.inputs} | dict(zip(outputs, file.outputs, strict=True))
     named = name_nodes(whole, ends=ends)
     network = assembled(file, found, name, whole=whole, named=named)

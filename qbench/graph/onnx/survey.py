@@ -154,10 +154,10 @@ def _input_sizes(file: File, shapes: Mapping[str, Shape], turn: int, *, unfix: b
     numbers: dict[str, int] = {}
     found: Sizes = {}
     for port in file.inputs:
-        wanted = shapes.get(port.name)
-        dims = port.dims if wanted is None else (*port.dims[:1], *wanted)
+        fixed = shapes.get(port.name)
+        dims = port.dims if fixed is None else (*port.dims[:1], *fixed)
         if len(dims) != len(port.dims) or any(isinstance(d, int) and d < 0 for d in dims):
-            raise ModelError(f"shapes: input '{port.name}' is {list(port.dims)}, which {wanted} does not fit")
+            raise ModelError(f"shapes: input '{port.name}' is {list(port.dims)}, which {fixed} does not fit")
         sizes = []
         for axis, size in enumerate(dims):
             if axis == 0 and (unfix or isinstance(size, str)):

@@ -38,8 +38,8 @@ def _operator(web: Web, node: Raw) -> Found | None:
     """Read ONNX's own Attention of heads cut before it and joined after it."""
     reader = web.reader(node)
     plain = not reader.integer("is_causal", 0) and not reader.number("softcap", 0.0) and len(reader.outputs) == 1
-    given = [reader.has(index) for index in range(len(node.protos[0].input))]
-    if not plain or len(node.reads) != len(given) or given not in ([True] * 3, [True] * 4):
+    present = [reader.has(index) for index in range(len(node.protos[0].input))]
+    if not plain or len(node.reads) != len(present) or present not in ([True] * 3, [True] * 4):
         return None
     parts = [_heads(web, tensor) for tensor in node.reads[:3]]
     joined = _joined(web, node)

@@ -36,15 +36,15 @@ def _known() -> tuple[Reals, ...]:
 
 def fuse_functions(web: Web) -> None:
     """Put a Unary in the place of every region of nodes that computes one of `CANDIDATES`, the largest first."""
-    gone: set[int] = set()
+    fused: set[int] = set()
     for end in list(reversed(web.nodes)):
-        if id(end) in gone or not _is_elementwise(end):
+        if id(end) in fused or not _is_elementwise(end):
             continue
         found = _region(web, end)
         if found is None:
             continue
         made, region = found
-        gone.update(id(node) for node in region)
+        fused.update(id(node) for node in region)
         web.put(made, region)
 
 
@@ -93,19 +93,19 @@ def _named(web: Web, region: list[Draft], root: str) -> Unary | None:
     return None
 
 
-def _apply(node: Draft, given: list[Reals]) -> Reals:
+def _apply(node: Draft, operands: list[Reals]) -> Reals:
     with np.errstate(all="ignore"):
         match node:
             case Unary():
-                return evaluate(node.function, given[0], node.parameters)
+                return evaluate(node.function, operands[0], node.parameters)
             case Activation():
-                return np.clip(given[0], node.clamp.low, node.clamp.high)
+                return np.clip(operands[0], node.clamp.low, node.clamp.high)
             case Affine():
-                scaled: Reals = given[0] * node.scale[0] + node.offset[0]
+                scaled: Reals = operands[0] * node.scale[0] + node.offset[0]
                 return scaled
             case Mul():
-                product: Reals = given[0] * given[1]
+                product: Reals = operands[0] * operands[1]
                 return product
             case _:
-                total: Reals = given[0] + given[1]
+                total: Reals = operands[0] + operands[1]
                 return total

@@ -22,13 +22,13 @@ Places = npt.NDArray[np.int64]
 
 def fuse_moves(web: Web) -> None:
     """Replace every chain that does what one node can do; the longest chain from each start."""
-    gone: set[int] = set()
+    merged: set[int] = set()
     for start in list(web.nodes):
-        if operator(start) in _MOVES and isinstance(start, Raw) and id(start) not in gone:
+        if operator(start) in _MOVES and isinstance(start, Raw) and id(start) not in merged:
             found = _chain(web, start)
             if found is not None:
                 made, chain = found
-                gone.update(id(node) for node in chain)
+                merged.update(id(node) for node in chain)
                 web.put(made, chain)
 
 

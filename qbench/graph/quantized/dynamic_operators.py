@@ -85,8 +85,8 @@ def matmul_bits(to: Unquantizer, proto: NodeProto) -> None:
     scale = to.constant(proto, 2).astype(np.float32).reshape(rows, blocks)
     zero = np.full(scale.shape, 2 ** (bits - 1), np.float32)
     if to.has(proto, 3):
-        given = to.constant(proto, 3)
-        plain = given if given.dtype.kind == "f" else _unpacked(given.reshape(rows, -1), bits)
+        zero_points = to.constant(proto, 3)
+        plain = zero_points if zero_points.dtype.kind == "f" else _unpacked(zero_points.reshape(rows, -1), bits)
         zero = plain.reshape(rows, -1)[:, :blocks].astype(np.float32)
     codes = Codes(f"uint{bits}", values.astype(np.int64), scale, zero, 1, block)
     turned = to.weight(f"{proto.output[0]}:weight", codes.turned())

@@ -24,8 +24,8 @@ DEFAULTS: Mapping[str, Mapping[str, float]] = {
 
 def unary(node: NodeReader) -> Draft:
     """Read an operator of one tensor, with its attributes in the order of the function's parameters."""
-    given = tuple(node.number(key, default) for key, default in DEFAULTS.get(node.op, {}).items())
-    return Unary(node.scope(), NAMES[node.op], node.tensor(), node.output, given)
+    parameters = tuple(node.number(key, default) for key, default in DEFAULTS.get(node.op, {}).items())
+    return Unary(node.scope(), NAMES[node.op], node.tensor(), node.output, parameters)
 
 
 def gelu(node: NodeReader) -> Draft:
