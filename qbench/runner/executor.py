@@ -18,6 +18,7 @@ from qbench.errors import MachineError
 from qbench.runner.devices import DEVICES
 from qbench.runner.job import AnyResult, AnyTrial, Job
 from qbench.runner.machine import lock
+from qbench.runner.machine.environment import versions
 from qbench.runner.maker import open_maker
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Report(Protocol):
         ...
 
     def known(self, machine: str) -> Mapping[str, Any]:
-        """Return the facts of a machine as far as they are known: `environment`, `ceilings`, `canary`."""
+        """Return the facts of a machine as far as they are known, empty ones too (`qbench.results.MachineFacts`)."""
         ...
 
     def learned(self, machine: str, **facts: Any) -> None:
@@ -92,12 +93,15 @@ class Local:
     """This machine, one job after the other."""
 
     def __init__(self, plan: Plan) -> None:
-        self.host = Host(DEVICES[plan.suite.device].identity())
+        self._device = DEVICES[plan.suite.device]
+        self.host = Host(self._device.identity())
         self._maker, self._checked = open_maker(plan), False
 
     def run(self, jobs: Sequence[Job], report: Report) -> Generator[Done, None, None]:
         """Do the jobs; times are taken alone on the machine, with ceilings before them and readings between."""
-        hand = dealt(jobs, [self.host])[self.host]
+        hand, machine = dealt(jobs, [self.host])[self.host], self.host.machine
+        if not report.known(machine)["environment"]:
+            report.learned(machine, environment=self._device.describe(), versions=versions())
         if hand and not self._checked:
             with lock.working(on_wait=lambda: _waiting(report)):
                 self._check(report)

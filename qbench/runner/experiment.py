@@ -57,7 +57,7 @@ def run_suite(
     with lock.writing(results_root / suite.name):
         plan = plan_run(suite, results_root, fresh=fresh, quick=quick)
         observer.on_start(plan)
-        with _open(plan, results_root / suite.name) as writer, Local(plan) as executor:
+        with open_run(plan, results_root / suite.name) as writer, Local(plan) as executor:
             run_plan(plan, writer, executor, observer)
             return writer.folder
 
@@ -101,7 +101,7 @@ class _Report:
         self._writer.update_header(machines=found)
 
 
-def _open(plan: Plan, folder: Path) -> RunWriter:
+def open_run(plan: Plan, folder: Path) -> RunWriter:
     """Continue the plan's run, or start a new one with the rows that still hold."""
     if plan.folder is not None:
         return RunWriter.open(plan.folder)
@@ -113,8 +113,6 @@ def _open(plan: Plan, folder: Path) -> RunWriter:
 
 
 def _header(plan: Plan, moment: datetime) -> RunHeader:
-    device = DEVICES[plan.suite.device]
-    here = MachineFacts(environment=device.describe(), versions=environment.versions())
     return RunHeader(
         kind=plan.suite.kind,
         device=plan.suite.device,
@@ -124,7 +122,6 @@ def _header(plan: Plan, moment: datetime) -> RunHeader:
         command_line=environment.command_line(),
         created_utc=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         quick=plan.quick,
-        machines={device.identity(): here},
         **_suite_facts(plan),
     )
 
