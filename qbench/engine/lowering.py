@@ -20,8 +20,11 @@ from qbench.core.tensor import QTensor
 from qbench.engine.container import Container
 from qbench.engine.windows import dense_ohwi, has_own_windows
 from qbench.graph.network import Conv, Layer
+from qbench.kernels.conv.job import Weights
 from qbench.kernels.conv.operation import MAX_DEPTH
 from qbench.kernels.conv.params import ChannelParams
+from qbench.kernels.epilogue import Words
+from qbench.kernels.product import B1_B1, T2_T2, U8_S8, Product, parse_product
 from qbench.kernels.variants import dot_of
 
 Ints = npt.NDArray[np.int16]
@@ -38,13 +41,18 @@ class NotIntegerError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lowered:
-    """What `pack_weights` and `bind` take. `codes` are s8 values, or indices into `values`, as OHWI."""
+    """What kernels are asked for. `codes` are s8 values, or indices into `values`, as OHWI."""
 
-    product: str
-    flags: tuple[str, ...]
+    product: Product
+    words: Words
     codes: npt.NDArray[Any]
     values: npt.NDArray[np.int8] | None
     params: ChannelParams
+
+    @property
+    def weights(self) -> Weights:
+        """What kernels multiply by."""
+        return Weights(self.codes, self.params, self.values)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +82,7 @@ def s8_codes(weights: QTensor) -> tuple[Ints, npt.NDArray[np.float32]]:
 
 def product_for(
     codes: Ints, channels_in: int, lhs_high: int, span: int, kind: object, *, sums: bool, counts: bool = True
-) -> tuple[str, npt.NDArray[np.int8] | None]:
+) -> tuple[Product, npt.NDArray[np.int8] | None]:
     """Return the product for weights of these codes, and the levels of a table product.
 
     Args:
@@ -87,25 +95,25 @@ def product_for(
         counts: whether bits are counted sooner than bytes of few bits are multiplied (see `counts_bits`).
     """
     if isinstance(kind, Binary) and lhs_high == 1:
-        return "b1_b1", None
+        return B1_B1, None
     if counts and isinstance(kind, Ternary | Binary) and lhs_high == 2:
-        return "t2_t2", None
+        return T2_T2, None
     groups = codes.shape[1] * codes.shape[2] * -(-channels_in // 4)
     low, high = (int(codes.min(initial=0)), int(codes.max(initial=0)))
     bits = 2 if isinstance(kind, Ternary | Binary) else max((-low - 1).bit_length(), high.bit_length()) + 1
     planes = bits * lhs_high.bit_length()
     if counts and planes <= MOST_PLANES and channels_in % 32 == 0 and span == groups and not sums:
-        return f"p{lhs_high.bit_length()}_p{bits}", None
+        return parse_product(f"p{lhs_high.bit_length()}_p{bits}"), None
     if isinstance(kind, Binary) and span == groups and not sums and channels_in % 4 == 0 and (-groups % 8) % 2 == 0:
-        return "u8_t1", np.array([-1, 1], np.int8)
+        return parse_product("u8_t1"), np.array([-1, 1], np.int8)
     if isinstance(kind, PowerOfTwo) and _whole(2, span, groups, sums=sums):
         levels = np.union1d(codes, [0]).astype(np.int8)
         if len(levels) <= TABLE_LEVELS:
-            return "u8_t4", levels
+            return parse_product("u8_t4"), levels
     for width in range(bits, S8_BITS):
         if _whole(8 // (width & -width), span, groups, sums=sums):
-            return f"u8_s{width}", None
-    return "u8_s8", None
+            return parse_product(f"u8_s{width}"), None
+    return U8_S8, None
 
 
 def _whole(planes: int, span: int, groups: int, *, sums: bool) -> bool:
@@ -156,13 +164,13 @@ def lower(layer: Layer, weights: QTensor, ends: Ends, *, counts: bool = True) ->
     grouped = span < codes.shape[1] * codes.shape[2] * -(-codes.shape[3] // 4)
     sums = bool(np.any(zero))
     product, values = product_for(codes, codes.shape[3], ends.lhs.high, span, kind, sums=sums, counts=counts)
-    flags = ["residual"] if ends.residual else []
-    flags += ["grouped"] if grouped else []
-    flags += ["floor"] if ends.out and ends.out.floor else []
     params = _params(layer, weights, ends, codes, zero, grouped, span, product)
-    flags += ["sum"] if params.shift is not None else []
+    words = Words(
+        residual=ends.residual is not None, grouped=grouped, floor=ends.out is not None and ends.out.floor,
+        sum=params.shift is not None,
+    )  # fmt: skip
     indices = codes if values is None else np.searchsorted(values, codes).astype(np.int16)
-    return Lowered(product, tuple(flags), indices, values, params)
+    return Lowered(product, words, indices, values, params)
 
 
 def lower_depthwise(layer: Layer, weights: QTensor, ends: Ends) -> tuple[npt.NDArray[np.int8], ChannelParams] | None:
@@ -176,7 +184,7 @@ def lower_depthwise(layer: Layer, weights: QTensor, ends: Ends) -> tuple[npt.NDA
     if np.any(zero) or isinstance(weights.spec.granularity, PerGroup):
         return None
     codes = flat.reshape(len(flat), *layer.weight.shape[2:], 1)
-    params = _params(layer, weights, ends, codes, zero, False, codes[0].size, "u8_s8")
+    params = _params(layer, weights, ends, codes, zero, False, codes[0].size, U8_S8)
     return codes[..., 0].astype(np.int8), params
 
 
@@ -188,12 +196,12 @@ def _params(
     zero: npt.NDArray[np.float32],
     grouped: bool,
     span: int,
-    product: str,
+    product: Product,
 ) -> ChannelParams:
     channels, out = len(codes), ends.out
     out_scale, out_zero = (out.scale, out.round_offset) if out else (1.0, 0.0)
     za = _lhs_zero(ends.lhs, product)
-    step = ends.lhs.scale / 2 if product == "b1_b1" else ends.lhs.scale
+    step = ends.lhs.scale / 2 if product.is_binary else ends.lhs.scale
     flat = codes.reshape(channels, -1)
     if grouped:
         edges = np.arange(0, flat.shape[1], 4 * span)
@@ -202,7 +210,7 @@ def _params(
             raise NotIntegerError("weights with a zero point per group have no integer kernel")
     else:
         sums = flat.sum(axis=1, dtype=np.int64)
-    correction = -za * sums + (flat.shape[1] if product == "b1_b1" else 0)
+    correction = -za * sums + (flat.shape[1] if product.is_binary else 0)
     granular = _grid(weights.params.scale, weights, channels)
     scale = (granular[: len(sums)] if grouped else granular.reshape(-1)[-channels:]) * step / out_scale
     residual_scale = ends.residual.scale / out_scale if ends.residual else 1.0
@@ -222,9 +230,9 @@ def _params(
     )  # fmt: skip
 
 
-def _lhs_zero(lhs: Container, product: str) -> int:
+def _lhs_zero(lhs: Container, product: Product) -> int:
     """Return the zero point in the codes that the product multiplies: -1, 1 or -1, 0, 1, else the container's."""
-    zero = {"b1_b1": 2 * lhs.zero_point - 1, "t2_t2": lhs.zero_point - 1}.get(product, lhs.zero_point)
+    zero = 2 * lhs.zero_point - 1 if product.is_binary else lhs.zero_point - int(product.is_ternary)
     if zero != round(zero):
         raise NotIntegerError(f"activations with a zero point of {zero:g} have no integer kernel for {product}")
     return int(zero)

@@ -21,10 +21,13 @@ from qbench.engine.lowering import Ends, NotIntegerError, counts_bits, lower
 from qbench.errors import DataError
 from qbench.graph import Linear, QuantizedNetwork, inputs_of, outputs_of
 from qbench.graph.outsource import outsource
-from qbench.kernels.conv.operation import bind, lhs_words
-from qbench.kernels.conv.pack import is_words, pack_weights
+from qbench.kernels.conv.job import Job
+from qbench.kernels.conv.operation import bind
+from qbench.kernels.conv.pack import pack_weights
 from qbench.kernels.conv.reference import Window
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.product import F32_F32
 from qbench.kernels.program import run_task
 from qbench.kernels.variants import choose
 
@@ -47,17 +50,13 @@ class IntegerLinear:
         if box is None:
             raise NotIntegerError(f"activation '{layer.input}' has {type(params.spec.format).__name__} levels")
         lowered = lower(layer, weights, Ends(box, None), counts=counts_bits(variant))
-        if is_words(lowered.product):
+        if lowered.product.is_words:
             raise NotIntegerError(f"layer '{layer.name}': {lowered.product} has no float32 result over tokens")
         channels, depth = layer.weight.shape
-        packed = pack_weights(
-            lowered.codes, lowered.product, variant, values=lowered.values,
-            group_size=lowered.params.group_size, sums=lowered.params.shift is not None,
-        )  # fmt: skip
-        lhs = Layout(ROWS, 1, 1, depth, lhs_words(lowered.product, depth), 1)
-        out = Layout(ROWS, 1, 1, channels, lhs_words("f32_f32", channels), 4)
-        epilogue = "+".join(("f32", *lowered.flags))
-        bound = bind(lowered.product, epilogue, variant, Window((1, 1)), lhs, out, packed, lowered.params)
+        lhs = Layout(ROWS, 1, 1, depth, lowered.product.pixel_words(depth), 1)
+        out = Layout(ROWS, 1, 1, channels, F32_F32.pixel_words(channels), 4)
+        job = Job(lowered.product, Epilogue("f32", lowered.words), variant, Window((1, 1)), lhs, out)
+        bound = bind(job, pack_weights(lowered.weights, lowered.product, variant), lowered.params)
         self.kernel, self.resident_bytes = bound.name, bound.resident_bytes
         self._box, self._shape = box, (channels, depth)
         ends = [(aligned(lhs.size_bytes), aligned(out.size_bytes)) for _ in range(threads)]

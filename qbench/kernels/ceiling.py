@@ -18,11 +18,12 @@ from numba.extending import intrinsic
 from qbench.kernels.callers import word
 from qbench.kernels.layout import ALIGNMENT, aligned
 from qbench.kernels.native import task_function
+from qbench.kernels.product import parse_product
 from qbench.kernels.tasks import Task
 from qbench.kernels.tiles.dots import add_pairs
 from qbench.kernels.tiles.emitter import I8, I64, Emitter, Value
-from qbench.kernels.tiles.product import Product
-from qbench.kernels.tiles.products import product_of
+from qbench.kernels.tiles.multiplier import Multiplier
+from qbench.kernels.tiles.products import multiplier_of
 from qbench.kernels.tiles.targets import Target, available, target_of
 
 ROWS = 4
@@ -37,17 +38,17 @@ READ_UNIT = 512
 """Bytes of which each thread reads whole ones."""
 
 
-def _product(name: str, dot: str) -> Product:
-    """Return the product of a key of `OPERATIONS`."""
-    return product_of("u8_s8" if name == SHORT else name, dot)
+def _product(name: str, dot: str) -> Multiplier:
+    """Return what multiplies for a key of `OPERATIONS`."""
+    return multiplier_of(parse_product("u8_s8" if name == SHORT else name), dot)
 
 
-def _columns(part: Product, lanes: int) -> int:
+def _columns(part: Multiplier, lanes: int) -> int:
     """Return the columns of a tile: 8 lanes go with 16 registers, the others with 32."""
     return 2 if lanes == 8 or _parts(part, lanes) > 1 else 4
 
 
-def _parts(part: Product, lanes: int) -> int:
+def _parts(part: Multiplier, lanes: int) -> int:
     return part.parts(lanes, part.together(lanes, 2))
 
 

@@ -27,7 +27,7 @@ from qbench.kernels.quantize.check_codes import check_dequantize, check_requanti
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_layer_norm, check_rows
 from qbench.kernels.winograd.check import CASES as WINOGRAD_CASES
 from qbench.kernels.winograd.check import check_winograd
-from qbench.kernels.winograd.choice import VARIANTS as WINOGRAD_VARIANTS
+from qbench.kernels.winograd.way import VARIANTS as WINOGRAD_VARIANTS
 
 Status = Literal["ok", "mismatch", "not on this machine"]
 Check = Callable[[str], tuple[int, str]]

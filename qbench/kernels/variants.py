@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from qbench.errors import QBenchError, suggest
 from qbench.kernels.isa import missing
+from qbench.kernels.product import Product
 from qbench.kernels.tiles.emitter import NARROW
-from qbench.kernels.tiles.operands import Tiling
-from qbench.kernels.tiles.products import product_of
+from qbench.kernels.tiles.panels import Tiling
+from qbench.kernels.tiles.products import multiplier_of
 from qbench.kernels.tiles.targets import TARGETS, available, target_of
 
 PORTABLE = "portable"
@@ -40,8 +41,13 @@ def dot_of(variant: str) -> str:
     return "" if variant == PORTABLE else target_of(variant).dot
 
 
+def lanes_of(variant: str) -> int:
+    """Return the 32-bit lanes of a tuned variant's vectors."""
+    return target_of(variant).lanes
+
+
 def tiling(
-    variant: str, product: str, channels: int, channels_in: int, *, group_size: int = 0, sums: bool = False
+    variant: str, product: Product, channels: int, channels_in: int, *, group_size: int = 0, sums: bool = False
 ) -> Tiling:
     """Return the panels of the packed rhs.
 
@@ -58,7 +64,7 @@ def tiling(
     """
     if variant == PORTABLE:
         return Tiling(1, 1)
-    lanes, facts = target_of(variant).lanes, product_of(product)
+    lanes, facts = lanes_of(variant), multiplier_of(product)
     if lanes == NARROW:
         ((vectors, _),) = target_of(variant).panels(spreads=False)
         return Tiling(vectors * lanes, vectors)
@@ -68,4 +74,4 @@ def tiling(
     pairs = channels_in // numbers
     wide = lanes == 16 and facts.spreads and channels_in % numbers == 0
     wide = wide and group_size % (8 * facts.planes) == 0 and not (facts.planes > 1 and sums)
-    return Tiling(lanes, 2, 2) if wide and not (product.endswith("_t1") and pairs % 2) else Tiling(lanes, 1)
+    return Tiling(lanes, 2, 2) if wide and not (product.lacks_zero and pairs % 2) else Tiling(lanes, 1)

@@ -9,6 +9,8 @@ from typing import Any
 import unicorn
 from unicorn import arm64_const as names
 
+from qbench.kernels.epilogue import Epilogue
+from qbench.kernels.product import Product
 from qbench.kernels.tasks import Task
 from qbench.kernels.tiles.fields import FIELDS
 from qbench.kernels.tiles.listing import compiled_tile
@@ -52,14 +54,14 @@ def linked(image: bytes, base: int) -> tuple[bytes, int]:
 
 
 @cache
-def _code(product: str, epilogue: str, target: str, shape: TileShape) -> tuple[bytes, int]:
+def _code(product: Product, epilogue: Epilogue, target: str, shape: TileShape) -> tuple[bytes, int]:
     return linked(compiled_tile(target_of(target), product, epilogue, shape)[1], CODE)
 
 
 class Tiled:
     """What `driver.tiled` returns, but for an instruction set that this machine lacks."""
 
-    def __init__(self, product: str, epilogue: str, target: str, shape: TileShape) -> None:
+    def __init__(self, product: Product, epilogue: Epilogue, target: str, shape: TileShape) -> None:
         self.code, self.entry = _code(product, epilogue, target, shape)
         self.rows, self.width = shape.rows, shape.width(target_of(target).lanes)
 

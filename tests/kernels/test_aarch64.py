@@ -11,6 +11,8 @@ from qbench.errors import MachineError
 from qbench.kernels import jit
 from qbench.kernels.conv import check, operation
 from qbench.kernels.conv.check import CASES, Case, check_case
+from qbench.kernels.epilogue import Epilogue
+from qbench.kernels.product import U8_S8
 from qbench.kernels.tiles.listing import row_of, rows, shapes_of
 from qbench.kernels.tiles.targets import target_of
 
@@ -30,9 +32,9 @@ def test_the_dot_instruction_is_in_the_depth_loop_and_nothing_is_spilled(name: s
     for row in rows(target_of(name)):
         expected = {"b": "cnt", "t": "cnt", "p": "cnt", "f": "fmla"}.get(row.product[0], dot)
         assert (row.product, row.instruction, row.spills) == (row.product, expected, 0)
-    height, vectors, planes = 6, 4, 1
-    (shape,) = (s for s in shapes_of(target_of(name), "u8_s8", "u8") if (s.rows, s.vectors) == (height, vectors))
-    row = row_of(target_of(name), "u8_s8", "u8", shape)
+    (height, vectors, planes), plain = (6, 4, 1), Epilogue("u8")
+    (shape,) = (s for s in shapes_of(target_of(name), U8_S8, plain) if (s.rows, s.vectors) == (height, vectors))
+    row = row_of(target_of(name), U8_S8, plain, shape)
     assert row.dots == height * vectors * planes
     assert row.loads_a_dot <= 0.5
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qbench.kernels import FAMILIES, variants
 from qbench.kernels.check import Check
-from qbench.kernels.conv.check import Case, Shape, check_case
+from qbench.kernels.conv.check import Case, Shape, case_of, check_case
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.depthwise.check import check_depthwise
 from qbench.kernels.depthwise.operation import variants_of
@@ -21,13 +21,13 @@ from qbench.kernels.pack import check as pack_check
 from qbench.kernels.pool import check as pool_check
 from qbench.kernels.quantize import check as quantize_check
 from qbench.kernels.winograd.check import check_winograd
-from qbench.kernels.winograd.choice import VARIANTS
 from qbench.kernels.winograd.transforms import OUT
+from qbench.kernels.winograd.way import VARIANTS
 
 PATHS = [name for name in variants.NAMES if variants.unavailable(name) is None]
 CASES = (
-    Case("u8_s8", "u8+residual"), Case("u8_s8", "u8+fixed"), Case("u8_s4", "u8"), Case("u8_s2", "s32"),
-    Case("s8_s8", "u8"), Case("b1_b1", "u8"), Case("t2_t2", "s32"), Case("p2_p2", "s32"),
+    case_of("u8_s8", "u8+residual"), case_of("u8_s8", "u8+fixed"), case_of("u8_s4", "u8"), case_of("u8_s2", "s32"),
+    case_of("s8_s8", "u8"), case_of("b1_b1", "u8"), case_of("t2_t2", "s32"), case_of("p2_p2", "s32"),
 )  # fmt: skip
 SIZED: tuple[tuple[str, ModuleType, str], ...] = (
     ("pool", pool_check, "SIZES"), ("quantize", quantize_check, "SHAPES"), ("pack", pack_check, "SIZES"),
@@ -68,7 +68,7 @@ def test_five_thousand_random_convolutions_are_exact(
 @settings(many, max_examples=2_000)
 @given(
     variant=st.sampled_from([name for name in VARIANTS if name in PATHS]),
-    case=st.sampled_from((Case("u8_s8", "u8+residual"), Case("u8_s4", "u8"), Case("s8_s8", "s32"))),
+    case=st.sampled_from((case_of("u8_s8", "u8+residual"), case_of("u8_s4", "u8"), case_of("s8_s8", "s32"))),
     pads=st.tuples(*[st.integers(0, 3)] * 4),
     size=st.tuples(st.integers(1, 3), *[st.integers(4, 15)] * 2, st.integers(5, 110), st.integers(1, 70)),
 )

@@ -7,12 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from qbench.kernels.conv.job import Job, Weights
 from qbench.kernels.conv.operation import BoundConv, bind
 from qbench.kernels.conv.pack import pack_weights
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.ranges import Ranges, ranges_of
 from qbench.kernels.conv.reference import Window
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import Layout
+from qbench.kernels.product import parse_product
 from qbench.kernels.variants import PORTABLE, choose
 
 SAME = Window((3, 3), (1, 1), (1, 1, 1, 1))
@@ -85,15 +88,15 @@ def test_tiles_end_with_rows_of_pixels_where_that_leaves_more_out() -> None:
 
 def bound(product: str, variant: str, *, zero_padding: bool) -> BoundConv:
     lhs, out = Layout(1, 7, 7, 32, 32, 1, (1, 1, 1, 1)), Layout(1, 7, 7, 32, 32, 1)
-    codes = np.ones((32, 3, 3, 32), np.int16)
     params = ChannelParams(np.zeros(32, np.int32), np.full(32, 1e-4, np.float32), np.zeros(32, np.float32), high=255.0)
-    weights = pack_weights(codes, product, variant)
-    return bind(product, "u8", variant, SAME, lhs, out, weights, params, zero_padding=zero_padding)
+    job = Job(parse_product(product), Epilogue("u8"), variant, SAME, lhs, out, zero_padding=zero_padding)
+    weights = pack_weights(Weights(np.ones((32, 3, 3, 32), np.int16), params), job.product, variant)
+    return bind(job, weights, params)
 
 
 @NEEDS_VECTORS
 def test_padding_is_left_out_only_where_its_code_is_zero() -> None:
-    assert "ranged" in bound("u8_s7", choose(), zero_padding=True).epilogue.split("+")
-    assert "ranged" not in bound("u8_s7", choose(), zero_padding=False).epilogue.split("+")
-    assert "ranged" not in bound("s8_s8", choose(), zero_padding=True).epilogue.split("+")
+    assert bound("u8_s7", choose(), zero_padding=True).epilogue.ranged
+    assert not bound("u8_s7", choose(), zero_padding=False).epilogue.ranged
+    assert not bound("s8_s8", choose(), zero_padding=True).epilogue.ranged
     assert bound("u8_s7", PORTABLE, zero_padding=True).ranges is None

@@ -14,6 +14,8 @@ import pytest
 
 import qbench
 from qbench.kernels import variants
+from qbench.kernels.epilogue import Epilogue, parse_epilogue
+from qbench.kernels.product import U8_S8
 from qbench.kernels.tiles import listing
 from qbench.kernels.tiles.targets import TileShape, target_of
 
@@ -24,7 +26,9 @@ import re
 from dataclasses import astuple
 from qbench.kernels.depthwise.driver import strips_of
 from qbench.kernels.depthwise.fields import STRIPPED
+from qbench.kernels.epilogue import parse_epilogue
 from qbench.kernels.jit import compiled_assembly
+from qbench.kernels.product import parse_product
 from qbench.kernels.tiles.driver import tiles_of
 from qbench.kernels.tiles.listing import X86, depth_loop, shapes_of
 from qbench.kernels.tiles.targets import available
@@ -33,7 +37,7 @@ cases = [("u8_s8", "u8+residual"), ("u8_s8", "u8+fixed"), ("b1_b1", "s32")]
 if target.dot != "pairs":  # 16 registers are too few for weights that are being unpacked
     cases.append(("u8_s4", "u8+grouped"))
 for product, epilogue in cases:
-    shapes = list(shapes_of(target, product, epilogue))
+    shapes = list(shapes_of(target, parse_product(product), parse_epilogue(epilogue)))
     most = max(shape.rows for shape in shapes if shape.vectors == 2)
     tall = {shape for shape in shapes if shape.vectors == 2 and shape.rows >= most - 1}
     assert tall
@@ -80,7 +84,7 @@ def test_no_tile_or_strip_spills_a_vector_register_as_it_is_compiled_here(tmp_pa
 @pytest.mark.parametrize("name", ["x86_vnni", "x86_avx512"])
 def test_the_tallest_tile_of_every_product_spills_nothing(name: str) -> None:
     found = list(listing.rows(target_of(name)))
-    assert {row.product for row in found} == {*listing.PRODUCTS, listing.SHORTS}
+    assert {row.product for row in found} == {str(product) for product in (*listing.PRODUCTS, listing.SHORTS)}
     assert [row for row in found if row.spills or not row.dots] == []
 
 
@@ -95,8 +99,9 @@ def test_no_tile_in_use_spills_whatever_its_shape_width_and_epilogue(name: str) 
 @pytest.mark.parametrize("vectors", [1, 2])
 def test_split_tiles_spill_nothing_where_k_groups_are_safe(vectors: int) -> None:
     target = target_of("x86_avx2")
-    rows = target.most_rows("split", vectors, grouped=False, sums=False)
-    text, _ = listing.compiled_tile(target, "u8_s8", "u8+residual+split", TileShape(rows, vectors))
+    epilogue = parse_epilogue("u8+residual+split")
+    rows = target.most_rows(U8_S8, epilogue, vectors)
+    text, _ = listing.compiled_tile(target, U8_S8, epilogue, TileShape(rows, vectors))
     safe = [lines for lines in listing.loops(text) if any("vpmaddubsw" in line for line in lines)]
     chosen = [sum("vpshufb" in line for line in lines) for lines in safe]
     assert sorted(chosen) == [0, rows]
@@ -105,7 +110,7 @@ def test_split_tiles_spill_nothing_where_k_groups_are_safe(vectors: int) -> None
 
 def test_a_spill_would_be_seen() -> None:
     target = replace(target_of("x86_vnni"), rows={("", 2): 16})
-    row = listing.row_of(target, "u8_s8", "s32", TileShape(16, 2))
+    row = listing.row_of(target, U8_S8, Epilogue("s32"), TileShape(16, 2))
     assert row.dots == 32
     assert row.spills > 0
 
@@ -140,7 +145,7 @@ def test_an_edited_intrinsic_is_never_served_stale(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     assert _python(NETWORK_KERNEL, cache=cache, package=package).stdout == "128\n"
     tile = package / "kernels" / "tiles" / "tile.py"
-    before = 'return self._channel(j, self.e.ints, "correction", group)'
+    before = 'return self.cells.channel(j, self.e.ints, "correction", group)'
     assert before in tile.read_text()
     tile.write_text(tile.read_text().replace(before, "return self.e.constant(7, self.e.ints)"))
     portable = package / "kernels" / "tiles" / "portable.py"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qbench.kernels import FAMILIES, variants
 from qbench.kernels.check import Check
-from qbench.kernels.conv.check import Case, Shape, check_case
+from qbench.kernels.conv.check import Case, Shape, case_of, check_case
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.gemm.check import PRODUCTS, check_gemm
 from qbench.kernels.gemm.operation import Gemm
@@ -53,7 +53,9 @@ def _windows() -> st.SearchStrategy[Window]:
     return st.builds(Window, kernel=pair, strides=pair, pads=st.tuples(*[st.integers(0, 3)] * 4), dilations=pair)
 
 
-@pytest.mark.parametrize("case", [Case("u8_s8", "u8+residual"), Case("u8_s4", "u8"), Case("b1_b1", "u8")], ids=str)
+@pytest.mark.parametrize(
+    "case", [case_of("u8_s8", "u8+residual"), case_of("u8_s4", "u8"), case_of("b1_b1", "u8")], ids=str
+)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(window=_windows(), size=st.tuples(*[st.integers(1, 9)] * 2), channels=st.integers(1, 40), out=st.integers(1, 40))
 def test_any_convolution_is_exact(case: Case, window: Window, size: tuple[int, int], channels: int, out: int) -> None:

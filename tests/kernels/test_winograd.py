@@ -5,21 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from qbench.kernels import variants
-from qbench.kernels.conv.check import Case, Shape
-from qbench.kernels.conv.choose import Either, bind_conv
+from qbench.kernels.conv.check import Shape, case_of
+from qbench.kernels.conv.direct import Direct
+from qbench.kernels.conv.job import Job, Weights
 from qbench.kernels.conv.operation import BoundConv
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
+from qbench.kernels.conv.way import Bound, ByImages
+from qbench.kernels.conv.ways import bind_fastest, least_images
+from qbench.kernels.epilogue import Epilogue, Kind
 from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.product import U8_S8
 from qbench.kernels.program import run_task
-from qbench.kernels.tiles.targets import target_of
 from qbench.kernels.winograd.check import admits, check_winograd
-from qbench.kernels.winograd.choice import VARIANTS, least_images
 from qbench.kernels.winograd.cutting import cut
 from qbench.kernels.winograd.operation import BoundWinograd
 from qbench.kernels.winograd.transforms import (
@@ -31,6 +35,7 @@ from qbench.kernels.winograd.transforms import (
     fits,
     shifts,
 )
+from qbench.kernels.winograd.way import VARIANTS, Winograd
 
 PATHS = [name for name in VARIANTS if variants.unavailable(name) is None]
 SAME = Window((3, 3), (1, 1), (1, 1, 1, 1))
@@ -40,6 +45,15 @@ needs_vectors = pytest.mark.skipif(not PATHS, reason="no variant has it on this 
 def plain(channels: int) -> ChannelParams:
     zeros = np.zeros(channels, np.float32)
     return ChannelParams(np.zeros(channels, np.int32), zeros, zeros)
+
+
+def job_of(kind: Kind, variant: str, lhs: Layout, out: Layout, window: Window = SAME) -> Job:
+    return Job(U8_S8, Epilogue(kind), variant, window, lhs, out)
+
+
+def by_winograd(job: Job, codes: npt.NDArray[np.int8]) -> Bound:
+    """Return what is bound where Winograd's products are asked for."""
+    return bind_fastest(job, Weights(codes, plain(len(codes))), algorithm="winograd")
 
 
 @given(seed=st.integers(0, 1000), kind=st.sampled_from(KINDS))
@@ -92,13 +106,13 @@ def test_the_largest_sums_that_fit_are_exact_and_larger_ones_are_computed_direct
     out = Layout(1, 5, 5, 16, 16, 4)
     x, found = aligned(lhs.size_bytes), aligned(out.size_bytes)
     x[:] = 255
-    bound = bind_conv(codes, "u8_s8", "s32", variant, SAME, lhs, out, plain(16), algorithm="winograd")
+    bound = by_winograd(job_of("s32", variant, lhs, out), codes)
     assert isinstance(bound, BoundWinograd)
     run_task(bound.task(x, found))
     assert np.all(found.view(np.int32) == 255 * (whole * 127 + rest) * sign)
     flat[:, whole + 1] = 2 * sign
     assert not fits(codes)
-    bound = bind_conv(codes, "u8_s8", "s32", variant, SAME, lhs, out, plain(16), algorithm="winograd")
+    bound = by_winograd(job_of("s32", variant, lhs, out), codes)
     assert isinstance(bound, BoundConv)
 
 
@@ -108,17 +122,18 @@ def test_few_images_are_computed_directly_and_many_by_winograd_with_the_same_wei
     rng = np.random.default_rng(0)
     codes = rng.integers(-60, 60, (256, 3, 3, 256)).astype(np.int8)
     lhs, out = Layout(images, 8, 8, 256, 256, 1, (1, 1, 1, 1)), Layout(images, 8, 8, 256, 256, 4)
-    least = least_images(256, lhs, out, target_of(variant))
+    job = job_of("s32", variant, lhs, out)
+    least = least_images(Winograd(), Direct(), job)
     assert least is not None
     assert 1 < least < images
-    bound = bind_conv(codes, "u8_s8", "s32", variant, SAME, lhs, out, plain(256))
-    assert isinstance(bound, Either)
+    bound = bind_fastest(job, Weights(codes, plain(256)))
+    assert isinstance(bound, ByImages)
     if variant == "x86_vnni":
-        assert bound.resident_bytes < 1.1 * bound.direct.resident_bytes
+        assert bound.resident_bytes < 1.1 * bound.few.resident_bytes
     x = aligned(lhs.size_bytes)
     lhs.interior(x)[:] = rng.integers(0, 256, (images, 8, 8, 256))
     want, found = (aligned(out.size_bytes).view(np.int32) for _ in range(2))
-    run_task(bound.direct.task(x, want.view(np.uint8)), images=images)
+    run_task(bound.few.task(x, want.view(np.uint8)), images=images)
     task = bound.task(x, found.view(np.uint8))
     assert (task.least, task.few is None) == (least, False)
     for count in (1, least - 1, least, images):
@@ -136,8 +151,7 @@ def test_shapes_that_are_no_3_by_3_of_single_steps_are_computed_directly() -> No
     for window, size in ((strided, 8), (dilated, 14), (Window((1, 1)), 16)):
         codes = np.ones((64, *window.kernel, 64), np.int8)
         target = replace(out, height=size, width=size)
-        bound = bind_conv(codes, "u8_s8", "u8", PATHS[-1], window, lhs, target, plain(64), algorithm="winograd")
-        assert isinstance(bound, BoundConv)
+        assert isinstance(by_winograd(job_of("u8", PATHS[-1], lhs, target, window), codes), BoundConv)
 
 
 @needs_vectors
@@ -152,6 +166,6 @@ def test_any_winograd_convolution_is_exact(
 ) -> None:
     shape = Shape(*size, Window((3, 3), (1, 1), pads))
     assume(min(shape.window.out(*size[1:3])) >= 4)
-    case = Case("u8_s8", "u8+residual")
+    case = case_of("u8_s8", "u8+residual")
     assert admits(case, shape)
     assert check_winograd(case, variants.choose(), (shape,))[1] == ""

@@ -35,10 +35,13 @@ from qbench.graph.network import (
 )
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.weights import depth_weights
+from qbench.kernels.conv.job import Job, Weights
 from qbench.kernels.conv.operation import bind
 from qbench.kernels.conv.pack import pack_weights
 from qbench.kernels.conv.params import ChannelParams
+from qbench.kernels.epilogue import Epilogue, Words
 from qbench.kernels.layout import Layout, padded_channels
+from qbench.kernels.product import F32_F32
 from qbench.kernels.quantize.levels import level_starts
 from qbench.kernels.tasks import Task, task_of
 
@@ -114,16 +117,15 @@ def layer_step(
     if isinstance(node, Conv) and has_own_windows(node) and (plain or node.residual is None):
         return _depthwise_step(node, layouts, quantized, operations, plain=plain)
     ohwi = dense_ohwi(node, None if quantized is None else quantized.dequantize())
-    packed = pack_weights(ohwi, "f32_f32", variant)
     clamp = UNBOUNDED if node.activation is None or plain else node.activation
     residual = node.residual if isinstance(node, Conv) and not plain else None
     zeros = np.zeros(len(ohwi), np.float32)
     params = ChannelParams(zeros.astype(np.int32), zeros, node.bias.astype(np.float32), low=clamp.low, high=clamp.high)
-    epilogue = "f32+residual" if residual else "f32"
-    bound = bind(
-        "f32_f32", epilogue, variant, window_of(node), layouts[node.input], layouts[node.output], packed, params,
-        residual=layouts[residual] if residual else None, zero_padding=True,
-    )  # fmt: skip
+    epilogue, beside = Epilogue("f32", Words(residual=residual is not None)), layouts[residual] if residual else None
+    ends = layouts[node.input], layouts[node.output]
+    job = Job(F32_F32, epilogue, variant, window_of(node), *ends, beside, zero_padding=True)
+    packed = pack_weights(Weights(ohwi, params), F32_F32, variant)
+    bound = bind(job, packed, params)
 
     def join(buffers: Buffers) -> Task:
         return bound.task(buffers[node.input], buffers[node.output], buffers[residual] if residual else None)

@@ -14,7 +14,7 @@ from qbench.engine.lowering import Ends, Lowered, NotIntegerError, counts_bits, 
 from qbench.engine.plans.plan import SCRATCH, Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
 from qbench.engine.plans.stages import images_of_nodes
 from qbench.engine.rows_of_taps import GROUP_BYTES, rows_of_taps, takes_rows
-from qbench.engine.steps.integer import add_step, clamp_step, flatten_step, pool_step
+from qbench.engine.steps.integer import PACK, add_step, clamp_step, flatten_step, pack_kernel, pool_step
 from qbench.engine.steps.other import integer_step
 from qbench.engine.windows import window_of
 from qbench.graph.network import (
@@ -36,12 +36,12 @@ from qbench.graph.network import (
     inputs_of,
 )
 from qbench.graph.quantized_network import QuantizedNetwork
-from qbench.kernels.conv.choose import bind_conv
-from qbench.kernels.conv.operation import lhs_words
-from qbench.kernels.conv.pack import is_words
+from qbench.kernels.conv.job import Job, Weights
 from qbench.kernels.conv.params import ChannelParams
-from qbench.kernels.depthwise.operation import Depthwise
+from qbench.kernels.conv.ways import bind_fastest
+from qbench.kernels.epilogue import Epilogue, Words
 from qbench.kernels.layout import Layout, padded_channels
+from qbench.kernels.product import U8_S8, Product
 from qbench.kernels.tasks import Task, task_of
 
 
@@ -107,7 +107,7 @@ def integer_layouts(
     for tensor, shape in network.shapes.items():
         channels, height, width = spatial(shape)
         item = 4 if tensor == network.output else 1
-        words = lhs_words("u8_s8", channels) if tensor == network.input else padded_channels(channels)
+        words = U8_S8.pixel_words(channels) if tensor == network.input else padded_channels(channels)
         layouts[tensor] = Layout(images, height, width, channels, words, item, border.get(tensor, (0, 0, 0, 0)))
         fills[tensor] = 0.0 if item == 4 else float(boxes[tensor].pad_code)
     return layouts, fills
@@ -145,16 +145,16 @@ def _layer_steps(
     if alone is not None:
         return [_depthwise_step(network, node, alone, layouts, variant, floor=bool(ends.out and ends.out.floor))]
     lowered = lower(node, weights, ends, counts=counts_bits(variant))
-    if not is_words(lowered.product):
+    if not lowered.product.is_words:
         return [
             _conv_step(
                 network, node, lowered, layouts[node.input], node.input, residual, layouts, variant,
                 zero_padding=ends.lhs.zero_point == 0,
             )
         ]  # fmt: skip
-    packed = f"{node.input}:{lowered.product[:2]}"
+    packed = f"{node.input}:{lowered.product.lhs}"
     a = layouts[node.input]
-    words = replace(a, words=lhs_words(lowered.product, a.channels), item_bytes=4)
+    words = replace(a, words=lowered.product.pixel_words(a.channels), item_bytes=4)
     layouts[packed] = words
     return [
         _pack_step(node.input, packed, a, words, lowered.product),
@@ -174,16 +174,13 @@ def _conv_step(
     *,
     zero_padding: bool,
 ) -> Step:
-    kind = "f32" if node.output == network.output else "u8"
-    epilogue = "+".join((kind, *lowered.flags))
-    params = lowered.params
+    epilogue = Epilogue("f32" if node.output == network.output else "u8", lowered.words)
     window, codes = window_of(node), lowered.codes
     if lhs.item_bytes == 1 and lhs.words == lhs.channels < GROUP_BYTES:
         window, codes, lhs = rows_of_taps(window, codes, lhs)
-    bound = bind_conv(
-        codes, lowered.product, epilogue, variant, window, lhs, layouts[node.output], params, values=lowered.values,
-        residual=layouts[residual] if residual else None, zero_padding=zero_padding,
-    )  # fmt: skip
+    beside = layouts[residual] if residual else None
+    job = Job(lowered.product, epilogue, variant, window, lhs, layouts[node.output], beside, zero_padding=zero_padding)
+    bound = bind_fastest(job, Weights(codes, lowered.params, lowered.values))
 
     def join(buffers: Buffers) -> Task:
         extra = buffers[residual] if residual else None
@@ -205,7 +202,9 @@ def _depthwise_step(
     floor: bool,
 ) -> Step:
     codes, params = lowered
-    layer = Depthwise(codes, window_of(node), layouts[node.input], layouts[node.output], params, floor, variant)
+    lhs, out, epilogue = layouts[node.input], layouts[node.output], Epilogue("u8", Words(floor=floor))
+    job = Job(U8_S8, epilogue, variant, window_of(node), lhs, out, groups=len(codes))
+    layer = bind_fastest(job, Weights(codes[..., None], params))
 
     def join(buffers: Buffers) -> Task:
         return layer.task(buffers[node.input], buffers[node.output])
@@ -214,15 +213,13 @@ def _depthwise_step(
     return Step(node.name, layer.name, operations, (node.input,), node.output, join, True, layer.resident_bytes)
 
 
-def _pack_step(source: str, packed: str, a: Layout, words: Layout, product: str) -> Step:
-    planes = int(product[1]) if product[0] == "p" else 0
-    kernel = "pack_u8_planes" if planes else f"pack_u8_{product[:2]}"
-    more = (planes,) if planes else ()
+def _pack_step(source: str, packed: str, a: Layout, words: Layout, product: Product) -> Step:
+    kernel, more = pack_kernel(product)
     pixels = a.padded_height * a.padded_width
 
     def join(buffers: Buffers) -> Task:
         codes = buffers[source].reshape(-1, a.words)
         bits = buffers[packed].view(np.uint32).reshape(-1, words.words)
-        return task_of(f"qbench.kernels.pack.portable:{kernel}", (codes, bits, a.channels, *more), units=pixels)
+        return task_of(f"{PACK}:{kernel}", (codes, bits, a.channels, *more), units=pixels)
 
     return Step(packed, f"{kernel}/portable", 0, (source,), packed, join, True)

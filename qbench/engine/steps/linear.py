@@ -12,15 +12,19 @@ from qbench.engine.container import Container, container_of, level_thresholds
 from qbench.engine.lowering import Ends, Lowered, counts_bits, lower
 from qbench.engine.plans.floats import layer_step
 from qbench.engine.plans.plan import Buffers, Step
+from qbench.engine.steps.integer import PACK, pack_kernel
 from qbench.graph import Linear
-from qbench.kernels.conv.operation import bind, lhs_words
-from qbench.kernels.conv.pack import is_words, pack_weights
+from qbench.kernels.conv.job import Job
+from qbench.kernels.conv.operation import bind
+from qbench.kernels.conv.pack import pack_weights
 from qbench.kernels.conv.reference import Window
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import Layout
+from qbench.kernels.product import Product
 from qbench.kernels.quantize.levels import level_starts
 from qbench.kernels.tasks import Task, task_of
 
-QUANTIZE, PACK = "qbench.kernels.quantize.portable", "qbench.kernels.pack.portable"
+QUANTIZE = "qbench.kernels.quantize.portable"
 COPY = "qbench.kernels.elementwise.portable:copy_rows_f32"
 
 
@@ -45,10 +49,10 @@ def integer_linear_steps(
     lowered = lower(node, weights, Ends(*boxes), counts=counts_bits(variant))
     source, target = ends
     steps: list[Step] = []
-    if is_words(lowered.product):
+    if lowered.product.is_words:
         codes = layouts[source]
-        source = f"{node.input}:{lowered.product[:2]}"
-        words = replace(codes, words=lhs_words(lowered.product, codes.channels), item_bytes=4)
+        source = f"{node.input}:{lowered.product.lhs}"
+        words = replace(codes, words=lowered.product.pixel_words(codes.channels), item_bytes=4)
         if source not in layouts:  # layers that read the same codes share their bits
             steps.append(_pack_step(ends[0], source, codes, words, lowered.product))
         layouts[source] = words
@@ -59,15 +63,10 @@ def _product_step(
     node: Linear, lowered: Lowered, out: Container | None, ends: tuple[str, str], layouts: Mapping[str, Layout],
     variant: str, operations: int,
 ) -> Step:  # fmt: skip
-    packed = pack_weights(
-        lowered.codes, lowered.product, variant, values=lowered.values, group_size=lowered.params.group_size,
-        sums=lowered.params.shift is not None,
-    )  # fmt: skip
     source, target = ends
-    epilogue = "+".join(("f32" if out is None else "u8", *lowered.flags))
-    bound = bind(
-        lowered.product, epilogue, variant, Window((1, 1)), layouts[source], layouts[target], packed, lowered.params
-    )
+    epilogue = Epilogue("f32" if out is None else "u8", lowered.words)
+    job = Job(lowered.product, epilogue, variant, Window((1, 1)), layouts[source], layouts[target])
+    bound = bind(job, pack_weights(lowered.weights, lowered.product, variant), lowered.params)
 
     def join(buffers: Buffers) -> Task:
         return bound.task(buffers[source], buffers[target])
@@ -75,13 +74,12 @@ def _product_step(
     return Step(node.name, bound.name, operations, (source,), target, join, True, bound.resident_bytes)
 
 
-def _pack_step(codes: str, packed: str, a: Layout, words: Layout, product: str) -> Step:
-    planes = int(product[1]) if product[0] == "p" else 0
-    kernel = "pack_u8_planes" if planes else f"pack_u8_{product[:2]}"
+def _pack_step(codes: str, packed: str, a: Layout, words: Layout, product: Product) -> Step:
+    kernel, more = pack_kernel(product)
 
     def join(buffers: Buffers) -> Task:
         rows, bits = buffers[codes].reshape(-1, a.words), buffers[packed].view(np.uint32).reshape(-1, words.words)
-        return task_of(f"{PACK}:{kernel}", (rows, bits, a.channels, *([planes] if planes else [])), units=a.height)
+        return task_of(f"{PACK}:{kernel}", (rows, bits, a.channels, *more), units=a.height)
 
     return Step(packed, f"{kernel}/portable", 0, (codes,), packed, join, True)
 

@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.cells.algorithm import Algorithm
-from qbench.kernels.conv.check_values import VALUES, levels_of, lhs_high, operands
-from qbench.kernels.conv.choose import bind_conv
+from qbench.kernels.conv.check_values import levels_of, lhs_high, operands, table_of
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
-from qbench.kernels.conv.operation import OF_WEIGHTS, BoundConv, lhs_words
-from qbench.kernels.conv.pack import is_words
+from qbench.kernels.conv.job import Job, Weights
+from qbench.kernels.conv.operation import BoundConv
 from qbench.kernels.conv.params import ChannelParams, folded
 from qbench.kernels.conv.reference import Window, conv_f32, epilogue, windows
+from qbench.kernels.conv.ways import bind_fastest
+from qbench.kernels.epilogue import Epilogue, parse_epilogue
 from qbench.kernels.layout import Layout, aligned, padded_channels
-from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2
+from qbench.kernels.pack.reference import pack_words
+from qbench.kernels.product import F32_F32, U8_S8, Product, parse_product
 from qbench.kernels.program import run_task
-from qbench.kernels.tiles.products import product_of
+from qbench.kernels.tiles.products import multiplier_of
 from qbench.kernels.variants import PORTABLE, choose, dot_of
 
 GUARD = 0xAB
@@ -27,18 +29,16 @@ _AFTER = np.full(64, GUARD, np.uint8)
 FEW_SHAPES = 2
 """Shapes of cases that do not lead, on the best variant here; on those below it there is one, on portable all.
 Every tile shape is compiled, 0.2 s each: with all of them for all cases there were 1,000."""
-LEADING = ("u8", "u8+residual", "u8+grouped", "f32")
+LEADING = tuple(map(parse_epilogue, ("u8", "u8+residual", "u8+grouped", "f32")))
 """Epilogues of u8_s8 that run on all shapes."""
-FOUND_BY_BIND = ("brief", "wide", "fixed")
-"""Words of epilogues that `bind` adds where the numbers ask for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A product and an epilogue; `group_size` is 0 where scales are not grouped."""
+    """A product and the epilogue that binding must find; `group_size` is 0 where scales are not grouped."""
 
-    product: str
-    epilogue: str
+    product: Product
+    epilogue: Epilogue
     group_size: int = 0
 
     @property
@@ -49,38 +49,43 @@ class Case:
     @property
     def leads(self) -> bool:
         """Whether all shapes are compared on the best variant: every product's plainest epilogue, more of u8_s8."""
-        plainest = "f32" if product_of(self.product).is_float else "s32"
-        return self.epilogue == plainest or (self.product == "u8_s8" and self.epilogue in LEADING)
+        plainest = Epilogue("f32" if self.product.is_float else "s32")
+        return self.epilogue == plainest or (self.product == U8_S8 and self.epilogue in LEADING)
+
+
+def case_of(product: str, epilogue: str, group_size: int = 0) -> Case:
+    """Return the case of a product and an epilogue by their names."""
+    return Case(parse_product(product), parse_epilogue(epilogue), group_size)
 
 
 CASES = (
     *(
-        Case(p, e)
+        case_of(p, e)
         for p in ("u8_s8", "u8_s4", "u8_s2", "u8_t4", "u8_t1", "b1_b1", "t2_t2", "p2_p2")
         for e in ("s32", "u8", "u8+residual", "f32")
     ),
-    *(Case(f"u8_s{bits}", e) for bits in (1, 3, 5, 6, 7) for e in ("s32", "u8")),
-    *(Case(f"s8_s{bits}", e) for bits in (8, 4, 2) for e in ("s32", "u8", "u8+sum")),
-    *(Case(f"p{a}_p{w}", "s32") for a, w in ((1, 2), (2, 1), (1, 5), (4, 1))),
-    Case("u8_s8", "u8+residual+floor"),
-    Case("u8_s8", "u8+sum"),
-    Case("u8_s8", "u8+residual+floor+sum"),
-    Case("u8_s8", "u8+wide"),
-    Case("u8_s4", "f32+sum"),
-    *(Case(p, "u8+fixed") for p in ("u8_s8", "s8_s8", "u8_s4", "u8_t4", "u8_t1", "b1_b1", "t2_t2")),
+    *(case_of(f"u8_s{bits}", e) for bits in (1, 3, 5, 6, 7) for e in ("s32", "u8")),
+    *(case_of(f"s8_s{bits}", e) for bits in (8, 4, 2) for e in ("s32", "u8", "u8+sum")),
+    *(case_of(f"p{a}_p{w}", "s32") for a, w in ((1, 2), (2, 1), (1, 5), (4, 1))),
+    case_of("u8_s8", "u8+residual+floor"),
+    case_of("u8_s8", "u8+sum"),
+    case_of("u8_s8", "u8+residual+floor+sum"),
+    case_of("u8_s8", "u8+wide"),
+    case_of("u8_s4", "f32+sum"),
+    *(case_of(p, "u8+fixed") for p in ("u8_s8", "s8_s8", "u8_s4", "u8_t4", "u8_t1", "b1_b1", "t2_t2")),
     *(
-        Case(p, e, 32)
+        case_of(p, e, 32)
         for p in ("u8_s8", "u8_s4", "u8_s2", "u8_s3", "u8_t4")
         for e in ("u8+grouped", "u8+residual+grouped", "f32+grouped")
     ),
-    Case("u8_s8", "u8+grouped+brief", 32),
-    Case("u8_s4", "f32+grouped+brief", 32),
-    Case("f32_f32", "f32"),
-    Case("f32_f32", "f32+residual"),
-    Case("f32_s8", "f32"),
-    Case("f32_s4", "f32"),
-    Case("f32_s8", "f32+grouped", 32),
-    Case("f32_s4", "f32+grouped", 32),
+    case_of("u8_s8", "u8+grouped+brief", 32),
+    case_of("u8_s4", "f32+grouped+brief", 32),
+    case_of("f32_f32", "f32"),
+    case_of("f32_f32", "f32+residual"),
+    case_of("f32_s8", "f32"),
+    case_of("f32_s4", "f32"),
+    case_of("f32_s8", "f32+grouped", 32),
+    case_of("f32_s4", "f32+grouped", 32),
 )
 
 
@@ -119,11 +124,11 @@ def shapes_of(case: Case, variant: str) -> tuple[Shape, ...]:
 
 def _admitted(case: Case) -> tuple[Shape, ...]:
     """Return the shapes whose depth is whole sets of k-groups, where the case needs that."""
-    planes = product_of(case.product).planes
-    needed = 2 if case.product.endswith("_t1") else planes if "sum" in case.epilogue else 1
-    if case.group_size and product_of(case.product).is_float:
+    product, sums = case.product, case.epilogue.words.sum
+    needed = 2 if product.lacks_zero else multiplier_of(product).planes if sums else 1
+    if case.group_size and product.is_float:
         needed = 4
-    if case.group_size or needed > 1 or "sum" in case.epilogue:
+    if case.group_size or needed > 1 or sums:
         return tuple(s for s in SHAPES if s.window.kernel[0] * s.window.kernel[1] * s.channels // 4 % needed == 0)
     return SHAPES + EDGE_SHAPES
 
@@ -145,10 +150,11 @@ def kinds_of(case: Case, variant: str, shape: Shape) -> list[tuple[str, int]]:
 
     Each with the code that padding holds; once more with 0, which kernels may leave out (`conv.ranges`).
     """
-    hangs = dot_of(variant) == "pairs" and case.product.endswith("_s8")
-    pad = 0 if product_of(case.product).is_float else 1
+    product = case.product
+    hangs = dot_of(variant) == "pairs" and (product.rhs.kind, product.rhs.bits) == ("s", 8)
+    pad = 0 if product.is_float else 1
     kinds = [(values, pad) for values in ("random", "high", "low", *["bell"] * hangs)]
-    return [*kinds, ("random", 0)] if pad and case.product[0] == "u" and any(shape.window.pads) else kinds
+    return [*kinds, ("random", 0)] if pad and product.lhs.kind == "u" and any(shape.window.pads) else kinds
 
 
 def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams:
@@ -156,39 +162,35 @@ def _params(case: Case, shape: Shape, rng: np.random.Generator) -> ChannelParams
     depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
     groups = -(-depth // case.group_size) if case.group_size else 0
     size = (groups, shape.out) if groups else (shape.out,)
-    spread = np.sqrt(depth) * float(np.abs(levels_of(case.product)).max() if case.product != "f32_f32" else 1)
-    spread *= 30 if lhs_high(case.product) == 255 and not product_of(case.product).is_float else 1
-    u8 = case.epilogue.startswith("u8")
+    product, words = case.product, case.epilogue.words
+    spread = np.sqrt(depth) * float(np.abs(levels_of(product)).max() if product != F32_F32 else 1)
+    spread *= 30 if lhs_high(product) == 255 and not product.is_float else 1
+    u8 = case.epilogue.kind == "u8"
     scales = rng.uniform(0.5, 2.0, shape.out) * 50 / spread
-    scale = (rng.uniform(0.5, 2.0, size) * (1e9 if "wide" in case.epilogue else 50) / spread).astype(np.float32)
+    scale = (rng.uniform(0.5, 2.0, size) * (1e9 if case.epilogue.wide else 50) / spread).astype(np.float32)
     return ChannelParams(
         correction=rng.integers(-1000, 1000, size).astype(np.int32),
-        scale=(scale.view(np.uint32) & 0xFFFF0000).view(np.float32) if "brief" in case.epilogue else scale,
+        scale=(scale.view(np.uint32) & 0xFFFF0000).view(np.float32) if case.epilogue.brief else scale,
         offset=rng.uniform(-50, 200, shape.out).astype(np.float32),
-        shift=rng.uniform(-0.01, 0.01, shape.out).astype(np.float32) if "sum" in case.epilogue else None,
-        sum_correction=-37 if "sum" in case.epilogue else 0,
+        shift=rng.uniform(-0.01, 0.01, shape.out).astype(np.float32) if words.sum else None,
+        sum_correction=-37 if words.sum else 0,
         residual_scale=0.37,
         low=3.0 if u8 else -np.inf,
         high=250.0 if u8 else np.inf,
         group_size=case.group_size,
-        fixed=fixed_point(scales, 100) if "fixed" in case.epilogue else None,
+        fixed=fixed_point(scales, 100) if case.epilogue.fixed else None,
     )
 
 
 def _lhs_buffer(case: Case, shape: Shape, codes: npt.NDArray[Any], pad: int) -> tuple[Layout, npt.NDArray[np.uint8]]:
-    item = 1 if case.product[0] in "us" else 4
-    words = lhs_words(case.product, shape.channels)
+    item = np.dtype(case.product.lhs_dtype).itemsize
+    words = case.product.pixel_words(shape.channels)
     layout = Layout(shape.images, shape.height, shape.width, shape.channels, words, item, shape.window.pads)
     buffer = aligned(layout.size_bytes)
-    if is_words(case.product):
+    if case.product.is_words:
         top, left, bottom, right = shape.window.pads
         full = np.pad(codes, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=pad)
-        flat = full.reshape(-1, shape.channels)
-        if case.product[0] == "p":
-            packed = pack_u8_planes(flat, int(case.product[1]))
-        else:
-            packed = (pack_u8_b1 if case.product == "b1_b1" else pack_u8_t2)(flat)
-        buffer.view(np.uint32)[:] = packed.ravel()
+        buffer.view(np.uint32)[:] = pack_words(case.product, full.reshape(-1, shape.channels)).ravel()
         return layout, buffer
     typed = buffer.view(np.float32 if item == 4 else np.uint8)
     typed.reshape(layout.shape)[..., : shape.channels] = pad
@@ -198,22 +200,22 @@ def _lhs_buffer(case: Case, shape: Shape, codes: npt.NDArray[Any], pad: int) -> 
 
 def _codes(case: Case, lhs: npt.NDArray[Any], pad: int) -> tuple[npt.NDArray[np.int64], int]:
     """Return what the kernel multiplies: the numbers that the container's codes, and the border's, stand for."""
-    if case.product[0] == "s":  # bytes of s8 codes, taken as 128 more than they are
+    if case.product.is_signed:  # bytes of s8 codes, taken as 128 more than they are
         return (lhs ^ 0x80).astype(np.int64), pad ^ 0x80
-    times, minus = {"b": (2, 1), "t": (1, 1)}.get(case.product[0], (1, 0))
+    times, minus = 1 + int(case.product.is_binary), int(case.product.is_binary or case.product.is_ternary)
     return times * lhs.astype(np.int64) - minus, times * pad - minus
 
 
 def _expected(
     case: Case, shape: Shape, lhs: Any, rhs: Any, pad: int, params: ChannelParams, residual: Any
 ) -> npt.NDArray[Any]:
-    kind = case.epilogue.split("+")[0]
-    extra = (residual, params.residual_scale) if "residual" in case.epilogue else None
+    kind, words = case.epilogue.kind, case.epilogue.words
+    extra = (residual, params.residual_scale) if words.residual else None
     limits: dict[str, Any] = {"low": params.low, "high": params.high}
-    if case.product == "f32_f32":
+    if case.product == F32_F32:
         ones = np.ones(shape.out, np.float32)
         return epilogue([(conv_f32(lhs, rhs, shape.window), ones)], params.offset, residual=extra, **limits)
-    is_float = product_of(case.product).is_float
+    is_float = case.product.is_float
     codes, border = (lhs.astype(np.float64), 0) if is_float else _codes(case, lhs, pad)
     depth, flat = windows(codes, shape.window, border), rhs.reshape(len(rhs), -1).astype(codes.dtype)
     size, params = case.group_size or flat.shape[1], folded(params)
@@ -229,7 +231,7 @@ def _expected(
     sums = None
     if params.shift is not None:
         sums = ((depth.sum(axis=-1) + params.sum_correction).astype(np.int32), params.shift)
-    rounding = "none" if kind == "f32" else "floor" if "floor" in case.epilogue else "nearest"
+    rounding = "none" if kind == "f32" else "floor" if words.floor else "nearest"
     return epilogue(accs, params.offset, sums=sums, residual=extra, rounding=rounding, **limits)
 
 
@@ -238,11 +240,11 @@ def compare(case: Case, variant: str, shape: Shape, values: str, pad: int, *, al
     rng = np.random.default_rng(7)
     lhs_shape = (shape.images, shape.height, shape.width, shape.channels)
     lhs, rhs = operands(case.product, lhs_shape, (shape.out, *shape.window.kernel, shape.channels), values, rng)
-    is_float = product_of(case.product).is_float
+    is_float = case.product.is_float
     params = _params(case, shape, rng)
     layout, source = _lhs_buffer(case, shape, lhs, pad)
-    kind, (height, width) = case.epilogue.split("+")[0], shape.window.out(shape.height, shape.width)
-    item = 1 if kind == "u8" else 4
+    asked, (height, width) = case.epilogue.asked, shape.window.out(shape.height, shape.width)
+    item = asked.item_bytes
     out = Layout(shape.images, height, width, shape.out, padded_channels(shape.out), item, (1, 2, 1, 1))
     target = aligned(out.size_bytes)
     target[:] = GUARD
@@ -252,25 +254,21 @@ def compare(case: Case, variant: str, shape: Shape, values: str, pad: int, *, al
     )
     residual = aligned(side.size_bytes)
     side.interior(residual.view(real))[:] = rng.integers(0, 256, (shape.images, height, width, shape.out))
-    levels = VALUES.get(case.product.split("_")[1])
+    levels = table_of(case.product)
     indices = rhs if levels is None else np.searchsorted(levels, rhs)
-    depth = rhs[0].size * (case.product == "b1_b1")
+    depth = rhs[0].size * case.product.is_binary
     owed = replace(params, correction=params.correction + np.int32(depth))
-    asked = "+".join(word for word in case.epilogue.split("+") if word not in FOUND_BY_BIND)
-    bound = bind_conv(
-        indices, case.product, asked, variant, shape.window, layout, out, owed, values=levels, residual=side,
-        zero_padding=pad == 0, algorithm=algorithm,
-    )  # fmt: skip
+    job = Job(case.product, asked, variant, shape.window, layout, out, side, zero_padding=pad == 0)
+    bound = bind_fastest(job, Weights(indices, owed, levels), algorithm=algorithm)
     if isinstance(bound, BoundConv) != (algorithm == "direct"):
         return f"bound as {bound.name}"
-    found = "+".join(word for word in bound.epilogue.split("+") if word not in (*OF_WEIGHTS, "ranged"))
-    if found != case.epilogue:
+    if bound.epilogue.without_weights() != case.epilogue:
         return f"bound with epilogue {bound.epilogue}"
     scratch = aligned(bound.scratch_bytes + len(_AFTER))
     scratch[bound.scratch_bytes :] = _AFTER
-    task = bound.task(source, target, residual if "residual" in asked else None, scratch=scratch)
+    task = bound.task(source, target, residual if asked.words.residual else None, scratch=scratch)
     run_task(task, images=shape.images)
-    dtype = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}[kind]
+    dtype = asked.dtype
     got = out.interior(target.view(dtype))
     want = _expected(case, shape, lhs, rhs, pad, params, side.interior(residual.view(real))).astype(dtype)
     exact = np.allclose(got, want, rtol=1e-4, atol=1e-3) if is_float else np.array_equal(got, want)

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.conv.job import Weights
 from qbench.kernels.conv.reference import Codes, Floats
+from qbench.kernels.product import Product
 from qbench.kernels.tiles.operands import (
     PackedWeights,
     bits_of,
@@ -20,41 +22,19 @@ from qbench.kernels.tiles.operands import (
     pack_words,
 )  # fmt: skip
 from qbench.kernels.tiles.pairs import group_order
-from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, FloatsByCodes, product_of
+from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, FloatsByCodes, multiplier_of
 from qbench.kernels.tiles.targets import LEAST_CHAINS
 from qbench.kernels.variants import PORTABLE, dot_of, tiling
 
 
-def is_words(product: str) -> bool:
-    """Whether the lhs is words of bits."""
-    return product[0] in "btp"
-
-
-def pack_weights(
-    codes: Codes | Floats,
-    product: str,
-    variant: str,
-    *,
-    values: npt.NDArray[np.int8] | None = None,
-    group_size: int = 0,
-    sums: bool = False,
-) -> PackedWeights:
-    """Pack OHWI weights for `product` on `variant`.
-
-    Args:
-        codes: two's complement codes for `s1` to `s8` and `p<n>`, -1 and 1 for `b1`, -1, 0, 1 for `t2`, indices into
-            `values` for `t4`, `t1`, float32 for `f32`.
-        product: the product; portable keeps weights of any width as bytes, or as floats beside floats.
-        variant: name of the variant.
-        values: the s8 levels that indices stand for.
-        group_size: numbers that share a scale, 0 when not grouped.
-        sums: whether the epilogue needs the rows' sums.
-    """
+def pack_weights(weights: Weights, product: Product, variant: str) -> PackedWeights:
+    """Pack weights for a product on a variant; portable keeps any width as bytes, or as floats beside floats."""
+    codes, values, group_size = weights.codes, weights.values, weights.params.group_size
     channels, depth_of_taps = len(codes), codes.shape[-1]
-    shape = tiling(variant, product, channels, depth_of_taps, group_size=group_size, sums=sums)
+    shape = tiling(variant, product, channels, depth_of_taps, group_size=group_size, sums=weights.sums)
     dot = dot_of(variant)
-    facts = product_of(product, dot)
-    if is_words(product):
+    facts = multiplier_of(product, dot)
+    if product.is_words:
         return pack_words(_bit_words(codes, product).reshape(channels, -1, facts.vectors), shape)
     if facts.is_float:
         flat = codes.reshape(channels, -1)
@@ -89,11 +69,11 @@ def k_group_unit(k_groups: int, planes: int) -> int:
     return math.gcd(-(-k_groups // planes) * planes, LEAST_CHAINS * planes)
 
 
-def _bit_words(codes: Codes | Floats, product: str) -> npt.NDArray[np.uint32]:
+def _bit_words(codes: Codes | Floats, product: Product) -> npt.NDArray[np.uint32]:
     """Return the words of OHWI codes, (channels, kh, kw, words, vectors of a k-group)."""
-    if product == "b1_b1":
+    if product.is_binary:
         return bits_of(codes > 0)[..., None]
-    if product == "t2_t2":
+    if product.is_ternary:
         return np.stack([bits_of(codes != 0), bits_of(codes < 0)], axis=-1)
-    planes = product_of(product).vectors
-    return np.stack([bits_of((codes.astype(np.int64) >> plane) & 1 > 0) for plane in range(planes)], axis=-1)
+    codes = codes.astype(np.int64)
+    return np.stack([bits_of((codes >> plane) & 1 > 0) for plane in range(product.rhs_planes)], axis=-1)

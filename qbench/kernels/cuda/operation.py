@@ -15,7 +15,6 @@ from qbench.kernels.cuda import layers
 from qbench.kernels.cuda.choose.choice import Choice, Job
 from qbench.kernels.cuda.language.arguments import Sizes
 from qbench.kernels.cuda.machines.machine import Array, Buffer, Launch, Machine
-from qbench.kernels.cuda.multiply.epilogue import Epilogue
 from qbench.kernels.cuda.operands import (
     Bytes,
     Codes,
@@ -24,6 +23,7 @@ from qbench.kernels.cuda.operands import (
     k_offsets,
     padded_to,
 )  # fmt: skip
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import Layout
 
 Known = dict[tuple[str, int, int], Bytes]
@@ -35,10 +35,10 @@ LARGEST_BYTES = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is computed: `words` is the epilogue, e.g. `u8+residual`; the lhs's border holds the window's padding."""
+    """What is computed; the lhs's border holds the window's padding."""
 
     product: str
-    words: str
+    epilogue: Epilogue
     window: Window
     lhs: Layout
     out: Layout
@@ -48,7 +48,7 @@ class Task:
     def name(self) -> str:
         """The operation's name in tables."""
         family = "gemm" if (self.lhs.height, self.lhs.width) == (1, 1) else "conv"
-        return f"{family}_{self.product}_{self.words.split('+')[0]}"
+        return f"{family}_{self.product}_{self.epilogue.kind}"
 
 
 class DeviceProduct:
@@ -78,8 +78,7 @@ class DeviceProduct:
         for what, layout in (("lhs", task.lhs), ("out", task.out)):
             if layout.size_bytes > LARGEST_BYTES:
                 raise MachineError(f"{task.name}: {what} takes {layout.size_bytes} bytes, at most {LARGEST_BYTES}")
-        self._ending = Epilogue.parse(task.words)
-        self.job = job = Job(task.product, task.words, self.geometry, params.group_size)
+        self.job = job = Job(task.product, task.epilogue, self.geometry, params.group_size)
         reason = choice.reason_against(job, machine.capability)
         if reason is not None:
             raise MachineError(f"{task.name} by {choice.variant}: {reason}")
@@ -141,9 +140,9 @@ class DeviceProduct:
 
     def attach(self, lhs: Buffer, out: Buffer, residual: Buffer | None = None) -> tuple[Launch, ...]:
         """Return the launches that compute `out`, to be run in order."""
-        launches = []
+        launches, task = [], self.task
         sums = self._params[0]
-        if self._ending.sums or self.task.product == "b1_b1":
+        if task.epilogue.words.sum or task.product == "b1_b1":
             sums = self.machine.empty(4 * self.geometry.rows)
             launches.append(self._row_sums(lhs, sums))
         arrays = (lhs, self._rhs, out, residual or lhs, *self._tables, *self._params, sums)

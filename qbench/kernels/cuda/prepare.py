@@ -20,11 +20,11 @@ from qbench.kernels.cuda.choose.choice import Choice, Job
 from qbench.kernels.cuda.machines.machine import Launch, Machine
 from qbench.kernels.cuda.operands import CODE_BITS, Geometry
 from qbench.kernels.cuda.operation import DeviceProduct, Known, Task
+from qbench.kernels.epilogue import Epilogue, Words
 from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_t2
 
 UNWRITTEN = 0xAB
-_DTYPES: dict[str, Any] = {"u8": np.uint8, "f32": np.float32, "s32": np.int32}
 
 
 def product_of(cell: KernelCell) -> str:
@@ -58,7 +58,7 @@ class Described:
         """What a choice is asked for."""
         task = self.task
         geometry = Geometry.of(task.product, task.window, task.lhs, task.out, len(self.codes))
-        return Job(task.product, task.words, geometry, self.params.group_size)
+        return Job(task.product, task.epilogue, geometry, self.params.group_size)
 
 
 def describe(cell: KernelCell, operands: KernelOperands) -> Described:
@@ -80,9 +80,9 @@ def describe(cell: KernelCell, operands: KernelOperands) -> Described:
     if item == 4:
         words = -(-channels // 32) * (2 if product == "t2_t2" else 1)
     lhs = Layout(shape[0], shape[1], shape[2], channels, words, item, window.pads)
-    out = Layout(shape[0], *size, columns, padded_channels(columns), 1 if cell.out == "u8" else 4)
-    text = cell.out + ("+grouped" if cell.group_size else "")
-    return Described(Task(product, text, window, lhs, out), rhs, _params(cell, operands))
+    epilogue = Epilogue(cell.out, Words(grouped=cell.group_size > 0))
+    out = Layout(shape[0], *size, columns, padded_channels(columns), epilogue.item_bytes)
+    return Described(Task(product, epilogue, window, lhs, out), rhs, _params(cell, operands))
 
 
 def _params(cell: KernelCell, operands: KernelOperands) -> ChannelParams:
@@ -163,7 +163,7 @@ class Prepared:
     def result(self, copy: int = 0) -> npt.NDArray[Any]:
         """Return a copy's output of the last run, (m, n) or NHWC."""
         out = self._task.out
-        dtype = _DTYPES[self._task.words.split("+")[0]]
+        dtype = self._task.epilogue.dtype
         whole = self._machine.download(self._outs[copy], dtype, out.size_bytes // np.dtype(dtype).itemsize)
         inner = out.interior(whole.reshape(out.shape))
         return inner.reshape(-1, out.channels) if (out.height, out.width) == (1, 1) else inner

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from qbench.kernels.conv.fixed_point import fixed_point, requantize_fixed
-from qbench.kernels.conv.operation import lhs_words
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window, epilogue
 from qbench.kernels.depthwise.operation import Depthwise
 from qbench.kernels.depthwise.reference import depthwise_s32
 from qbench.kernels.layout import Layout, aligned
+from qbench.kernels.product import U8_S8
 from qbench.kernels.program import run_task
 
 GUARD = 0xAB
@@ -59,7 +59,7 @@ def _compare(variant: str, size: Size, window: Window, values: str, rounding: st
     )
     if rounding == "fixed":
         params = replace(params, fixed=fixed_point(params.scale, 90))
-    words = lhs_words("u8_s8", channels)
+    words = U8_S8.pixel_words(channels)
     lhs = Layout(images, height, width, channels, words, 1, window.pads)
     out = Layout(images, *window.out(height, width), channels, words, 1, (1, 2, 1, 1))
     source, target = aligned(lhs.size_bytes), aligned(out.size_bytes)

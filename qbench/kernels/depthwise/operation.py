@@ -14,6 +14,7 @@ from qbench.kernels.conv.reference import Window
 from qbench.kernels.conv.tables import INT32_END
 from qbench.kernels.depthwise.fields import FIELDS, LEAST, STRIPPED
 from qbench.kernels.depthwise.in_blocks import Blocks
+from qbench.kernels.epilogue import Epilogue, Words
 from qbench.kernels.layout import Layout
 from qbench.kernels.native import task_function
 from qbench.kernels.tasks import Task, float_bits, task_of
@@ -59,8 +60,22 @@ class Depthwise:
         """Bytes of weights and parameters in the kernel's layout."""
         return (self._laid_out["rhs"].nbytes if self._strips else self.rhs.size) + 12 * len(self.rhs)
 
-    def task(self, lhs: Buffer, out: Buffer) -> Task:
-        """Return the task that reads and writes these buffers."""
+    @property
+    def epilogue(self) -> Epilogue:
+        """The epilogue, with the words that binding found."""
+        return Epilogue("u8", Words(floor=self.floor), fixed=self.params.fixed is not None)
+
+    @property
+    def packed(self) -> None:
+        """No panels: each channel has a window of its own."""
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Bytes that each thread needs while it runs: none."""
+        return 0
+
+    def task(self, lhs: Buffer, out: Buffer, residual: Buffer | None = None, *, scratch: Buffer | None = None) -> Task:
+        """Return the task that reads and writes these buffers; there is no residual, and `scratch` is not used."""
         return self._stripped(lhs, out) if self._strips else self._portable(lhs, out)
 
     @property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from qbench.kernels.conv.check_values import VALUES, levels_of, lhs_high
+from qbench.kernels.conv.check_values import levels_of, lhs_high, table_of
 from qbench.kernels.gemm.operation import Gemm
 from qbench.kernels.gemm.reference import gemm_s32
+from qbench.kernels.product import parse_product
 from qbench.kernels.variants import PORTABLE, choose
 
 PRODUCTS = (
@@ -17,14 +18,14 @@ SIZES = ((16, 128, 65), (40, 96, 16), (1, 512, 40), (2, 64, 7), (3, 31, 33), (14
 LESSER_SIZES = 2
 
 
-def check_gemm(product: str, variant: str, sizes: tuple[tuple[int, int, int], ...] | None = None) -> tuple[int, str]:
+def check_gemm(name: str, variant: str, sizes: tuple[tuple[int, int, int], ...] | None = None) -> tuple[int, str]:
     """Return the number of comparisons and the first mismatch, or ''; sizes are (m, k, n)."""
     if sizes is None:
         sizes = SIZES if variant in (PORTABLE, choose()) else SIZES[:LESSER_SIZES]
-    rng = np.random.default_rng(3)
+    rng, product = np.random.default_rng(3), parse_product(name)
     levels, high, count = levels_of(product), lhs_high(product), 0
     for m, k, n in sizes:
-        if product.endswith("_t1") and k % 8:
+        if product.lacks_zero and k % 8:
             continue
         for kind in ("random", "high", "low"):
             count += 1
@@ -35,16 +36,8 @@ def check_gemm(product: str, variant: str, sizes: tuple[tuple[int, int, int], ..
             )
             end = levels[0] if kind == "low" else levels[-1]
             rhs = rng.choice(levels, (n, k)).astype(np.int16) if kind == "random" else np.full((n, k), end, np.int16)
-            table = VALUES.get(product.split("_")[1])
-            gemm = Gemm(rhs if table is None else np.searchsorted(table, rhs), product, variant=variant, values=table)
-            if not np.array_equal(gemm.run(lhs), gemm_s32(meaning(product, lhs), rhs)):
+            table = table_of(product)
+            gemm = Gemm(rhs if table is None else np.searchsorted(table, rhs), name, variant=variant, values=table)
+            if not np.array_equal(gemm.run(lhs), gemm_s32(product.meant(lhs), rhs)):
                 return count, f"m={m} k={k} n={n} {kind}"
     return count, ""
-
-
-def meaning(product: str, lhs: np.ndarray) -> np.ndarray:
-    """Return the numbers that lhs codes in their container stand for."""
-    if product[0] == "s":
-        return lhs.view(np.int8).astype(np.int64)
-    times, minus = {"b": (2, 1), "t": (1, 1)}.get(product[0], (1, 0))
-    return times * lhs.astype(np.int64) - minus

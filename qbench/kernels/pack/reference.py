@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.product import Product
 from qbench.kernels.tiles.operands import bits_of
 
 
@@ -23,6 +24,13 @@ def pack_u8_planes(a: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint32
     """Return a word a bit plane, lowest bits first, interleaved, from codes of `bits` bits, (pixels, channels)."""
     planes = np.stack([bits_of((a >> np.uint8(bit)) & 1 > 0) for bit in range(bits)], axis=-1)
     return planes.reshape(len(a), -1)
+
+
+def pack_words(product: Product, a: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """Return the words that a product of bits reads, from codes in their container, (pixels, channels)."""
+    if product.lhs_planes:
+        return pack_u8_planes(a, product.lhs_planes)
+    return (pack_u8_b1 if product.is_binary else pack_u8_t2)(a)
 
 
 def unpack_b1_u8(bits: npt.NDArray[np.uint32], channels: int) -> npt.NDArray[np.uint8]:

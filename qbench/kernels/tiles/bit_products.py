@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from qbench.kernels.tiles.dots import add_counts
 from qbench.kernels.tiles.emitter import WIDE, Emitter, Value
-from qbench.kernels.tiles.product import Product, Vectors
+from qbench.kernels.tiles.multiplier import Multiplier, Vectors
 
 WORD = 32
 """Channels of a step, in the bits of a lane."""
@@ -34,7 +34,7 @@ def _carry(e: Emitter, before: Value, between: Value, after: Value) -> Value:
     return e.logic(lambda a, b, c: (a & (a ^ b)) | (b & (b ^ c)), before, between, after)
 
 
-class BitsByBits(Product):
+class BitsByBits(Multiplier):
     """Binary by binary: counts the bits that differ; dot = depth - 2 * count, the depth in the correction."""
 
     count_weight = -2
@@ -76,7 +76,7 @@ class BitsByBits(Product):
         return state[0] if len(state) == 1 else _twice(e, state[0], _ones(e, state[1]))
 
 
-class TritsByTrits(Product):
+class TritsByTrits(Multiplier):
     """Ternary by ternary in two planes, non-zero and sign: dot = (both non-zero) - 2 * (of them, opposite)."""
 
     lhs_words = 2
@@ -122,7 +122,7 @@ class TritsByTrits(Product):
 
 
 @dataclass(frozen=True)
-class PlanesByPlanes(Product):
+class PlanesByPlanes(Multiplier):
     """Unsigned lhs codes by two's complement weights in bit planes: the sum over pairs of popcount(x & w) * 2^(i+j)."""
 
     lhs_bits: int = 2

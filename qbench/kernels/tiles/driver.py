@@ -34,8 +34,8 @@ def tiles_of(product: str, epilogue: str, target: str, *numbers: int) -> Any:
     """Return the task of a product, to be compiled.
 
     Args:
-        product: name for `products.product_of`, e.g. `u8_s8`.
-        epilogue: `u8`, `f32` or `s32`, then any of `+residual`, `+sum`, `+floor`, `+grouped`.
+        product: name of a `qbench.kernels.product.Product`, e.g. `u8_s8`.
+        epilogue: text of a `qbench.kernels.epilogue.Epilogue`, e.g. `u8+residual`.
         target: name of an instruction set in `targets.TARGETS`.
         numbers: the fields of the `TileShape`.
     """

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from qbench.kernels.layout import aligned
 from qbench.kernels.tiles.pairs import GroupOrder
+from qbench.kernels.tiles.panels import Tiling
 from qbench.kernels.tiles.products import BytesByFewBits, FloatsByCodes
 
 Bytes = npt.NDArray[np.uint8]
@@ -39,19 +40,6 @@ class PackedWeights:
     code_sums: npt.NDArray[np.int32] | None = None
     order: GroupOrder | None = None
     widened: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """A panel of the packed rhs: `width` columns in `vectors` vectors, `spread` neighbouring lanes a column."""
-
-    width: int
-    vectors: int
-    spread: int = 1
-
-    def padded(self, channels: int) -> int:
-        """Return the channels in whole panels."""
-        return -(-channels // self.width) * self.width
 
 
 def code_table(values: npt.NDArray[np.int8]) -> Bytes:

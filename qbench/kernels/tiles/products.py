@@ -5,9 +5,7 @@ lanes, against one vector of the rhs. `vectors` packed rhs vectors hold `planes`
 k-group is 8 bytes and every channel has two neighbouring lanes, added at the end: half the broadcasts, for layers of
 few channels.
 
-Products are named `<lhs>_<rhs>`. lhs: `u8`, `s8`, `f32`, `b1` (bits), `t2` (trits in two planes), `p<n>` (n planes of
-bits). rhs: `s1`..`s8` (two's complement, packed at its width), `t4`, `t1` (indices into a table of s8 levels), `f32`,
-`b1`, `t2`, `p<n>`.
+What a product is, and how products are named, is in `qbench.kernels.product`.
 """
 
 from __future__ import annotations
@@ -16,16 +14,17 @@ from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar
 
+from qbench.kernels.product import Product
 from qbench.kernels.tiles.bit_products import BitsByBits, PlanesByPlanes, TritsByTrits
 from qbench.kernels.tiles.dots import dot_bytes, dot_shorts, halves, multiply_add_pairs
 from qbench.kernels.tiles.emitter import Emitter, Value
-from qbench.kernels.tiles.product import Product, Vectors
+from qbench.kernels.tiles.multiplier import Multiplier, Vectors
 
 SIGNS = 0x80808080
 
 
 @dataclass(frozen=True)
-class Bytes(Product):
+class Bytes(Multiplier):
     """u8 or s8 codes by s8 codes; a lhs of the other sign than the dot instruction wants is shifted by 128.
 
     The correction undoes that: `conv.operation.bind` sees to `sdot`, its caller to a signed lhs.
@@ -67,7 +66,7 @@ class Bytes(Product):
         return (word,) if self.dot != "widen" else halves(e, word, signed=True)
 
 
-class Shorts(Product):
+class Shorts(Multiplier):
     """s16 by s16, two numbers a lane, summed modulo 2 ** 32."""
 
     is_scaled: ClassVar[bool] = False
@@ -172,7 +171,7 @@ class BytesByTable(Bytes):
         return self.of_bytes(e, b.bitcast(e.call(name, e.bytes, table, b.bitcast(codes, e.bytes)), e.ints))
 
 
-class Floats(Product):
+class Floats(Multiplier):
     """f32 by f32, fused multiply-add."""
 
     is_float = True
@@ -212,18 +211,17 @@ class FloatsByCodes(Floats):
 
 
 @cache
-def product_of(name: str, dot: str = "") -> Product:
-    """Return the product called `name` (see the module's docstring) with a target's dot instruction."""
-    lhs, rhs = name.split("_")
-    if lhs[0] == "p":
-        return PlanesByPlanes(dot, int(lhs[1:]), int(rhs[1:]))
-    if lhs == "f32":
-        return Floats(dot) if rhs == "f32" else FloatsByCodes(dot, bits=int(rhs[1:]))
-    if lhs == "s16":
+def multiplier_of(product: Product, dot: str = "") -> Multiplier:
+    """Return what multiplies a product's codes with a target's dot instruction; "" will do for what all have alike."""
+    lhs, rhs, signed = product.lhs, product.rhs, product.is_signed
+    if lhs.kind == "p":
+        return PlanesByPlanes(dot, lhs.bits, rhs.bits)
+    if product.is_words:
+        return (BitsByBits if product.is_binary else TritsByTrits)(dot)
+    if product.is_float:
+        return Floats(dot) if rhs.kind == "f" else FloatsByCodes(dot, bits=rhs.bits)
+    if lhs.bits == 16:
         return Shorts(dot)
-    if lhs in ("b1", "t2"):
-        return (BitsByBits if lhs == "b1" else TritsByTrits)(dot)
-    signed, bits = lhs == "s8", int(rhs[1:])
-    if rhs[0] == "t":
-        return BytesByTable(dot, signed, bits)
-    return Bytes(dot, signed) if bits == 8 else BytesByFewBits(dot, signed, bits)
+    if product.has_table:
+        return BytesByTable(dot, signed, rhs.bits)
+    return Bytes(dot, signed) if rhs.bits == 8 else BytesByFewBits(dot, signed, rhs.bits)

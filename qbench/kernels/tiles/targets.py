@@ -1,7 +1,7 @@
 """The instruction sets that tiles are made for, best last, and the tile shape of each product there.
 
 No tile spills a vector register in its depth loop (tested in `tests/kernels/test_tiles.py`). To add an instruction
-set: one row here, and, when its dot instruction is new, a few lines in `products.py`.
+set: one row here, and, when its dot instruction is new, a few lines in `dots.py`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.isa import missing
+from qbench.kernels.product import Product
 from qbench.kernels.tiles.emitter import NARROW
-from qbench.kernels.tiles.product import Product
+from qbench.kernels.tiles.panels import Tiling
+from qbench.kernels.tiles.products import multiplier_of
 
 LEAST_CHAINS = 8
 """Accumulators that keep a dot instruction of latency 4 busy twice a cycle; half of them where `pairs` end in an
@@ -37,6 +40,20 @@ class TileShape:
         return self.vectors * lanes // self.spread
 
 
+def parse_shape(text: str) -> TileShape:
+    """Return the shape of a literal such as `12x2x1x1`."""
+    return TileShape(*(int(number) for number in text.split("x")))
+
+
+@dataclass(frozen=True, slots=True)
+class TileKind:
+    """How a tile is computed: by a dot instruction, in vectors of so many 32-bit lanes, of a shape."""
+
+    dot: str
+    lanes: int
+    shape: TileShape
+
+
 class Heights(Protocol):
     """What knows the best height of tiles of so many vectors."""
 
@@ -49,7 +66,8 @@ class Heights(Protocol):
 class Target:
     """A variant's name, the CPU features it needs, its vector width in 32-bit lanes, and its tiles.
 
-    `rows[(product, vectors)]` is the most lhs rows of a tile; the key without a product is the default.
+    `rows[(name, vectors)]` is the most lhs rows of a tile: of a product, of "split" or "widened" tiles whatever their
+    product, and, without a name, of all others.
     """
 
     name: str
@@ -65,52 +83,42 @@ class Target:
             return ((4, 1),)  # 16 channels, which layouts are padded to
         return ((1, 1), (2, 1), (2, 2)) if spreads and self.lanes == 16 else ((1, 1), (2, 1))
 
-    def most_rows(self, product: str, vectors: int, *, grouped: bool, sums: bool) -> int:
+    def most_rows(self, product: Product, epilogue: Epilogue, vectors: int) -> int:
         """Return the most rows of a tile: fewer where float totals or row sums need registers too."""
-        rows = self.rows.get((product, vectors), self.rows[("", vectors)])
-        if grouped:
+        name = "split" if epilogue.split else "widened" if epilogue.widened else str(product)
+        rows = self.rows.get((name, vectors), self.rows[("", vectors)])
+        if epilogue.words.grouped:
             rows = min(rows, self.grouped_rows)
-        return max(1, rows * vectors // (vectors + 1) if sums else rows)
+        return max(1, rows * vectors // (vectors + 1) if epilogue.words.sum else rows)
 
 
 def tile_shape(
-    target: Target,
-    product: Product,
-    name: str,
-    rows: int,
-    span: int,
-    *,
+    target: Target, product: Product, epilogue: Epilogue, panel: Tiling, rows: int, span: int, *,
     ranges: Heights | None = None,
-    vectors: int,
-    spread: int,
-    grouped: bool,
-    sums: bool,
-) -> TileShape:
+) -> TileShape:  # fmt: skip
     """Return the shape of a tile.
 
     Args:
         target: the instruction set.
         product: the product.
-        name: its name.
+        epilogue: its epilogue, with the words that binding found.
+        panel: a panel of the packed rhs.
         rows: lhs rows in all.
         span: k-groups that every depth loop's length is a multiple of; chains must divide it.
         ranges: what each row needs of the depth, where that differs.
-        vectors: rhs vectors of a panel.
-        spread: lanes a channel.
-        grouped: whether scales are grouped.
-        sums: whether the rows' sums are wanted.
     """
-    most = target.most_rows(name, vectors, grouped=grouped, sums=sums)
+    facts, vectors, sums = multiplier_of(product, target.dot), panel.vectors, epilogue.words.sum
+    most = target.most_rows(product, epilogue, vectors)
     tall = even_rows(rows, most)
     if ranges is not None and rows > most:
         tall = ranges.height(sorted({most, max(1, most - 1), -(-most // 2), min(most, FEW_ROWS[-1])}), vectors)
-    least, parts = LEAST_CHAINS // (2 if target.dot == "pairs" else 1), product.parts(target.lanes, 1)
-    chains = max(product.together(target.lanes, 2), least // parts // (tall * vectors))
-    if product.short_steps > 1:
-        chains = max(1, min(LEAST_CHAINS, product.short_steps) // product.planes)
-    while span % (chains * product.planes) or (sums and chains > 1):
+    least, parts = LEAST_CHAINS // (2 if target.dot == "pairs" else 1), facts.parts(target.lanes, 1)
+    chains = max(facts.together(target.lanes, 2), least // parts // (tall * vectors))
+    if facts.short_steps > 1:
+        chains = max(1, min(LEAST_CHAINS, facts.short_steps) // facts.planes)
+    while span % (chains * facts.planes) or (sums and chains > 1):
         chains //= 2
-    return TileShape(tall, vectors, spread, max(1, chains))
+    return TileShape(tall, vectors, panel.spread, max(1, chains))
 
 
 FEW_ROWS = (1, 2, 4)

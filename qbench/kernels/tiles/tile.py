@@ -31,14 +31,18 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from qbench.kernels.epilogue import Epilogue, parse_epilogue
+from qbench.kernels.product import Product, parse_product
 from qbench.kernels.tiles.arguments import load_fields
+from qbench.kernels.tiles.cells import Cells
 from qbench.kernels.tiles.dots import add_pairs, add_shorts
 from qbench.kernels.tiles.emitter import I8, I32, I64, Value
-from qbench.kernels.tiles.epilogue import Epilogue
+from qbench.kernels.tiles.epilogue import Finish
 from qbench.kernels.tiles.fields import FIELDS, FLOATS, POINTERS
+from qbench.kernels.tiles.multiplier import Multiplier, Vectors
 from qbench.kernels.tiles.prefetch import bytes_ahead
-from qbench.kernels.tiles.product import Product, Vectors
-from qbench.kernels.tiles.products import product_of
+from qbench.kernels.tiles.products import multiplier_of
+from qbench.kernels.tiles.targets import TileKind, parse_shape
 
 _KGroup = tuple[list[Vectors], Callable[[Value], Vectors]]
 """One k-group of each column's weights, and what loads that of a row."""
@@ -57,69 +61,73 @@ def tile(
         return None
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        emit_tile(builder, *values[:2], *(kind.literal_value for kind in literals))
+        name, how, width, size, words = (literal.literal_value for literal in literals)
+        kind = TileKind(how, width, parse_shape(size))
+        emit_tile(builder, (values[0], values[1]), parse_product(name), parse_epilogue(words), kind)
         return context.get_dummy_value()
 
     return types.void(arguments, place, *literals), codegen
 
 
 def emit_tile(
-    builder: Any, arguments: Value, place: Value, product: str, dot: str, lanes: int, shape: str, epilogue: str
+    builder: Any, arguments: tuple[Value, Value], product: Product, epilogue: Epilogue, kind: TileKind
 ) -> None:
-    """Emit what `tile` does; `arguments` points to 64-bit words, `place` is a pair of them."""
-    v = load_fields(builder, arguments, FIELDS, pointers=POINTERS, floats=FLOATS)
+    """Emit what `tile` does; `arguments` are a pointer to 64-bit words, and a place: a pair of them."""
+    words, place = arguments
+    v = load_fields(builder, words, FIELDS, pointers=POINTERS, floats=FLOATS)
     v["sum_correction"] = builder.trunc(v["sum_correction"], I32)
     v["m"], v["panel"] = (builder.extract_value(place, index) for index in (0, 1))
-    Tile(builder, v, product, dot, lanes, shape, epilogue).emit()
+    Tile(builder, v, product, epilogue, kind).emit()
 
 
-class Tile(Epilogue):
+class Tile:
     """Emits one tile; the values of all arguments are in `v`."""
 
-    def __init__(
-        self, builder: Any, v: dict[str, Value], product: str, dot: str, lanes: int, shape: str, epilogue: str
-    ) -> None:
-        super().__init__(builder, v, product, dot, lanes, shape, epilogue)
-        self.widened = product_of(product, "widen") if "split" in self.flags else None
-        self.together = self.product.together(lanes, self.chains)
-        self.parts = self.product.parts(lanes, self.together)
-        self.turns = self.chains // self.together if self.product.short_steps == 1 else 1
+    def __init__(self, builder: Any, v: dict[str, Value], product: Product, epilogue: Epilogue, kind: TileKind) -> None:
+        self.cells = Cells(builder, v, kind.lanes, kind.shape)
+        self.e, self.b, self.v = self.cells.e, builder, v
+        self.epilogue, self.words, self.shape = epilogue, epilogue.words, kind.shape
+        self.product = multiplier_of(product, "widen" if epilogue.widened else kind.dot)
+        self.finish = Finish(self.cells, epilogue, is_float=self.product.is_float)
+        self.vector_bytes = self.cells.vector_bytes
+        self.widened = multiplier_of(product, "widen") if epilogue.split else None
+        self.together = self.product.together(kind.lanes, kind.shape.chains)
+        self.parts = self.product.parts(kind.lanes, self.together)
+        self.turns = kind.shape.chains // self.together if self.product.short_steps == 1 else 1
         v["panel_start"] = builder.mul(v["panel"], v["panel_bytes"])
-        v["channel"] = builder.mul(v["panel"], ir.Constant(I64, self.width))
+        v["channel"] = builder.mul(v["panel"], ir.Constant(I64, self.cells.width))
 
     def emit(self) -> None:
         """Emit the loads of the row offsets, the depth loop and the epilogue."""
         e, b, v = self.e, self.b, self.v
-        self.first_row = b.mul(v["m"], ir.Constant(I64, 8))
-        self.rows = [b.gep(v["lhs"], [self._row(v["lhs_rows"], i)]) for i in range(self.mr)]
+        self.cells.first_row = b.mul(v["m"], ir.Constant(I64, 8))
+        self.rows = [b.gep(v["lhs"], [self.cells.row(v["lhs_rows"], i)]) for i in range(self.shape.rows)]
         self.table = e.load(v["table"], ir.Constant(I64, 0), e.bytes) if self.product.has_table else None
         zero = ir.Constant(I64, 0)
         if self.widened is not None:
             v["k_offsets"] = b.gep(v["k_offsets"], [b.mul(v["panel"], v["k_table_bytes"])])
             ends, at = b.inttoptr(v["safe_ends"], I8.as_pointer()), b.mul(v["panel"], ir.Constant(I64, 16))
             v["plain_end"], v["safe_end"] = (e.load(ends, e.add_bytes(at, skip), I64, align=8) for skip in (0, 8))
-        if "grouped" in self.flags:
-            total = [self._offset(j) for _, j in self.cells]
+        if self.words.grouped:
+            total = [self._offset(j) for _, j in self.cells.places]
             scales = b.mul(v["panel"], v["scale_bytes"])
             *total, _ = e.loop(zero, v["k_groups"], v["k_groups_a_scale"], [*total, scales], self._one_group)
-            self._finish(total, sums=None)
+            self.finish.scaled(total)
             return
-        cells, sums = self._depth(*self._range())
-        if self.kind == "s32":
-            for (i, j), value in zip(self.cells, cells, strict=True):
-                self._store(self._undo_multiple(value), i, j, 4)
-            return
-        if "fixed" in self.flags:
-            self._finish_fixed([self._undo_multiple(value) for value in cells])
-            return
-        scaled = [self._scaled(x, j, self._offset(j)) for x, (_, j) in zip(cells, self.cells, strict=True)]
-        self._finish(scaled, sums=sums or None)
+        accs, sums = self._depth(*self._range())
+        if self.epilogue.kind == "s32":
+            self.finish.sums(self._undo_multiple(acc) for acc in accs)
+        elif self.epilogue.fixed:
+            self.finish.fixed([self._undo_multiple(acc) for acc in accs])
+        else:
+            scaled = [self._scaled(x, j, self._offset(j)) for x, (_, j) in zip(accs, self.cells.places, strict=True)]
+            self.finish.scaled(scaled, sums=sums or None)
 
     def _range(self) -> tuple[Value, Value]:
         """Return the k-groups to multiply: all, or those that not all rows have in padding."""
-        if "ranged" not in self.flags:
+        if not self.epilogue.ranged:
             return ir.Constant(I64, 0), self.v["k_groups"]
-        both = self.e.load(self.v["ranges"], self.first_row, I64, align=8)
+        both = self.e.load(self.v["ranges"], self.cells.first_row, I64, align=8)
         low = self.b.and_(both, ir.Constant(I64, 2**32 - 1))
         return low, self.b.lshr(both, ir.Constant(I64, 32))
 
@@ -131,11 +139,11 @@ class Tile(Epilogue):
         """Return the accumulators, correction included, and the rows' sums over k-groups begin..end."""
         e, product = self.e, self.product
         blank = e.constant(0.0, e.floats) if product.is_float else e.constant(0, e.ints)
-        raw = self.mr * self.nv
+        raw = self.shape.rows * self.shape.vectors
         corrects = not product.is_float and (group is None or product.corrects_groups)
         early = corrects and not self._corrects_late
-        acc = [self._correction(c % self.nv, group) if early else blank for c in range(raw)]
-        acc += [blank] * (raw * (self.turns * self.parts - 1) + (self.mr if "sum" in self.flags else 0))
+        acc = [self._correction(c % self.shape.vectors, group) if early else blank for c in range(raw)]
+        acc += [blank] * (raw * (self.turns * self.parts - 1) + (self.shape.rows if self.words.sum else 0))
         parts = [(end, product, False)]
         if self.widened is not None:
             parts = [
@@ -144,7 +152,7 @@ class Tile(Epilogue):
         first = begin
         for last, kind, chooses in parts:
             step = partial(self._k_groups, kind, chooses)
-            acc = e.loop(first, last, kind.planes * self.chains, acc, step, may_skip=len(parts) > 1)
+            acc = e.loop(first, last, kind.planes * self.shape.chains, acc, step, may_skip=len(parts) > 1)
             first = last
         states, sums = self._states(acc)
         counted, add = [product.total(e, state) for state in states], self.b.fadd if product.is_float else self.b.add
@@ -155,26 +163,27 @@ class Tile(Epilogue):
             count = self.b.trunc(self.b.sub(end, begin), I32)
             excess = e.splat(self.b.mul(count, ir.Constant(I32, product.excess(e.lanes))))
             totals = [self.b.sub(total, excess) for total in totals]
-        if self.spread == 2:
+        if self.shape.spread == 2:
             swap = ir.Constant(ir.VectorType(I32, e.lanes), [lane ^ 1 for lane in range(e.lanes)])
             sums = [self.b.add(total, self.b.shuffle_vector(total, total, swap)) for total in sums]
             totals = [e.add_neighbours(totals[cell], totals[cell + 1]) for cell in range(0, raw, 2)]
         totals = [self._weighted(x) for x in totals]
         if corrects and not early:
-            totals = [self.b.add(x, self._correction(j, group)) for x, (_, j) in zip(totals, self.cells, strict=True)]
+            places = self.cells.places
+            totals = [self.b.add(x, self._correction(j, group)) for x, (_, j) in zip(totals, places, strict=True)]
         return totals, sums
 
     @property
     def _corrects_late(self) -> bool:
         """Whether the correction cannot be where the accumulators start."""
-        return self.product.count_weight != 1 or self.spread == 2 or self.parts > 1
+        return self.product.count_weight != 1 or self.shape.spread == 2 or self.parts > 1
 
     def _states(self, acc: list[Value]) -> tuple[list[Vectors], list[Value]]:
         """Return the parts of every sum, turn by turn, and the rows' sums."""
-        flat = self.mr * self.nv * self.turns * self.parts
+        flat = self.shape.rows * self.shape.vectors * self.turns * self.parts
         return [tuple(acc[at : at + self.parts]) for at in range(0, flat, self.parts)], acc[flat:]
 
-    def _k_groups(self, product: Product, chooses: bool, k: Value, acc: list[Value]) -> list[Value]:
+    def _k_groups(self, product: Multiplier, chooses: bool, k: Value, acc: list[Value]) -> list[Value]:
         """Add the products of one packed set of k-groups, of one for each chain, to the accumulators.
 
         `chooses` says that the codes of a k-group are chosen out of a window of the lhs. Where products have
@@ -182,12 +191,12 @@ class Tile(Epilogue):
         """
         e, b = self.e, self.b
         states, sums = self._states(acc)
-        raw, planes = self.mr * self.nv, product.planes
+        (rows, vectors), planes = (self.shape.rows, self.shape.vectors), product.planes
         shorts: dict[int, Value] = {}  # sums of 16 bits, by cell
         taken: list[_KGroup] = []
-        set_bytes = self.vector_bytes * product.vectors * self.nv
+        set_bytes = self.vector_bytes * product.vectors * vectors
         at = b.add(self.v["panel_start"], b.mul(k, ir.Constant(I64, set_bytes // planes)))
-        for k_group in range(planes * self.chains):
+        for k_group in range(planes * self.shape.chains):
             chain, plane = divmod(k_group, planes)
             if plane == 0:
                 packed = self._packed_set(e.add_bytes(at, set_bytes * chain))
@@ -195,23 +204,23 @@ class Tile(Epilogue):
             taken.append((weights, self._lhs_at(product, e.add_bytes(k, k_group), chooses=chooses)))
             if len(taken) < self.together:
                 continue
-            full = (k_group + 1) % product.short_steps == 0 or k_group + 1 == planes * self.chains
-            for i in range(self.mr):
+            full = (k_group + 1) % product.short_steps == 0 or k_group + 1 == planes * self.shape.chains
+            for i in range(rows):
                 xs = [lhs(self.rows[i]) for _, lhs in taken]
-                for j in range(self.nv):
-                    cell = raw * (chain // self.together % self.turns) + i * self.nv + j
+                for j in range(vectors):
+                    cell = (chain // self.together % self.turns * rows + i) * vectors + j
                     if product.short_steps == 1:
                         states[cell] = product.steps(e, states[cell], xs, [of_group[j] for of_group, _ in taken])
                     else:
                         shorts[cell] = add_pairs(e, shorts.get(cell), xs[0][0], weights[j][0])
                     if shorts and full:
                         states[cell] = (add_shorts(e, states[cell][0], shorts.pop(cell)),)
-                if "sum" in self.flags:
+                if self.words.sum:
                     sums[i] = product.step(e, sums[i], xs[0], product.ones(e))  # type: ignore[attr-defined]
             taken = []
         return [*(part for state in states for part in state), *sums]
 
-    def _lhs_at(self, product: Product, k_group: Value, *, chooses: bool) -> Callable[[Value], Vectors]:
+    def _lhs_at(self, product: Multiplier, k_group: Value, *, chooses: bool) -> Callable[[Value], Vectors]:
         """Return what loads one k-group of a row."""
         e, b = self.e, self.b
         where, table = b.mul(k_group, ir.Constant(I64, 8)), self.v["k_offsets"]
@@ -220,16 +229,16 @@ class Tile(Epilogue):
         else:
             offset = b.sext(e.load(table, where, I32, align=8), I64)
         if not chooses:
-            return lambda row: product.lhs(e, row, offset, self.spread)
+            return lambda row: product.lhs(e, row, offset, self.shape.spread)
         selectors = e.load(table, e.add_bytes(where, 4), I32)
         return lambda row: product.selected_lhs(e, row, offset, selectors)  # type: ignore[attr-defined]
 
     def _packed_set(self, at: Value) -> list[Vectors]:
         """Load the packed vectors of all columns of the tile, and ask for those that are read later."""
         e, size = self.e, self.vector_bytes * self.product.vectors
-        packed = [self._packed(e.add_bytes(at, size * j)) for j in range(self.nv)]
-        ahead = bytes_ahead(self.mr, grouped="grouped" in self.flags)
-        for line in range(0, size * self.nv if ahead else 0, 64):
+        packed = [self._packed(e.add_bytes(at, size * j)) for j in range(self.shape.vectors)]
+        ahead = bytes_ahead(self.shape.rows, grouped=self.words.grouped)
+        for line in range(0, size * self.shape.vectors if ahead else 0, 64):
             e.prefetch(self.v["rhs"], e.add_bytes(at, ahead + line))
         return packed
 
@@ -246,18 +255,18 @@ class Tile(Epilogue):
         end = b.add(k, v["k_groups_a_scale"])
         end = b.select(b.icmp_signed("<", end, v["k_groups"]), end, v["k_groups"])
         acc, _ = self._depth(k, end, at)
-        scaled = [self._scaled(x, j, t, at) for x, (_, j), t in zip(acc, self.cells, total, strict=True)]
-        return [*scaled, e.add_bytes(at, self.width * 4)]
+        scaled = [self._scaled(x, j, t, at) for x, (_, j), t in zip(acc, self.cells.places, total, strict=True)]
+        return [*scaled, e.add_bytes(at, self.cells.width * 4)]
 
     def _group_scale(self, j: int, group: Value) -> Value:
         """Load a group's scales of this tile's j-th vector; `group` counts four bytes a channel."""
-        if "brief" not in self.flags:
-            return self._channel(j, self.e.floats, "scale", group)
+        if not self.epilogue.brief:
+            return self.cells.channel(j, self.e.floats, "scale", group)
         at = self.e.add_bytes(group, self.vector_bytes * j)
         return self.e.load_bfloat16(self.v["scale"], self.b.lshr(at, ir.Constant(I64, 1)))
 
     def _correction(self, j: int, group: Value | None = None) -> Value:
-        return self._channel(j, self.e.ints, "correction", group)
+        return self.cells.channel(j, self.e.ints, "correction", group)
 
     def _weighted(self, acc: Value) -> Value:
         weight = self.product.count_weight
@@ -268,8 +277,8 @@ class Tile(Epilogue):
         if not self.product.is_scaled:
             return self.b.fadd(acc, total)
         t = acc if self.product.is_float else self.b.sitofp(acc, self.e.floats)
-        scale = self._channel(j, self.e.floats, "scale") if group is None else self._group_scale(j, group)
+        scale = self.cells.channel(j, self.e.floats, "scale") if group is None else self._group_scale(j, group)
         return self.e.fma(t, scale, total)
 
     def _offset(self, j: int) -> Value:
-        return self._channel(j, self.e.floats, "offset")
+        return self.cells.channel(j, self.e.floats, "offset")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from qbench.kernels.conv.check import Case, Shape, compare, kinds_of
+from qbench.kernels.conv.check import Case, Shape, case_of, compare, kinds_of
 from qbench.kernels.conv.reference import Window
 from qbench.kernels.layout import padded_channels
-from qbench.kernels.tiles.products import product_of
+from qbench.kernels.product import U8_S8
+from qbench.kernels.tiles.products import multiplier_of
 from qbench.kernels.variants import choose
 from qbench.kernels.winograd.fields import UNPACKED
 
 CASES = (
-    *(Case("u8_s8", e) for e in ("s32", "u8", "u8+residual", "f32", "u8+fixed", "u8+wide", "u8+residual+floor")),
-    *(Case(f"u8_{rhs}", "u8") for rhs in ("s1", "s2", "s3", "s4", "s5", "s6", "s7", "t1", "t4")),
-    *(Case("s8_s8", e) for e in ("s32", "u8")),
-    Case("s8_s4", "u8"),
+    *(case_of("u8_s8", e) for e in ("s32", "u8", "u8+residual", "f32", "u8+fixed", "u8+wide", "u8+residual+floor")),
+    *(case_of(f"u8_{rhs}", "u8") for rhs in ("s1", "s2", "s3", "s4", "s5", "s6", "s7", "t1", "t4")),
+    *(case_of("s8_s8", e) for e in ("s32", "u8")),
+    case_of("s8_s4", "u8"),
 )
 SHAPES = (
     Shape(1, 7, 9, 96, 32, Window((3, 3), (1, 1), (1, 1, 1, 1))),
@@ -40,11 +41,11 @@ def check_winograd(case: Case, variant: str, shapes: tuple[Shape, ...] | None = 
 def _shapes_of(case: Case, variant: str) -> tuple[Shape, ...]:
     """Return the shapes to compare: those that the case admits, fewer where each is compiled for little."""
     admitted = tuple(shape for shape in SHAPES if admits(case, shape))
-    leads = case.product == "u8_s8" and case.epilogue in ("u8", "u8+residual", "s32")
+    leads = case.product == U8_S8 and str(case.epilogue) in ("u8", "u8+residual", "s32")
     return admitted if variant == choose() and leads else admitted[: 2 if variant == choose() else 1]
 
 
 def admits(case: Case, shape: Shape) -> bool:
     """Whether whole sets of packed weights hold the channels, and nothing pads those that have no zero."""
-    facts, words = product_of(case.product, UNPACKED), padded_channels(shape.channels)
+    facts, words = multiplier_of(case.product, UNPACKED), padded_channels(shape.channels)
     return words % (4 * facts.planes) == 0 and (words == shape.channels or not facts.has_table)

@@ -11,6 +11,7 @@ from typing import Any
 
 from qbench.kernels.callers import word
 from qbench.kernels.jit import inlined
+from qbench.kernels.product import parse_product
 from qbench.kernels.tiles.driver import slowest
 from qbench.kernels.tiles.targets import TileShape, target_of
 from qbench.kernels.winograd import transforms
@@ -44,8 +45,8 @@ def blocks_of(product: str, epilogue: str, target: str, kinds: str, width: int, 
     """Return the task of a convolution, to be compiled.
 
     Args:
-        product: as `tiles.products` names them.
-        epilogue: as `tiles.tile` names them.
+        product: name of a `qbench.kernels.product.Product`.
+        epilogue: text of a `qbench.kernels.epilogue.Epilogue`.
         target: name of an instruction set in `targets.TARGETS`.
         kinds: digits of the `transforms.KINDS` that occur.
         width: channels that are transformed at a time.
@@ -54,7 +55,7 @@ def blocks_of(product: str, epilogue: str, target: str, kinds: str, width: int, 
     tile_shape = TileShape(*numbers)
     lanes, dot = target_of(target).lanes, target_of(target).dot
     rows, vectors, shape = tile_shape.rows, tile_shape.vectors, str(tile_shape)
-    columns, signed = lanes * vectors, int(product[0] == "s")
+    columns, signed = lanes * vectors, int(parse_product(product).is_signed)
 
     def run(arguments: Any, images: int, part: int, parts: int) -> None:
         end, panels = images * word(arguments, UNITS), word(arguments, CHANNELS) // columns  # type: ignore[call-arg]

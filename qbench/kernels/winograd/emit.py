@@ -11,16 +11,26 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from qbench.kernels.blocks import literals
+from qbench.kernels.epilogue import Epilogue, parse_epilogue
+from qbench.kernels.product import parse_product
 from qbench.kernels.tiles.arguments import load_fields
+from qbench.kernels.tiles.cells import Cells
 from qbench.kernels.tiles.emitter import I8, I32, I64, Emitter, Value
-from qbench.kernels.tiles.epilogue import Epilogue
-from qbench.kernels.tiles.products import product_of
+from qbench.kernels.tiles.epilogue import Finish
+from qbench.kernels.tiles.multiplier import Multiplier
+from qbench.kernels.tiles.products import multiplier_of
+from qbench.kernels.tiles.targets import TileKind, TileShape, parse_shape
 from qbench.kernels.tiles.tile import Tile
 from qbench.kernels.winograd.algebra import input_of, output_of, weights_of
 from qbench.kernels.winograd.fields import FIELDS, FLOATS, POINTERS, PRODUCT, UNPACKED
 from qbench.kernels.winograd.transforms import INVERSE_OF_NINE, KERNEL, KINDS, SIDE, TAPS, Direction, shifts
 
 SIGN_BITS = 0x80
+
+
+def _unpacked(name: str) -> Multiplier:
+    """Return what reads the weights of a product of that name."""
+    return multiplier_of(parse_product(name), UNPACKED)
 
 
 def _fields(builder: Any, arguments: Value) -> dict[str, Value]:
@@ -101,7 +111,7 @@ def transform_weights(typingctx: Any, arguments: Any, place: Any, product: Any, 
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         name, width, count = found
-        v, e, b, facts = _fields(builder, values[0]), Emitter(builder, width), builder, product_of(name, UNPACKED)
+        v, e, b, facts = _fields(builder, values[0]), Emitter(builder, width), builder, _unpacked(name)
         part, panel = (b.extract_value(values[1], i) for i in range(2))
         source = b.gep(v["rhs"], [b.mul(panel, v["panel_bytes"])])
         target = b.gep(v["scratch"], [b.add(b.mul(part, v["part_bytes"]), v["rhs_at"])])
@@ -178,7 +188,7 @@ def multiply(typingctx: Any, arguments: Any, place: Any, dot: Any, lanes: Any, s
             "out": b.gep(scratch, [sums]),
             "out_rows": v["sum_rows"], "correction": v["zeros"], "m": row, "panel": _constant(0),
         }  # fmt: skip
-        Tile(builder, {**v, **words}, PRODUCT, how, width, size, "s32").emit()
+        Tile(builder, {**v, **words}, PRODUCT, Epilogue("s32"), TileKind(how, width, parse_shape(size))).emit()
         return context.get_dummy_value()
 
     return types.void(arguments, place, *kinds), codegen
@@ -206,7 +216,8 @@ def transform_sums(
             down, right = KINDS[number]
             pixels = down.out * right.out
             place = {"m": b.add(v[f"pixel_{number}"], b.mul(tile, _constant(pixels)))}
-            _Pixels(builder, {**v, **place}, "u8_s8", "", width, f"{pixels}x1x1x1", words).emit_of(down, right)
+            cells = Cells(builder, {**v, **place}, width, TileShape(pixels, 1))
+            _emit_pixels(cells, parse_epilogue(words), down, right)
 
         _each_kind(b, kind, present, emit)
         return context.get_dummy_value()
@@ -214,30 +225,26 @@ def transform_sums(
     return types.void(arguments, place, *types_of), codegen
 
 
-class _Pixels(Epilogue):
-    """Emits the pixels of one tile."""
-
-    def emit_of(self, down: Direction, right: Direction) -> None:
-        """Emit A m A', what undoes its factors, and the epilogue."""
-        e, b, v = self.e, self.b, self.v
-        self.first_row = b.mul(v["m"], _constant(8))
-        at = e.load(v["sum_rows"], b.mul(v["row"], _constant(8)), I64, align=8)
-        at = b.add(at, b.mul(v["vector"], _constant(self.vector_bytes)))
-        columns = []
-        for beside in right.positions:
-            skipped = [b.mul(v["sum_position_bytes"], _constant(SIDE * row + beside)) for row in down.positions]
-            sums = [e.load(v["sums"], b.add(at, more), e.ints, align=self.vector_bytes) for more in skipped]
-            columns.append(output_of(e, sums))
-        cells = [cell for i in range(down.out) for cell in output_of(e, [column[i] for column in columns])]
-        correction, ninth = self._channel(0, e.ints, "correction"), e.constant(INVERSE_OF_NINE, e.ints)
-        bits = [e.constant(number, e.ints) for number in shifts(down, right)]
-        accs = [b.add(b.ashr(b.mul(x, ninth), by), correction) for x, by in zip(cells, bits, strict=True)]
-        if self.kind == "s32":
-            for i, acc in enumerate(accs):
-                self._store(acc, i, 0, 4)
-            return
-        if "fixed" in self.flags:
-            self._finish_fixed(accs)
-            return
-        scale, offset = (self._channel(0, e.floats, name) for name in ("scale", "offset"))
-        self._finish([e.fma(b.sitofp(acc, e.floats), scale, offset) for acc in accs], sums=None)
+def _emit_pixels(cells: Cells, epilogue: Epilogue, down: Direction, right: Direction) -> None:
+    """Emit the pixels of one tile: A m A', what undoes its factors, and the epilogue."""
+    e, b, v = cells.e, cells.b, cells.v
+    cells.first_row = b.mul(v["m"], _constant(8))
+    at = e.load(v["sum_rows"], b.mul(v["row"], _constant(8)), I64, align=8)
+    at = b.add(at, b.mul(v["vector"], _constant(cells.vector_bytes)))
+    columns = []
+    for beside in right.positions:
+        skipped = [b.mul(v["sum_position_bytes"], _constant(SIDE * row + beside)) for row in down.positions]
+        sums = [e.load(v["sums"], b.add(at, more), e.ints, align=cells.vector_bytes) for more in skipped]
+        columns.append(output_of(e, sums))
+    outputs = [output for i in range(down.out) for output in output_of(e, [column[i] for column in columns])]
+    correction, ninth = cells.channel(0, e.ints, "correction"), e.constant(INVERSE_OF_NINE, e.ints)
+    bits = [e.constant(number, e.ints) for number in shifts(down, right)]
+    accs = [b.add(b.ashr(b.mul(x, ninth), by), correction) for x, by in zip(outputs, bits, strict=True)]
+    finish = Finish(cells, epilogue, is_float=False)
+    if epilogue.kind == "s32":
+        finish.sums(accs)
+    elif epilogue.fixed:
+        finish.fixed(accs)
+    else:
+        scale, offset = (cells.channel(0, e.floats, name) for name in ("scale", "offset"))
+        finish.scaled([e.fma(b.sitofp(acc, e.floats), scale, offset) for acc in accs])

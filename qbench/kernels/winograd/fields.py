@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from qbench.kernels.product import parse_product
 from qbench.kernels.winograd.transforms import KINDS
 
-PRODUCT = "s16_s16"
+PRODUCT = parse_product("s16_s16")
 """The product of transformed codes and weights."""
 UNPACKED = "vnni"
 """How weights are packed on every target: in bytes as dot instructions take them."""

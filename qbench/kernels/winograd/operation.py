@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.conv.params import ChannelParams
-from qbench.kernels.conv.reference import Codes, Window
+from qbench.kernels.conv.job import Job, Weights
 from qbench.kernels.conv.tables import INT32_END, largest, numbers_of_channels
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import ALIGNMENT, Layout, Offsets, aligned
 from qbench.kernels.native import task_function
+from qbench.kernels.product import Product
 from qbench.kernels.tasks import Task, float_bits
-from qbench.kernels.tiles.operands import PackedWeights, Tiling, pack_bytes, pack_fields, pack_indices
-from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, product_of
+from qbench.kernels.tiles.operands import PackedWeights, pack_bytes, pack_fields, pack_indices
+from qbench.kernels.tiles.panels import Tiling
+from qbench.kernels.tiles.products import BytesByFewBits, BytesByTable, multiplier_of
 from qbench.kernels.tiles.targets import TileShape, target_of, tile_shape
 from qbench.kernels.winograd.cutting import Cut, cut, windows_and_pixels
 from qbench.kernels.winograd.fields import FIELDS, OF_KINDS, PRODUCT, UNPACKED
@@ -38,8 +40,8 @@ class BoundWinograd:
     The tiles of `block` units (see `fields`) are transformed at a time, of which `at_once` are multiplied.
     """
 
-    product: str
-    epilogue: str
+    product: Product
+    epilogue: Epilogue
     variant: str
     lhs: Layout
     weights: PackedWeights
@@ -54,7 +56,12 @@ class BoundWinograd:
     @property
     def name(self) -> str:
         """The operation and its variant, as tables show them."""
-        return f"conv_{self.product}_{self.epilogue.split('+')[0]}/{self.variant}+winograd"
+        return f"conv_{self.product}_{self.epilogue.kind}/{self.variant}+winograd"
+
+    @property
+    def packed(self) -> PackedWeights:
+        """The weights in panels."""
+        return self.weights
 
     @property
     def resident_bytes(self) -> int:
@@ -129,59 +136,36 @@ class BoundWinograd:
         words = [numbers[name] if name in numbers else arrays[name].ctypes.data for name in FIELDS]
         at_a_time = 32 if depth % 32 == 0 and target.lanes == 16 else 16
         kinds = "".join(str(kind) for kind, count in enumerate(self.cut.counts) if count)
-        literals = (self.product, self.epilogue, self.variant, kinds, at_a_time, *astuple(self.shape))
+        literals = (str(self.product), str(self.epilogue), self.variant, kinds, at_a_time, *astuple(self.shape))
         function = task_function("qbench.kernels.winograd.driver:blocks_of", *literals)
         return Task(function, np.array(words, np.int64), tuple(arrays.values()))
 
 
-def bind_winograd(
-    codes: Codes, product: str, epilogue: str, variant: str, window: Window, lhs: Layout, out: Layout,
-    params: ChannelParams, *, values: npt.NDArray[np.int8] | None = None, residual: Layout | None = None,
-    weights: PackedWeights | None = None,
-) -> BoundWinograd:  # fmt: skip
-    """Join weights, parameters and layouts of a convolution that `choice.admits`.
-
-    Args:
-        codes: OHWI weights, as `conv.pack.pack_weights` takes them.
-        product: of u8 or s8 codes by weights of any width.
-        epilogue: see `tiles.tile`.
-        variant: a name of `choice.VARIANTS`.
-        window: geometry.
-        lhs: layout of the input buffer.
-        out: layout of the output buffer.
-        params: per-channel parameters.
-        values: the s8 levels that indices stand for.
-        residual: layout of the residual buffer.
-        weights: the codes where they are packed already, see `panels`.
-    """
-    target, tiling = target_of(variant), panels(len(codes), variant)
-    vectors = tiling.vectors
-    if weights is None:
-        weights = _packed(codes, product, tiling, lhs.words, values)
+def bind_winograd(job: Job, weights: Weights, packed: PackedWeights | None = None) -> BoundWinograd:
+    """Join weights to a job that `way.Winograd` can run; `packed` are those that lie in `panels` already."""
+    codes, params, lhs, out = weights.codes, weights.params, job.lhs, job.out
+    target, tiling = target_of(job.variant), panels(len(codes), job.variant)
+    if packed is None:
+        packed = _packed(weights, job.product, tiling, lhs.words)
     tiles = cut(out)
-    windows, pixels = windows_and_pixels(tiles, window, lhs, out)
+    windows, pixels = windows_and_pixels(tiles, job.window, lhs, out)
     alike = [count * (lhs.images if tiles.is_mixed else 1) for count in tiles.counts if count]
-    shape = tile_shape(
-        target, product_of(PRODUCT, target.dot), PRODUCT, min(alike), lhs.words // 2, vectors=vectors, spread=1,
-        grouped=False, sums=False,
-    )  # fmt: skip
+    shape = tile_shape(target, PRODUCT, Epilogue("s32"), tiling, min(alike), lhs.words // 2)
     codes_bytes, sum_bytes = 2 * POSITIONS * lhs.words, 4 * POSITIONS * tiling.width
     at_once = max(-(-LEAST_TILES // shape.rows), AT_ONCE_BYTES // (codes_bytes + sum_bytes) // shape.rows) * shape.rows
     block = _block(tiles, lhs.images, codes_bytes, shape.rows)
     tables = {
         "windows": windows,
         "out_rows": out.pixel_offsets()[pixels],
-        "residual_rows": (out if residual is None else residual).pixel_offsets()[pixels],
+        "residual_rows": (out if job.residual is None else job.residual).pixel_offsets()[pixels],
     }
-    if params.fixed is not None:
-        epilogue = "u8+fixed"
-    elif epilogue.startswith("u8") and largest(params, codes[0].size) >= INT32_END:
-        epilogue += "+wide"
-    arrays = numbers_of_channels(params, weights, 1, tiling.width)
+    is_wide = job.epilogue.kind == "u8" and largest(params, codes[0].size) >= INT32_END
+    epilogue = Epilogue("u8", fixed=True) if params.fixed is not None else replace(job.epilogue, wide=is_wide)
+    arrays = numbers_of_channels(params, packed, 1, tiling.width)
     scalars = {"low": params.low, "high": params.high, "residual_scale": params.residual_scale}
     at_once = min(at_once, -(-lhs.images * max(tiles.counts) // shape.rows) * shape.rows)
     return BoundWinograd(
-        product, epilogue, variant, lhs, weights, shape, tiles, block, at_once, arrays, scalars, tables
+        job.product, epilogue, job.variant, lhs, packed, shape, tiles, block, at_once, arrays, scalars, tables
     )
 
 
@@ -205,11 +189,10 @@ def panels(channels: int, variant: str) -> Tiling:
     return Tiling(vectors * lanes, vectors)
 
 
-def _packed(
-    codes: Codes, product: str, tiling: Tiling, depth: int, values: npt.NDArray[np.int8] | None
-) -> PackedWeights:
-    """Pack OHWI codes, or indices into `values`, channels padded to `depth` by what stands for 0."""
-    facts, missing = product_of(product, UNPACKED), depth - codes.shape[-1]
+def _packed(weights: Weights, product: Product, tiling: Tiling, depth: int) -> PackedWeights:
+    """Pack OHWI codes, or indices into levels, channels padded to `depth` by what stands for 0."""
+    codes, values = weights.codes, weights.values
+    facts, missing = multiplier_of(product, UNPACKED), depth - codes.shape[-1]
     zero = 0 if values is None or not missing else int(np.flatnonzero(values == 0)[0])
     full = np.pad(codes, ((0, 0), (0, 0), (0, 0), (0, missing)), constant_values=zero).reshape(len(codes), -1)
     if isinstance(facts, BytesByTable) and values is not None:

@@ -164,7 +164,7 @@ class Contest:
         found = candidates(described.job, device.capability, multiprocessors=device.attribute("multiprocessors"))
         asked = [choice for choice in found if variant in ("auto", choice.variant)]
         if not asked:
-            raise MachineError(f"{variant}: no kernel computes {described.job.product} {described.job.words} here")
+            raise MachineError(f"{variant}: no kernel computes {described.job.product} {described.job.epilogue} here")
         known: Known = {}
         for choice in asked[: WAYS_TRIED if self._is_small(described) else WAYS_TRIED // 2]:
             way = Prepared(device, described, lhs, choice, copies=copies, known=known)

@@ -47,7 +47,7 @@ class Tuner:
             units = self._device.attribute("multiprocessors")
             found = candidates(job, self._device.capability, multiprocessors=units)[:_WAYS]
             if not found:
-                raise MachineError(f"no kernel on the device computes {job.product} {job.words}")
+                raise MachineError(f"no kernel on the device computes {job.product} {job.epilogue}")
             known: Known = {}
             self._known[job] = min(found, key=partial(self._seconds, task, codes, params, known))
         return self._known[job]

@@ -28,7 +28,9 @@ from qbench.kernels.cuda.choose.choice import Choice, Job
 from qbench.kernels.cuda.machines.machine import Buffer, Launch, Machine
 from qbench.kernels.cuda.operands import Codes, Geometry
 from qbench.kernels.cuda.operation import DeviceProduct, Task
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import Layout
+from qbench.kernels.product import B1_B1, T2_T2, U8_S8
 
 Picker = Callable[[Task, Codes, ChannelParams, Job], Choice]
 """Says how a layer is computed; whoever has a clock can try the candidates."""
@@ -133,13 +135,12 @@ class DeviceSession:
             bits = self._machine.empty(packed.size_bytes)
             launches.append(steps.pack(self._machine, source, bits, lhs, ternary=product == "t2_t2"))
             lhs, source = packed, bits
-        kind = "u8" if ends.out else "f32"
-        words_of = "+".join((kind, *lowered.flags))
+        epilogue = Epilogue("u8" if ends.out else "f32", lowered.words)
         beside = self._layouts[residual] if residual else None
-        task = Task(product, words_of, window_of(node), lhs, self._layouts[node.output], beside)
+        task = Task(product, epilogue, window_of(node), lhs, self._layouts[node.output], beside)
         params = _params(lowered, codes, product)
         geometry = Geometry.of(product, task.window, lhs, task.out, len(codes))
-        choice = self._pick(task, codes, params, Job(product, words_of, geometry, params.group_size))
+        choice = self._pick(task, codes, params, Job(product, epilogue, geometry, params.group_size))
         bound = DeviceProduct(self._machine, task, codes, params, choice)
         self.kernels[node.name] = bound.name
         self.resident_bytes += bound.resident_bytes
@@ -181,8 +182,8 @@ class DeviceSession:
 
 def _product(lowered: Lowered, codes: Codes) -> str:
     """Return the device's product: by the codes' range, as its packed kernels hold two's complement."""
-    if lowered.product in ("b1_b1", "t2_t2", "u8_s8"):
-        return lowered.product
+    if lowered.product in (B1_B1, T2_T2, U8_S8):
+        return str(lowered.product)
     if np.array_equal(np.unique(codes), (-1, 1)):
         return "u8_t1"
     held = [name for name, low, high in _LEVELS if low <= codes.min() and codes.max() <= high]

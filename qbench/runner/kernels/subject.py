@@ -12,17 +12,18 @@ from qbench.core.cells.product import ConvProblem, KernelCell, KernelOperands
 from qbench.core.formats import Binary, Ternary, Uniform
 from qbench.engine.lowering import MOST_PLANES, counts_bits
 from qbench.engine.rows_of_taps import rows_of_taps, shorter
-from qbench.engine.team import Job, Team
+from qbench.engine.team import Job as TeamJob
+from qbench.engine.team import Team
 from qbench.errors import QBenchError
-from qbench.kernels.conv.choose import bind_conv
-from qbench.kernels.conv.operation import OUT_DTYPE, lhs_dtype, lhs_words
-from qbench.kernels.conv.pack import is_words
+from qbench.kernels.conv.job import Job, Weights
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Codes, Window
-from qbench.kernels.depthwise.operation import Depthwise
+from qbench.kernels.conv.ways import bind_fastest
+from qbench.kernels.epilogue import Epilogue, Words
 from qbench.kernels.gemm.operation import row_words
 from qbench.kernels.layout import Layout, aligned, padded_channels
-from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_planes, pack_u8_t2
+from qbench.kernels.pack.reference import pack_words
+from qbench.kernels.product import B1_B1, T2_T2, U8_S8, Product, parse_product
 from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.kernels.tasks import Task
 from qbench.kernels.variants import choose
@@ -62,7 +63,7 @@ class Subject:
     def __init__(self, bound: Bound, *, threads: int) -> None:
         self.kernel, self.resident_bytes, self.turns = bound.kernel, bound.resident_bytes, bound.turns
         self._bound, self._team = bound, Team(threads)
-        self._job = Job(program_of((bound.task,)), NO_POINTERS, 0, bound.images, bound.images)
+        self._job = TeamJob(program_of((bound.task,)), NO_POINTERS, 0, bound.images, bound.images)
 
     def run(self) -> None:
         """Compute once more, on all threads."""
@@ -105,12 +106,13 @@ def _is_u8(cell: KernelCell) -> bool:
 
 def _depthwise(cell: KernelCell, problem: ConvProblem, operands: KernelOperands, variant: str) -> Bound:
     window = Window(problem.kernel, problem.strides, problem.pads, problem.dilations)
-    words = lhs_words("u8_s8", problem.channels)
+    words = U8_S8.pixel_words(problem.channels)
     lhs = Layout(problem.images, problem.height, problem.width, problem.channels, words, 1, window.pads)
     out = Layout(problem.images, *problem.out_size, problem.out_channels, words, 1)
-    params = _params(cell, operands, operands.rhs, product="u8_s8")
-    layer = Depthwise(operands.rhs[..., 0], window, lhs, out, params, False, variant)
-    source, target = _filled(lhs, operands, "u8_s8"), aligned(out.size_bytes)
+    params = _params(cell, operands, operands.rhs, product=U8_S8)
+    job = Job(U8_S8, Epilogue("u8"), variant, window, lhs, out, groups=problem.channels)
+    layer = bind_fastest(job, Weights(operands.rhs, params))
+    source, target = _filled(lhs, operands, U8_S8), aligned(out.size_bytes)
     view = out.interior(target)
     return Bound(layer.name, layer.task(source, target), view, view.shape, problem.images, layer.resident_bytes)
 
@@ -127,21 +129,18 @@ def _product_of(
     else:
         images, height, width, channels = problem.m, 1, 1, problem.k
         rhs, size, window = operands.rhs.reshape(problem.n, 1, 1, problem.k), (1, 1), Window((1, 1))
-    item, words = np.dtype(lhs_dtype(product)).itemsize, row_words(product, channels)
+    item, words = np.dtype(product.lhs_dtype).itemsize, row_words(product, channels)
     in_rows = isinstance(problem, ConvProblem) and _in_rows(problem, product)
     lhs = Layout(images, height, width, channels, channels if in_rows else words, item, window.pads)
     source = _filled(lhs, operands, product)
     weights: Codes = rhs if values is None else np.searchsorted(values, rhs).astype(np.int16)
     if in_rows:
         window, weights, lhs = rows_of_taps(window, weights, lhs)
-    kind = OUT_DTYPE[cell.out]
-    out = Layout(images, *size, len(rhs), padded_channels(len(rhs)), np.dtype(kind).itemsize)
-    epilogue = cell.out + ("+grouped" if cell.group_size else "")
+    epilogue = Epilogue(cell.out, Words(grouped=cell.group_size > 0))
+    out = Layout(images, *size, len(rhs), padded_channels(len(rhs)), epilogue.item_bytes)
     params = _params(cell, operands, rhs, product=product)
-    bound = bind_conv(
-        weights, product, epilogue, variant, window, lhs, out, params, values=values,
-        zero_padding=operands.lhs_zero_point == 0, algorithm=algorithm,
-    )  # fmt: skip
+    job = Job(product, epilogue, variant, window, lhs, out, zero_padding=operands.lhs_zero_point == 0)
+    bound = bind_fastest(job, Weights(weights, params, values), algorithm=algorithm)
     if algorithm == "winograd" and not isinstance(bound, BoundWinograd):
         raise QBenchError("Winograd's products are of bytes, by 3 x 3 kernels at stride 1, on at least 4 x 4 pixels")
     target, scratch = aligned(out.size_bytes), aligned(threads * bound.scratch_bytes)
@@ -150,16 +149,16 @@ def _product_of(
     return Bound(
         f"{bound.name} as dense" if grouped else bound.name,
         bound.task(source, target, scratch=scratch),
-        out.interior(target.view(kind)),
+        out.interior(target.view(epilogue.dtype)),
         shape,
         images,
         bound.resident_bytes,
     )
 
 
-def _in_rows(problem: ConvProblem, product: str) -> bool:
+def _in_rows(problem: ConvProblem, product: Product) -> bool:
     """Return whether an image's pixels stand side by side, as the engine lays them out."""
-    plain = product.startswith("u8_s") and problem.groups == 1 and problem.dilations[1] == 1
+    plain = (product.lhs.kind, product.rhs.kind) == ("u", "s") and problem.groups == 1 and problem.dilations[1] == 1
     return plain and shorter([problem.kernel], problem.channels)
 
 
@@ -179,50 +178,46 @@ def _dense_ohwi(cell: KernelCell, problem: ConvProblem, rhs: npt.NDArray[np.int8
     return full
 
 
-def _filled(lhs: Layout, operands: KernelOperands, product: str) -> Bytes:
+def _filled(lhs: Layout, operands: KernelOperands, product: Product) -> Bytes:
     """Return the lhs's buffer: codes, the code of zero in the border, packed to words of bits where it is wanted."""
     source = aligned(lhs.size_bytes)
     codes = operands.lhs.reshape(lhs.images, lhs.height, lhs.width, lhs.channels)
-    typed = source.view(lhs_dtype(product))
-    if not is_words(product):
+    typed = source.view(product.lhs_dtype)
+    if not product.is_words:
         typed.reshape(lhs.shape)[..., : lhs.channels] = operands.lhs_zero_point
         lhs.interior(typed)[...] = codes
         return source
     flat = codes.astype(np.int16).reshape(-1, lhs.channels)
-    if product[0] == "p":
-        words = pack_u8_planes(flat.astype(np.uint8), int(product[1]))
-    elif product == "b1_b1":
-        words = pack_u8_b1((flat > 0).astype(np.uint8))
-    else:
-        words = pack_u8_t2((flat + 1).astype(np.uint8))
+    held = flat if product.lhs_planes else flat > 0 if product.is_binary else flat + 1
+    words = pack_words(product, held.astype(np.uint8))
     top, left = lhs.border[:2]
     shaped = words.reshape(*codes.shape[:3], -1)
     typed.reshape(lhs.shape)[:, top : top + lhs.height, left : left + lhs.width, : shaped.shape[-1]] = shaped
     return source
 
 
-def _product(cell: KernelCell, variant: str) -> tuple[str, npt.NDArray[np.int8] | None]:
+def _product(cell: KernelCell, variant: str) -> tuple[Product, npt.NDArray[np.int8] | None]:
     """Return the kernel's product, and the levels that weights are indices into."""
     weights, activations = cell.layer_spec.weights.format, cell.layer_spec.activations.format
     if isinstance(activations, Binary | Ternary):
-        return ("b1_b1" if isinstance(weights, Binary) else "t2_t2"), None
+        return (B1_B1 if isinstance(weights, Binary) else T2_T2), None
     if isinstance(weights, Binary):
-        return "u8_t1", np.array([-1, 1], np.int8)
+        return parse_product("u8_t1"), np.array([-1, 1], np.int8)
     bits = 2 if isinstance(weights, Ternary) else weights.bits if isinstance(weights, Uniform) else 8
     if isinstance(activations, Uniform) and bits * activations.bits <= MOST_PLANES and counts_bits(variant):
-        return f"p{activations.bits}_p{bits}", None
-    return f"{'u8' if isinstance(activations, Uniform) else 'f32'}_s{bits}", None
+        return parse_product(f"p{activations.bits}_p{bits}"), None
+    return parse_product(f"{'u8' if isinstance(activations, Uniform) else 'f32'}_s{bits}"), None
 
 
 def _params(
-    cell: KernelCell, operands: KernelOperands, weights: npt.NDArray[np.int8], *, product: str
+    cell: KernelCell, operands: KernelOperands, weights: npt.NDArray[np.int8], *, product: Product
 ) -> ChannelParams:
     rhs = weights.reshape(len(weights), -1).astype(np.int64)
     depth = rhs.shape[1]
     groups = depth // cell.group_size if cell.group_size else 1
     sums = rhs.reshape(len(rhs), groups, -1).sum(axis=2).T
     correction = -operands.lhs_zero_point * sums
-    if product == "b1_b1":
+    if product.is_binary:
         correction = correction + depth
     scale = np.atleast_2d((operands.rhs_scale * np.float32(operands.lhs_scale)).T)
     offset = np.zeros(len(rhs), np.float32)

@@ -19,7 +19,7 @@ from qbench.kernels.ceiling import OPERATIONS, READ_UNIT, arithmetic, read_task
 from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.kernels.tasks import Task as LoopTask
 from qbench.kernels.variants import choose
-from qbench.kernels.winograd.choice import VARIANTS
+from qbench.kernels.winograd.way import VARIANTS
 from qbench.runner.kernels.bound import bound, moved_bytes
 from qbench.runner.kernels.operands import draw_operands, expected_output
 from qbench.runner.kernels.party import BrokenError, Party, PartyClock

@@ -15,6 +15,7 @@ from qbench.kernels.cuda.choose.choice import Choice
 from qbench.kernels.cuda.machines.machine import Machine
 from qbench.kernels.cuda.operands import CODE_BITS
 from qbench.kernels.cuda.operation import DeviceProduct, Task
+from qbench.kernels.epilogue import Epilogue, parse_epilogue
 from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_t2
 
@@ -44,7 +45,7 @@ def check(
 ) -> Iterator[str]:
     """Yield '' or the mismatch for random operands and for operands all at an end of their range."""
     for values in ("random", "high", "low"):
-        yield _compare(machine, choice, product, words, shape, values, group_size)
+        yield _compare(machine, choice, product, parse_epilogue(words), shape, values, group_size)
 
 
 def _operands(product: str, shape: Shape, values: str, rng: np.random.Generator) -> tuple[Any, Any]:
@@ -61,12 +62,12 @@ def _operands(product: str, shape: Shape, values: str, rng: np.random.Generator)
     return lhs, rhs.astype(np.int16)
 
 
-def _params(product: str, words: str, shape: Shape, group_size: int, rng: np.random.Generator) -> ChannelParams:
+def _params(product: str, ending: Epilogue, shape: Shape, group_size: int, rng: np.random.Generator) -> ChannelParams:
     """Return random parameters whose outputs use most of 0..255 and both clamps."""
     depth = shape.window.kernel[0] * shape.window.kernel[1] * shape.channels
     size = (-(-depth // group_size), shape.out) if group_size else (shape.out,)
     spread = np.sqrt(depth) * (1 if product in HIGHEST else 4000)
-    u8, sums = words.startswith("u8"), "sum" in words
+    u8, sums = ending.kind == "u8", ending.words.sum
     return ChannelParams(
         correction=(rng.integers(-1000, 1000, size) * (product != "f16_s4")).astype(np.int32),
         scale=(rng.uniform(0.5, 2.0, size) * 50 / spread).astype(np.float32),
@@ -104,9 +105,9 @@ def lhs_bytes(product: str, shape: Shape, codes: Any, pad: Any) -> npt.NDArray[n
 
 
 def _expected(
-    product: str, words: str, shape: Shape, lhs: Any, rhs: Any, pad: int, params: ChannelParams, extra: Any
+    product: str, ending: Epilogue, shape: Shape, lhs: Any, rhs: Any, pad: int, params: ChannelParams, extra: Any
 ) -> Any:
-    kind = words.split("+")[0]
+    kind = ending.kind
     times, minus = {"b1_b1": (2, 1), "t2_t2": (1, 1)}.get(product, (1, 0))
     exact, params = np.float64 if product == "f16_s4" else np.int64, folded(params)
     codes, border = times * lhs.astype(exact) - minus, times * pad - minus
@@ -125,8 +126,8 @@ def _expected(
     sums = None
     if params.shift is not None:
         sums = ((depth.sum(axis=-1) + params.sum_correction).astype(np.int32), params.shift)
-    rounding = "none" if kind == "f32" else "floor" if "floor" in words else "nearest"
-    residual = (extra, params.residual_scale) if "residual" in words else None
+    rounding = "none" if kind == "f32" else "floor" if ending.words.floor else "nearest"
+    residual = (extra, params.residual_scale) if ending.words.residual else None
     limits = {"low": params.low, "high": params.high}
     return epilogue(accs, params.offset, sums=sums, residual=residual, rounding=rounding, **limits)
 
@@ -141,29 +142,29 @@ def _expected_float(depth: Any, flat: Any, params: ChannelParams) -> Any:
 
 
 def _compare(
-    machine: Machine, choice: Choice, product: str, words: str, shape: Shape, values: str, group_size: int
+    machine: Machine, choice: Choice, product: str, ending: Epilogue, shape: Shape, values: str, group_size: int
 ) -> str:
     rng = np.random.default_rng(7)
     lhs, rhs = _operands(product, shape, values, rng)
-    params, pad = _params(product, words, shape, group_size, rng), 0 if product == "f16_s4" else 1
-    kind, (height, width) = words.split("+")[0], shape.window.out(shape.height, shape.width)
-    item, dtype = (1, np.uint8) if kind == "u8" else (4, np.float32 if kind == "f32" else np.int32)
+    params, pad = _params(product, ending, shape, group_size, rng), 0 if product == "f16_s4" else 1
+    height, width = shape.window.out(shape.height, shape.width)
+    item, dtype = ending.item_bytes, ending.dtype
     stored = padded_channels(shape.out)
     out = Layout(shape.images, height, width, shape.out, stored, item, (1, 2, 1, 1))
     side = Layout(shape.images, height, width, shape.out, stored, 1, (0, 1, 0, 0))
     extra = np.zeros(side.size_bytes, np.uint8)
     side.interior(extra)[:] = rng.integers(0, 256, (shape.images, height, width, shape.out))
-    task = Task(product, words, shape.window, lhs_layout(product, shape), out, side)
+    task = Task(product, ending, shape.window, lhs_layout(product, shape), out, side)
     bound = DeviceProduct(machine, task, rhs, params, choice)
     target = machine.empty(out.size_bytes, fill=GUARD)
     launches = bound.attach(machine.upload(lhs_bytes(product, shape, lhs, pad)), target, machine.upload(extra))
     for launch in launches:
         launch.run()
     whole = machine.download(target, dtype, out.size_bytes // item).reshape(out.shape)
-    want = _expected(product, words, shape, lhs, rhs, pad, params, side.interior(extra))
+    want = _expected(product, ending, shape, lhs, rhs, pad, params, side.interior(extra))
     got = out.interior(whole)
     same = np.allclose(got, want, rtol=1e-3, atol=1e-2) if product == "f16_s4" else np.array_equal(got, want)
-    where = f"{bound.name} {words} {shape} {values}"
+    where = f"{bound.name} {ending} {shape} {values}"
     if not same:
         return f"{where}: {int(np.sum(got != want))} of {want.size} differ"
     whole[:, 1 : 1 + height, 2 : 2 + width] = np.frombuffer(bytes([GUARD] * item), dtype)[0]

@@ -81,7 +81,7 @@ def choose(job: Job, capability: int, *, variant: str = "auto", multiprocessors:
         return found[0]
     every = (*panels(job), *_others(job))
     reasons = [c.reason_against(job, capability) for c in every if variant in ("auto", c.variant)]
-    raise MachineError(f"{job.product} {job.words} by {variant}: {reasons[0] if reasons else 'no kernel'}")
+    raise MachineError(f"{job.product} {job.epilogue} by {variant}: {reasons[0] if reasons else 'no kernel'}")
 
 
 def _others(job: Job) -> list[Choice]:
@@ -111,7 +111,7 @@ def _cost(choice: Choice, job: Job, multiprocessors: int) -> float:
     depth = ceil(geometry.depth_bytes / stage) * stage
     edge = (tile_rows * tile_columns) / (tile_rows + tile_columns)  # products a byte that is copied
     rate = _RATES[choice.variant] * edge / (edge + 24.0)
-    item = 1 if job.words.startswith("u8") else 4
+    item = job.epilogue.item_bytes
     moved = tile_rows * (geometry.depth_bytes / geometry.taps + tile_columns * item) / _BYTES_MOVED
     work = max(tile_rows * tile_columns * depth / _BYTES_MULTIPLIED / rate, moved)
     resident = _resident(choice.shape, PRODUCTS[job.product].planes) if isinstance(choice, Tiles) else 2

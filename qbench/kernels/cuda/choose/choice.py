@@ -22,6 +22,7 @@ from qbench.kernels.cuda.operands import (
     stored_as,
     ternary_words,
 )  # fmt: skip
+from qbench.kernels.epilogue import Epilogue
 
 Bytes = npt.NDArray[np.uint8]
 LARGEST_SHARED = 227 * 1024
@@ -30,10 +31,10 @@ LARGEST_SHARED = 227 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a choice is asked for."""
+    """A product to run: operand types, epilogue, sizes."""
 
     product: str
-    words: str
+    epilogue: Epilogue
     geometry: Geometry
     group_size: int = 0
 
@@ -136,7 +137,7 @@ class Words:
         """Return the kernel."""
         from qbench.kernels.cuda.multiply.words_kernel import words_kernel
 
-        return words_kernel(job.product, job.words, self.how, group_size=job.group_size, side=self.side)
+        return words_kernel(job.product, str(job.epilogue), self.how, group_size=job.group_size, side=self.side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,7 @@ class Tiles:
 
         stored = stored_as(job.product, job.geometry, depth_bytes)
         steps = job.group_size // PRODUCTS[job.product].codes_a_step
-        return tile_kernel(stored, job.words, self.shape, piece=job.geometry.piece, group_steps=steps)
+        return tile_kernel(stored, str(job.epilogue), self.shape, piece=job.geometry.piece, group_steps=steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ class Hopper(Tiles):
         """Return the kernel."""
         from qbench.kernels.cuda.multiply.hopper_kernel import hopper_kernel
 
-        return hopper_kernel(job.product, job.words, self.shape)
+        return hopper_kernel(job.product, str(job.epilogue), self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +282,8 @@ class Skinny:
         from qbench.kernels.cuda.multiply.skinny_kernel import skinny_kernel
 
         return skinny_kernel(
-            job.product, job.words, group_size=job.group_size, tall=self.tall, warps=self.warps, loads=self.loads,
-            slots=depth_bytes // self.stage_bytes(job),
+            job.product, str(job.epilogue), group_size=job.group_size, tall=self.tall, warps=self.warps,
+            loads=self.loads, slots=depth_bytes // self.stage_bytes(job),
         )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ class Panel:
 
     def kernel(self, job: Job, depth_bytes: int) -> Kernel:
         """Return the kernel."""
-        return panel_kernel(job.product, job.words, self.shape, group_size=job.group_size)
+        return panel_kernel(job.product, str(job.epilogue), self.shape, group_size=job.group_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +127,4 @@ class HopperPanel:
 
     def kernel(self, job: Job, depth_bytes: int) -> Kernel:
         """Return the kernel."""
-        return hopper_panel_kernel(job.product, job.words, self.shape)
+        return hopper_panel_kernel(job.product, str(job.epilogue), self.shape)

@@ -6,35 +6,11 @@ time, so that stores to memory are whole words in a row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from qbench.kernels.cuda.language.block import block
 from qbench.kernels.cuda.multiply.products import Product
-
-
-@dataclass(frozen=True, slots=True)
-class Epilogue:
-    """What becomes of sums: `kind` is `s32`, `u8` or `f32`; flags as in `qbench.kernels.tiles.driver`."""
-
-    kind: str
-    residual: bool = False
-    sums: bool = False
-    floor: bool = False
-    grouped: bool = False
-
-    @classmethod
-    def parse(cls, text: str) -> Epilogue:
-        """Return the epilogue of words such as `u8+residual+floor`."""
-        kind, *flags = text.split("+")
-        known = {"residual", "sum", "floor", "grouped"}
-        assert set(flags) <= known, f"unknown flags {set(flags) - known}"
-        return cls(kind, "residual" in flags, "sum" in flags, "floor" in flags, "grouped" in flags)
-
-    @property
-    def item_bytes(self) -> int:
-        """Bytes of an output number."""
-        return 1 if self.kind == "u8" else 4
+from qbench.kernels.epilogue import Epilogue
 
 
 def lay_down(rows_of_16: int, tiles_of_8: int, patch_words: int, *, is_float: bool) -> Any:
@@ -71,8 +47,8 @@ def _needed(product: Product, epilogue: Epilogue) -> tuple[int, ...]:
     """Return which arrays of parameters an epilogue reads; grouped totals hold all but shifts already."""
     if epilogue.kind == "s32":
         return (_CORRECTION,)
-    shift = (_SHIFT,) if epilogue.sums else ()
-    if epilogue.grouped:
+    shift = (_SHIFT,) if epilogue.words.sum else ()
+    if epilogue.words.grouped:
         return shift or (_OFFSET,)
     return (*(() if product.is_float else (_CORRECTION,)), _SCALE, _OFFSET, *shift)
 
@@ -90,7 +66,7 @@ def finish(product: Product, epilogue: Epilogue, rows: int) -> Any:
         step: Any, counts: Any, sums: Any, limits: Any,
     ) -> None:  # fmt: skip
         (limit, sum_correction), (target, target_rows), (source, source_rows) = counts, out, residual
-        last, by_row = ops.binary("sub", limit, 1), epilogue.sums or product.mma == "b1"
+        last, by_row = ops.binary("sub", limit, 1), epilogue.words.sum or product.mma == "b1"
         numbers = [ops.binary("add", first, ops.binary("mul", step, i)) for i in range(rows)]
         places = [ops.minimum(number, last) for number in numbers]
         starts = [ops.load(target_rows, place, "i32") for place in places]
@@ -136,15 +112,15 @@ def _finish(
     results = []
     for i, word in enumerate(words):
         t = _scaled(ops, tables, word, i, row_sum)
-        if epilogue.sums:
+        if epilogue.words.sum:
             t = ops.fma(ops.to_float(row_sum), tables.float(ops, _SHIFT, i), t)
-        if epilogue.residual:
+        if epilogue.words.residual:
             t = ops.fma(extra[i], residual_scale, t)
         results.append(ops.float_binary("min", ops.float_binary("max", t, low), high))
     if epilogue.kind == "f32":
         return [ops.as_bits(t) for t in results]
     # the limits of codes are codes: rounding after them is rounding before them
-    return [ops.join_bytes([ops.round_byte(t, floor=epilogue.floor) for t in results])]
+    return [ops.join_bytes([ops.round_byte(t, floor=epilogue.words.floor) for t in results])]
 
 
 def _corrected(ops: Any, tables: _Tables, acc: Any, column: int, row_sum: Any) -> Any:
@@ -158,7 +134,7 @@ def _corrected(ops: Any, tables: _Tables, acc: Any, column: int, row_sum: Any) -
 
 def _scaled(ops: Any, tables: _Tables, word: Any, column: int, row_sum: Any) -> Any:
     """Return fma(float32(acc + correction), scale, offset); grouped totals hold that already."""
-    if tables.epilogue.grouped:
+    if tables.epilogue.words.grouped:
         return ops.as_float(word)
     factor, start = (tables.float(ops, which, column) for which in (_SCALE, _OFFSET))
     if tables.product.is_float:
@@ -168,7 +144,7 @@ def _scaled(ops: Any, tables: _Tables, word: Any, column: int, row_sum: Any) -> 
 
 def _residual(ops: Any, residual: Any, rows: Any, place: Any, column: Any, epilogue: Epilogue) -> list[Any]:
     """Return the four residual numbers of a row as floats."""
-    if not epilogue.residual:
+    if not epilogue.words.residual:
         return []
     at = ops.binary("add", ops.load(rows, place, "i32"), column)
     word = ops.load_words(residual, at, 1)[0]

@@ -19,6 +19,7 @@ from qbench.kernels.cuda.multiply import epilogue, hopper
 from qbench.kernels.cuda.multiply import fragments as multiply
 from qbench.kernels.cuda.multiply.patch import place_of_block, store_patch
 from qbench.kernels.cuda.multiply.products import PRODUCTS
+from qbench.kernels.epilogue import parse_epilogue
 
 TALL = 8
 
@@ -31,7 +32,7 @@ def hopper_shape(groups: int, columns: int, stages: int) -> TileShape:
 @cache
 def hopper_kernel(product_name: str, words: str, shape: TileShape) -> Kernel:
     """Return the kernel for `u8_s8` or `b1_b1`; `words` is the epilogue, `shape` is of `hopper_shape`."""
-    product, ending = PRODUCTS[product_name], epilogue.Epilogue.parse(words)
+    product, ending = PRODUCTS[product_name], parse_epilogue(words)
     tile_m, tile_n, depth, stages = shape.rows, shape.columns, shape.depth_bytes, shape.stages
     assert depth == hopper.ROW_BYTES
     assert stages >= 3

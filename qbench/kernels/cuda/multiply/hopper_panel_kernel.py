@@ -16,18 +16,19 @@ from qbench.kernels.cuda.language.shapes import CHUNK, WARP
 from qbench.kernels.cuda.language.shared import SHARED_MARGIN, add, commit, div, mod, next_slot, shared_base, waiting
 from qbench.kernels.cuda.machines.machine import Kernel
 from qbench.kernels.cuda.multiply import hopper_panel, panel
-from qbench.kernels.cuda.multiply.epilogue import Epilogue, finish, take_params
+from qbench.kernels.cuda.multiply.epilogue import finish, take_params
 from qbench.kernels.cuda.multiply.hopper import GROUP_THREADS, ROW_BYTES, copies_seen
 from qbench.kernels.cuda.multiply.hopper_panel import BLOCKS, HopperPanelShape
 from qbench.kernels.cuda.multiply.products import PRODUCTS
 from qbench.kernels.cuda.multiply.skinny import BLOCK_BYTES, COLUMNS
+from qbench.kernels.epilogue import parse_epilogue
 
 
 @cache
 def hopper_panel_kernel(product_name: str, words: str, shape: HopperPanelShape) -> Kernel:
     """Return the kernel for `u8_t4` in groups of 128; `words` is the epilogue, e.g. `f32+grouped`."""
-    product, ending = PRODUCTS[product_name], Epilogue.parse(words)
-    assert ending.grouped
+    product, ending = PRODUCTS[product_name], parse_epilogue(words)
+    assert ending.words.grouped
     tall, panel_rows, columns, threads, stages = shape.tall, shape.rows, shape.columns, shape.threads, shape.stages
     across, units, quads, ahead = shape.across, shape.units, columns // 4, stages - 1
     tile_bytes, stage_bytes, lhs_bytes = BLOCKS * BLOCK_BYTES * units, shape.stage_bytes, shape.lhs_bytes

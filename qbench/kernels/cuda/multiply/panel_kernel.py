@@ -18,10 +18,11 @@ from qbench.kernels.cuda.language.shapes import CHUNK, WARP
 from qbench.kernels.cuda.language.shared import SHARED_MARGIN, add, commit, div, mod, next_slot, shared_base, waiting
 from qbench.kernels.cuda.machines.machine import Kernel
 from qbench.kernels.cuda.multiply import panel
-from qbench.kernels.cuda.multiply.epilogue import Epilogue, finish, take_params
+from qbench.kernels.cuda.multiply.epilogue import finish, take_params
 from qbench.kernels.cuda.multiply.panel_shape import PanelBytes, PanelShape
 from qbench.kernels.cuda.multiply.products import PRODUCTS
 from qbench.kernels.cuda.multiply.skinny import COLUMNS, lhs_block_bytes
+from qbench.kernels.epilogue import parse_epilogue
 
 
 def panel_bytes(product_name: str, shape: PanelShape, group_size: int) -> PanelBytes:
@@ -39,7 +40,7 @@ def shared_bytes(product_name: str, shape: PanelShape, group_size: int) -> int:
 def panel_kernel(product_name: str, words: str, shape: PanelShape, *, group_size: int) -> Kernel:
     """Return the kernel for `u8_t4`; `words` is the epilogue, e.g. `f32+grouped`."""
     sizes = panel_bytes(product_name, shape, group_size)
-    product, ending = PRODUCTS[product_name], Epilogue.parse(words)
+    product, ending = PRODUCTS[product_name], parse_epilogue(words)
     tall, columns, threads, groups, stages = shape.tall, shape.columns, shape.threads, shape.groups, shape.stages
     along, split, quads = shape.along, shape.is_split, columns // 4
     ahead = stages - (2 if split else 1)  # scales of the stage before are read when sums meet
@@ -47,7 +48,7 @@ def panel_kernel(product_name: str, words: str, shape: PanelShape, *, group_size
     pieces, part = sizes.depth // CHUNK, lhs_block_bytes(product)
     copiers, scalers = min(threads, tall * pieces), groups * quads
     assert scalers <= threads
-    assert ending.grouped
+    assert ending.words.grouped
     stage_bytes, share, tile_stage = sizes.stage, sizes.share, along * sizes.share
     scales_at, sums_at = sizes.lhs + sizes.rhs, stages * sizes.stage
     lhs_share = shape.units * sizes.blocks * part * tall

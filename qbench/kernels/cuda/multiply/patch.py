@@ -8,8 +8,9 @@ from qbench.kernels.cuda.language.block import device_function
 from qbench.kernels.cuda.language.dialect import types
 from qbench.kernels.cuda.language.shapes import WARP, TileShape
 from qbench.kernels.cuda.language.shared import div, mod
-from qbench.kernels.cuda.multiply.epilogue import Epilogue, finish, take_params
+from qbench.kernels.cuda.multiply.epilogue import finish, take_params
 from qbench.kernels.cuda.multiply.products import Product
+from qbench.kernels.epilogue import Epilogue
 
 ROWS_AT_ONCE = 4
 """Rows whose loads are under way together."""

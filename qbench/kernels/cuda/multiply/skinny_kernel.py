@@ -16,9 +16,10 @@ from qbench.kernels.cuda.language.shapes import WARP
 from qbench.kernels.cuda.language.shared import SHARED_MARGIN, div, mod, shared_base
 from qbench.kernels.cuda.machines.machine import Kernel
 from qbench.kernels.cuda.multiply import skinny
-from qbench.kernels.cuda.multiply.epilogue import Epilogue, finish, take_params
+from qbench.kernels.cuda.multiply.epilogue import finish, take_params
 from qbench.kernels.cuda.multiply.fragments import zeros
 from qbench.kernels.cuda.multiply.products import PRODUCTS
+from qbench.kernels.epilogue import parse_epilogue
 
 GATHERED = 8
 """Sums whose loads are under way together."""
@@ -39,7 +40,7 @@ def skinny_kernel(
         loads: blocks of 16 bytes a lane that a turn takes, at least one group.
         slots: groups of the depth, each with a table of sums in shared memory; without groups a table a warp.
     """
-    product, ending = PRODUCTS[product_name], Epilogue.parse(words)
+    product, ending = PRODUCTS[product_name], parse_epilogue(words)
     grouped = group_size > 0
     blocks = max(1, group_size // (product.codes_a_step * product.planes))
     units = max(1, loads // blocks)

@@ -18,6 +18,7 @@ from qbench.kernels.cuda.multiply import epilogue
 from qbench.kernels.cuda.multiply import fragments as multiply
 from qbench.kernels.cuda.multiply.patch import place_of_block, store_patch
 from qbench.kernels.cuda.multiply.products import PRODUCTS
+from qbench.kernels.epilogue import parse_epilogue
 
 TALL = 8
 """Tiles down that neighbouring blocks share columns with, so that both operands are found in the second-level cache."""
@@ -34,7 +35,7 @@ def tile_kernel(product_name: str, words: str, shape: TileShape, *, piece: int =
         piece: bytes of the lhs that lie in one piece: 16 or 4.
         group_steps: instructions deep that a group with a scale of its own is; 0 when not grouped.
     """
-    product, ending = PRODUCTS[product_name], epilogue.Epilogue.parse(words)
+    product, ending = PRODUCTS[product_name], parse_epilogue(words)
     tile_m, tile_n, depth, stages = shape.rows, shape.columns, shape.depth_bytes, shape.stages
     threads, warps_n = shape.threads, shape.warps_n
     rhs_depth = depth // product.planes

@@ -13,9 +13,10 @@ from qbench.kernels.cuda.language.block import block
 from qbench.kernels.cuda.language.dialect import cuda, types
 from qbench.kernels.cuda.language.shared import div, mod, shared_base
 from qbench.kernels.cuda.machines.machine import Kernel
-from qbench.kernels.cuda.multiply.epilogue import Epilogue, finish, take_params
+from qbench.kernels.cuda.multiply.epilogue import finish, take_params
 from qbench.kernels.cuda.multiply.fragments import as_sum, zeros
 from qbench.kernels.cuda.multiply.products import PRODUCTS, Product
+from qbench.kernels.epilogue import parse_epilogue
 
 SIDE, WORDS = 16, 16
 """Threads down and across a tile, words of depth a stage; a thread computes 4 x 4 outputs."""
@@ -107,7 +108,7 @@ def words_kernel(product: str, words: str, how: str, *, group_size: int = 0, sid
 
     A block has `side` x `side` threads: fewer than `SIDE` in the simulator, whose threads are dear.
     """
-    ending = Epilogue.parse(words)
+    ending = parse_epilogue(words)
     kind = PRODUCTS[product] if product == "b1_b1" else _SUMS
     dot, take, finish_rows = _dot_of(product, how), take_params(kind, ending), finish(kind, ending, 4)
     pairs = product == "t2_t2"

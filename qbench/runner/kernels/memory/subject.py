@@ -14,9 +14,9 @@ import numpy as np
 from qbench.core.cells.memory import POOL_KERNEL, POOL_PAD, POOL_STRIDE, MemoryCell, MemoryProblem
 from qbench.core.cells.result import STREAMS
 from qbench.kernels.blocks import BLOCK
-from qbench.kernels.conv.operation import lhs_words
 from qbench.kernels.layout import aligned, padded_channels
 from qbench.kernels.pool.blocks import BLOCK as CHANNELS_A_UNIT
+from qbench.kernels.product import U8_S8
 from qbench.kernels.quantize.portable import PIXELS
 from qbench.kernels.stream import stream_task
 from qbench.kernels.tasks import task_of
@@ -109,7 +109,7 @@ def _output(problem: MemoryProblem) -> tuple[tuple[int, ...], type[np.generic]]:
         return (images, *problem.pooled, padded_channels(channels)), np.uint8
     if problem.operation == "average-pool":
         return (images, 1, 1, channels), np.uint8
-    words = lhs_words("u8_s8", channels) if problem.operation == "quantize" else channels
+    words = U8_S8.pixel_words(channels) if problem.operation == "quantize" else channels
     return (images, height, width, words), np.float32 if problem.operation == "dequantize" else np.uint8
 
 

@@ -1,4 +1,4 @@
-"""What every product of `products` says of itself, and the three steps that tiles ask it for."""
+"""What every multiplier of `products` says of itself, and the three steps that tiles ask it for."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Vectors = tuple[Value, ...]
 
 
 @dataclass(frozen=True)
-class Product:
-    """The parts that products share."""
+class Multiplier:
+    """How the codes of one product are multiplied and summed by one instruction set: the parts that all share."""
 
     dot: str  # "vnni", "pairs", "widen", "sdot", "usdot" or "": how four bytes are multiplied and summed
     planes: ClassVar[int] = 1
