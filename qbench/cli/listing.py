@@ -21,7 +21,7 @@ def _models() -> Rows:
 def _data() -> Rows:
     from qbench.zoo import DATASETS
 
-    return ((name, _first_line(DATASETS.load(name))) for name in DATASETS)
+    return ((name, _first_line(DATASETS.load(name)).removeprefix("Return ")) for name in DATASETS)
 
 
 def _methods() -> Rows:
@@ -50,7 +50,7 @@ def _peers() -> Rows:
     for name in PEERS:
         peer = PEERS.load(name)()
         reason = peer.supports()
-        yield name, _first_line(peer) if reason is None else f"not here: {reason}"
+        yield name, _first_line(peer) if reason is None else f"not available: {reason}"
 
 
 def _operators() -> Rows:
@@ -59,7 +59,7 @@ def _operators() -> Rows:
     for name in OPERATORS:
         peer = OPERATORS.load(name)()
         reason = peer.missing()
-        yield name, _first_line(peer) if reason is None else f"not here: {reason}"
+        yield name, _first_line(peer) if reason is None else f"not available: {reason}"
 
 
 def _suites() -> Rows:

@@ -22,7 +22,7 @@ from qbench.methods.slices import Doubles, checked_weights, per_slice
 
 
 class BinaryWeights:
-    """XNOR-Net's binary weights."""
+    """Two levels, as in XNOR-Net."""
 
     name = "binary"
     version = 1

@@ -26,7 +26,7 @@ _PRECISION = 1e-7  # relative gain of the error below which the iteration ends
 
 
 class KMeans(LevelMethod):
-    """A codebook of one table per tensor."""
+    """Levels by k-means: a codebook of one table per tensor."""
 
     name = "kmeans"
 

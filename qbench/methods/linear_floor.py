@@ -44,7 +44,7 @@ def linear_step(r_min: npt.ArrayLike, r_max: npt.ArrayLike, bits: int) -> Double
 
 
 class LinearFloor:
-    """Linear quantization by floor, as in textbooks."""
+    """Equal steps, rounded down, as in textbooks."""
 
     name = "linear_floor"
     version = 1

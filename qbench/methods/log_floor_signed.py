@@ -27,7 +27,7 @@ from qbench.methods.slices import SMALLEST_SCALE
 
 
 class LogFloorSigned(LevelMethod):
-    """Sign, zero, and magnitudes by floor of the logarithm."""
+    """Sign, zero, and magnitudes by the logarithm, rounded down."""
 
     name = "log_floor_signed"
     rounding = "floor"

@@ -22,7 +22,7 @@ from qbench.methods.uniform import UniformMethod
 
 
 class MeanSquaredError(UniformMethod):
-    """Range of least squared error."""
+    """Range with the least squared error, found by search."""
 
     name = "mse"
 

@@ -60,7 +60,7 @@ LOGARITHM = Curve(np.log, np.exp, positive=True)
 
 
 class NonLinearFloor(LevelMethod):
-    """Floor on the curve of a function.
+    """Levels of a function's curve, rounded down.
 
     Args:
         name: the word in suites.
@@ -72,7 +72,9 @@ class NonLinearFloor(LevelMethod):
 
     def __init__(self, name: str, curve: Curve, number_format: Callable[[int], NumberFormat]) -> None:
         self.name, self.curve, self._format = name, curve, number_format
-        self.__doc__ = f"Floor on the curve of a function, {'positive' if curve.positive else 'all'} numbers."
+        self.__doc__ = (
+            f"Levels of a function's curve, rounded down, for {'positive' if curve.positive else 'all'} numbers."
+        )
 
     def weight_format(self, bits: int) -> NumberFormat:
         """Return the format that the method was made with."""

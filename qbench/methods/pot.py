@@ -32,7 +32,7 @@ _SHARES = 2.0 ** (0.5 - np.arange(33) / 8)  # tried scales: sqrt(2) times what c
 
 
 class PowersOfTwo(LevelMethod):
-    """Sign, zero and exponent."""
+    """Powers of two: sign, zero and exponent."""
 
     name = "pot"
 

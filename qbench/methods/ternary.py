@@ -22,7 +22,7 @@ from qbench.methods.slices import Doubles, absolute_maximum, as_scale, checked_w
 
 
 class TernaryWeights:
-    """Ternary weight networks."""
+    """Three levels, as in ternary weight networks."""
 
     name = "ternary"
     version = 1

@@ -25,7 +25,7 @@ _CALIBRATION = 128
 
 
 def load_samples(*, folder: Path | None = None) -> Dataset:
-    """Return the twenty images of `foolbox`, 224 x 224, labelled 0 to 999, and 128 drawn-out ones of CIFAR-10."""
+    """Return the twenty images of `foolbox`, 224 x 224, labelled 0 to 999, and 128 enlarged ones of CIFAR-10."""
     if folder is not None:
         raise DataError("data 'imagenet-samples': it comes from a package and takes no folder; set QBENCH_DATA")
     named = sorted((found[1], found[2], found[0]) for found in map(_NAME.match, FOOLBOX.names()) if found)

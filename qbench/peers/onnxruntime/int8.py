@@ -11,7 +11,7 @@ from qbench.peers.peer import Precision
 
 
 class OnnxRuntimeInt8:
-    """onnxruntime on a qdq model."""
+    """onnxruntime on an int8 model (QDQ)."""
 
     name: ClassVar[str] = "onnxruntime-int8"
     precision: ClassVar[Precision] = "int8"

@@ -11,7 +11,7 @@ from qbench.peers.peer import Precision
 
 
 class OpenVinoInt8:
-    """OpenVINO on a qdq model."""
+    """OpenVINO on an int8 model (QDQ)."""
 
     name: ClassVar[str] = "openvino-int8"
     precision: ClassVar[Precision] = "int8"

@@ -11,7 +11,7 @@ from qbench.peers.peer import Precision
 
 
 class OpenVinoInt8Streams:
-    """OpenVINO on a qdq model, two streams."""
+    """OpenVINO on an int8 model (QDQ), two streams."""
 
     name: ClassVar[str] = "openvino-int8-2streams"
     precision: ClassVar[Precision] = "int8"

@@ -10,7 +10,7 @@ from qbench.peers.torch.session import TorchSession, missing
 
 
 class TorchInt8:
-    """torch.compile on a model with quantize and dequantize steps."""
+    """torch.compile on an int8 model (PT2E)."""
 
     name: ClassVar[str] = "torch-int8"
     precision: ClassVar[Precision] = "int8"
