@@ -88,13 +88,9 @@ def test_a_run_is_killed_continued_reported_and_not_measured_again(suite: Path, 
     assert (tmp_path / "page" / "report.html").stat().st_size > 20_000
 
 
-def test_the_tiny_suite_runs_whole_without_other_libraries(tmp_path: Path) -> None:
-    tiny = Path(__file__).parents[2] / "suites" / "kernels_tiny.yaml"
-    result = CliRunner().invoke(
-        root, command(tiny, tmp_path, "--set", "peers=[]", "--set", "bars=[]"), standalone_mode=False
-    )
-    assert result.exception is None, result.output
-    run = read_run(tmp_path / "kernels_tiny")
+@pytest.mark.xdist_group("tiny_kernels")
+def test_the_tiny_suite_runs_whole_without_other_libraries(tiny_kernel_run: Path) -> None:
+    run = read_run(tiny_kernel_run)
     assert [row.status for row in run.results] == ["ok"] * 11
     assert {row.trial.sweep for row in run.results} == {"gemm", "conv", "narrow", "bits", "memory"}
     assert all(row.best_peer is None for row in run.results)

@@ -13,14 +13,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from qbench.core.trial import Trial, TrialResult
 from qbench.results import read_run
 from qbench.results.index import frame
-from qbench.runner import Plan, plan_run, run_suite
+from qbench.runner import plan_run, run_suite
 from qbench.suite import load_suite
+from tests.end_to_end.listener import Listener
 
 SUITE = Path(__file__).parents[2] / "suites" / "tiny.yaml"
 CLOCKED = ("phase_", "images_per_s", "latency", "gops", "ceiling", "speedup")
+pytestmark = pytest.mark.xdist_group("tiny")
 RUN = """
 import sys
 from pathlib import Path
@@ -30,51 +31,22 @@ run_suite(load_suite(Path(sys.argv[1])), results_root=Path(sys.argv[2]), quick=T
 """
 
 
-class Listener:
-    """Remembers what the runner told."""
-
-    def __init__(self) -> None:
-        self.plans: list[Plan] = []
-        self.started: list[str] = []
-        self.ended: list[TrialResult] = []
-        self.phases: list[str] = []
-
-    def on_start(self, plan: Plan) -> None:
-        self.plans.append(plan)
-
-    def on_phase(self, text: str) -> None:
-        self.phases.append(text)
-
-    def on_trial_start(self, trial: Trial) -> None:
-        self.started.append(trial.key)
-
-    def on_trial_end(self, result: TrialResult) -> None:
-        self.ended.append(result)
-
-
 def table(folder: Path) -> pd.DataFrame:
     """Return the run's table without what a clock has touched."""
     found = frame(read_run(folder)).sort_values("key", ignore_index=True)
     return found[sorted(name for name in found.columns if not name.startswith(CLOCKED))]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Listener]:
-    listener = Listener()
-    root = tmp_path_factory.mktemp("results")
-    return run_suite(load_suite(SUITE), results_root=root, quick=True, observer=listener), listener
-
-
-def test_every_trial_of_the_suite_has_a_row_and_none_failed(undisturbed: tuple[Path, Listener]) -> None:
-    folder, listener = undisturbed
+def test_every_trial_of_the_suite_has_a_row_and_none_failed(tiny_run: tuple[Path, Listener]) -> None:
+    folder, listener = tiny_run
     run = read_run(folder)
     assert {row.trial.key for row in run.results} == {item.trial.key for item in listener.plans[0].jobs}
     assert [row.reason for row in run.results if row.status == "failed"] == []
     assert all(row.reason for row in run.results if row.status == "skipped")
 
 
-def test_the_run_is_finished_and_has_all_its_files(undisturbed: tuple[Path, Listener]) -> None:
-    folder, _ = undisturbed
+def test_the_run_is_finished_and_has_all_its_files(tiny_run: tuple[Path, Listener]) -> None:
+    folder, _ = tiny_run
     header = read_run(folder).header
     assert header.finished
     assert header.seconds > 0
@@ -85,15 +57,15 @@ def test_the_run_is_finished_and_has_all_its_files(undisturbed: tuple[Path, List
     assert (folder.parent / "latest").read_text().strip() == folder.name
 
 
-def test_the_first_row_is_fp32_and_loses_nothing(undisturbed: tuple[Path, Listener]) -> None:
-    first = read_run(undisturbed[0]).results[0]
+def test_the_first_row_is_fp32_and_loses_nothing(tiny_run: tuple[Path, Listener]) -> None:
+    first = read_run(tiny_run[0]).results[0]
     assert (first.trial.spec, first.status) == ("w32-a32", "ok")
     assert first.metrics["top1_drop_points"].value == pytest.approx(0.0, abs=0.2)
     assert (first.metrics["logit_sqnr_db"].value or 999.0) > 60
 
 
-def test_rows_keep_their_samples_scores_and_sizes(undisturbed: tuple[Path, Listener]) -> None:
-    for row in read_run(undisturbed[0]).results:
+def test_rows_keep_their_samples_scores_and_sizes(tiny_run: tuple[Path, Listener]) -> None:
+    for row in read_run(tiny_run[0]).results:
         if row.status != "ok":
             continue
         assert {"top1_percent", "packed_bytes", "bits_per_weight"} <= set(row.metrics)
@@ -104,15 +76,15 @@ def test_rows_keep_their_samples_scores_and_sizes(undisturbed: tuple[Path, Liste
         assert all(len(group.samples_s) >= 6 and group.stop for group in timed)
 
 
-def test_the_observer_hears_of_every_trial_in_order(undisturbed: tuple[Path, Listener]) -> None:
-    _, listener = undisturbed
+def test_the_observer_hears_of_every_trial_in_order(tiny_run: tuple[Path, Listener]) -> None:
+    _, listener = tiny_run
     assert listener.started == [row.trial.key for row in listener.ended]
     assert listener.started == [item.trial.key for item in listener.plans[0].jobs]
     assert "checking the fp32 baseline" in listener.phases
 
 
-def test_a_second_run_has_nothing_to_do(undisturbed: tuple[Path, Listener]) -> None:
-    folder, _ = undisturbed
+def test_a_second_run_has_nothing_to_do(tiny_run: tuple[Path, Listener]) -> None:
+    folder, _ = tiny_run
     listener = Listener()
     again = run_suite(load_suite(SUITE), results_root=folder.parents[1], quick=True, observer=listener)
     assert again == folder
@@ -120,8 +92,8 @@ def test_a_second_run_has_nothing_to_do(undisturbed: tuple[Path, Listener]) -> N
     assert plan_run(load_suite(SUITE), folder.parents[1], quick=True).new == ()
 
 
-def test_a_fresh_run_and_a_run_that_is_not_quick_take_nothing_over(undisturbed: tuple[Path, Listener]) -> None:
-    root = undisturbed[0].parents[1]
+def test_a_fresh_run_and_a_run_that_is_not_quick_take_nothing_over(tiny_run: tuple[Path, Listener]) -> None:
+    root = tiny_run[0].parents[1]
     for plan in (
         plan_run(load_suite(SUITE), root, quick=True, fresh=True),
         plan_run(load_suite(SUITE), root, quick=False),
@@ -131,8 +103,8 @@ def test_a_fresh_run_and_a_run_that_is_not_quick_take_nothing_over(undisturbed: 
         assert plan.estimate_s > 0
 
 
-def test_a_change_of_a_rows_inputs_runs_that_row_again(undisturbed: tuple[Path, Listener], tmp_path: Path) -> None:
-    folder, _ = undisturbed
+def test_a_change_of_a_rows_inputs_runs_that_row_again(tiny_run: tuple[Path, Listener], tmp_path: Path) -> None:
+    folder, _ = tiny_run
     copy = tmp_path / folder.parent.name / folder.name
     copy.mkdir(parents=True)
     (copy / "run.json").write_text((folder / "run.json").read_text())
@@ -176,10 +148,10 @@ def check_kills(undisturbed: Path, root: Path, count: int) -> None:
     assert len(lines) == len(run.results), "a finished trial was run twice"
 
 
-def test_two_kills_and_a_rerun_end_with_the_same_table(undisturbed: tuple[Path, Listener], tmp_path: Path) -> None:
-    check_kills(undisturbed[0], tmp_path, 2)
+def test_two_kills_and_a_rerun_end_with_the_same_table(tiny_run: tuple[Path, Listener], tmp_path: Path) -> None:
+    check_kills(tiny_run[0], tmp_path, 2)
 
 
 @pytest.mark.slow
-def test_twenty_kills_and_a_rerun_end_with_the_same_table(undisturbed: tuple[Path, Listener], tmp_path: Path) -> None:
-    check_kills(undisturbed[0], tmp_path, 20)
+def test_twenty_kills_and_a_rerun_end_with_the_same_table(tiny_run: tuple[Path, Listener], tmp_path: Path) -> None:
+    check_kills(tiny_run[0], tmp_path, 20)
