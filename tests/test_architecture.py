@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -81,6 +82,23 @@ def imports() -> Iterator[tuple[Path, str, str]]:
 def test_every_room_stands_on_a_floor() -> None:
     rooms = {room_of(path) for path in FILES} - {"__init__"}
     assert rooms <= set(FLOORS), "a new room needs a floor here and in docs/architecture.md"
+
+
+def test_the_drawing_of_the_floors_is_the_table() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = dict.fromkeys(FLOORS, -1)
+    for floor, rooms in re.findall(r"^(\d)  ([a-z |]+)$", text, re.M):
+        drawn |= dict.fromkeys(re.findall(r"[a-z]+", rooms), int(floor))
+    assert drawn == FLOORS
+
+
+def test_every_room_within_a_room_is_in_the_document() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_]+/[a-z_]+)`", text))
+    for room, parts in re.findall(r"`([a-z]+)/\{([a-z_,]+)\}`", text):
+        named |= {f"{room}/{part}" for part in parts.split(",")}
+    within = {"/".join(name_of(path).split("/")[:2]) for path in FILES if name_of(path).count("/") > 1}
+    assert sorted(within - named) == []
 
 
 def test_a_room_imports_from_lower_floors_only() -> None:

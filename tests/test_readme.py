@@ -200,7 +200,10 @@ def _has(row: pd.Series, party: str, batch: str) -> bool:
     return bool(pd.notna(row.get(f"speedup_{party}_b{batch}")))
 
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "suites" / "README.md"]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "suites/README.md", "results/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -208,6 +211,16 @@ def test_every_picture_and_link_of_a_document_exists(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
         if not target.startswith(("https://", "http://")):
             assert (path.parent / target).exists(), target
+
+
+def test_every_file_that_a_document_names_exists() -> None:
+    files = [path.relative_to(ROOT).as_posix() for room in ("qbench", "tests") for path in (ROOT / room).rglob("*.py")]
+    missing = []
+    for path in DOCUMENTS:
+        for name in re.findall(r"`([\w./]+\.py)`", path.read_text(encoding="utf-8")):
+            if not any(f"/{file}".endswith(f"/{name}") for file in files):
+                missing.append(f"{path.name}: {name}")
+    assert missing == []
 
 
 def test_the_readme_fits_on_two_screens() -> None:

@@ -1,7 +1,7 @@
 """How the report's figures look: colours, type, panels measured in inches, direct labels that do not overlap.
 
 Colours are Okabe and Ito's (2008), darkened where text is set in them; the page swaps each for a lighter twin on dark
-ground (`svg.py`). Every series differs by marker as well, so that nothing depends on colour only.
+ground (`figures.py`). Every series differs by marker as well, so that nothing depends on colour only.
 """
 
 from __future__ import annotations
