@@ -64,13 +64,16 @@ def _operators() -> Rows:
 
 def _suites() -> Rows:
     from qbench.errors import SuiteError
-    from qbench.suite import load_suite
+    from qbench.suite import load_suite, packaged_suites
 
-    for path in sorted(Path("suites").glob("*.yaml")):
+    known = packaged_suites()
+    there = {path.resolve() for path in known.values()}
+    here = [path for path in sorted(Path("suites").glob("*.yaml")) if path.resolve() not in there]
+    for name, path in [*known.items(), *((str(path), path) for path in here)]:
         try:
-            yield str(path), load_suite(path).title
+            yield name, load_suite(path).title
         except SuiteError as error:
-            yield str(path), f"cannot be read: {error}"
+            yield name, f"cannot be read: {error}"
 
 
 SECTIONS: dict[str, Callable[[], Rows]] = {
@@ -90,7 +93,8 @@ SECTIONS: dict[str, Callable[[], Rows]] = {
 def list_parts(section: str | None) -> None:
     """List what suites can name.
 
-    SECTION is one kind of part; without it all are shown. Suites are those in the folder `suites`.
+    SECTION is one kind of part; without it all are shown. Suites are the packaged ones, and those in the folder
+    `suites` here.
     """
     from qbench.cli.style import make_console, plain_table
 

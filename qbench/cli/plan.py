@@ -75,13 +75,13 @@ def _is_model(path: Path) -> bool:
         return False
     if path.suffix.lower() == ".onnx" or path.is_dir():
         return True
+    from qbench.suite import packaged_suites
     from qbench.zoo import MODELS
 
-    if str(path) not in MODELS and not path.exists():
-        hint = suggest(str(path), MODELS)
-        raise QBenchError(
-            f"{path}: expected a suite (.yaml), a network (.onnx) or the name of a packaged network{hint}"
-        )
+    known = (*MODELS, *packaged_suites())
+    if str(path) not in known and not path.exists():
+        hint = suggest(str(path), known)
+        raise QBenchError(f"{path}: expected a suite (.yaml), a network (.onnx) or the name of a packaged one{hint}")
     return str(path) in MODELS
 
 

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="Examples: qbench run suites/resnet.yaml | qbench run suites/resnet.yaml --quick --filter 'bits <= 4' "
-    "--set data=cifar10"
+    epilog="Examples: qbench run resnet | qbench run suites/resnet.yaml --quick --filter 'bits <= 4' --set data=cifar10"
 )
 @suite_options
 @click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
 @click.option("--fresh", is_flag=True, help="Start a new run that reuses no row of an earlier one.")
 def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...], quick: bool, fresh: bool) -> int:
     """Run a suite, or continue it, and write its report.
+
+    SUITE is a file, or the name of a packaged suite (`qbench list suites`).
 
     Every finished trial is one line of OUT/<suite>/<run>/trials.jsonl. A killed run continues when the same command is
     given again. Tables, plots and a page are written beside the rows. The exit code is 1 if a trial failed. A suite of

@@ -7,6 +7,7 @@ from qbench.suite.json_schema import suite_json_schema
 from qbench.suite.kernels.expand import expand_kernels
 from qbench.suite.kernels.schema import KernelSuite
 from qbench.suite.load import load_suite
+from qbench.suite.packaged import find_suite, packaged_suites
 from qbench.suite.schema import Suite, Sweep
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "Sweep",
     "expand",
     "expand_kernels",
+    "find_suite",
     "load_suite",
     "method_supports",
+    "packaged_suites",
     "parse_filter",
     "suite_json_schema",
     "trial_fields",

@@ -14,6 +14,7 @@ from qbench.core.kinds import DEFAULT
 from qbench.errors import QBenchError, SuiteError, suggest
 from qbench.suite.base import AnySuite
 from qbench.suite.kind import suite_kind
+from qbench.suite.packaged import find_suite
 from qbench.suite.reader import Data, Document, KeyPath, key_text, parse_scalar, read_document
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -37,14 +38,15 @@ def load_suite(path: Path, *, overrides: Sequence[str] = ()) -> AnySuite:
     """Read, merge and check the suite at `path`.
 
     Args:
-        path: a YAML file; its `kind` says which keys it may have, and `base: other.yaml` in it names a suite beside it
-            whose keys it changes.
+        path: a YAML file, or the name of a packaged suite; its `kind` says which keys it may have, and
+            `base: other.yaml` in it names a suite beside it whose keys it changes.
         overrides: `key=value` strings, e.g. `timing.precision=0.05`; the value is read as YAML. A part of the key may
             be an index of a list, or the name of a sweep.
 
     Raises:
         SuiteError: anything is unknown, missing, doubled or of the wrong type: one line with file, line and key.
     """
+    path = find_suite(path)
     document = _with_base(path, seen=())
     for text in overrides:
         _override(document, text)

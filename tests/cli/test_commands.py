@@ -83,10 +83,15 @@ def test_list_shows_the_parts_of_a_section(call: Call, section: str, expected: s
     assert expected in done.out
 
 
-def test_list_shows_the_suites_of_this_folder(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(SUITES.parent)
+def test_list_shows_the_packaged_suites_and_those_of_this_folder(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "mine.yaml").write_text((SUITES / "tiny.yaml").read_text(encoding="utf-8"))
     done = call("list", "suites")
-    assert "suites/tiny.yaml" in done.out
+    assert "suites/mine.yaml" in done.out
+    assert " resnet_full " in done.out
     assert "ResNet-20 on CIFAR-10, from 8 bits to 1" in done.out
 
 
