@@ -1,7 +1,8 @@
 """Tables of parts: name -> "module:attribute", imported on first use, extended by entry points.
 
 Each plug-in room's `__init__.py` holds one `Registry`. To add a part: one file, one line. Other packages add theirs by
-an entry-point group of the same name as the table (`qbench.methods`, `qbench.metrics`, `qbench.peers` ...).
+an entry-point group of the same name as the table (`qbench.methods`, `qbench.metrics`, `qbench.peers` ...); a name of
+qbench's own is refused there.
 """
 
 from __future__ import annotations
@@ -31,8 +32,12 @@ class Registry(Mapping[str, str]):
     def _table(self) -> dict[str, str]:
         from importlib.metadata import entry_points  # 3 MB that a saved network runs without
 
-        added = {point.name: point.value for point in entry_points(group=self.group)}
-        return {**added, **self._own}
+        added = {point.name: point for point in entry_points(group=self.group)}
+        for name in added.keys() & self._own.keys():
+            package = added[name].dist
+            whose = f" of the package {package.name}" if package else ""
+            raise QBenchError(f"{self.group}: '{name}'{whose} is a name of qbench's own")
+        return {**{name: point.value for name, point in added.items()}, **self._own}
 
     def __getitem__(self, name: str) -> str:
         return self._table[name]
