@@ -10,10 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from qbench.cli import root
 from qbench.cli.summary import show_summary
 from qbench.results import frame, read_run
+from qbench.results.kernels.index import kernel_frame
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "results" / "published"
@@ -121,7 +124,7 @@ OPERATIONS = {
 
 @pytest.mark.parametrize(("machine", "heading"), [("zen4", "On Zen 4"), ("avx2", "Without AVX-512")])
 def test_the_ratios_of_kernels_are_those_of_their_published_runs(machine: str, heading: str) -> None:
-    table = pd.read_csv(PUBLISHED / f"kernels_{machine}" / "table.csv")
+    table = kernel_frame(read_run(PUBLISHED / f"kernels_{machine}"))
     best = table[table["best_peer"].eq(True)]
     for sweep, words in OPERATIONS.items():
         rows = best[best["sweep"] == sweep]
@@ -135,7 +138,7 @@ def test_the_ratios_of_kernels_are_those_of_their_published_runs(machine: str, h
 
 
 def test_the_ratios_of_kernels_on_zen_5_are_those_of_their_published_runs() -> None:
-    whole, later = (pd.read_csv(PUBLISHED / run / "table.csv") for run in ("kernels", "kernels_4_bits"))
+    whole, later = (kernel_frame(read_run(PUBLISHED / run)) for run in ("kernels", "kernels_4_bits"))
     part = _section("Single operations on Zen 5")
     rows = [cells[1:] for first, cells in _rows(part, ".* .*").items() if "x" in cells[1] and first != "operations"]
     grouped = later[(later["sweep"] == "w4-group") & later["best_peer"].eq(True)]
@@ -185,7 +188,7 @@ def test_the_ratios_on_a_gpu_are_those_of_the_published_run(column: int, run: st
         (found,) = shown.pop(f"{name} in int8, {row['batch']} images")
         assert found == pytest.approx(row["images_per_s"]["qbench"] / row["images_per_s"]["torch-fp16"], abs=0.0051)
     assert len(shown) == len(GPU_ROWS)
-    table = pd.read_csv(PUBLISHED / run / "table.csv")
+    table = kernel_frame(read_run(PUBLISHED / run))
     for what, ratios in shown.items():
         party, places = next(wanted for name, wanted in GPU_ROWS.items() if what.startswith(name))
         for (sweep, rows), ratio in zip(places, ratios, strict=True):
@@ -198,6 +201,18 @@ def test_the_ratios_on_a_gpu_are_those_of_the_published_run(column: int, run: st
 
 def _has(row: pd.Series, party: str, batch: str) -> bool:
     return bool(pd.notna(row.get(f"speedup_{party}_b{batch}")))
+
+
+@pytest.mark.parametrize("run", ["imagenet_nets_1t-resnet18-seeded_zen4", "cuda_h100_networks"])
+def test_the_page_of_a_published_run_is_remade_from_its_lines(run: str, tmp_path: Path) -> None:
+    copy = tmp_path / run
+    copy.mkdir()
+    for name in ("run.json", "trials.jsonl"):
+        (copy / name).write_bytes((PUBLISHED / run / name).read_bytes())
+    done = CliRunner().invoke(root, ["report", str(copy)], standalone_mode=False)
+    assert done.exception is None, done.output
+    made = {"table.csv", "table.md", "trials.parquet", "plots", "report.html"}
+    assert {path.name for path in copy.iterdir()} == {"run.json", "trials.jsonl", *made}
 
 
 DOCUMENTS = [
