@@ -116,7 +116,7 @@ def quantize(
     found = quantize_asked(asked, out, timed=not no_times, quick=quick, tell=tell)
     written = write_quantized_report(found.result, out)
     _show(console, found.result)
-    console.print(f"saved   {out} (read again: the same logits, bit for bit)", markup=False, highlight=False)
+    console.print(f"saved   {out} (reloaded: same logits, bit for bit)", markup=False, highlight=False)
     for path in written:
         console.print(f"wrote   {path}", markup=False, highlight=False, soft_wrap=True)
     return 0

@@ -21,7 +21,7 @@ def layers(view: RunView) -> list[tuple[Row, Table]]:
 def _layer_table(row: Row, view: RunView) -> Table:
     columns = (
         Column("layer", number=False),
-        Column("spec", number=False, hint="what the layer was to become: the row's spec, its ends' or a rule's"),
+        Column("spec", number=False, hint="the spec assigned to the layer: that of the row, of its ends or of a rule"),
         Column("Mop per image", hint="10^6 operations, 2 per multiply-add"),
         Column("depth", hint="multiply-adds an output"),
         Column("weight SQNR, dB"),

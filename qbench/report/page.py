@@ -71,7 +71,7 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
 def banners(view: RunView) -> list[Banner]:
     """Return (tone, sentence) for everything that a reader should know before believing the numbers."""
     failed = sum(row.result.status == "failed" for row in view.rows)
-    told = f"{failed} {'trial' if failed == 1 else 'trials'} failed; the reasons stand below the table."
+    told = f"{failed} {'trial' if failed == 1 else 'trials'} failed; the reasons are below the table."
     found = run_banners(view.header, told if failed else "")
     if view.alarmed:
         rows = "1 row raises" if len(view.alarmed) == 1 else f"{len(view.alarmed)} rows raise"

@@ -133,7 +133,7 @@ def _time(result: QuantizedResult) -> Iterator[str]:
         worked = sum(step.operations / step.images for step in products)
         weighted = sum(step.operations / step.images / shares[step.name] for step in products if step.name in shares)
         clever = sum(_WINOGRAD in step.kernel for step in products)
-        what = f"; {_plural(clever, 'layer')} by Winograd, with the products that it leaves out counted in"
+        what = f"; {_plural(clever, 'layer')} by Winograd, counting the products that it saves"
         reached = f"products reach {worked / weighted:.0f} % of what one core can do at most, all layers together"
         yield reached + what * (clever > 0)
     total = sum(step.image_s for step in result.steps)

@@ -89,7 +89,7 @@ def test_overrides_are_printed_ready_to_be_pasted(call: Call) -> None:
     [
         (
             ("plan", "resnet21"),
-            "expected a suite (.yaml), a network (.onnx) or the name of a packaged network; did you mean",
+            "expected a suite (.yaml), a network (.onnx) or the name of a packaged one; did you mean",
         ),
         (("plan", "resnet20", "--filter", "bits < 4"), "--filter: resnet20 is a network; this option is for suites"),
         (("plan", SUITES / "tiny.yaml", "--spec", "w8c-a8t"), "is a suite; this option is for networks"),

@@ -113,7 +113,7 @@ def test_layers_that_leave_products_out_are_told() -> None:
     stem = replace(result.steps[0], kernel="conv_u8_s8_u8/x86_vnni+winograd")
     found = reasons(replace(result, steps=(stem, *result.steps[1:])))
     (reached,) = (line for line in found if line.startswith("products reach"))
-    assert reached.endswith("together; 1 layer by Winograd, with the products that it leaves out counted in")
+    assert reached.endswith("together; 1 layer by Winograd, counting the products that it saves")
 
 
 def test_more_threads_are_compared_with_one() -> None:

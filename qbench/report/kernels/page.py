@@ -50,7 +50,7 @@ def kernel_page(runs: Sequence[KernelRun], out: Path) -> str:
 def _banners(view: KernelView) -> list[Banner]:
     """Return (tone, sentence) for everything that a reader should know before believing the numbers."""
     failed = sum(row.status == "failed" for row in view.rows)
-    found = run_banners(view.header, f"{failed} rows failed; the reasons stand in the table." if failed else "")
+    found = run_banners(view.header, f"{failed} rows failed; the table gives the reasons." if failed else "")
     skipped = [row for row in view.rows if row.status == "skipped"]
     if skipped:
         found.append(("warn", f"qbench has no kernel for {len(skipped)} rows: {skipped[0].reason}."))

@@ -180,8 +180,8 @@ def _ratios(view: KernelView) -> Plot | None:
     ahead = sum(value > 1 for value in every)
     title = f"qbench is ahead of every other library on {ahead} of {len(every)} rows"
     subtitle = (
-        "Speed over that of the best other library of each shape, paired rounds of one run; a mark a shape, a bar the "
-        "geometric mean of the sweep. Right of 1 qbench is faster."
+        "Speed over that of the best other library of each shape, paired rounds of one run; one mark per shape, a bar "
+        "for the geometric mean of the sweep. Right of 1 qbench is faster."
     )
     return Plot("ratios", title, subtitle, lambda layout: _draw_ratios(view, sweeps, layout, title, subtitle))
 

@@ -85,7 +85,7 @@ class KernelView(Headed):
             return f"{len(self.rows)} operations, none of them timed beside another library."
         return (
             f"qbench is {words.times(mean.value)} as fast as the best other library of each shape, "
-            f"{words.times(mean.worst)} at the least, over {mean.rows} rows."
+            f"{words.times(mean.worst)} at worst, over {mean.rows} rows."
         )
 
 

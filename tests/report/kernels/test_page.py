@@ -102,7 +102,7 @@ def test_the_page_is_one_file_that_says_what_the_rows_show(run: Path) -> None:
     path = write_report([run], run)
     page = path.read_text(encoding="utf-8")
     assert (
-        f"qbench is 1.34{TIMES} as fast as the best other library of each shape, 1.20{TIMES} at the least, over 2 rows."
+        f"qbench is 1.34{TIMES} as fast as the best other library of each shape, 1.20{TIMES} at worst, over 2 rows."
         in page
     )
     assert "fast &lt;enough&gt;" in page
