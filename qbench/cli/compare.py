@@ -24,12 +24,14 @@ _OBJECTIONS = ("slower", "accuracy", "larger")
     "--threshold", default=0.03, show_default=True, help="Smallest relative change of a time that counts: 0.03 is 3 %."
 )
 @click.option(
-    "--points", default=0.3, show_default=True, help="Smallest change of top-1 that counts, in percentage points."
+    "--points",
+    type=float,
+    help="Smallest change of the score that counts, in its unit; by default the task's own: 0.3 points of top-1.",
 )
 @click.option("--all", "show_all", is_flag=True, help="Also show rows that did not change.")
 @click.option("-o", "--out", type=_RUN, help="Also write the comparison to this Markdown file.")
 def compare(
-    run_a: Path, run_b: Path, fail_on: str, threshold: float, points: float, show_all: bool, out: Path | None
+    run_a: Path, run_b: Path, fail_on: str, threshold: float, points: float | None, show_all: bool, out: Path | None
 ) -> int:
     """Show what changed from one run to another.
 

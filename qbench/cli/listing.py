@@ -36,11 +36,18 @@ def _kernels() -> Rows:
     return ((name, ", ".join(FAMILIES.load(name).operations)) for name in FAMILIES)
 
 
-def _metrics() -> Rows:
-    from qbench.metrics import METRICS, kind
+def _tasks() -> Rows:
+    from qbench.metrics import TASKS, load_task
 
-    for name in METRICS:
-        found = kind(name)
+    for name in TASKS:
+        found = load_task(name)
+        yield name, f"{found.doc} ({found.primary.name})"
+
+
+def _metrics() -> Rows:
+    from qbench.metrics import kinds
+
+    for name, found in kinds().items():
         yield name, f"{found.doc}{f' ({found.unit})' if found.unit else ''}"
 
 
@@ -81,6 +88,7 @@ SECTIONS: dict[str, Callable[[], Rows]] = {
     "data": _data,
     "methods": _methods,
     "kernels": _kernels,
+    "tasks": _tasks,
     "metrics": _metrics,
     "peers": _peers,
     "operators": _operators,

@@ -46,16 +46,23 @@ def duration(seconds: float) -> str:
 
 
 def result_line(result: TrialResult) -> str:
-    """Return one row as one line: its key, its status or top-1, and its fastest throughput."""
+    """Return one row as one line: its key, its status or its first score, and its fastest throughput."""
     if result.status != "ok":
         return f"{result.status:8}{result.trial.key}: {result.reason}"
     parts = [f"ok      {result.trial.key}"]
-    top1 = result.metrics.get("top1_percent")
-    if top1 is not None and top1.value is not None:
-        parts.append(f"{top1.value:.2f} %")
+    score = next((result.metrics[name] for name in result.metrics if name in _primary_scores()), None)
+    if score is not None and score.value is not None:
+        parts.append(f"{score.value:.2f} {score.unit}")
     own = [cell for cell in result.measurements if cell.cell == result.trial.backend and cell.samples_s]
     speeds = [cell.items / cell.median_s for cell in own if cell.group.startswith("network/")]
     if speeds:
         parts.append(f"{max(speeds):,.0f} images/s")
     parts.append(duration(sum(result.phases_s.values())))
     return "  ".join(parts)
+
+
+def _primary_scores() -> set[str]:
+    """Return the names of the scores that count, of all tasks."""
+    from qbench.metrics import TASKS, load_task
+
+    return {load_task(name).primary.name for name in TASKS}

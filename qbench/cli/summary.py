@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from qbench.cli.style import plain_table
+from qbench.metrics import Task, load_task
 from qbench.results import frame, left_out
 from qbench.results.columns import timed_column
 
@@ -23,7 +24,8 @@ def show_summary(console: Console, run: NetworkRun) -> None:
     """Print the tables of `run`, and what went wrong in it."""
     table = frame(run)
     good = table[table["status"] == "ok"]
-    for found in (*_accuracy(good), *_layers(good), *_times(good)):
+    task = load_task(run.header.task)
+    for found in (*_accuracy(good, task), *_layers(good, task), *_times(good, task)):
         console.print(found)
     for _, row in table[table["status"] == "failed"].iterrows():
         console.print(f"failed  {row['key']}: {row['reason']}", markup=False, highlight=False, style="red")
@@ -35,9 +37,9 @@ def show_summary(console: Console, run: NetworkRun) -> None:
         console.print("the machine was unstable while times were taken: see the report", style="yellow")
 
 
-def _accuracy(good: pd.DataFrame) -> Iterator[Table]:
-    """Yield one table per sweep of whole networks without times: the score in percent, a column for each width."""
-    score, word = _score(good)
+def _accuracy(good: pd.DataFrame, task: Task) -> Iterator[Table]:
+    """Yield one table per sweep of whole networks without times: the task's score, a column for each width."""
+    score, word = _score(good, task)
     rows = good[(good["layers"] == "all") & ~_is_timed(good) & (good["sweep"] != "baseline")]
     for sweep, part in rows.groupby("sweep", sort=False):
         other = (part["scope"] == "full") & (part["activation_bits"] != part["bits"])
@@ -45,20 +47,27 @@ def _accuracy(good: pd.DataFrame) -> Iterator[Table]:
         yield _pivot(part.assign(activation_bits=widths), list(_ROW_OF), score, title=f"{sweep}: {word}")
 
 
-def _layers(good: pd.DataFrame) -> Iterator[Table]:
-    """Yield one table per sweep of single layers: points lost against fp32, or agreement with it without labels."""
-    score, word = _score(good)
-    lost = ("top1_drop_points", "points of top-1 lost") if score == "top1_percent" else (score, word)
+def _layers(good: pd.DataFrame, task: Task) -> Iterator[Table]:
+    """Yield one table per sweep of single layers: what was lost against fp32, or the score where it is a distance."""
+    score, word = _score(good, task)
+    lost = (score, word)
+    if task.loss is not None and score == task.primary.name:
+        lost = (task.loss.name, task.lost_words)
     rows = good[good["layers"] != "all"]
     for sweep, part in rows.groupby("sweep", sort=False):
         yield _pivot(part, ["layers", "method"], lost[0], title=f"{sweep}: {lost[1]}")
 
 
-def _score(good: pd.DataFrame) -> tuple[str, str]:
-    """Return the column that rows are scored by, and its heading; without labels it is agreement with fp32."""
-    if "top1_percent" in good and good["top1_percent"].notna().any():
-        return "top1_percent", "top-1 %"
-    return "agreement_percent", "agreement with fp32 %"
+def _score(good: pd.DataFrame, task: Task) -> tuple[str, str]:
+    """Return the column that rows are scored by, and its heading.
+
+    Without labels that is agreement with fp32, where outputs are of classes: it says more to people than decibels.
+    """
+    name = task.primary.name
+    scored = name in good and good[name].notna().any()
+    if not scored or (task.loss is None and "agreement_percent" in good):
+        return "agreement_percent", "agreement with fp32 %"
+    return name, task.heading
 
 
 def _pivot(part: pd.DataFrame, index: list[str], values: str, *, title: str) -> Table:
@@ -75,12 +84,12 @@ def _pivot(part: pd.DataFrame, index: list[str], values: str, *, title: str) -> 
     return table
 
 
-def _times(good: pd.DataFrame) -> Iterator[Table]:
+def _times(good: pd.DataFrame, task: Task) -> Iterator[Table]:
     """Yield the table of timed rows: images per second, and speed against each reference in the same rounds."""
     rows = good[_is_timed(good)]
     if rows.empty:
         return
-    score, word = _score(good)
+    score, word = _score(good, task)
     columns: dict[str, str] = {score: word}
     for name in rows.columns:
         if name.startswith("latency_s_b"):

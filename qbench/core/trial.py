@@ -147,6 +147,7 @@ class TrialResult:
         kernels: layer name -> kernel that ran, e.g. `conv_u8_s8_u8/x86_vnni`.
         layer_rows: facts per layer, as dicts with the keys `name`, `kind`, `operations`, `images`, `median_s` ...
         correct: base64 of the packed bits "prediction was right", one a test image, for paired statistics.
+        scores: base64 of one float32 per test image, instead of `correct`, where a sample is not just right or wrong.
         alarms: things that look wrong: constant output, saturation above 10 % ...
         notes: free remarks, one a string.
         machine: id of the machine that made the row, in the run's header; "" where there is but one.
@@ -163,6 +164,7 @@ class TrialResult:
     kernels: dict[str, str] = field(default_factory=dict)
     layer_rows: tuple[dict[str, str | float | int | None], ...] = ()
     correct: str = ""
+    scores: str = ""
     alarms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     machine: str = ""

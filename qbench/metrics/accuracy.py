@@ -12,8 +12,7 @@ from qbench.core.trial import Metric
 from qbench.metrics.bits import Bools
 from qbench.metrics.kinds import MetricKind
 
-TOP1_PERCENT = MetricKind("top1_percent", "%", "higher", "images whose first guess is right, Wilson's 95 % interval")
-WORST_CLASS_PERCENT = MetricKind("worst_class_percent", "%", "higher", "top-1 of the class that fares worst")
+WORST_CLASS_PERCENT = MetricKind("worst_class_percent", "%", "higher", "share right of the class that fares worst")
 
 
 def correct(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Bools:
@@ -21,17 +20,29 @@ def correct(logits: npt.ArrayLike, labels: npt.ArrayLike) -> Bools:
     return np.asarray(np.argmax(np.asarray(logits), axis=1) == np.asarray(labels), dtype=np.bool_)
 
 
-def top1(right: npt.ArrayLike) -> Metric:
-    """Return the share of True in percent with Wilson's 95 % interval; value None for no images."""
+def among_best(logits: npt.ArrayLike, labels: npt.ArrayLike, *, count: int) -> Bools:
+    """Return whether labels (n,) are among the `count` best guesses of logits (n, classes).
+
+    Ties go to the lower class, as in `correct`; a logit that is no number is worse than all others.
+    """
+    guesses = np.nan_to_num(np.asarray(logits, np.float64), nan=-np.inf)
+    classes = np.asarray(labels)
+    own = guesses[np.arange(len(guesses)), classes][:, None]
+    earlier = np.arange(guesses.shape[1]) < classes[:, None]
+    return np.asarray(np.sum((guesses > own) | ((guesses == own) & earlier), axis=1) < count, dtype=np.bool_)
+
+
+def share(right: npt.ArrayLike, kind: MetricKind) -> Metric:
+    """Return the share of True in percent, of a kind, with Wilson's 95 % interval; value None for no samples."""
     bits = np.asarray(right, dtype=np.bool_)
     if not bits.size:
-        return TOP1_PERCENT.of(None)
+        return kind.of(None)
     low, high = wilson(int(bits.sum()), bits.size)
-    return TOP1_PERCENT.of(100.0 * float(bits.mean()), low=100.0 * low, high=100.0 * high)
+    return kind.of(100.0 * float(bits.mean()), low=100.0 * low, high=100.0 * high)
 
 
 def worst_class(right: npt.ArrayLike, labels: npt.ArrayLike) -> Metric:
-    """Return the lowest top-1 of any class that occurs in `labels`, in percent, with that class's Wilson interval."""
+    """Return the lowest share right of any class that occurs in `labels`, in percent, with its Wilson interval."""
     bits, classes = np.asarray(right, dtype=np.bool_), np.asarray(labels)
     if not bits.size:
         return WORST_CLASS_PERCENT.of(None)

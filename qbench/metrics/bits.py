@@ -1,4 +1,7 @@
-"""One bit an image, "the prediction was right", as text: kept in every row so that any two rows can be paired later."""
+"""A score per sample as text: kept in every row so that any two rows can be paired later.
+
+Where a sample is right or wrong it takes a bit, else the four bytes of a float32.
+"""
 
 from __future__ import annotations
 
@@ -27,3 +30,19 @@ def unpack_bits(text: str, count: int) -> Bools:
     if octets.size != -(-count // 8):
         raise ResultsError(f"packed bits: expected {-(-count // 8)} bytes for {count} images, got {octets.size}")
     return np.unpackbits(octets, count=count).astype(np.bool_)
+
+
+def pack_scores(values: npt.ArrayLike) -> str:
+    """Return base64 of a 1-D array of numbers as little-endian float32."""
+    return base64.b64encode(np.asarray(values, dtype="<f4").tobytes()).decode("ascii")
+
+
+def unpack_scores(text: str, count: int) -> npt.NDArray[np.float64]:
+    """Return the `count` numbers that `pack_scores` wrote; raise ResultsError when there are not just so many."""
+    try:
+        octets = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ResultsError(f"scores: expected base64 of {count} numbers, got text that is not base64") from error
+    if len(octets) != 4 * count:
+        raise ResultsError(f"scores: expected {4 * count} bytes for {count} samples, got {len(octets)}")
+    return np.frombuffer(octets, dtype="<f4").astype(np.float64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
@@ -9,11 +11,8 @@ from scipy.special import log_softmax
 from qbench.core.trial import Metric
 from qbench.metrics.accuracy import wilson
 from qbench.metrics.kinds import MetricKind
+from qbench.metrics.task import Scored
 from qbench.metrics.tensor import sqnr_db
-
-AGREEMENT_PERCENT = MetricKind("agreement_percent", "%", "higher", "images on which the first guess equals fp32's")
-LOGIT_SQNR_DB = MetricKind("logit_sqnr_db", "dB", "higher", "power of fp32's logits over the power of their error")
-LOGIT_KL_NATS = MetricKind("logit_kl_nats", "nats", "lower", "mean KL divergence of the softmax from fp32's softmax")
 
 
 def agreement(logits_ref: npt.ArrayLike, logits: npt.ArrayLike) -> Metric:
@@ -47,3 +46,28 @@ def _pair(ref: npt.ArrayLike, new: npt.ArrayLike) -> tuple[npt.NDArray[np.float6
     if first.shape != second.shape or first.ndim != 2:
         raise ValueError(f"expected two (n, classes) arrays, got shapes {first.shape} and {second.shape}")
     return first, second
+
+
+def _of_classes(measure: Callable[[npt.ArrayLike, npt.ArrayLike], Metric]) -> Callable[[Scored], Metric | None]:
+    """Return a score of outputs that only means something where they are a score per class."""
+
+    def of(scored: Scored) -> Metric | None:
+        if scored.answers.task.outputs != "classes":
+            return None
+        return measure(scored.answers.logits, scored.outputs)
+
+    return of
+
+
+AGREEMENT_PERCENT = MetricKind(
+    "agreement_percent", "%", "higher", "images on which the first guess equals fp32's",
+    "outputs", _of_classes(agreement),
+)  # fmt: skip
+LOGIT_SQNR_DB = MetricKind(
+    "logit_sqnr_db", "dB", "higher", "power of fp32's logits over the power of their error",
+    "outputs", lambda scored: logit_sqnr(scored.answers.logits, scored.outputs),
+)  # fmt: skip
+LOGIT_KL_NATS = MetricKind(
+    "logit_kl_nats", "nats", "lower", "mean KL divergence of the softmax from fp32's softmax",
+    "outputs", _of_classes(logit_kl),
+)  # fmt: skip

@@ -8,22 +8,12 @@ the score statistic of Nam and Blackwelder (Stat. Med. 2002), closed form by Tan
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy.typing as npt
 from scipy.special import ndtr, ndtri
 
 from qbench.core.trial import Metric
-from qbench.metrics.kinds import MetricKind
 from qbench.metrics.paired import PairedCounts, counts
-
-KEPT_PERCENT = MetricKind(
-    "kept_percent", "%", "higher", "top-1 as a share of fp32's, same images, paired score 95 % interval"
-)
-KEEPS_99 = MetricKind("keeps_99", "p", "lower", "one-sided p of 'keeps less than 99 % of fp32': below 0.05 it is kept")
-KEEPS_999 = MetricKind("keeps_999", "p", "lower", "one-sided p of 'keeps less than 99.9 %': below 0.05 it is kept")
-
-Kept = Literal["kept", "lost", "unsure"]
 
 
 def score_z(table: PairedCounts, ratio: float) -> float:
@@ -44,8 +34,7 @@ def score_z(table: PairedCounts, ratio: float) -> float:
 def keeps(correct_ref: npt.ArrayLike, correct: npt.ArrayLike, keep: float) -> Metric:
     """Return the one-sided p of "keeps less than `keep` of the reference", `keep` a fraction such as 0.99."""
     table = counts(correct_ref, correct)
-    kind = MetricKind(f"keeps_{keep:g}".replace("0.", ""), "p", "lower", "")
-    return kind.of(None if table.both + table.lost == 0 else float(ndtr(-score_z(table, keep))))
+    return Metric(None if table.both + table.lost == 0 else float(ndtr(-score_z(table, keep))), "p", "lower")
 
 
 def kept(correct_ref: npt.ArrayLike, correct: npt.ArrayLike, *, confidence: float = 0.95) -> Metric:
@@ -53,20 +42,12 @@ def kept(correct_ref: npt.ArrayLike, correct: npt.ArrayLike, *, confidence: floa
     table = counts(correct_ref, correct)
     right_ref = table.both + table.lost
     if not right_ref:
-        return KEPT_PERCENT.of(None)
+        return Metric(None, "%", "higher")
     value = (table.both + table.gained) / right_ref
     z = float(ndtri(0.5 + confidence / 2))
     low = _solve(table, target=z, low=0.0, high=value)
     high = _solve(table, target=-z, low=value, high=max(2.0, 4.0 * value))
-    return KEPT_PERCENT.of(100.0 * value, low=100.0 * low, high=100.0 * high)
-
-
-def verdict(correct_ref: npt.ArrayLike, correct: npt.ArrayLike, keep: float, *, alpha: float = 0.05) -> Kept:
-    """Return `kept` when keeping less is refuted, `lost` when keeping as much is refuted, else `unsure` (one-sided)."""
-    p = keeps(correct_ref, correct, keep).value
-    if p is None:
-        return "unsure"
-    return "kept" if p < alpha else "lost" if p > 1 - alpha else "unsure"
+    return Metric(100.0 * value, "%", "higher", 100.0 * low, 100.0 * high)
 
 
 def _solve(table: PairedCounts, *, target: float, low: float, high: float) -> float:

@@ -14,12 +14,6 @@ import numpy.typing as npt
 from scipy.special import bdtr
 
 from qbench.core.trial import Metric
-from qbench.metrics.kinds import MetricKind
-
-TOP1_DROP_POINTS = MetricKind(
-    "top1_drop_points", "points", "lower", "top-1 of fp32 minus top-1, same images, paired bootstrap 95 % interval"
-)
-MCNEMAR_P = MetricKind("mcnemar_p", "p", "none", "McNemar's mid-p: chance of so unequal a gain and loss by luck")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +42,7 @@ def counts(correct_ref: npt.ArrayLike, correct: npt.ArrayLike) -> PairedCounts:
 
 
 def drop(correct_ref: npt.ArrayLike, correct: npt.ArrayLike, *, seed: int = 0, resamples: int = 10_000) -> Metric:
-    """Return the drop of top-1 in points with its paired bootstrap 95 % interval; value None for no images.
+    """Return the drop of the share right in points with its paired bootstrap 95 % interval; None for no images.
 
     An image's difference is one of -1, 0, 1, so that resampling images is drawing their counts from a multinomial:
     exact, and independent of the number of images. Half an image is added to `lost` and to `gained` when drawing
@@ -56,21 +50,21 @@ def drop(correct_ref: npt.ArrayLike, correct: npt.ArrayLike, *, seed: int = 0, r
     """
     table = counts(correct_ref, correct)
     if not table.count:
-        return TOP1_DROP_POINTS.of(None)
+        return Metric(None, "points", "lower")
     weights = np.array([table.lost + 0.5, table.gained + 0.5, table.both + table.neither + 0.0])
     drawn = np.random.default_rng(seed).multinomial(table.count, weights / weights.sum(), size=resamples)
     low, high = np.percentile(100.0 * (drawn[:, 0] - drawn[:, 1]) / table.count, [2.5, 97.5])
     value = 100.0 * (table.lost - table.gained) / table.count
-    return TOP1_DROP_POINTS.of(value, low=min(float(low), value), high=max(float(high), value))
+    return Metric(value, "points", "lower", min(float(low), value), max(float(high), value))
 
 
 def mcnemar_midp(correct_ref: npt.ArrayLike, correct: npt.ArrayLike) -> Metric:
     """Return McNemar's two-sided mid-p (Fagerland, Lydersen and Laake 2013); 1 when no image differs."""
     table = counts(correct_ref, correct)
     if not table.count:
-        return MCNEMAR_P.of(None)
+        return Metric(None, "p")
     discordant, fewer = table.lost + table.gained, min(table.lost, table.gained)
     if discordant == 0 or table.lost == table.gained:
-        return MCNEMAR_P.of(1.0)
+        return Metric(1.0, "p")
     below = float(bdtr(fewer - 1, discordant, 0.5)) if fewer else 0.0
-    return MCNEMAR_P.of(min(1.0, below + float(bdtr(fewer, discordant, 0.5))))
+    return Metric(min(1.0, below + float(bdtr(fewer, discordant, 0.5))), "p")

@@ -12,13 +12,21 @@ from scipy.special import bdtr
 from qbench.core.trial import Measurement, Metric
 from qbench.metrics.kinds import MetricKind
 
-IMAGES_PER_S = MetricKind(
-    "images_per_s", "images/s", "higher", "images per second: images per call over the median time"
-)
-SPEEDUP = MetricKind("speedup", "x", "higher", "median ratio of a reference's time to this row's, round by round")
-CEILING_SHARE = MetricKind("ceiling_share", "%", "higher", "operations per second over the most this machine can do")
-
 Verdict = Literal["FASTER", "SLOWER", "SAME", "UNSURE"]
+
+
+class Timed(NamedTuple):
+    """Raw times of one cell, and the 10^9 operations per second that its machine reaches at most (0: unknown)."""
+
+    own: Measurement
+    ceiling_gops: float
+
+
+class Turns(NamedTuple):
+    """Raw times of a reference and of one cell that took turns."""
+
+    reference: Measurement
+    own: Measurement
 
 
 class Ratio(NamedTuple):
@@ -98,3 +106,17 @@ def ceiling_share(measurement: Measurement, *, ceiling_gops: float) -> Metric:
     """Return percent of a measured ceiling of 10^9 operations per second; value None when either is missing."""
     rate = gops(measurement)
     return CEILING_SHARE.of(100.0 * rate / ceiling_gops if rate is not None and ceiling_gops > 0 else None)
+
+
+IMAGES_PER_S = MetricKind(
+    "images_per_s", "images/s", "higher", "images per second: images of a call over the median time",
+    "time", lambda timed: images_per_s(timed.own),
+)  # fmt: skip
+CEILING_SHARE = MetricKind(
+    "ceiling_share", "%", "higher", "operations per second over the most this machine can do",
+    "time", lambda timed: ceiling_share(timed.own, ceiling_gops=timed.ceiling_gops),
+)  # fmt: skip
+SPEEDUP = MetricKind(
+    "speedup", "x", "higher", "median ratio of a reference's time to this row's, round by round",
+    "ratio", lambda turns: speedup(turns.reference, turns.own),
+)  # fmt: skip

@@ -9,11 +9,7 @@ import numpy.typing as npt
 
 from qbench.core.trial import Metric
 from qbench.metrics.kinds import MetricKind
-
-WEIGHT_SQNR_DB = MetricKind("weight_sqnr_db", "dB", "higher", "power of the fp32 weights over the power of their error")
-WEIGHT_BIAS_STEPS = MetricKind(
-    "weight_bias_steps", "steps", "none", "mean error in steps of the grid: 0 for rounding, about -0.5 for floor"
-)
+from qbench.metrics.network import Built
 
 
 def sqnr_db(original: npt.ArrayLike, approximation: npt.ArrayLike) -> float:
@@ -39,3 +35,23 @@ def weight_bias(original: npt.ArrayLike, approximation: npt.ArrayLike, *, step: 
     steps = np.broadcast_to(steps, error.shape)
     used = steps != 0
     return WEIGHT_BIAS_STEPS.of(float(np.mean(error[used] / steps[used])) if np.any(used) else None)
+
+
+def _sqnr_of(built: Built) -> Metric | None:
+    return None if built.together is None else weight_sqnr(built.together.original, built.together.restored)
+
+
+def _bias_of(built: Built) -> Metric | None:
+    found = built.together
+    if found is None or not found.uniform:
+        return None
+    return weight_bias(found.original, found.restored, step=found.step)
+
+
+WEIGHT_SQNR_DB = MetricKind(
+    "weight_sqnr_db", "dB", "higher", "power of the fp32 weights over the power of their error", "network", _sqnr_of
+)
+WEIGHT_BIAS_STEPS = MetricKind(
+    "weight_bias_steps", "steps", "none", "mean error in steps of the grid: 0 for rounding, about -0.5 for floor",
+    "network", _bias_of,
+)  # fmt: skip

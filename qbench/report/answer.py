@@ -37,11 +37,16 @@ class Answer:
 
 def find(view: RunView) -> Answer:
     """Return the answer that the run gives."""
+
+    def size_then_loss(row: Row) -> tuple[float, float]:
+        packed, lost = row.value("packed_bytes"), view.lost(row)
+        return float("inf") if packed is None else packed, (lost.value or 0.0) if lost else 0.0
+
     kept = [row for row in view.network if row.target == "kept"]
     timed = [row for row in view.timed if row.target == "kept" and row.result.execution == "integer"]
-    smallest = _best((row for row in kept if row.result.execution == "integer"), _size_then_loss)
+    smallest = _best((row for row in kept if row.result.execution == "integer"), size_then_loss)
     return Answer(
-        smallest=_best(kept, _size_then_loss),
+        smallest=_best(kept, size_then_loss),
         smallest_integer=smallest,
         fastest=_best(timed, lambda row: (-_rate(row, view), 0.0)),
         unsure=tuple(
@@ -50,18 +55,13 @@ def find(view: RunView) -> Answer:
             if smallest is not None
             and row.target == "unsure"
             and row.result.execution == "integer"
-            and _size_then_loss(row)[0] < _size_then_loss(smallest)[0]
+            and size_then_loss(row)[0] < size_then_loss(smallest)[0]
         ),
     )
 
 
 def _best(rows: Iterable[Row], key: Callable[[Row], tuple[float, float]]) -> Row | None:
     return min(rows, key=key, default=None)
-
-
-def _size_then_loss(row: Row) -> tuple[float, float]:
-    packed = row.value("packed_bytes")
-    return (float("inf") if packed is None else packed, row.value("top1_drop_points") or 0.0)
 
 
 def _rate(row: Row, view: RunView) -> float:

@@ -25,7 +25,7 @@ class Card:
 def headline(view: RunView, answer: Answer) -> str:
     """Return the answer to "how low can it go?" in one sentence."""
     row = answer.headline
-    if view.baseline is not None and view.fp32_percent is None:
+    if view.baseline is not None and view.fp32_score is None:
         seeded = view.header.model.declared.get("weights") == "seeded"
         why = "The weights of this network are seeded" if seeded else "These images carry no labels"
         return f"{why}: its rows hold speed and agreement with fp32, no accuracy."
@@ -64,7 +64,7 @@ def cards(view: RunView, answer: Answer) -> Iterator[Card]:
 
 
 def _smallest(title: str, row: Row, view: RunView) -> Card:
-    lines = [row.label, _accuracy(row)]
+    lines = [row.label, _accuracy(row, view)]
     ratio = _smaller(row, view)
     if ratio:
         bits = words.number(row.value("bits_per_weight"))
@@ -85,21 +85,22 @@ def _fastest(row: Row, view: RunView) -> Card:
 
 
 def _baseline(row: Row, view: RunView) -> Card:
-    top1 = row.metric("top1_percent")
-    lines = [f"95 % interval {words.interval(top1)}", words.size(row.value("packed_bytes"))]
+    score = row.metric(view.task.primary.name) if view.task.loss else None
+    lines = [f"95 % interval {words.interval(score)}", words.size(row.value("packed_bytes"))]
     rate = row.images_per_s(view.batches[-1]) if view.batches else None
     if rate is not None:
         lines.append(f"{words.rate(rate.value)} images/s in qbench, batch {view.batches[-1]}")
-    if top1 is None:
+    if score is None:
         return Card("fp32 baseline, packed", lines[1], tuple(lines[2:]))
-    return Card("fp32 baseline, top-1", f"{words.number(top1.value)} %", tuple(lines))
+    return Card(f"fp32 baseline, {view.task.title}", f"{words.number(score.value)} {score.unit}", tuple(lines))
 
 
-def _accuracy(row: Row) -> str:
-    drop = row.metric("top1_drop_points")
-    interval = f" [{words.interval(drop)}]" if drop else ""
-    top1 = words.number(row.value("top1_percent"))
-    return f"top-1 {top1} %, drop {words.number(drop.value if drop else None)}{interval}"
+def _accuracy(row: Row, view: RunView) -> str:
+    task, lost = view.task, view.lost(row)
+    interval = f" [{words.interval(lost)}]" if lost else ""
+    score = words.number(view.score(row))
+    change = words.number(lost.value if lost else None)
+    return f"{task.title} {score} {task.primary.unit}, {task.loss_word} {change}{interval}"
 
 
 def _smaller(row: Row, view: RunView) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from qbench.metrics import Task
 from qbench.report.rows import Row
 from qbench.report.view import WIDTHS, RunView, panel_names
 
@@ -16,11 +17,12 @@ FLOOR, ROUND = "linear_floor", "minmax"
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A floored and a rounded row of the same spec; `panel` says what is quantized."""
+    """A floored and a rounded row of the same spec; `panel` says what is quantized, `task` how it was scored."""
 
     floored: Row
     rounded: Row
     panel: str
+    task: Task
 
     @property
     def width(self) -> str:
@@ -29,8 +31,9 @@ class Pair:
 
     @property
     def gain_points(self) -> float:
-        """Points of top-1 that rounding gains."""
-        return (self.rounded.value("top1_percent") or 0.0) - (self.floored.value("top1_percent") or 0.0)
+        """What rounding gains of the task's score, in its unit (points of top-1)."""
+        name = self.task.primary.name
+        return self.task.gain((self.rounded.value(name) or 0.0) - (self.floored.value(name) or 0.0))
 
     @property
     def gain_db(self) -> float | None:
@@ -48,7 +51,7 @@ def pairs(view: RunView) -> list[Pair]:
         if method != FLOOR or other is None:
             continue
         for panel in panel_names(row):
-            groups.setdefault((panel, row.granularity), []).append(Pair(row, other, panel))
+            groups.setdefault((panel, row.granularity), []).append(Pair(row, other, panel, view.task))
     best = max(
         groups, key=lambda key: (len(groups[key]), key[0] == "weights only", key[1] == "per channel"), default=None
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from qbench.metrics import METRICS, kind
+from qbench.metrics import METRICS, MetricKind, kind, load_task
 from qbench.report import layer_table, machine, table, words
 from qbench.report.answer import Answer, find
 from qbench.report.banners import Banner, run_banners
@@ -98,11 +98,18 @@ def render(sections: Sequence[Section]) -> str:
     names: dict[str, Any] = {
         "sections": sections,
         "side": side_by_side([one.view for one in sections]) if len(sections) > 1 else None,
-        "metrics": [kind(name) for name in METRICS],
+        "metrics": list(_kinds(sections)),
         "words": words,
         "plot_names": list(dict.fromkeys(plot.name for one in sections for plot in one.plots)),
     }
     return render_template("page.html.j2", names)
+
+
+def _kinds(sections: Sequence[Section]) -> Iterator[MetricKind]:
+    """Yield the scores that the page explains: those of the runs' tasks, then those that any row may have."""
+    tasks = dict.fromkeys(section.view.header.task for section in sections)
+    yield from (kind for name in tasks for kind in load_task(name).kinds)
+    yield from (kind(name) for name in METRICS)
 
 
 def render_template(template: str, names: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qbench.core.trial import Metric
 from qbench.errors import ResultsError
-from qbench.metrics import speed
+from qbench.metrics import load_task, speed
 from qbench.report.figures import write_files
 from qbench.report.plots import timeline
 from qbench.results.quantized import QuantizedResult
@@ -45,9 +45,12 @@ def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
     """Return (what, quantized, fp32) of accuracy, agreement, sizes and speed, for tables."""
     metrics, weights = result.row.metrics, result.model.weights
     rows = []
-    if result.labelled:
-        rows.append(("top-1 %", _interval(metrics["top1_percent"]), _interval(result.fp32["top1_percent"])))
-        rows.append(("points of top-1 lost", _interval(metrics["top1_drop_points"]), ""))
+    task = load_task(result.task)
+    found, fp32_score = metrics.get(task.primary.name), result.fp32.get(task.primary.name)
+    if found is not None:
+        rows.append((task.heading, _interval(found), "" if fp32_score is None else _interval(fp32_score)))
+    if task.loss is not None and task.loss.name in metrics:
+        rows.append((task.lost_words, _interval(metrics[task.loss.name]), ""))
     rows += [
         ("same first guess as fp32, %", _interval(metrics["agreement_percent"]), ""),
         ("logit SQNR, dB", _value(metrics["logit_sqnr_db"]), ""),

@@ -11,7 +11,7 @@ from qbench.core.facts import granularity_name, spec_facts
 from qbench.core.formats import Binary, Ternary
 from qbench.core.spec import LayerSpec
 from qbench.core.trial import Measurement, Metric, TrialResult
-from qbench.metrics import METRICS, kind, speed
+from qbench.metrics import find_kind, speed
 from qbench.results.columns import timed_column
 from qbench.results.index import binding_ceiling
 
@@ -123,9 +123,10 @@ class Row:
     def metric(self, column: str, name: str = "") -> Metric | None:
         """Return a number of the frame with its interval, of the kind `name` (default: the column); None if absent."""
         name = name or column
-        if self.value(column) is None or name not in METRICS:
+        found = find_kind(name)
+        if self.value(column) is None or found is None:
             return None
-        return kind(name).of(self.value(column), low=self.value(f"{column}_low"), high=self.value(f"{column}_high"))
+        return found.of(self.value(column), low=self.value(f"{column}_low"), high=self.value(f"{column}_high"))
 
     @property
     def target(self) -> str:

@@ -11,13 +11,14 @@ from qbench.report.view import RunView
 
 
 def side_by_side(views: Sequence[RunView]) -> Table:
-    """Return a table with top-1, packed size, images per second and speedup over fp32 of each run, by spec and method.
+    """Return a table with the first run's score, packed size, images per second and speedup of each run.
 
     Images per second of two runs are not paired: a machine drifts. The speedup over fp32 was paired within each run.
     """
     batches = [view.batches[-1] if view.batches else 0 for view in views]
     columns = [Column("spec", number=False), Column("method", number=False), Column("layers", number=False)]
-    for title in ("top-1, %", "packed", "images/s", f"{words.TIMES} fp32"):
+    task = views[0].task
+    for title in (f"{task.title}, {task.primary.unit}", "packed", "images/s", f"{words.TIMES} fp32"):
         columns += [Column(f"{title} ({index})", title) for index, _ in enumerate(views, 1)]
     rows: dict[tuple[str, ...], dict[int, Row]] = {}
     for index, view in enumerate(views):
@@ -26,17 +27,18 @@ def side_by_side(views: Sequence[RunView]) -> Table:
             key = (row.token, trial.method, trial.layers, trial.backend, trial.sweep, str(trial.seed), trial.variant)
             rows.setdefault(key, {}).setdefault(index, row)
     shared = {key: found for key, found in rows.items() if len(found) > 1}
-    return Table(tuple(columns), tuple(_line(key, found, batches) for key, found in shared.items()))
+    lines = (_line(key, found, batches, score=task.primary.name) for key, found in shared.items())
+    return Table(tuple(columns), tuple(lines))
 
 
-def _line(key: tuple[str, ...], found: dict[int, Row], batches: Sequence[int]) -> Line:
+def _line(key: tuple[str, ...], found: dict[int, Row], batches: Sequence[int], *, score: str) -> Line:
     cells = [Cell(text, text) for text in key[:3]]
     runs = [found.get(index) for index in range(len(batches))]
-    tops = [row.value("top1_percent") if row else None for row in runs]
+    scores = [row.value(score) if row else None for row in runs]
     sizes = [row.value("packed_bytes") if row else None for row in runs]
     rates = [row.images_per_s(batch) if row and batch else None for row, batch in zip(runs, batches, strict=True)]
     ratios = [row.speedup(batch, FP32) if row and batch else None for row, batch in zip(runs, batches, strict=True)]
-    cells += [Cell(words.number(value), value) for value in tops]
+    cells += [Cell(words.number(value), value) for value in scores]
     cells += [Cell(words.size(value), value) for value in sizes]
     cells += [Cell(words.rate(rate.value), rate.value) if rate else Cell(words.ABSENT) for rate in rates]
     cells += [Cell(words.number(r.value), r.value, words.interval(r)) if r else Cell(words.ABSENT) for r in ratios]

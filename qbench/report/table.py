@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from qbench.core.trial import Metric
-from qbench.metrics import kind
+from qbench.metrics import METRICS, kind
 from qbench.report import words
 from qbench.report.rows import FP32, INT8, Row
 from qbench.report.view import RunView
@@ -73,10 +73,7 @@ def trials(view: RunView) -> Table:
             number=False,
         ),
         Column("method", number=False),
-        Column("top-1, %", "accuracy", kind("top1_percent").doc),
-        Column("drop, points", "accuracy", kind("top1_drop_points").doc),
-        Column("p", "accuracy", kind("mcnemar_p").doc),
-        Column(f"keeps {view.keep_text}", "accuracy", "non-inferiority, paired, one-sided 5 %", number=False),
+        *_accuracy_columns(view),
         *(Column(title, "size", kind(name).doc) for name, title in _SIZES),
         Column("bits per weight", "size", kind("bits_per_weight").doc),
     ]
@@ -88,7 +85,7 @@ def trials(view: RunView) -> Table:
             Column("% of ceiling", "speed", kind("ceiling_share").doc),
         ]
     columns += [Column("scope", "more", "what is quantized", number=False)]
-    columns += [Column(title, "more", kind(name).doc) for name, title, _ in _SCORES]
+    columns += [Column(title, "more", kind(name).doc) for name, title, _ in (*_SCORES, *_added(view))]
     columns += [
         Column("execution", "machine", "the arithmetic that was scored, and timed", number=False),
         Column("in integers", "machine", kind("integer_share").doc),
@@ -99,25 +96,51 @@ def trials(view: RunView) -> Table:
     return Table(tuple(columns), tuple(_trial(row, view) for row in view.rows))
 
 
+def _accuracy_columns(view: RunView) -> list[Column]:
+    task = view.task
+    columns = [Column(f"{task.title}, {task.primary.unit}", "accuracy", task.primary.doc)]
+    if task.loss is not None:
+        keeps = Column(f"keeps {view.keep_text}", "accuracy", "non-inferiority, paired, one-sided 5 %", number=False)
+        columns += [
+            Column(f"{task.loss_word}, {task.loss.unit}", "accuracy", task.loss.doc),
+            Column("p", "accuracy", kind(task.p_name).doc),
+            keeps,
+        ]
+    return columns
+
+
+def _accuracy(row: Row, view: RunView) -> list[Cell]:
+    task, target = view.task, row.target
+    cells = [score(row.metric(task.primary.name), 2, interval=False)]
+    if task.loss is not None:
+        p = row.value(task.p_name)
+        cells += [score(view.lost(row), 2), Cell(words.p_value(p), p)]
+        cells += [Cell(target, target, tone=_TARGET_TONE.get(target, ""))]
+    return cells
+
+
+def _added(view: RunView) -> tuple[tuple[str, str, int], ...]:
+    """Return the scores that other packages add to rows of this run, as `_SCORES` has qbench's own."""
+    made = {name for row in view.rows for name in row.result.metrics}
+    others = (METRICS[name].partition(".")[0] != "qbench" for name in METRICS)
+    return tuple((name, name, 2) for name, other in zip(METRICS, others, strict=True) if other and name in made)
+
+
 def _trial(row: Row, view: RunView) -> Line:
     trial, result = row.result.trial, row.result
-    drop, target = row.metric("top1_drop_points"), row.target
     own = "" if row.is_own else f" on {trial.backend}"
     how = f"draw {trial.seed}" if row.ok and trial.seed else "" if row.ok else result.status
     tone = {"ok": "", "failed": "bad"}.get(result.status, "dim")
     cells = [
         Cell(trial.spec, trial.spec, _which(row)),
         Cell(f"{trial.method}{own}", trial.method, how, tone),
-        score(row.metric("top1_percent"), 2, interval=False),
-        score(drop, 2),
-        Cell(words.p_value(row.value("mcnemar_p")), row.value("mcnemar_p")),
-        Cell(target, target, tone=_TARGET_TONE.get(target, "")),
+        *_accuracy(row, view),
         *(Cell(words.size(row.value(name)), row.value(name)) for name, _ in _SIZES),
         Cell(words.number(row.value("bits_per_weight")), row.value("bits_per_weight")),
     ]
     cells += _speed(row, view)
     cells += [Cell(row.spec.scope, row.spec.scope)]
-    cells += [score(row.metric(name), digits, interval=False) for name, _, digits in _SCORES]
+    cells += [score(row.metric(name), digits, interval=False) for name, _, digits in (*_SCORES, *_added(view))]
     share, execution = row.value("integer_share"), result.execution if row.ok else ""
     cells += [
         Cell(execution, execution, tone="good" if execution == "integer" else ""),

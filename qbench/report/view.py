@@ -9,6 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from qbench.core.trial import Metric
+from qbench.metrics import Task, load_task
+from qbench.report import words
 from qbench.report.headed import Headed
 from qbench.report.rows import Row
 from qbench.results import NetworkRun, read_run
@@ -39,10 +42,40 @@ class RunView(Headed):
         """The fp32 row of qbench's own graph that ran, or None."""
         return next((row for row in self.rows if row.is_baseline and row.ok and row.is_own), None)
 
+    @cached_property
+    def task(self) -> Task:
+        """How answers were scored."""
+        return load_task(self.header.task)
+
+    def score(self, row: Row) -> float:
+        """Return the task's score of a row that has one."""
+        return row.value(self.task.primary.name) or 0.0
+
+    def merit(self, row: Row) -> float:
+        """Return the task's score of a row, turned so that more is better."""
+        return self.task.gain(self.score(row))
+
+    def lost(self, row: Row) -> Metric | None:
+        """Return what a row lost against fp32, None where nothing was compared."""
+        return row.metric(self.task.loss.name) if self.task.loss else None
+
+    def amount(self, value: float) -> str:
+        """Return a score with its unit, e.g. `91.6 %`."""
+        text = f"{value:.1f}" if self.task.binary else words.significant(value)
+        return f"{text}\N{NO-BREAK SPACE}{self.task.primary.unit}"
+
     @property
-    def fp32_percent(self) -> float | None:
-        """Top-1 of the fp32 row, or None."""
-        return self.baseline.value("top1_percent") if self.baseline else None
+    def fp32_score(self) -> float | None:
+        """The task's score of the fp32 row; None without one, and where scores are distances from fp32 anyway."""
+        if self.baseline is None or self.task.loss is None:
+            return None
+        return self.baseline.value(self.task.primary.name)
+
+    @property
+    def kept_score(self) -> float | None:
+        """The worst score that keeps the suite's target, by the fp32 row's."""
+        keep, fp32 = self.header.target_keep, self.fp32_score
+        return None if fp32 is None else keep * fp32 if self.task.higher else fp32 / keep
 
     @cached_property
     def network(self) -> tuple[Row, ...]:
@@ -54,13 +87,13 @@ class RunView(Headed):
             and row.is_own
             and row.whole_network
             and not row.is_baseline
-            and row.value("top1_percent") is not None
+            and row.value(self.task.primary.name) is not None
         )
 
     @cached_property
     def single_layers(self) -> tuple[Row, ...]:
         """Rows of one quantized layer that ran and were scored."""
-        return tuple(r for r in self.rows if r.ok and not r.whole_network and r.value("top1_drop_points") is not None)
+        return tuple(row for row in self.rows if row.ok and not row.whole_network and self.lost(row) is not None)
 
     @cached_property
     def timed(self) -> tuple[Row, ...]:

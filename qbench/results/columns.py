@@ -41,14 +41,8 @@ TRIAL = (
     Column("machine", "", "id of the machine that made the row, as `run.json` names it; empty where there is but one"),
 )
 
-PAIRED = (
-    Column("top1_drop_points", "points", "top-1 of the fp32 row minus this row's, same images; `_low`, `_high`: 95 %"),
-    Column("mcnemar_p", "p", "McNemar's mid-p against the fp32 row"),
-    Column("kept_percent", "%", "top-1 as a share of the fp32 row's; `_low`, `_high`: 95 %"),
-    Column("keeps_99", "p", "one-sided p of 'keeps less than 99 % of fp32'"),
-    Column("keeps_999", "p", "one-sided p of 'keeps less than 99.9 % of fp32'"),
-    Column("target", "", "the suite's target: kept, lost or unsure"),
-)
+TARGET = Column("target", "", "the suite's target: kept, lost or unsure")
+"""Beside the scores of the stage `pair` and the task's loss, which say themselves what they mean."""
 
 TIMED = (
     Column("images_per_s_b<batch>", "images/s", "throughput; `_low`, `_high`: 95 %"),

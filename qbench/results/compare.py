@@ -14,11 +14,12 @@ from typing import Any, Literal
 import numpy as np
 
 from qbench.core.kinds import KINDS
-from qbench.core.trial import Measurement, TrialResult
+from qbench.core.trial import Direction, Measurement, TrialResult
 from qbench.errors import ResultsError
-from qbench.metrics import unpack_bits
-from qbench.metrics.paired import drop, mcnemar_midp
+from qbench.metrics import Task, load_task
+from qbench.metrics.pair import Pair
 from qbench.metrics.speed import Ratio, verdict
+from qbench.metrics.task import stored_scores
 from qbench.results.columns import batch_of
 from qbench.results.header import RunHeader
 from qbench.results.judge import Logs, holm, shift
@@ -43,12 +44,15 @@ class ComparedRow:
         quantity: its column, e.g. `images_per_s_b256`.
         before: value in the first run.
         after: value in the second run.
-        change: `time` and `size`: after / before; `accuracy`: after - before in points.
+        change: `time` and `size`: after / before; `accuracy`: after - before in `unit`.
         low: lower end of the change's 95 % interval.
         high: upper end.
         p: corrected by Holm over all rows of this kind; None where nothing is left to chance.
         verdict: a change counts when both chance is excluded and the threshold reached.
         basis: how it was compared, e.g. `against onnxruntime-fp32`.
+        unit: of an accuracy's change.
+        better: which way of an accuracy is better.
+        matters: smallest change of an accuracy that the task speaks of.
     """
 
     key: str
@@ -62,6 +66,9 @@ class ComparedRow:
     p: float | None
     verdict: Verdict
     basis: str
+    unit: str = ""
+    better: Direction = "higher"
+    matters: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,8 @@ class Comparison:
     only_after: tuple[str, ...]
     differences: tuple[str, ...]
     unstable: tuple[str, ...]
+    unscored: str = ""
+    """Why no scores are compared, "" where they are."""
 
     def exit_code(self, fail_on: frozenset[str]) -> int:
         """Return 0 (nothing to object), 1 (a regression named in `fail_on`), or 3 (the host was too unstable to say).
@@ -87,14 +96,17 @@ class Comparison:
         return 3 if "slower" in fail_on and timed and self.unstable else 0
 
 
-def compare_runs(before: Run[Any], after: Run[Any], *, threshold: float = 0.03, points: float = 0.3) -> Comparison:
+def compare_runs(
+    before: Run[Any], after: Run[Any], *, threshold: float = 0.03, points: float | None = None
+) -> Comparison:
     """Compare the trials that two runs of one kind have in common.
 
     Args:
         before: the first run.
         after: the second run.
         threshold: smallest relative change of a time that matters.
-        points: smallest change of top-1 that matters, in percentage points.
+        points: smallest change of the task's score that matters, in its unit (percentage points); None for the
+            task's own, 0.3 points of top-1.
 
     Raises:
         ResultsError: the runs are of different kinds.
@@ -124,16 +136,23 @@ def compare_runs(before: Run[Any], after: Run[Any], *, threshold: float = 0.03, 
         only_after=tuple(key for key in new if key not in old),
         differences=differences,
         unstable=unstable,
+        unscored=_unscored(before.header, after.header),
     )
 
 
 def compared_networks(old: TrialResult, new: TrialResult, before: RunHeader, after: RunHeader) -> Iterator[ComparedRow]:
     """Yield what of two rows of a network is compared: times, accuracy where the images are the same, sizes."""
     yield from _times(old, new)
-    images = before.data, after.data
-    if (images[0].sha256, images[0].images) == (images[1].sha256, images[1].images):
-        yield from _accuracy(old, new, images=images[1].images)
+    if not _unscored(before, after):
+        yield from _accuracy(old, new, load_task(after.task), images=after.data.images)
     yield from _sizes(old, new)
+
+
+def _unscored(before: RunHeader, after: RunHeader) -> str:
+    """Return why the scores of two runs cannot be paired, or "" where they can."""
+    if (before.data.sha256, before.data.images) != (after.data.sha256, after.data.images):
+        return "the runs scored different images"
+    return "" if before.task == after.task else f"the task was {before.task} before, {after.task} after"
 
 
 def _differences(before: Run[Any], after: Run[Any], pairs: Sequence[tuple[Any, Any]]) -> Iterator[str]:
@@ -187,26 +206,33 @@ def speed_logs(own: Measurement, reference: Measurement | None) -> Logs:
     return np.log(np.asarray(reference.samples_s[:rounds]) / reference.items) - times[:rounds]
 
 
-def _accuracy(old: TrialResult, new: TrialResult, *, images: int) -> Iterator[ComparedRow]:
-    if not old.correct or not new.correct:
+def _accuracy(old: TrialResult, new: TrialResult, task: Task, *, images: int) -> Iterator[ComparedRow]:
+    first, second = stored_scores(old, images), stored_scores(new, images)
+    if first is None or second is None:
         return
-    right = [unpack_bits(result.correct, images) for result in (old, new)]
-    lost, p = drop(*right), mcnemar_midp(*right).value
-    if lost.value is None or lost.low is None or lost.high is None:
+    pair = Pair(first, second, task)
+    value, low, high = pair.loss()
+    if value is None or low is None or high is None:
         return
-    alike = old.correct == new.correct
+    change, ends = (-value, (-high, -low)) if task.higher else (value, (low, high))
+    alike = bool(np.all(first == second))
+    same = "right on the same ones" if task.binary else "the same scores"
+    scale = 100.0 if task.binary else 1.0
     yield ComparedRow(
         key=old.trial.key,
         kind="accuracy",
-        quantity="top1_percent",
-        before=100.0 * float(right[0].mean()),
-        after=100.0 * float(right[1].mean()),
-        change=0.0 if alike else -lost.value,
-        low=0.0 if alike else -lost.high,
-        high=0.0 if alike else -lost.low,
-        p=None if alike else p,
+        quantity=task.primary.name,
+        before=scale * float(first.mean()),
+        after=scale * float(second.mean()),
+        change=0.0 if alike else change,
+        low=0.0 if alike else ends[0],
+        high=0.0 if alike else ends[1],
+        p=None if alike else pair.p(),
         verdict="UNSURE",
-        basis="same images, right on the same ones" if alike else "same images",
+        basis=f"same images, {same}" if alike else "same images",
+        unit=task.unit_of_change,
+        better=task.primary.better,
+        matters=task.matters,
     )
 
 
@@ -236,10 +262,11 @@ def _judge_time(row: ComparedRow, *, threshold: float, judged: bool) -> Compared
     return replace(row, verdict="UNSURE" if by_chance else word)
 
 
-def _judge_accuracy(row: ComparedRow, points: float) -> ComparedRow:
+def _judge_accuracy(row: ComparedRow, points: float | None) -> ComparedRow:
     word: Verdict = "UNSURE"
-    if row.p is not None and row.p < ALPHA and abs(row.change) >= points:
-        word = "BETTER" if row.change > 0 else "WORSE"
-    elif row.low >= -points and row.high <= points:
+    least = row.matters if points is None else points
+    if row.p is not None and row.p < ALPHA and abs(row.change) >= least:
+        word = "BETTER" if (row.change > 0) == (row.better == "higher") else "WORSE"
+    elif row.low >= -least and row.high <= least:
         word = "SAME"
     return replace(row, verdict=word)

@@ -32,6 +32,7 @@ def remarks(comparison: Comparison) -> list[str]:
     found = [counted or "the runs have no trial in common"]
     found += [f"times are not judged, the machines differ: {difference}" for difference in comparison.differences]
     found += [f"times are not judged, the machine was unstable during {folder}" for folder in comparison.unstable]
+    found += [f"scores are not compared: {comparison.unscored}"] if comparison.unscored else []
     for name, keys in (("first", comparison.only_before), ("second", comparison.only_after)):
         if keys:
             found.append(f"only in the {name} run: {len(keys)} trials, e.g. {keys[0]}")
@@ -40,7 +41,8 @@ def remarks(comparison: Comparison) -> list[str]:
 
 def _texts(row: ComparedRow) -> tuple[str, ...]:
     if row.kind == "accuracy":
-        change, interval = f"{row.change:+.2f} points", f"[{row.low:+.2f}, {row.high:+.2f}]"
+        places = 2 if row.matters >= 0.1 else 4
+        change, interval = f"{row.change:+.{places}f} {row.unit}", f"[{row.low:+.{places}f}, {row.high:+.{places}f}]"
     else:
         change = f"{row.change:.3f} x"
         interval = f"[{row.low:.3f}, {row.high:.3f}]" if row.kind == "time" else "-"

@@ -94,6 +94,8 @@ class RunHeader(_Facts):
     model: ModelFacts = ModelFacts()
     data: DataFacts = DataFacts()
     threads: int = 1
+    task: str = "top1"
+    """How answers were scored: a name in `qbench.metrics.TASKS`."""
     target_keep: float = 0.99
     quick: bool = False
     bars: tuple[KernelBar, ...] = ()

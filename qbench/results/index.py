@@ -9,10 +9,10 @@ import pandas as pd
 
 from qbench.core.facts import spec_facts
 from qbench.core.trial import Measurement, Metric, TrialResult
-from qbench.metrics import unpack_bits
-from qbench.metrics.noninferiority import keeps, kept, verdict
-from qbench.metrics.paired import drop, mcnemar_midp
-from qbench.metrics.speed import ceiling_share, gops, images_per_s, speedup
+from qbench.metrics import load_task, measured
+from qbench.metrics.pair import Pair, lost
+from qbench.metrics.speed import Timed, Turns, gops, images_per_s
+from qbench.metrics.task import stored_scores
 from qbench.results.columns import TRIAL, batch_of, timed_column
 from qbench.results.header import RunHeader
 from qbench.results.reader import NetworkRun
@@ -22,7 +22,7 @@ def frame(run: NetworkRun) -> pd.DataFrame:
     """Return one row per trial, in the order of the run; `qbench.results.columns` says what each column means.
 
     Raises:
-        ResultsError: a row's packed bits do not fit the run's number of images.
+        ResultsError: a row's packed scores do not fit the run's number of images.
     """
     rows = [_row(run, result) for result in run.results]
     names: dict[str, None] = dict.fromkeys(column.name for column in TRIAL)
@@ -59,20 +59,17 @@ def metric_columns(name: str, metric: Metric) -> dict[str, float | None]:
 
 
 def _paired(run: NetworkRun, result: TrialResult) -> dict[str, Any]:
-    """Compare with the fp32 row on the same images."""
-    baseline = run.baseline
-    if baseline is None or not baseline.correct or not result.correct:
+    """Compare with the fp32 row on the same images, where the task has anything to compare."""
+    baseline, task, images = run.baseline, load_task(run.header.task), run.header.data.images
+    reference = stored_scores(baseline, images) if baseline else None
+    each = stored_scores(result, images)
+    if reference is None or each is None or task.loss is None:
         return {}
-    images, keep = run.header.data.images, run.header.target_keep
-    reference, right = unpack_bits(baseline.correct, images), unpack_bits(result.correct, images)
-    return {
-        **metric_columns("top1_drop_points", drop(reference, right)),
-        **metric_columns("mcnemar_p", mcnemar_midp(reference, right)),
-        **metric_columns("kept_percent", kept(reference, right)),
-        **metric_columns("keeps_99", keeps(reference, right, 0.99)),
-        **metric_columns("keeps_999", keeps(reference, right, 0.999)),
-        "target": verdict(reference, right, keep),
-    }
+    pair = Pair(reference, each, task)
+    row: dict[str, Any] = metric_columns(task.loss.name, lost(pair, task.loss))
+    for name, metric in measured("pair", pair).items():
+        row |= metric_columns(name, metric)
+    return row | {"target": pair.verdict(run.header.target_keep)}
 
 
 def _timed(header: RunHeader, result: TrialResult) -> dict[str, Any]:
@@ -86,25 +83,26 @@ def _timed(header: RunHeader, result: TrialResult) -> dict[str, Any]:
         own = group.get(result.trial.backend)
         if own is None:
             continue
-        row |= metric_columns(timed_column("images_per_s", batch), images_per_s(own))
         row[timed_column("latency_s", batch)] = own.median_s
         row |= _share(header, result, own, batch)
         for name, reference in group.items():
             if name != result.trial.backend:
                 row[timed_column("images_per_s", batch, reference=name)] = images_per_s(reference).value
-                ratio = timed_column("speedup", batch, reference=name)
-                row |= metric_columns(ratio, speedup(reference, own))
+                for kind, metric in measured("ratio", Turns(reference, own)).items():
+                    row |= metric_columns(timed_column(kind, batch, reference=name), metric)
     return row
 
 
 def _share(header: RunHeader, result: TrialResult, own: Measurement, batch: int) -> dict[str, Any]:
     ceiling = binding_ceiling(result, threads=own.threads)
     limit = header.machine_of(result.machine).ceilings.get(ceiling, 0.0)
-    return {
+    row: dict[str, Any] = {
         timed_column("gops", batch): gops(own),
         timed_column("ceiling", batch): ceiling if limit else None,
-        timed_column("ceiling_share", batch): ceiling_share(own, ceiling_gops=limit).value,
     }
+    for kind, metric in measured("time", Timed(own, limit)).items():
+        row |= metric_columns(timed_column(kind, batch), metric)
+    return row
 
 
 _CEILING_OF = {"b1_b1": "popcount_gops", "t2_t2": "ternary_gops", "f32_f32": "float32_gflops"}

@@ -67,6 +67,7 @@ class QuantizedResult:
         variant: the kernels that were chosen, and `best_variant` the best that this machine can run.
         ceilings: what this machine can do, as in a run's header.
         unstable: whether the machine moved while times were taken.
+        task: how answers were scored; files from before it was written down say nothing, and mean top-1.
     """
 
     row: TrialResult
@@ -86,12 +87,13 @@ class QuantizedResult:
     command_line: str
     created_utc: str
     unstable: bool = False
+    task: str = "top1"
     schema_version: int = SCHEMA_VERSION
 
     @property
     def labelled(self) -> bool:
         """Whether accuracy could be scored."""
-        return "top1_percent" in self.row.metrics
+        return bool(self.fp32)
 
 
 _RESULT = TypeAdapter(QuantizedResult)

@@ -21,6 +21,8 @@ def encode_row(result: TrialResult | KernelResult) -> str:
     fields = asdict(result)
     if isinstance(result, TrialResult):
         fields["metrics"] = {name: _finite(metric) for name, metric in fields["metrics"].items()}
+        if not result.scores:
+            del fields["scores"]  # rows of tasks that are right or wrong look as they always did
         fields["layer_rows"] = [_finite(row) for row in fields["layer_rows"]]
     return json.dumps(fields, separators=(",", ":"), allow_nan=False, default=lambda value: value.item())
 

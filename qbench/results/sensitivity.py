@@ -8,6 +8,7 @@ import pandas as pd
 
 from qbench.core.spec import parse_spec
 from qbench.errors import ResultsError, suggest
+from qbench.metrics import load_task
 from qbench.results.index import frame
 from qbench.results.reader import NetworkRun
 
@@ -40,7 +41,10 @@ def choices(run: NetworkRun, *, points: float, sweep: str = "") -> tuple[LayerCh
     """
     table = frame(run)
     alone = table[(table["layers"] != "all") & (table["status"] == "ok")]
-    if "top1_drop_points" not in alone or alone.empty:
+    loss = load_task(run.header.task).loss
+    if loss is None:
+        raise ResultsError(f"{run.folder}: expected scores to lose against fp32, got task '{run.header.task}'")
+    if loss.name not in alone or alone.empty:
         raise ResultsError(f"{run.folder}: expected a sweep with 'layers: each', got no row of a single layer")
     sweeps = list(dict.fromkeys(alone["sweep"]))
     if sweep and sweep not in sweeps:
@@ -50,12 +54,12 @@ def choices(run: NetworkRun, *, points: float, sweep: str = "") -> tuple[LayerCh
     rows = alone[alone["sweep"] == (sweep or sweeps[0])]
     order = {name: place for place, name in enumerate(run.header.model.layers)}
     names = sorted(dict.fromkeys(rows["layers"]), key=lambda name: order.get(name, len(order)))
-    return tuple(_choice(name, rows[rows["layers"] == name], points) for name in names)
+    return tuple(_choice(name, rows[rows["layers"] == name], points, loss.name) for name in names)
 
 
-def _choice(layer: str, rows: pd.DataFrame, points: float) -> LayerChoice:
-    losses = rows.groupby("spec")["top1_drop_points"].mean()
-    borne = [str(spec) for spec, loss in losses.items() if loss <= points]
+def _choice(layer: str, rows: pd.DataFrame, points: float, loss: str) -> LayerChoice:
+    losses = rows.groupby("spec")[loss].mean()
+    borne = [str(spec) for spec, lost in losses.items() if lost <= points]
     if not borne:
         return LayerChoice(layer, "", float(losses.min()))
     spec = min(borne, key=_width)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from qbench.errors import ResultsError
+from qbench.metrics import Task, load_task
 from qbench.results.columns import timed_column
 from qbench.results.kind import row_kind
 from qbench.results.reader import NetworkRun, Run
@@ -49,7 +50,8 @@ def write_each(folder: Path, writers: Mapping[str, Callable[[Path], object]]) ->
 def markdown_table(run: NetworkRun, table: pd.DataFrame) -> str:
     """Return a heading and the readable columns as a Markdown table, one row per trial."""
     header = run.header
-    columns = readable_columns(table)
+    task = load_task(header.task)
+    columns = readable_columns(table, task)
     lines = [
         f"# {header.suite_title or header.suite_name}",
         "",
@@ -60,11 +62,13 @@ def markdown_table(run: NetworkRun, table: pd.DataFrame) -> str:
         "|" + "---|" * len(columns),
     ]
     for _, row in table.iterrows():
-        lines.append("| " + " | ".join(cell_text(row, name) for name in columns) + " |")
+        lines.append(
+            "| " + " | ".join(cell_text(row, name, interval=name != task.primary.name) for name in columns) + " |"
+        )
     return "\n".join(lines) + "\n"
 
 
-def readable_columns(table: pd.DataFrame) -> dict[str, str]:
+def readable_columns(table: pd.DataFrame, task: Task) -> dict[str, str]:
     """Return the columns that people read, those that the table has, with their headings."""
     wanted = {
         "sweep": "sweep",
@@ -74,9 +78,9 @@ def readable_columns(table: pd.DataFrame) -> dict[str, str]:
         "overrides": "overrides",
         "method": "method",
         "correction": "correction",
-        "top1_percent": "top-1 %",
-        "top1_drop_points": "drop, points",
-        "mcnemar_p": "p",
+        task.primary.name: task.heading,
+        **({task.loss.name: f"{task.loss_word}, {task.loss.unit}"} if task.loss else {}),
+        task.p_name: "p",
         "bits_per_weight": "bits/weight",
         "packed_bytes": "bytes",
     }
@@ -92,15 +96,15 @@ def readable_columns(table: pd.DataFrame) -> dict[str, str]:
     return {name: heading for name, heading in present.items() if not _is_empty(table[name])}
 
 
-def cell_text(row: pd.Series, name: str) -> str:
-    """Return one cell as text, with its interval when it has one: `0.30 [0.05, 0.55]`; a dash when there is none."""
+def cell_text(row: pd.Series, name: str, *, interval: bool = True) -> str:
+    """Return one cell as text, with its interval when asked and there: `0.30 [0.05, 0.55]`; a dash without a value."""
     value = row[name]
     if isinstance(value, str):
         return value.replace("|", "\\|") or "-"
     if value is None or pd.isna(value):
         return "-"
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
-    if low is None or high is None or pd.isna(low) or pd.isna(high) or name == "top1_percent":
+    if low is None or high is None or pd.isna(low) or pd.isna(high) or not interval:
         return number_text(float(value))
     return f"{number_text(float(value))} [{number_text(float(low))}, {number_text(float(high))}]"
 

@@ -9,14 +9,17 @@ import numpy as np
 from qbench.core.formats import Uniform
 from qbench.core.tensor import Floats, QParams
 from qbench.methods.activation_stats import ActivationStats
+from qbench.metrics.task import Outputs
 
 SATURATED = 0.10
 
 
-def output_alarms(logits: Floats) -> list[str]:
-    """Return what is wrong with the logits (n, classes): not finite, or always the same guess."""
+def output_alarms(logits: Floats, outputs: Outputs = "classes") -> list[str]:
+    """Return what is wrong with the outputs (n, m): not finite, or of classes and always the same guess."""
     if not np.all(np.isfinite(logits)):
         return ["logits are not finite"]
+    if outputs != "classes":
+        return []
     guesses = np.argmax(logits, axis=1)
     if len(guesses) > 1 and np.all(guesses == guesses[0]):
         return [f"constant output: every image is class {guesses[0]}"]

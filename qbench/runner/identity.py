@@ -49,6 +49,7 @@ def trial_hash(
         "calibration": [trial.calibration, trial.seed],
         "model": model_sha256,
         "data": [data_sha256, suite.data_limit],
+        "task": suite.task_name,
         "measure": sorted(planned.measure),
         "reason": planned.reason,
         "sources": sources_hash(),

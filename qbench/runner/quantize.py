@@ -139,8 +139,8 @@ def _alarms(planned: Planned, bench: Workbench, session: Session, made: Quantize
     trial, classes = planned.trial, len(bench.data.classes) if bench.answers.labelled else 0
     kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
     found = range_alarms(kept, bench.stats(trial.calibration, trial.seed)) if kept else []
-    if classes > 1:
-        right = bench.answers.correct
+    if classes > 1 and bench.task.outputs == "classes":
+        right = accuracy.correct(bench.answers.logits, bench.answers.labels)
         low, _ = accuracy.wilson(int(right.sum()), len(right))
         if low <= 1.0 / classes:
             found.append(
@@ -184,7 +184,7 @@ def _result(
 ) -> QuantizedResult:
     fp32: dict[str, Metric] = {}
     if bench.answers.labelled:
-        fp32["top1_percent"] = accuracy.top1(bench.answers.correct)
+        fp32[bench.task.primary.name] = bench.task.summary(bench.answers.scores.each)
     for step in timing.steps if timing else ():
         for layer in row.layer_rows:
             if layer["name"] == step.name:
@@ -201,6 +201,7 @@ def _result(
         variant=choose(planned.trial.variant),
         best_variant=choose(),
         threads=bench.threads,
+        task=bench.task.name,
         ceilings=timing.ceilings if timing else {},
         versions=environment.versions(),
         qbench_version=qbench.__version__,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from qbench.core.tensor import Floats
 from qbench.core.trial import Execution, Measurement, Metric, Trial, TrialResult
-from qbench.metrics import accuracy, pack_bits
+from qbench.metrics import Answers, Scored
 from qbench.runner.alarms import output_alarms
-from qbench.runner.score import Answers, score_logits
+from qbench.runner.score import score_outputs
 
 LayerRow = dict[str, str | float | int | None]
 
@@ -23,15 +23,16 @@ class Row:
     measurements: list[Measurement] = field(default_factory=list)
     kernels: dict[str, str] = field(default_factory=dict)
     layer_rows: list[LayerRow] = field(default_factory=list)
-    correct: str = ""
+    stored: dict[str, str] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def score(self, logits: Floats, answers: Answers) -> None:
         """Fill in what the logits of all evaluation images say."""
-        self.metrics |= score_logits(logits, answers)
-        self.correct = pack_bits(accuracy.correct(logits, answers.labels)) if answers.labelled else ""
-        self.alarms += output_alarms(logits)
+        scores = answers.task.score(logits, answers)
+        self.metrics |= score_outputs(Scored(logits, answers, scores))
+        self.stored = scores.stored
+        self.alarms += output_alarms(logits, answers.task.outputs)
 
     def finish(self, trial: Trial, cache_hash: str, phases_s: Mapping[str, float]) -> TrialResult:
         """Return the row of a trial that went well."""
@@ -45,7 +46,7 @@ class Row:
             phases_s=dict(phases_s),
             kernels=self.kernels,
             layer_rows=tuple(self.layer_rows),
-            correct=self.correct,
+            **self.stored,
             alarms=tuple(self.alarms),
             notes=tuple(self.notes),
         )

@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from qbench.core.tensor import Floats, QTensor, expand
 from qbench.core.trial import Metric
 from qbench.graph import Network, depth_weights
-from qbench.metrics import accuracy, logits, noninferiority, paired, size, tensor
-from qbench.metrics.bits import Bools
+from qbench.metrics import Scored, measured, tensor
+from qbench.metrics.network import Built, Restored
+from qbench.metrics.pair import Pair, lost
 
 _BATCH = 256
 
@@ -27,54 +27,24 @@ class Runnable(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """What fp32 answers on the evaluation images, and what is right.
-
-    Args:
-        logits: (n, classes) of the independent fp32 runtime.
-        labels: (n,), or (0,) where nothing is known of the images.
-    """
-
-    logits: Floats
-    labels: npt.NDArray[np.int64]
-
-    @property
-    def labelled(self) -> bool:
-        """Whether there is a right answer."""
-        return len(self.labels) > 0
-
-    @property
-    def correct(self) -> Bools:
-        """Which of fp32's first guesses are right."""
-        return accuracy.correct(self.logits, self.labels)
-
-
 def all_logits(session: Runnable, inputs: Floats) -> Floats:
     """Return the logits of all images, in batches of 256 and in their order."""
     return np.concatenate([session.run(inputs[start : start + _BATCH]) for start in range(0, len(inputs), _BATCH)])
 
 
-def score_logits(found: Floats, reference: Answers) -> dict[str, Metric]:
-    """Return every score of logits (n, classes) against fp32's, and against the labels if any, by metric name."""
-    against_fp32 = {
-        "agreement_percent": logits.agreement(reference.logits, found),
-        "logit_sqnr_db": logits.logit_sqnr(reference.logits, found),
-        "logit_kl_nats": logits.logit_kl(reference.logits, found),
-    }
-    if not reference.labelled:
-        return against_fp32
-    right, right_ref = accuracy.correct(found, reference.labels), reference.correct
-    return {
-        "top1_percent": accuracy.top1(right),
-        "worst_class_percent": accuracy.worst_class(right, reference.labels),
-        "top1_drop_points": paired.drop(right_ref, right),
-        "mcnemar_p": paired.mcnemar_midp(right_ref, right),
-        "kept_percent": noninferiority.kept(right_ref, right),
-        "keeps_99": noninferiority.keeps(right_ref, right, 0.99),
-        "keeps_999": noninferiority.keeps(right_ref, right, 0.999),
-        **against_fp32,
-    }
+def score_outputs(scored: Scored) -> dict[str, Metric]:
+    """Return every score of a row's outputs against fp32's, and against the labels if any, by metric name.
+
+    First what the task says, then what is lost against fp32, then what any outputs have.
+    """
+    answers, scores = scored.answers, scored.scores
+    task = answers.task
+    found = {task.primary.name: task.summary(scores.each), **scores.more}
+    if task.loss is not None:
+        pair = Pair(answers.scores.each, scores.each, task)
+        found[task.loss.name] = lost(pair, task.loss)
+        found |= measured("pair", pair)
+    return found | measured("outputs", scored)
 
 
 @dataclass(frozen=True)
@@ -108,20 +78,13 @@ class WeightScores:
         value = tensor.sqnr_db(*self._restored[name][:2])
         return value if np.isfinite(value) else None
 
-    def error_metrics(self) -> dict[str, Metric]:
-        """Return the error of all quantized weights together; nothing when none is quantized."""
-        if not self._restored:
-            return {}
-        original, restored, step = (
-            np.concatenate([row[i].ravel() for row in self._restored.values()]) for i in range(3)
-        )
-        scores = {"weight_sqnr_db": tensor.weight_sqnr(original, restored)}
-        if all(codes.params.levels is None for codes in self.weights.values()):
-            scores["weight_bias_steps"] = tensor.weight_bias(original, restored, step=step)
-        return scores
+    def built(self, *, resident_bytes: int, integer_share: float) -> Built:
+        """Return what scores of the network are computed from; float32 numbers count 4 bytes.
 
-    def size_metrics(self, *, resident_bytes: int) -> dict[str, Metric]:
-        """Return the three sizes of the network and the bits per weight; float32 numbers count 4 bytes."""
+        Args:
+            resident_bytes: of the weights in the kernels' layout.
+            integer_share: of the multiply-adds.
+        """
         theoretical = packed = biases = count = 0.0
         for layer in self.network.layers:
             codes = self.weights.get(layer.name)
@@ -129,9 +92,6 @@ class WeightScores:
             packed += 4 * layer.weight.size if codes is None else codes.packed_bytes
             biases += layer.bias.nbytes
             count += layer.weight.size
-        return {
-            "theoretical_bytes": size.THEORETICAL_BYTES.of(theoretical),
-            "packed_bytes": size.PACKED_BYTES.of(packed + biases),
-            "resident_bytes": size.RESIDENT_BYTES.of(resident_bytes),
-            "bits_per_weight": size.bits_per_weight(packed, weights=int(count)),
-        }
+        uniform = {name: self.weights[name].params.levels is None for name in self._restored}
+        layers = tuple(Restored(*row, uniform=uniform[name]) for name, row in self._restored.items())
+        return Built(layers, int(count), theoretical, packed, int(biases), resident_bytes, integer_share)

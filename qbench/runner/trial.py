@@ -13,7 +13,7 @@ from qbench.core.trial import TrialResult
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
-from qbench.metrics import size
+from qbench.metrics import measured
 from qbench.runner.alarms import range_alarms
 from qbench.runner.peer_trial import run_peer
 from qbench.runner.quantizing import quantize_trial
@@ -131,8 +131,8 @@ def describe(row: Row, bench: Workbench, session: Session, made: QuantizedNetwor
         row.notes.append(f"{session.execution}: {session.execution_reason}")
     row.kernels = dict(session.kernels)
     error = WeightScores(bench.network, made.weights)
-    row.metrics |= error.error_metrics() | error.size_metrics(resident_bytes=session.resident_bytes)
-    row.metrics["integer_share"] = size.INTEGER_SHARE.of(session.integer_share)
+    built = error.built(resident_bytes=session.resident_bytes, integer_share=session.integer_share)
+    row.metrics |= measured("network", built)
     row.layer_rows = _layer_rows(made, error, session.kernels)
 
 

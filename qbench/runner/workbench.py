@@ -20,10 +20,11 @@ from qbench.graph import Conv, Layer, Network, QuantizedNetwork, depth_weights, 
 from qbench.methods import METHODS, method_spec
 from qbench.methods.activation_stats import ActivationStats
 from qbench.methods.slices import Doubles
+from qbench.metrics import Answers, Task, task_of
 from qbench.peers import PEERS, Peer, Prepared
 from qbench.runner.calibration import calibrate
 from qbench.runner.correction import mean_maps
-from qbench.runner.score import Answers, all_logits
+from qbench.runner.score import all_logits
 from qbench.suite import Suite
 from qbench.zoo import Samples, load_data, model_path
 
@@ -73,7 +74,9 @@ class Workbench:
         self.threads = suite.threads
         self.network: Network = network or read_onnx(model_path(suite.model_source()))
         self.data: Samples = data or load_data(suite.data_source(), folder=data_folder)
+        self.task = task_of(suite.task_name, labelled=self.labelled)
         _check_fit(self.network, self.data)
+        _check_task(self.task, self.network, self.data, labelled=self.labelled)
         self._calibrations: dict[tuple[int, int], dict[str, ActivationStats]] = {}
         self._mean_maps: dict[tuple[int, int], dict[str, Doubles]] = {}
         self._weights: dict[tuple[str, str, QuantSpec, int], QTensor] = {}
@@ -95,12 +98,17 @@ class Workbench:
         """Whether the weights were drawn and never trained: there is speed and agreement in such a row, no accuracy."""
         return self.network.metadata.get("weights") == "seeded"
 
+    @property
+    def labelled(self) -> bool:
+        """Whether a right answer is known, of a network that was trained to give it."""
+        return self.data.labelled and not self.seeded
+
     @cached_property
     def answers(self) -> Answers:
         """What the independent runtime answers in fp32, and the labels."""
         prepared = self.prepared(INDEPENDENT, "float", network=lambda: QuantizedNetwork(self.network))
-        labels = self.data.labels[: 0 if self.seeded else len(self.inputs)]
-        return Answers(all_logits(prepared, self.inputs), labels)
+        labels = self.data.labels[: len(self.inputs) if self.labelled else 0]
+        return Answers(all_logits(prepared, self.inputs), labels, self.task)
 
     @cached_property
     def own_logits(self) -> Floats:
@@ -168,10 +176,21 @@ def _check_fit(network: Network, data: Samples) -> None:
         expected, got = (" x ".join(map(str, shape)) for shape in (network.input_shape, data.sample_shape))
         what = "images of {} (channels, height, width)" if len(network.input_shape) == 3 else "samples of {}"
         raise DataError(f"data '{data.name}': network '{network.name}' expects {what.format(expected)}, got {got}")
+
+
+def _check_task(task: Task, network: Network, data: Samples, *, labelled: bool) -> None:
     outputs = math.prod(network.shapes[network.output])
-    if len(data.classes) > outputs:
+    if task.outputs == "classes" and len(data.classes) > outputs:
         raise DataError(
             f"data '{data.name}': network '{network.name}' tells {outputs} classes apart, got {len(data.classes)}"
+        )
+    if task.labelled and not labelled:
+        why = "weights that were never trained" if data.labelled else f"data '{data.name}', which has none"
+        raise DataError(f"task '{task.name}': expected labels to score by, got {why}")
+    if outputs < task.least_outputs:
+        raise DataError(
+            f"task '{task.name}': expected at least {task.least_outputs} numbers per answer, "
+            f"got {outputs} of network '{network.name}'"
         )
 
 

@@ -62,6 +62,14 @@ def _method(name: str) -> str:
     return name
 
 
+def _task(name: str) -> str:
+    from qbench.metrics import TASKS
+
+    if name and name not in TASKS:
+        raise QBenchError(f"unknown task '{name}'{suggest(name, TASKS)}")
+    return name
+
+
 def _peer(name: str) -> str:
     known = [peer for device in get_args(DeviceName) for peer in network_peers(device)]
     if name != "qbench" and name not in known:
@@ -150,6 +158,7 @@ Edges = Annotated[str, _checked(_edges)]
 Correction = Annotated[Literal["", "bias", "variance", "both"], _checked(_correction)]
 GranularityName = Annotated[Word, _checked(_granularity)]
 Method = Annotated[Word, _checked(_method)]
+TaskName = Annotated[str, _checked(_task)]
 Backend = Annotated[Word, _checked(_peer)]
 Reference = Annotated[Word, _checked(_reference)]
 OperatorName = Annotated[Word, _checked(_operator)]

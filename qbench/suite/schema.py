@@ -23,6 +23,7 @@ from qbench.suite.axes import (
     ScopeName,
     Seed,
     Spec,
+    TaskName,
     Word,
     network_peers,
     strangers,
@@ -43,8 +44,8 @@ class Calibration(Strict):
 class Target(Strict):
     """What counts as kept, as a test of non-inferiority against fp32."""
 
-    metric: Literal["top1"] = "top1"
-    """The score that must be kept."""
+    metric: TaskName = ""
+    """The task whose score must be kept (`qbench list tasks`); the same as `task`, and either key names it."""
     keep: Annotated[float, Field(gt=0, le=1)] = 0.99
     """Share of the fp32 score that must be kept."""
 
@@ -182,6 +183,8 @@ class Suite(AnySuite):
     calibration: Calibration = Calibration()
     threads: Annotated[int, Field(ge=1)] = 2
     """Threads of every network that is run."""
+    task: TaskName = ""
+    """How answers are scored (`qbench list tasks`); by default `top1` where there are labels, else `fidelity`."""
     target: Target = Target()
     timing: Timing = Timing()
     filter: str | None = None
@@ -203,6 +206,8 @@ class Suite(AnySuite):
     def _check(self) -> Suite:
         if twice := doubled([sweep.name for sweep in self.sweeps]):
             raise ValueError(f"two sweeps are named '{twice}'")
+        if self.task and self.target.metric and self.task != self.target.metric:
+            raise ValueError(f"'task' is {self.task} and 'target.metric' {self.target.metric}: expected one of the two")
         strangers(self.timing.references, network_peers(self.device), self.device)
         for cell in (cell for sweep in self.sweeps for cell in sweep.cells()):
             strangers(set(cell.backend or ()) - {"qbench"}, network_peers(self.device), self.device)
@@ -210,6 +215,11 @@ class Suite(AnySuite):
         if missing:
             raise ValueError(f"expected the keys 'model' and 'data', or only 'networks'; see '{missing[0]}'")
         return self
+
+    @property
+    def task_name(self) -> str:
+        """The task that the suite names, "" where the data choose it."""
+        return self.task or self.target.metric
 
     def each(self) -> tuple[Suite, ...]:
         """Return a suite for each of several networks, named after both; the suite itself where it names one."""

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from qbench.metrics import accuracy
+from qbench.metrics.classification import TOP1_PERCENT
 
 
 def test_wilson_equals_the_textbook_interval_of_81_in_263() -> None:
@@ -34,7 +35,7 @@ def test_top1_is_the_share_of_first_guesses_that_are_right() -> None:
     logits = np.array([[0.0, 2.0], [3.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
     right = accuracy.correct(logits, np.array([1, 0, 0, 0]))
     assert right.tolist() == [True, True, True, False]
-    score = accuracy.top1(right)
+    score = accuracy.share(right, TOP1_PERCENT)
     assert score.value == 75.0
     assert score.low is not None
     assert score.high is not None
@@ -43,7 +44,7 @@ def test_top1_is_the_share_of_first_guesses_that_are_right() -> None:
 
 def test_no_images_give_no_score_rather_than_a_number() -> None:
     nothing = np.zeros(0, dtype=bool)
-    assert accuracy.top1(nothing).value is None
+    assert accuracy.share(nothing, TOP1_PERCENT).value is None
     assert accuracy.worst_class(nothing, nothing).value is None
 
 

@@ -7,6 +7,8 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from qbench.metrics import noninferiority
+from qbench.metrics.classification import TOP1
+from qbench.metrics.pair import Pair
 from qbench.metrics.paired import PairedCounts
 
 Bools = npt.NDArray[np.bool_]
@@ -56,15 +58,19 @@ def test_at_ratio_one_the_score_is_mcnemars() -> None:
     assert z == pytest.approx((18 - 30) / math.sqrt(48), abs=1e-9)
 
 
+def verdict(ref: Bools, new: Bools, keep: float) -> str:
+    return Pair(ref, new, TOP1).verdict(keep)
+
+
 def test_an_equal_row_of_2000_images_keeps_99_percent_but_cannot_show_999(rows: Rows) -> None:
     table = rows(1834, 0, 0, 166)
-    assert noninferiority.verdict(*table, 0.99) == "kept"
-    assert noninferiority.verdict(*table, 0.999) == "unsure"
+    assert verdict(*table, 0.99) == "kept"
+    assert verdict(*table, 0.999) == "unsure"
 
 
 def test_a_collapsed_row_is_lost_and_a_row_at_the_bar_unsure(rows: Rows) -> None:
-    assert noninferiority.verdict(*rows(200, 1634, 0, 166), 0.99) == "lost"
-    assert noninferiority.verdict(*rows(1800, 34, 16, 150), 0.99) == "unsure"
+    assert verdict(*rows(200, 1634, 0, 166), 0.99) == "lost"
+    assert verdict(*rows(1800, 34, 16, 150), 0.99) == "unsure"
 
 
 def test_the_interval_and_the_test_agree(rows: Rows) -> None:
@@ -93,4 +99,4 @@ def test_the_interval_covers_the_truth_in_95_of_100_samples(rows: Rows) -> None:
 def test_a_reference_that_is_never_right_gives_no_score(rows: Rows) -> None:
     ref, new = rows(0, 0, 3, 7)
     assert noninferiority.kept(ref, new).value is None
-    assert noninferiority.verdict(ref, new, 0.99) == "unsure"
+    assert verdict(ref, new, 0.99) == "unsure"

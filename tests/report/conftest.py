@@ -10,7 +10,7 @@ import pytest
 
 from qbench.core.trial import Execution, Measurement, Metric, Trial, TrialResult
 from qbench.metrics import kind, pack_bits
-from qbench.metrics.accuracy import top1
+from qbench.metrics.classification import TOP1
 from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter
 
 LAYERS = ("stem", *(f"blocks.{b}.conv{i}" for b in range(9) for i in (1, 2)), "classifier")
@@ -59,7 +59,7 @@ class Fabricator:
         noise, random = 10 ** (-noise_db / 20), np.random.default_rng(seed_of(trial))
         right = self.margin + noise * (random.normal(size=self.margin.size) - 0.8) > 0
         right |= random.uniform(size=right.size) < 0.1 * min(noise, 1.0)
-        metrics = {"top1_percent": top1(right)} | self._sizes(trial)
+        metrics = {"top1_percent": TOP1.summary(right)} | self._sizes(trial)
         if spec.scope in ("weights", "full"):
             metrics["weight_sqnr_db"] = kind("weight_sqnr_db").of(noise_db + 9.0)
             metrics["weight_bias_steps"] = kind("weight_bias_steps").of(-0.5 if "floor" in trial.method else 0.002)

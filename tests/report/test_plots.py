@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
+from qbench.metrics.classification import TOP1
 from qbench.report.plots import PLOTS, pareto, scale
 from qbench.report.plots.plot import Plot
 from qbench.report.style import FILE, NARROW, WIDE, Layout, Margins, panels
@@ -63,7 +64,7 @@ def test_a_run_without_rows_has_no_plots(view: RunView, name: str) -> None:
 
 
 def test_the_front_holds_the_rows_that_none_beats(view: RunView) -> None:
-    best = pareto.front(view.network)
+    best = pareto.front(view, view.network)
     for row in view.network:
         beaten = any(
             (other.value("packed_bytes") or 0) <= (row.value("packed_bytes") or 0)
@@ -78,7 +79,7 @@ def test_the_front_holds_the_rows_that_none_beats(view: RunView) -> None:
 @pytest.mark.parametrize("values", [[91.0, 91.5], [10.0, 92.0], [92.0, 92.0], [0.0, 50.0]])
 def test_the_stretched_axis_holds_all_values_and_keeps_their_order(values: list[float]) -> None:
     _, (axes,) = panels(WIDE, Margins(height=2.5), count=1, title="", subtitle="")
-    scale.stretch(axes, values, fp32=92.1)
+    scale.stretch(axes, values, task=TOP1, fp32=92.1)
     low, high = axes.get_ylim()
     assert low <= min(values)
     assert high >= 92.1

@@ -11,8 +11,9 @@ import pytest
 
 from qbench.core.trial import Metric, TrialResult
 from qbench.errors import ResultsError
+from qbench.metrics import kinds
 from qbench.results import frame, read_run, write_tables
-from qbench.results.columns import PAIRED, TIMED, TRIAL
+from qbench.results.columns import TARGET, TIMED, TRIAL
 from qbench.results.index import ceiling_of_kernel
 
 MakeRow = Callable[..., TrialResult]
@@ -99,7 +100,7 @@ def test_bits_that_do_not_fit_the_images_are_refused(make_run: MakeRun, make_row
 
 
 def test_every_column_is_documented(folder: Path) -> None:
-    documented = {column.name for column in (*TRIAL, *PAIRED)} | {"alarms", "notes"}
+    documented = {column.name for column in (*TRIAL, TARGET)} | {"alarms", "notes"} | set(kinds())
     patterns = [column.name.split("<")[0] for column in TIMED] + ["phase_"]
     stored = {name for result in read_run(folder).results for name in result.metrics}
     for name in frame(read_run(folder)).columns:

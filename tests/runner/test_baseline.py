@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from qbench.errors import ModelError
+from qbench.metrics import Answers
+from qbench.metrics.classification import TOP1
+from qbench.metrics.fidelity import FIDELITY
 from qbench.runner.baseline import check_declared, check_runtimes
-from qbench.runner.score import Answers
 
 IMAGES, CLASSES = 1000, 4
 
@@ -19,7 +21,7 @@ def answers() -> Answers:
     logits = generator.normal(size=(IMAGES, CLASSES)).astype(np.float32)
     labels = np.argmax(logits, axis=1)
     labels[: IMAGES // 10] = (labels[: IMAGES // 10] + 1) % CLASSES
-    return Answers(logits, labels)
+    return Answers(logits, labels, TOP1)
 
 
 def declared(percent: float) -> dict[str, str]:
@@ -63,7 +65,7 @@ def test_a_declaration_that_is_no_number_is_an_error(answers: Answers) -> None:
 
 def test_without_labels_two_runtimes_must_still_agree() -> None:
     logits = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
-    unlabelled = Answers(logits, np.empty(0, np.int64))
+    unlabelled = Answers(logits, np.empty(0, np.int64), FIDELITY)
     check_runtimes(unlabelled, logits + np.float32(1e-6))
     with pytest.raises(ModelError, match="got logits 0 dB apart"):
         check_runtimes(unlabelled, np.zeros_like(logits))

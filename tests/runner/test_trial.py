@@ -13,7 +13,7 @@ from qbench.core.trial import TrialResult
 from qbench.engine import Session
 from qbench.errors import QBenchError
 from qbench.graph import Linear, Network
-from qbench.metrics import METRICS
+from qbench.metrics import kinds
 from qbench.runner import trial as trial_module
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Rules
@@ -47,7 +47,7 @@ def test_the_row_says_what_arithmetic_was_scored(
     row = run(planned[name], bench)
     assert (row.status, row.reason, row.execution) == ("ok", "", execution)
     assert (row.metrics["logit_sqnr_db"].value or 0) > 20
-    assert set(row.metrics) <= set(METRICS)
+    assert set(row.metrics) <= set(kinds())
 
 
 def test_fewer_bits_make_smaller_files_and_larger_errors(planned: dict[str, Planned], bench: Workbench) -> None:

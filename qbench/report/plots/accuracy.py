@@ -38,7 +38,7 @@ _GROUPS = ((GREEN, "D"), (PURPLE, "^"), (AMBER, "v"))
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line: width -> mean top-1 over draws."""
+    """One line: width -> mean score over draws."""
 
     name: str
     colour: str
@@ -60,18 +60,18 @@ def by_method(view: RunView) -> Plot | None:
     grain = _commonest(rows, lambda row: row.granularity, lambda row: row.method)
     rows = [row for row in rows if row.spec.scope == "activations" or row.granularity == grain]
     known = sorted({row.method for row in rows})
-    drawn = _panels(rows, lambda row: row.method, lambda name: method_style(name, known))
+    drawn = _panels(view, rows, lambda row: row.method, lambda name: method_style(name, known))
     if not drawn:
         return None
     title, best = "No method stands out: this many images cannot distinguish them", _contrast(drawn)
-    if best is not None and _told_apart(best[2], view.header.data.images):
+    if best is not None and _told_apart(best[2], view):
         panel, width, reached = best
-        ranked = sorted(reached, key=lambda name: reached[name])
+        ranked = sorted(reached, key=lambda name: view.task.gain(reached[name]))
         title = (
-            f"At {in_bits(width)} the method decides: {ranked[-1]} reaches {_percent(reached[ranked[-1]])}, "
-            f"{ranked[0]} {_percent(reached[ranked[0]])} ({panel})"
+            f"At {in_bits(width)} the method decides: {ranked[-1]} reaches {view.amount(reached[ranked[-1]])}, "
+            f"{ranked[0]} {view.amount(reached[ranked[0]])} ({panel})"
         )
-    subtitle = f"{view.conditions}; weights {grain}. Bits fall from left to right. {scale.NOTE}"
+    subtitle = f"{view.conditions}; weights {grain}. Bits fall from left to right. {scale.note(view.task)}"
     return Plot("accuracy_by_method", title, subtitle, lambda layout: _draw(view, drawn, layout, title, subtitle))
 
 
@@ -82,19 +82,17 @@ def by_granularity(view: RunView) -> Plot | None:
     rows = [row for row in rows if row.method == method]
     groups = sorted({row.granularity for row in rows} - set(_GRAINS), key=lambda text: -int(text.split()[-1]))
     styles = _GRAINS | {name: _GROUPS[i % len(_GROUPS)] for i, name in enumerate(groups)}
-    drawn = tuple(p for p in _panels(rows, lambda row: row.granularity, lambda n: styles[n]) if len(p.series) > 1)
+    lines = _panels(view, rows, lambda row: row.granularity, lambda name: styles[name])
+    drawn = tuple(panel for panel in lines if len(panel.series) > 1)
     best = _contrast(drawn)
     if best is None:
         return None
     panel, width, reached = best
-    told = (
-        "Scales matter at low bits: "
-        if _told_apart(reached, view.header.data.images)
-        else "No granularity stands out: "
-    )
-    parts = ", ".join(f"{name} {_percent(reached[name])}" for name in sorted(reached, key=lambda name: reached[name]))
+    told = "Scales matter at low bits: " if _told_apart(reached, view) else "No granularity stands out: "
+    ranked = sorted(reached, key=lambda name: view.task.gain(reached[name]))
+    parts = ", ".join(f"{name} {view.amount(reached[name])}" for name in ranked)
     title = f"{told}{panel} at {in_bits(width)} reach {parts}"
-    subtitle = f"{view.conditions}; method {method}. Bits fall from left to right. {scale.NOTE}"
+    subtitle = f"{view.conditions}; method {method}. Bits fall from left to right. {scale.note(view.task)}"
     return Plot("accuracy_by_granularity", title, subtitle, lambda layout: _draw(view, drawn, layout, title, subtitle))
 
 
@@ -105,13 +103,13 @@ def _commonest(rows: Sequence[Row], key: Callable[[Row], str], other: Callable[[
 
 
 def _panels(
-    rows: Sequence[Row], key: Callable[[Row], str], style: Callable[[str], tuple[str, str]]
+    view: RunView, rows: Sequence[Row], key: Callable[[Row], str], style: Callable[[str], tuple[str, str]]
 ) -> tuple[Panel, ...]:
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
     for row in rows:
         for panel in panel_names(row):
             points = found.setdefault(panel, {}).setdefault(key(row), {})
-            points.setdefault(row.width, []).append(row.value("top1_percent") or 0.0)
+            points.setdefault(row.width, []).append(view.score(row))
     made = []
     for title, lines in found.items():
         if max(len(points) for points in lines.values()) < 2:
@@ -125,7 +123,7 @@ def _panels(
 
 
 def _contrast(drawn: Sequence[Panel]) -> tuple[str, str, dict[str, float]] | None:
-    """Return (panel, width, name -> top-1) where lines of the fullest panel lie furthest apart, from 3 bits up."""
+    """Return (panel, width, name -> score) where lines of the fullest panel lie furthest apart, from 3 bits up."""
     panel = max(drawn, key=lambda p: len(p.series), default=None)
     found: dict[str, dict[str, float]] = {}
     for series in panel.series if panel else ():
@@ -138,14 +136,16 @@ def _contrast(drawn: Sequence[Panel]) -> tuple[str, str, dict[str, float]] | Non
     return panel.title, width, wide[width]
 
 
-def _told_apart(reached: dict[str, float], images: int) -> bool:
-    """Return whether best and worst differ by more than so many images explain: Newcombe's interval excludes 0."""
+def _told_apart(reached: dict[str, float], view: RunView) -> bool:
+    """Return whether best and worst differ by more than so many images explain: Newcombe's interval excludes 0.
+
+    Of scores that are not shares, so far apart as to matter to the task is far enough for a title.
+    """
+    if not view.task.binary:
+        return max(reached.values()) - min(reached.values()) >= view.task.matters
+    images = view.header.data.images
     low, high = (round(images * value / 100.0) for value in (min(reached.values()), max(reached.values())))
     return newcombe(low, images, other_hits=high, other_count=images)[1] > 0.0
-
-
-def _percent(value: float) -> str:
-    return f"{value:.1f}\N{NO-BREAK SPACE}%"
 
 
 def _draw(view: RunView, drawn: Sequence[Panel], layout: Layout, title: str, subtitle: str) -> Figure:
@@ -155,23 +155,22 @@ def _draw(view: RunView, drawn: Sequence[Panel], layout: Layout, title: str, sub
     columns = {1: 1, 2: 2, 3: 3, 4: 2}.get(len(drawn), 3)
     margins = narrower(margins, layout, left=0.38, right=right)
     figure, axes = panels(layout, margins, count=len(drawn), title=title, subtitle=subtitle, columns=columns)
-    fp32 = view.fp32_percent
     values = [value for panel in drawn for series in panel.series for value in series.points.values()]
     for panel, one in zip(drawn, axes, strict=True):
         panel_title(one, panel.title)
-        _draw_panel(one, panel, values, fp32=fp32, keep=view.header.target_keep)
+        _draw_panel(one, panel, values, view)
         one.set_xlabel("bits", fontsize=8, color=MUTED, labelpad=2)
     return figure
 
 
-def _draw_panel(axes: Axes, panel: Panel, values: Sequence[float], *, fp32: float | None, keep: float) -> None:
+def _draw_panel(axes: Axes, panel: Panel, values: Sequence[float], view: RunView) -> None:
     found = {width for series in panel.series for width in series.points}
     order = [width for width in WIDTHS if width in found]
     place = {width: float(index) for index, width in enumerate(order)}
     axes.set_xlim(-0.3, len(order) - 0.75)
     axes.set_xticks(list(place.values()), order)
-    scale.stretch(axes, values, fp32=fp32)
-    ends = scale.reference_lines(axes, fp32, keep)
+    scale.stretch(axes, values, task=view.task, fp32=view.fp32_score)
+    ends = scale.reference_lines(axes, view)
     for series in panel.series:
         points = [(place[w], series.points[w]) for w in order if w in series.points]
         x, y = [p[0] for p in points], [p[1] for p in points]

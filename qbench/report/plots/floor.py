@@ -27,37 +27,39 @@ class _Line:
 
 
 _SQNR = _Line("weight SQNR, dB", "weight_sqnr_db", gap=True)
-_TOP1 = _Line("top-1, %", "top1_percent", gap=False)
 
 
 def plot(view: RunView) -> Plot | None:
-    """Return weight SQNR and top-1 of floor and rounding by bits, or None when fewer than two widths have both."""
+    """Return weight SQNR and the score of floor and rounding by bits, or None when fewer than two widths have both."""
     found = pairs(view)
     if len(found) < 2:
         return None
     gains = sorted(pair.gain_db for pair in found if pair.gain_db is not None)
     worst = max(found, key=lambda pair: pair.gain_points)
+    of_what = f"{view.task.unit_of_change} of {view.task.title}"
     gain = f" gains {number(gains[len(gains) // 2], 1)} dB of weight SQNR, and" if gains else ""
     title = (
-        f"Rounding instead of floor, at equal bits,{gain} up to {number(worst.gain_points, 1)} points of top-1 "
+        f"Rounding instead of floor, at equal bits,{gain} up to {number(worst.gain_points, 1)} {of_what} "
         f"(at {in_bits(worst.width)})"
     )
     grain = found[0].rounded.granularity
     what = f"{found[0].panel}, {grain}" if grain else found[0].panel
-    subtitle = f"{view.conditions}; {what}; minmax against linear_floor. {scale.NOTE}"
+    subtitle = f"{view.conditions}; {what}; minmax against linear_floor. {scale.note(view.task)}"
     return Plot("floor_against_rounding", title, subtitle, lambda layout: _draw(view, found, layout, title, subtitle))
 
 
 def _draw(view: RunView, found: Sequence[Pair], layout: Layout, title: str, subtitle: str) -> Figure:
     margins = narrower(Margins(height=2.6, left=0.5, right=1.05), layout, left=0.42, right=1.05)
-    lines = [_SQNR, _TOP1] if found[0].gain_db is not None else [_TOP1]
+    primary = view.task.primary
+    score = _Line(f"{view.task.title}, {primary.unit}", primary.name, gap=False)
+    lines = [_SQNR, score] if found[0].gain_db is not None else [score]
     figure, axes = panels(layout, margins, count=len(lines), title=title, subtitle=subtitle)
     for line, one in zip(lines, axes, strict=True):
-        _draw_line(one, line, found, fp32=view.fp32_percent, keep=view.header.target_keep)
+        _draw_line(one, line, found, view)
     return figure
 
 
-def _draw_line(axes: Axes, line: _Line, found: Sequence[Pair], *, fp32: float | None, keep: float) -> None:
+def _draw_line(axes: Axes, line: _Line, found: Sequence[Pair], view: RunView) -> None:
     panel_title(axes, line.title)
     order = [width for width in WIDTHS if width in {pair.width for pair in found}]
     pairs_by_width = {pair.width: pair for pair in found}
@@ -74,8 +76,8 @@ def _draw_line(axes: Axes, line: _Line, found: Sequence[Pair], *, fp32: float | 
             [tick for tick in range(-20, 101, 10) if tick >= min(floored) - 8 and tick <= max(rounded) * 1.1]
         )
     else:
-        scale.stretch(axes, [*rounded, *floored], fp32=fp32)
-        ends = scale.reference_lines(axes, fp32, keep)
+        scale.stretch(axes, [*rounded, *floored], task=view.task, fp32=view.fp32_score)
+        ends = scale.reference_lines(axes, view)
     for values, method, name in ((rounded, "minmax", "rounding"), (floored, "linear_floor", "floor")):
         colour, marker = method_style(method)
         axes.plot(x, values, color=colour, lw=1.7, marker=marker, ms=5, mec=PAPER, mew=0.7, clip_on=False, zorder=3)

@@ -36,12 +36,12 @@ KINDS = (
 )
 
 
-def front(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows that no other row beats in both packed size and top-1, from small to large."""
+def front(view: RunView, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows that no other row beats in both packed size and score, from small to large."""
     chosen: list[Row] = []
-    ranked = sorted(rows, key=lambda row: (row.value("packed_bytes") or 0.0, -(row.value("top1_percent") or 0.0)))
+    ranked = sorted(rows, key=lambda row: (row.value("packed_bytes") or 0.0, -view.merit(row)))
     for row in ranked:
-        if not chosen or (row.value("top1_percent") or 0.0) > (chosen[-1].value("top1_percent") or 0.0):
+        if not chosen or view.merit(row) > view.merit(chosen[-1]):
             chosen.append(row)
     return chosen
 
@@ -58,7 +58,7 @@ def plot(view: RunView) -> Plot | None:
         title = f"{answer.label} keeps {view.keep_text} of fp32 in {size(packed)}{ratio}"
     subtitle = (
         f"{view.conditions}, whole network. Packed bytes with scales, zero points and biases. "
-        f"Named points: nothing smaller is better. {scale.NOTE}"
+        f"Named points: nothing smaller is better. {scale.note(view.task)}"
     )
     return Plot("accuracy_against_size", title, subtitle, lambda layout: _draw(view, rows, layout, title, subtitle))
 
@@ -67,13 +67,13 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
     margins = Margins(height=3.9 if not layout.narrow else 3.6, left=0.5, right=0.35, top=0.5, bottom=0.48)
     margins = narrower(margins, layout, left=0.38, right=0.15)
     figure, (axes,) = panels(layout, margins, count=1, title=title, subtitle=subtitle)
-    best = front(rows)
+    best = front(view, rows)
     axes.set_xscale("log")
     sizes = [row.value("packed_bytes") or 1.0 for row in rows]
     whole = view.baseline.value("packed_bytes") if view.baseline else None
     axes.set_xlim(min(sizes) / 1.5, max([*sizes, whole or 0.0]) * 1.25)
-    scale.stretch(axes, [row.value("top1_percent") or 0.0 for row in rows], fp32=view.fp32_percent)
-    for _, height, text, ink in scale.reference_lines(axes, view.fp32_percent, view.header.target_keep):
+    scale.stretch(axes, [view.score(row) for row in rows], task=view.task, fp32=view.fp32_score)
+    for _, height, text, ink in scale.reference_lines(axes, view):
         above = ink == INK
         axes.annotate(
             text, (1, height), xycoords=("axes fraction", "data"), xytext=(0, 3.5 if above else -10),
@@ -83,34 +83,34 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
     for name, colour, marker in KINDS:
         chosen = [row for row in rows if row.result.execution == name]
         x = [row.value("packed_bytes") or 0.0 for row in chosen]
-        y = [row.value("top1_percent") or 0.0 for row in chosen]
+        y = [view.score(row) for row in chosen]
         axes.scatter(x, y, s=24, marker=marker, color=colour, alpha=0.75, linewidths=0.6, edgecolors=PAPER, zorder=3)
-    _draw_front(axes, best)
-    if whole and view.fp32_percent is not None:
-        axes.scatter([whole], [view.fp32_percent], s=34, marker="*", color=INK, zorder=4)
+    _draw_front(axes, view, best)
+    if whole and view.fp32_score is not None:
+        axes.scatter([whole], [view.fp32_score], s=34, marker="*", color=INK, zorder=4)
     _legend(
         axes,
         [name for name, _, _ in KINDS if any(r.result.execution == name for r in rows)],
     )
-    _name(axes, best)
+    _name(axes, view, best)
     return figure
 
 
-def _draw_front(axes: Axes, best: Sequence[Row]) -> None:
+def _draw_front(axes: Axes, view: RunView, best: Sequence[Row]) -> None:
     x = [row.value("packed_bytes") or 0.0 for row in best]
-    y = [row.value("top1_percent") or 0.0 for row in best]
+    y = [view.score(row) for row in best]
     axes.step([*x, axes.get_xlim()[1]], [*y, y[-1]], where="post", color=ORANGE, lw=1.3, zorder=2.5)
     axes.scatter(x, y, s=58, facecolors="none", edgecolors=ORANGE, linewidths=1.3, zorder=4)
 
 
-def _name(axes: Axes, best: Sequence[Row]) -> None:
+def _name(axes: Axes, view: RunView, best: Sequence[Row]) -> None:
     """Name the points of the front to their upper left, where nothing lies; a name that finds no room is left out."""
     figure = axes.figure
     points = 72.0 / figure.dpi
     box = axes.get_window_extent()
     taken: list[Bbox] = []
-    for row in sorted(best, key=lambda r: r.value("top1_percent") or 0.0, reverse=True):
-        at = (row.value("packed_bytes") or 0.0, row.value("top1_percent") or 0.0)
+    for row in sorted(best, key=view.merit, reverse=True):
+        at = (row.value("packed_bytes") or 0.0, view.score(row))
         centre = axes.transData.transform(at) * points
         width, height = 5.3 * len(row.label), 9.0
         # To the upper left, ever higher; else to the lower right, among the beaten points.

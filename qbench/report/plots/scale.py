@@ -1,7 +1,8 @@
-"""The accuracy axis: stretched near fp32, where tenths of a point matter, squeezed near chance.
+"""The score axis. Of shares that are right it is stretched near fp32, where tenths of a point matter, else plain.
 
 The height is minus the square root of the distance from the top, so that one point of loss at the top takes as much
 room as the nine points from 16 to 25 lower down.
+Up is always better: the axis of a score of which less is better points down.
 """
 
 from __future__ import annotations
@@ -13,14 +14,28 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from qbench.metrics import Task
 from qbench.report.style import GREEN, INK
+from qbench.report.view import RunView
+from qbench.report.words import significant
 
 NOTE = "The vertical axis is stretched near fp32 (square root of the loss)."
+_PLAIN_MARGIN = 0.06
 
 
-def stretch(axes: Axes, values: Sequence[float], *, fp32: float | None) -> None:
-    """Set the stretched scale over all values, with ticks that keep 11 points apart."""
+def note(task: Task) -> str:
+    """Return what a reader must know of the axis: NOTE, or what it shows."""
+    return NOTE if task.binary else f"The vertical axis shows {task.title} in {task.primary.unit}; up is better."
+
+
+def stretch(axes: Axes, values: Sequence[float], *, task: Task, fp32: float | None) -> None:
+    """Set the scale over all values, of shares stretched, with ticks that keep 11 points apart."""
     known = [*values, *([fp32] if fp32 is not None else [])]
+    if not task.binary:
+        low, high = min(known), max(known)
+        margin = _PLAIN_MARGIN * (high - low) or 1.0
+        axes.set_ylim(*((low - margin, high + margin) if task.higher else (high + margin, low - margin)))
+        return
     top, low = max(known) + 0.12, min(known)
 
     def forward(y: Any) -> Any:
@@ -38,14 +53,16 @@ def stretch(axes: Axes, values: Sequence[float], *, fp32: float | None) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def reference_lines(axes: Axes, fp32: float | None, keep: float) -> list[tuple[float, float, str, str]]:
-    """Draw fp32's accuracy and the share `keep` of it across a panel; return their ends, for `label_ends`."""
-    if fp32 is None:
+def reference_lines(axes: Axes, view: RunView) -> list[tuple[float, float, str, str]]:
+    """Draw fp32's score and the worst that keeps the target across a panel; return their ends, for `label_ends`."""
+    fp32, kept = view.fp32_score, view.kept_score
+    if fp32 is None or kept is None:
         return []
     axes.axhline(fp32, color=INK, linewidth=0.9, zorder=1.5)
-    axes.axhline(keep * fp32, color=GREEN, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
+    axes.axhline(kept, color=GREEN, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
     right = axes.get_xlim()[1]
-    return [(right, fp32, f"fp32 {fp32:.1f}", INK), (right, keep * fp32, f"{100 * keep:g} % of it", GREEN)]
+    number = f"{fp32:.1f}" if view.task.binary else significant(fp32)
+    return [(right, fp32, f"fp32 {number}", INK), (right, kept, f"{100 * view.header.target_keep:g} % of it", GREEN)]
 
 
 def _ticks(bottom: float, top: float, axes: Axes) -> list[float]:

@@ -15,6 +15,8 @@ from qbench.report.view import WIDTHS, RunView
 from qbench.report.words import number
 
 Cells = dict[tuple[str, str], Row]
+Losses = dict[tuple[str, str], tuple[float, float | None]]
+"""(layer, column) -> what was lost, and the p of "nothing"."""
 
 
 def plot(view: RunView) -> Plot | None:
@@ -26,19 +28,27 @@ def plot(view: RunView) -> Plot | None:
     columns = sorted({column for _, column in cells}, key=lambda c: _rank(cells, c))
     if not layers:
         return None
-    worst = max(cells.values(), key=lambda row: row.value("top1_drop_points") or 0.0)
-    p = worst.value("mcnemar_p")
+    task, worst = view.task, max(cells.values(), key=lambda row: _lost(view, row))
+    p = worst.value(task.p_name)
     title = "No single layer costs accuracy that this many images can show"
     if p is not None and p < 0.05:
         title = (
             f"The most sensitive layer is {worst.result.trial.layers}: alone at {worst.result.trial.spec} it costs "
-            f"{number(worst.value('top1_drop_points'), 1)} points"
+            f"{number(_lost(view, worst), 1 if task.binary else 2)} {task.unit_of_change}"
         )
+    lost_words, test = task.lost_words, "McNemar's p" if task.binary else "p"
+    what = f"{lost_words[0].upper()}{lost_words[1:]}"
     subtitle = (
-        f"{view.conditions}. Points of top-1 lost when one layer alone is quantized; bold where McNemar's p < 0.05. "
+        f"{view.conditions}. {what} when one layer alone is quantized; bold where {test} < 0.05. "
         "Layers from input to output."
     )
-    return Plot("sensitivity", title, subtitle, lambda layout: _draw(cells, layers, columns, layout, title, subtitle))
+    lost = {at: (_lost(view, row), row.value(task.p_name)) for at, row in cells.items()}
+    return Plot("sensitivity", title, subtitle, lambda layout: _draw(lost, layers, columns, layout, title, subtitle))
+
+
+def _lost(view: RunView, row: Row) -> float:
+    metric = view.lost(row)
+    return (metric.value or 0.0) if metric else 0.0
 
 
 def _column(row: Row, view: RunView) -> str:
@@ -52,16 +62,16 @@ def _rank(cells: Cells, column: str) -> tuple[str, int, str]:
 
 
 def _draw(
-    cells: Cells, layers: Sequence[str], columns: Sequence[str], layout: Layout, title: str, subtitle: str
+    cells: Losses, layers: Sequence[str], columns: Sequence[str], layout: Layout, title: str, subtitle: str
 ) -> Figure:
     right = max(0.25, layout.width_in - 1.3 - 1.9 * len(columns))
     margins = Margins(height=0.235 * len(layers), left=1.3, right=right, top=0.42, bottom=0.12)
     figure, (axes,) = panels(layout, margins, count=1, title=title, subtitle=subtitle)
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
-    largest = max(1.0, *(row.value("top1_drop_points") or 0.0 for row in cells.values()))
-    for (layer, column), row in cells.items():
-        _draw_cell(axes, (columns.index(column), layers.index(layer)), row, largest)
+    largest = max(1.0, *(drop for drop, _ in cells.values()))
+    for (layer, column), (drop, p) in cells.items():
+        _draw_cell(axes, (columns.index(column), layers.index(layer)), drop, p, largest)
     axes.set_xlim(0, len(columns))
     axes.set_ylim(len(layers), 0)
     axes.xaxis.tick_top()
@@ -74,8 +84,7 @@ def _draw(
     return figure
 
 
-def _draw_cell(axes: Axes, at: tuple[int, int], row: Row, largest: float) -> None:
-    drop, p = row.value("top1_drop_points") or 0.0, row.value("mcnemar_p")
+def _draw_cell(axes: Axes, at: tuple[int, int], drop: float, p: float | None, largest: float) -> None:
     strength = min(1.0, (abs(drop) / largest) ** 0.5)
     colour = ORANGE if drop > 0 else BLUE if drop < 0 else GREY
     axes.add_patch(

@@ -75,7 +75,13 @@ def network_facts(plan: Plan) -> dict[str, Any]:
         classes=data.classes,
         calibration_images=len(data.calibration),
     )
-    return {"model": model, "data": images, "threads": suite.threads, "target_keep": suite.target.keep}
+    return {
+        "model": model,
+        "data": images,
+        "threads": suite.threads,
+        "target_keep": suite.target.keep,
+        "task": bench.task.name,
+    }
 
 
 NETWORKS = RunKind(Workbench, network_jobs, network_facts, {"cpu": "qbench.runner.networks.maker:NetworkMaker"})
