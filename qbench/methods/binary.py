@@ -1,7 +1,7 @@
 """`binary`: XNOR-Net. Codes -1 and 1: the sign (0 becomes +1), with scale = mean |w| of each slice.
 
 That scale is the optimum for signs; on N(0, 1) it is 0.7979. A slice of zeros has no sign and no code for zero: it
-gets the smallest scale, which is as near to zero as makes no difference. Activations are lent from `mse`: signs by
+gets the smallest scale, which is as near to zero as makes no difference. Activations are taken from `mse`: signs by
 mean |x|, or when nothing is negative the two levels 0 and 2 * scale (zero point -1). Source: Rastegari et al. 2016,
 "XNOR-Net", 3.1.
 """

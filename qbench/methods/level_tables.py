@@ -1,7 +1,7 @@
 """What all methods on free levels share: formats, refusals, tables of levels, and scales fitted to a table.
 
 real = scale * levels[code]. One table serves the tensor; each slice has its own scale. Uniform, ternary and binary
-activations are lent from `mse`. Tables ascend and have 2**bits entries: spare ones repeat the lowest level at the
+activations are taken from `mse`. Tables ascend and have 2**bits entries: spare ones repeat the lowest level at the
 start, and only the last of the repeats is ever produced (the law, `qbench.methods.law`).
 """
 

@@ -3,7 +3,7 @@
 Weights: numbers beyond threshold = 0.7 * mean |w| keep their sign, the rest become zero; scale = mean |w| of those
 kept. On N(0, 1) that is threshold 0.5585, scale 1.1842, 42.35 % zeros. The rule's threshold is not half its scale, so
 its codes are not those of rounding to nearest; `mse` with the ternary format finds the optimum (0.6120, 1.2240).
-Activations, which are rounded to nearest as they pass, are lent from `mse`. Source: Li et al. 2016, "Ternary weight
+Activations, which are rounded to nearest as they pass, are taken from `mse`. Source: Li et al. 2016, "Ternary weight
 networks".
 """
 

@@ -1,4 +1,4 @@
-"""What suites of every kind say, and how a suite is written out and told from another."""
+"""What suites of every kind say, and how a suite is written out and compared with another."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Write a `Network` as int8 ONNX in the QDQ form that onnxruntime, OpenVINO and others fuse into integer operators.
 
-Activations are u8 a tensor, weights s8 a channel (or a tensor) on axis 0 behind a lone DequantizeLinear, biases s32
-with scale = activation scale * weight scale. Conventions: ONNX QuantizeLinear-13, onnxruntime's QDQ format.
+Activations are u8 per tensor, weights s8 per channel (or per tensor) on axis 0 behind a lone DequantizeLinear, biases
+s32 with scale = activation scale * weight scale. Conventions: ONNX QuantizeLinear-13, onnxruntime's QDQ format.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""onnxruntime on the CPU, called through an IOBinding: inputs and outputs stay where they are, no copy a call.
+"""onnxruntime on the CPU, called through an IOBinding: inputs and outputs stay where they are, no copy per call.
 
 Threads spin between calls as onnxruntime has it by default: that is what its users get, and what it is fastest with.
 The runner waits for them to fall asleep before another cell has its turn (`qbench.runner.machine.quiet`).

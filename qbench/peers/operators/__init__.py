@@ -1,4 +1,4 @@
-"""Other libraries' single operations, to stand beside qbench's kernels on the very same operands.
+"""Other libraries' single operations, to stand beside qbench's kernels on the same operands.
 
 `OPERATORS` is the table of names, each an `OperatorPeer`. No clock lives here: a peer is handed a cell and its operands
 and gives back something that can be called. One file per library, all optional.

