@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import qbench
@@ -24,14 +25,40 @@ _ROOMS = ("core", "kernels", "graph", "engine", "methods", "metrics", "peers", "
 
 @cache
 def sources_hash() -> str:
-    """Return the hash of all source files that can change a number in a row (no suite, report or command line)."""
-    root = Path(qbench.__file__).parent
-    digest = hashlib.sha256()
+    """Return the hash of all sources that can change a number in a row (no suite, report or command line)."""
+    return hash_of(Path(qbench.__file__).parent)
+
+
+def hash_of(root: Path) -> str:
+    """Return the hash of what the source files of `root`'s rooms do: of their names and of the code in them.
+
+    Comments, docstrings and the way that lines are broken make no difference: prose computes nothing, and an edited
+    sentence costs no run.
+    """
+    found = hashlib.sha256()
     for room in _ROOMS:
         for path in sorted((root / room).rglob("*.py")):
-            digest.update(str(path.relative_to(root)).encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
+            found.update(str(path.relative_to(root)).encode())
+            found.update(_code_of(path.read_bytes()))
+    return found.hexdigest()
+
+
+def _code_of(source: bytes) -> bytes:
+    """Return what a file does, as compiled without docstrings (and without asserts, which compute nothing)."""
+    return b"\0".join(_parts(compile(source, "", "exec", dont_inherit=True, optimize=2)))
+
+
+def _parts(code: CodeType) -> Iterator[bytes]:
+    """Yield the instructions, names and constants of a code object and of those in it; no file name and no line."""
+    yield code.co_code
+    yield code.co_exceptiontable
+    yield repr((code.co_name, code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)).encode()
+    yield repr((code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)).encode()
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _parts(constant)
+        else:  # the order in which a set prints changes from process to process
+            yield repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant).encode()
 
 
 def trial_hash(
