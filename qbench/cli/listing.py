@@ -30,6 +30,12 @@ def _methods() -> Rows:
     return ((name, _first_line(METHODS.load(name))) for name in METHODS)
 
 
+def _stages() -> Rows:
+    from qbench.quantization import STAGES
+
+    return ((name, f"{STAGES.load(name).place}: {_first_line(STAGES.load(name))}") for name in STAGES)
+
+
 def _kernels() -> Rows:
     from qbench.kernels import FAMILIES
 
@@ -87,6 +93,7 @@ SECTIONS: dict[str, Callable[[], Rows]] = {
     "models": _models,
     "data": _data,
     "methods": _methods,
+    "stages": _stages,
     "kernels": _kernels,
     "tasks": _tasks,
     "metrics": _metrics,

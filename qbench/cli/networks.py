@@ -31,7 +31,8 @@ def show_network_plan(console: Console, plan: Plan) -> None:
 
 def _show_assignment(console: Console, plan: Plan, rules: str) -> None:
     """Show which layer gets what from the rules, for every spec that they change."""
-    from qbench.runner.workbench import layer_specs
+    from qbench.core.rules import edge_rules, parse_rules
+    from qbench.quantization import layer_specs
 
     trials = [job.trial for job in plan.jobs if isinstance(job.trial, Trial) and not job.reason]
     named = [trial for trial in trials if trial.overrides == rules]
@@ -40,7 +41,8 @@ def _show_assignment(console: Console, plan: Plan, rules: str) -> None:
     table = plain_table("layer", *headings, title=f"layers under {rules}")
     network = plan.world.network
     specs = [
-        layer_specs(network, "all", spec=spec, edges=edges, name=name, overrides=rules) for spec, edges, name in columns
+        layer_specs(network, spec, method=method, rules=(*edge_rules(edges), *parse_rules(rules)))
+        for spec, edges, method in columns
     ]
     for layer in network.layers:
         table.add_row(layer.name, *(found[layer.name].token for found in specs))

@@ -57,7 +57,7 @@ def load(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> An
 
 
 def spec_options(command: Command) -> Command:
-    """Add --spec, --method, --layers, --variant and --threads."""
+    """Add --spec, --recipe, --method, --layers, --variant and --threads."""
     rules = "Specs for single layers, e.g. first=w8c-a8t,depthwise=w8c-a8t,blocks.*.conv1=w4g32-a8t; repeatable."
     for option in (
         click.option("--threads", type=int, default=2, show_default=True, help="Number of threads."),
@@ -67,9 +67,12 @@ def spec_options(command: Command) -> Command:
         click.option("--layers", multiple=True, callback=_joined, metavar="RULES", help=rules),
         click.option(
             "--method",
-            default="mse",
-            show_default=True,
-            help="How ranges are chosen; `qbench list methods` lists them.",
+            help="Recipe of one stage: how ranges are chosen; `qbench list methods` lists them.",
+        ),
+        click.option(
+            "--recipe",
+            help="Stages that make the network, e.g. mse, mse/both, cle/mse+gptq/bias; mse without it. "
+            "`qbench list stages` lists them.",
         ),
         click.option(
             "--spec",
@@ -80,6 +83,14 @@ def spec_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def recipe_of(recipe: str | None, method: str | None, correction: str | None = None) -> str:
+    """Return the recipe that --recipe says, or the older --method and --correction; raise QBenchError for both."""
+    if recipe and (method or correction):
+        raise QBenchError(f"--recipe {recipe}: expected it alone, got {'--method' if method else '--correction'} too")
+    words = [method or "mse"] + ([correction] if correction and correction != "none" else [])
+    return recipe or "/".join(words)
 
 
 def _joined(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> str:

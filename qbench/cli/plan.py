@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from qbench.cli.options import load, spec_options, suite_changes
+from qbench.cli.options import load, recipe_of, spec_options, suite_changes
 from qbench.errors import QBenchError, suggest
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from qbench.runner.layer_plan import ModelPlan
 
 _OF_SUITES = {"out", "filter_text", "overrides", "quick", "fresh"}
-_OF_MODELS = {"spec", "method", "layers", "variant", "threads"}
-_MADE = {"spec", "method", "layers"}
+_OF_MODELS = {"spec", "recipe", "method", "layers", "variant", "threads"}
+_MADE = {"spec", "recipe", "method", "layers"}
 _SUITES = (".yaml", ".yml")
 
 
@@ -40,7 +40,8 @@ def plan(
     quick: bool,
     fresh: bool,
     spec: str,
-    method: str,
+    recipe: str | None,
+    method: str | None,
     layers: str,
     variant: str,
     threads: int,
@@ -59,7 +60,7 @@ def plan(
         from qbench.runner.layer_plan import plan_model
         from qbench.runner.own_network import Asked
 
-        asked = Asked(str(target), spec, method, layers, variant=variant, threads=threads)
+        asked = Asked(str(target), spec, recipe_of(recipe, method), layers, variant=variant, threads=threads)
         _show_model(plan_model(asked))
         return
     _refuse(context, given & _OF_MODELS, f"{target} is a suite; this option is for networks")

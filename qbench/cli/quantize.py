@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qbench.cli.options import numbers, spec_options
+from qbench.cli.options import numbers, recipe_of, spec_options
 from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog="Examples: qbench quantize mine.onnx --data images/ --spec w8c-a8t -o out/ | qbench quantize resnet20 "
-    "--data cifar10-shard --spec w4c-a8t --layers first=w8c-a8t,last=w8c-a8t --correction both -o out/"
+    "--data cifar10-shard --spec w4c-a8t --layers first=w8c-a8t,last=w8c-a8t --recipe mse/both -o out/"
 )
 @click.argument("model")
 @spec_options
-@click.option(
-    "--correction", default="none", show_default=True, help="Correction after rounding: none, bias, variance or both."
-)
+@click.option("--correction", help="Last stage of a recipe: none, bias, variance or both (older form of --recipe).")
 @click.option(
     "--data",
     required=True,
@@ -72,9 +70,10 @@ if TYPE_CHECKING:
 def quantize(
     model: str,
     spec: str,
-    method: str,
+    recipe: str | None,
+    method: str | None,
     layers: str,
-    correction: str,
+    correction: str | None,
     variant: str,
     threads: int,
     data: str,
@@ -103,7 +102,7 @@ def quantize(
     if any(batch != int(batch) for batch in batches):
         raise QBenchError(f"--batch: expected whole numbers, got {', '.join(f'{batch:g}' for batch in batches)}")
     asked = Asked(
-        model=model, spec=spec, method=method, overrides=layers, correction=correction, variant=variant,
+        model=model, spec=spec, recipe=recipe_of(recipe, method, correction), overrides=layers, variant=variant,
         threads=threads, data=data, calibration=calibration, seed=seed, limit=limit, mean=mean, std=std,
         batch_sizes=tuple(int(batch) for batch in batches),
         references=tuple(word.strip() for word in references.split(",") if word.strip()),

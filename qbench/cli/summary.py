@@ -17,7 +17,17 @@ from qbench.results.columns import timed_column
 if TYPE_CHECKING:
     from qbench.results import NetworkRun
 
-_ROW_OF = ("scope", "granularity", "method", "correction", "activation_bits", "edges", "overrides")
+_ROW_OF = (
+    "scope",
+    "granularity",
+    "transform",
+    "method",
+    "rounding",
+    "correction",
+    "activation_bits",
+    "edges",
+    "overrides",
+)
 
 
 def show_summary(console: Console, run: NetworkRun) -> None:
@@ -106,7 +116,8 @@ def _times(good: pd.DataFrame, task: Task) -> Iterator[Table]:
         backend = "" if row["backend"] == "qbench" else f" ({row['backend']})"
         changes = [f"{row['edges']} ends"] * bool(row["edges"]) + [row["overrides"]] * bool(row["overrides"])
         spec = row["spec"] + backend + (f" ({', '.join(changes)})" if changes else "")
-        method = f"{row['method']} + {row['correction']}" if row["correction"] else row["method"]
+        method = row["recipe"] if row["transform"] or row["rounding"] else row["method"]
+        method = f"{row['method']} + {row['correction']}" if row["correction"] and method == row["method"] else method
         table.add_row(spec, method, row["execution"], *cells)
     yield table
 

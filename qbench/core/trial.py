@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qbench.core.recipe import RecipeParts
 from qbench.core.spec import LayerSpec, parse_spec
 
 Status = Literal["ok", "skipped", "failed"]
@@ -29,8 +30,11 @@ class Trial:
         spec: canonical token of the layers' spec, e.g. `w4c-a8t`; `w32-a32` is the fp32 row.
         edges: canonical token of the first and the last layer's spec when it differs from `spec`, else "".
         overrides: canonical rules for single layers (`qbench.core.rules.rules_text`), "" for none.
-        correction: what is corrected after rounding: `bias`, `variance`, `both`, or "" for nothing.
-        method: how ranges and codes are chosen; `none` for fp32.
+        correction: stages after rounding, such as `bias`, `variance` or `both`; "" for none.
+        transform: stages that change the float network before, such as `cle`; "" for none.
+        rounding: stages that round codes anew, such as `gptq`; "" for rounding as the method does.
+        method: how ranges and codes are chosen; `none` for fp32. With `transform`, `rounding` and `correction` it is
+            the trial's `recipe`.
         calibration: number of calibration samples.
         seed: draw of the calibration samples and of any random choice.
         variant: `auto`, or the kernel variant to pin.
@@ -52,22 +56,30 @@ class Trial:
     backend: str = "qbench"
     overrides: str = ""
     correction: str = ""
+    transform: str = ""
+    rounding: str = ""
+
+    @property
+    def recipe(self) -> str:
+        """The stages as text, e.g. `mse`, `mse/bias`, `cle/mse+gptq/both` (`qbench.quantization`)."""
+        return RecipeParts(self.method, self.transform, self.rounding, self.correction).text
 
     @property
     def key(self) -> str:
         """Unique and readable, e.g. `accuracy/resnet20/all/w4c-a8t/mse/s0`."""
-        parts = [self.sweep, self.model, self.layers, self.spec, self.method, f"s{self.seed}"]
-        if self.correction:
-            parts.insert(5, self.correction)
-        if self.overrides:
-            parts.insert(4, f"rules-{self._short_overrides}")
-        if self.edges:
-            parts.insert(4, f"edges-{self.edges}")
-        if self.variant != "auto":
-            parts.append(self.variant)
-        if self.backend != "qbench":
-            parts.append(self.backend)
-        return "/".join(parts)
+        parts = (
+            self.sweep,
+            self.model,
+            self.layers,
+            self.spec,
+            f"edges-{self.edges}" if self.edges else "",
+            f"rules-{self._short_overrides}" if self.overrides else "",
+            self.recipe,
+            f"s{self.seed}",
+            self.variant if self.variant != "auto" else "",
+            self.backend if self.backend != "qbench" else "",
+        )
+        return "/".join(filter(None, parts))
 
     @property
     def _short_overrides(self) -> str:

@@ -22,12 +22,14 @@ class QuantizedNetwork:
         weights: layer -> codes; layers that are not named keep float32 weights.
         activations: tensor -> parameters; tensors that are not named stay float32.
         specs: layer -> what it was assigned; empty where the network was not quantized here.
+        others: what tensors that enter no layer were assigned; None where there are no specs.
     """
 
     network: Network
     weights: Mapping[str, QTensor] = field(default_factory=dict)
     activations: Mapping[str, QParams] = field(default_factory=dict)
     specs: Mapping[str, LayerSpec] = field(default_factory=dict)
+    others: LayerSpec | None = None
 
     @property
     def is_float(self) -> bool:

@@ -77,14 +77,17 @@ class Row:
     @property
     def label(self) -> str:
         """Spec and method, as the plots name a point."""
-        corrected = f" + {self.result.trial.correction}" if self.result.trial.correction else ""
+        trial = self.result.trial
+        if trial.transform or trial.rounding:
+            return f"{self.token} {trial.recipe}"
+        corrected = f" + {trial.correction}" if trial.correction else ""
         return "fp32" if self.is_baseline else f"{self.token} {self.method}{corrected}"
 
     @property
     def is_plain(self) -> bool:
         """Whether all layers have one spec and nothing was corrected: the rows that lines of a plot join."""
         trial = self.result.trial
-        return not (trial.edges or trial.overrides or trial.correction)
+        return not (trial.edges or trial.overrides or trial.recipe != trial.method)
 
     @property
     def is_baseline(self) -> bool:

@@ -180,6 +180,8 @@ def _which(row: Row) -> str:
     said = [] if row.whole_network else [f"{trial.layers} alone"]
     said += [f"ends {trial.edges}"] if trial.edges else []
     said += [trial.overrides.replace(",", ", ")] if trial.overrides else []
+    said += [f"{trial.transform} before"] if trial.transform else []
+    said += [f"rounded by {trial.rounding}"] if trial.rounding else []
     said += [f"{trial.correction} corrected"] if trial.correction else []
     return ", ".join(said)
 

@@ -177,4 +177,4 @@ def unique(rows: Iterable[Row]) -> list[Row]:
 
 def _what(row: Row) -> tuple[str, ...]:
     trial = row.result.trial
-    return trial.layers, trial.spec, trial.edges, trial.overrides, trial.method, trial.correction
+    return trial.layers, trial.spec, trial.edges, trial.overrides, trial.recipe

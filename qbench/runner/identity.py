@@ -14,13 +14,11 @@ from typing import Any
 
 import qbench
 from qbench.core.cells.result import KernelTrial
-from qbench.core.trial import Trial
-from qbench.methods import METHODS
-from qbench.methods.correction import VERSION
+from qbench.quantization import parse_recipe
 from qbench.runner.machine.environment import OPERATOR_LIBRARIES, PEER_LIBRARIES, versions
 from qbench.suite import KernelSuite, Planned, Suite
 
-_ROOMS = ("core", "kernels", "graph", "engine", "methods", "metrics", "peers", "runner", "zoo")
+_ROOMS = ("core", "kernels", "graph", "engine", "methods", "metrics", "quantization", "peers", "runner", "zoo")
 
 
 @cache
@@ -70,9 +68,8 @@ def trial_hash(
     """
     trial = planned.trial
     facts: dict[str, Any] = {
-        "trial": [trial.layers, trial.spec, trial.edges, trial.method, trial.variant, trial.backend],
-        "changes": [trial.overrides, trial.correction, VERSION if trial.correction else 0],
-        "method_version": method_version(trial),
+        "trial": [trial.layers, trial.spec, trial.edges, trial.overrides, trial.recipe, trial.variant, trial.backend],
+        "stages": parse_recipe(trial.recipe).versions,
         "calibration": [trial.calibration, trial.seed],
         "model": model_sha256,
         "data": [data_sha256, suite.data_limit],
@@ -106,8 +103,3 @@ def kernel_hash(trial: KernelTrial, suite: KernelSuite, *, machine: str, quick: 
 def digest(facts: Mapping[str, Any]) -> str:
     """Return the hash of facts, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def method_version(trial: Trial) -> int:
-    """Return the version of the trial's method, 0 for `none`."""
-    return 0 if trial.method == "none" else int(METHODS.load(trial.method).version)

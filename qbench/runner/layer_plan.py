@@ -14,17 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.spec import LayerSpec, parse_spec
-from qbench.core.tensor import QParams
 from qbench.engine import Session, build_session
 from qbench.engine.saved.network import load_network
-from qbench.graph import Network, QuantizedNetwork, depth_weights
+from qbench.graph import Network, QuantizedNetwork
 from qbench.kernels.layout import Layout
-from qbench.methods import method_spec
-from qbench.runner.calibration import calibrate
-from qbench.runner.own_network import Asked, assigned_specs, read_network
+from qbench.quantization import Observations, layer_kinds
+from qbench.quantization.per_layer import PerLayer
+from qbench.runner.own_network import Asked, assigned_network, read_network
 from qbench.runner.timing.steps import float_reasons
-from qbench.runner.workbench import activation_specs, layer_kinds, method
 
 _IMAGES = 2
 
@@ -105,24 +102,10 @@ def plan_model(asked: Asked) -> ModelPlan:
         tokens = {name: f"w{codes.spec.token}" for name, codes in saved.quantized.weights.items()}
         return _planned(saved.quantized, tokens, asked)
     network = read_network(asked)
-    specs = assigned_specs(asked, network)
-    weights = {
-        layer.name: method(asked.method).quantize_weights(depth_weights(layer), specs[layer.name].weights)
-        for layer in network.layers
-        if not specs[layer.name].weights.is_float
-    }
-    tokens = {name: spec.token for name, spec in specs.items()}
-    return _planned(QuantizedNetwork(network, weights, _made_up(network, specs, asked), specs), tokens, asked)
-
-
-def _made_up(network: Network, specs: Mapping[str, LayerSpec], asked: Asked) -> dict[str, QParams]:
-    """Return parameters of every tensor that is quantized, from the ranges of two made-up images."""
-    if all(spec.activations.is_float for spec in specs.values()):
-        return {}
-    stats = calibrate(network, _made_up_inputs(network, seed=asked.seed), threads=1)
-    default = method_spec(method(asked.method), parse_spec(asked.spec)).activations
-    wanted = activation_specs(network, specs, stats, default=default)
-    return {tensor: method(asked.method).activation_params(stats[tensor], spec) for tensor, spec in wanted.items()}
+    plain = assigned_network(asked, network)
+    seen = Observations(network, lambda: _made_up_inputs(network, seed=asked.seed), threads=1)
+    quantized = PerLayer(asked.parts.method).apply(plain, seen, seed=asked.seed)
+    return _planned(quantized, {name: spec.token for name, spec in plain.specs.items()}, asked)
 
 
 def _made_up_inputs(network: Network, *, seed: int) -> npt.NDArray[Any]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from qbench.core.rules import Rule, assign, parse_rules, rules_text
-from qbench.core.spec import LayerSpec, parse_spec
+from qbench.core.recipe import NONE, RecipeParts
+from qbench.core.rules import Rule, parse_rules, rules_text
+from qbench.core.spec import parse_spec
 from qbench.core.trial import Trial
 from qbench.errors import MachineError, ModelError, QBenchError, suggest
-from qbench.graph import Network, read_onnx
+from qbench.graph import Network, QuantizedNetwork, read_onnx
 from qbench.kernels.variants import NAMES
-from qbench.methods import METHODS, method_spec
 from qbench.peers import PEERS
+from qbench.quantization import assigned, parse_recipe
+from qbench.runner.bench import Bench, References
 from qbench.runner.machine.affinity import allowed_cpus
-from qbench.runner.workbench import Workbench, layer_kinds, method
-from qbench.suite import Planned, Suite
-from qbench.suite.schema import Calibration, Sweep, Timing
+from qbench.suite import Planned
 from qbench.zoo import model_path
 from qbench.zoo.own_data import DEFAULT_CALIBRATION, Wanted, load_own
-
-CORRECTIONS = ("none", "bias", "variance", "both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +27,8 @@ class Asked:
     Args:
         model: path of an ONNX file, or name of a packaged network.
         spec: token of all layers that no rule names.
-        method: how ranges and codes are chosen.
+        recipe: the stages that make it, e.g. `mse`, `cle/mse+gptq/bias`.
         overrides: rules for single layers, as `qbench.core.rules.parse_rules` reads them.
-        correction: `none`, `bias`, `variance` or `both`.
         variant: kernel variant to pin, or `auto`.
         threads: threads to run on.
         data: a known name, an `.npz` file or a folder of images; "" where none is needed.
@@ -47,9 +43,8 @@ class Asked:
 
     model: str
     spec: str = "w8c-a8t"
-    method: str = "mse"
+    recipe: str = "mse"
     overrides: str = ""
-    correction: str = "none"
     variant: str = "auto"
     threads: int = 2
     data: str = ""
@@ -63,8 +58,8 @@ class Asked:
 
     def __post_init__(self) -> None:
         parse_spec(self.spec)
-        _known("method", self.method, [*METHODS])
-        _known("correction", self.correction, CORRECTIONS)
+        if self.parts.method == NONE:
+            raise QBenchError("recipe 'none': expected a method, got none: the network would stay in float32")
         _known("kernel variant", self.variant, ("auto", *NAMES))
         for name in self.references:
             _known("peer", name, [*PEERS])
@@ -77,6 +72,11 @@ class Asked:
             raise QBenchError(f"limit: expected at least 1 image, got {self.limit}")
         if not self.batch_sizes or min(self.batch_sizes) < 1:
             raise QBenchError(f"batch sizes: expected whole numbers of at least 1, got {list(self.batch_sizes)}")
+
+    @property
+    def parts(self) -> RecipeParts:
+        """The words of the recipe."""
+        return parse_recipe(self.recipe).parts
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -100,32 +100,32 @@ def read_network(asked: Asked) -> Network:
     return network
 
 
-def assigned_specs(asked: Asked, network: Network) -> dict[str, LayerSpec]:
-    """Return every layer's spec.
+def assigned_network(asked: Asked, network: Network) -> QuantizedNetwork:
+    """Return the network in float32 with every layer's spec.
 
     Raises:
-        QBenchError: a rule is wrong, or the method cannot do what a layer is to become.
+        QBenchError: a rule is wrong, or a stage cannot do what a layer is to become.
     """
-    tokens = assign(layer_kinds(network), asked.spec, asked.rules)
-    found = {name: method_spec(method(asked.method), parse_spec(token)) for name, token in tokens.items()}
-    for name, spec in found.items():
-        reason = method(asked.method).supports(spec)
+    recipe = parse_recipe(asked.recipe)
+    found = assigned(network, asked.spec, method=recipe.parts.method, rules=asked.rules)
+    for name, spec in found.specs.items():
+        reason = recipe.supports(spec)
         if reason is not None:
             raise QBenchError(f"layer '{name}' to {spec.token}: {reason}")
-    if all(spec.scope == "none" for spec in found.values()):
+    if all(spec.scope == "none" for spec in found.specs.values()):
         raise QBenchError(f"spec '{asked.spec}': expected at least one layer to be quantized, got fp32 for all")
     return found
 
 
-def prepare(asked: Asked) -> tuple[Planned, Workbench]:
+def prepare(asked: Asked) -> tuple[Planned, Bench]:
     """Return the one trial and the bench that it runs on.
 
     Raises:
         QBenchError: anything about the network, the data, the spec or the rules is wrong.
     """
     network = read_network(asked)
-    specs = assigned_specs(asked, network)
-    calibrated = _calibrated(specs) or asked.correction in ("bias", "both")
+    plain, recipe = assigned_network(asked, network), parse_recipe(asked.recipe)
+    calibrated = recipe.needs_samples or any(not spec.activations.is_float for spec in plain.specs.values())
     wanted = Wanted(
         shape=tuple(network.input_shape),
         calibration=asked.calibration if calibrated else 0,
@@ -136,41 +136,25 @@ def prepare(asked: Asked) -> tuple[Planned, Workbench]:
     )
     data = load_own(asked.data, wanted)
     samples = asked.calibration or min(DEFAULT_CALIBRATION, max(1, len(data.calibration)))
-    bench = Workbench(_suite(asked, samples), network=network, data=data)
+    references = References(asked.references, samples, asked.seed)
+    bench = Bench(network, data, threads=asked.threads, references=references)
     if calibrated:
         data.calibration_indices(samples, asked.seed)
-    return Planned(_trial(asked, samples), ("accuracy", "speed")), bench
+    return Planned(_trial(asked, plain, samples), ("accuracy", "speed")), bench
 
 
-def _suite(asked: Asked, samples: int) -> Suite:
-    """Return the suite that a bench is made of."""
-    return Suite(
-        name="quantize",
-        model=asked.model,
-        data=asked.data,
-        calibration=Calibration(samples=samples, seed=asked.seed),
-        threads=asked.threads,
-        timing=Timing(batch_sizes=asked.batch_sizes, references=asked.references),
-        sweeps=(Sweep(name="quantize", spec=(asked.spec,), method=(asked.method,)),),
-    )
-
-
-def _trial(asked: Asked, samples: int) -> Trial:
+def _trial(asked: Asked, plain: QuantizedNetwork, samples: int) -> Trial:
+    assert plain.others is not None
     return Trial(
         sweep="quantize",
         model=asked.model,
         data=asked.data,
         layers="all",
-        spec=method_spec(method(asked.method), parse_spec(asked.spec)).token,
-        method=asked.method,
+        spec=plain.others.token,
         calibration=samples,
         seed=asked.seed,
         variant=asked.variant,
         batch_sizes=asked.batch_sizes,
         overrides=rules_text(asked.rules),
-        correction="" if asked.correction == "none" else asked.correction,
+        **asdict(asked.parts),
     )
-
-
-def _calibrated(specs: Mapping[str, LayerSpec]) -> bool:
-    return any(not spec.activations.is_float for spec in specs.values())

@@ -9,14 +9,14 @@ from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.peers import Prepared
 from qbench.results.left_out import NOT_TIMED
+from qbench.runner.bench import Bench, peer
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.row import Row
 from qbench.runner.score import all_logits
 from qbench.runner.timing.clock import Clock
-from qbench.runner.timing.network import batch_of, check_peer, int8_network, network_operations
+from qbench.runner.timing.network import batch_of, check_peer, network_operations
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules, interleave
-from qbench.runner.workbench import Workbench, peer
 from qbench.suite import Planned
 
 
@@ -31,13 +31,13 @@ def why_not(trial: Trial) -> str | None:
     weights, activations = spec.weights, spec.activations
     eight_bits = all(isinstance(side.format, Uniform) and side.format.bits == 8 for side in (weights, activations))
     grains = isinstance(weights.granularity, PerChannel | PerTensor) and isinstance(activations.granularity, PerTensor)
-    mixed = trial.edges or trial.overrides or trial.correction
+    mixed = trial.edges or trial.overrides or trial.recipe != trial.method
     if trial.layers != "all" or mixed or not eight_bits or not grains:
         return f"{trial.backend} runs the whole network at w8c-a8t or w8t-a8t only"
     return None
 
 
-def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> str | None:
+def run_peer(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> str | None:
     """Fill `row` with a peer's scores and times; return why the peer cannot do the trial, or None.
 
     Raises:
@@ -48,7 +48,7 @@ def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, ru
     if reason is not None:
         return reason
     with phases("pack"):
-        prepared = _prepare(trial, bench)
+        prepared = _prepare(trial, bench, phases)
     with phases("score"):
         logits = all_logits(prepared, bench.inputs)
         row.score(logits, bench.answers)
@@ -65,7 +65,7 @@ def run_peer(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, ru
 
 
 def _time(
-    planned: Planned, bench: Workbench, prepared: Prepared, row: Row, phases: Phases, *, rules: Rules, clock: Clock
+    planned: Planned, bench: Bench, prepared: Prepared, row: Row, phases: Phases, *, rules: Rules, clock: Clock
 ) -> None:
     """Fill in the peer's times; raise QBenchError when it answers so far from fp32 that it may not be timed."""
     trial = planned.trial
@@ -79,8 +79,8 @@ def _time(
             row.measurements += interleave(f"network/batch{batch}", [cell], rules, clock=clock, quiet=quiet)
 
 
-def _prepare(trial: Trial, bench: Workbench) -> Prepared:
+def _prepare(trial: Trial, bench: Bench, phases: Phases) -> Prepared:
     chosen = peer(trial.backend)
     if chosen.precision != "int8":
         return chosen.prepare(QuantizedNetwork(bench.network), threads=bench.threads)
-    return chosen.prepare(int8_network(bench, spec=trial.spec, method=trial.method), threads=bench.threads)
+    return chosen.prepare(bench.quantized(trial, phases), threads=bench.threads)

@@ -22,19 +22,20 @@ from qbench.results import DataFacts, ModelFacts
 from qbench.results.quantized import QuantizedResult, write_quantized
 from qbench.runner.alarms import range_alarms
 from qbench.runner.baseline import check_runtimes
+from qbench.runner.bench import Bench
 from qbench.runner.machine import environment, lock
 from qbench.runner.own_network import Asked, prepare
 from qbench.runner.quantize_times import WAITING, Tell, Timing, take_times
-from qbench.runner.quantizing import quantize_trial
 from qbench.runner.row import Row
 from qbench.runner.score import all_logits
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import network_operations
 from qbench.runner.timing.phases import Phases
+from qbench.runner.timing.rules import rules_of
 from qbench.runner.timing.steps import float_reasons
 from qbench.runner.trial import describe, verified
-from qbench.runner.workbench import Workbench
 from qbench.suite import Planned
+from qbench.suite import schema as suite_schema
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,9 +53,8 @@ def quantize(
     data: str | Path,
     out: str | Path,
     spec: str = "w8c-a8t",
-    method: str = "mse",
+    recipe: str = "mse",
     layers: str | Mapping[str, str] = "",
-    correction: str = "none",
     calibration: int | None = None,
     seed: int = 0,
     threads: int = 2,
@@ -66,9 +66,8 @@ def quantize(
         data: a known name, an `.npz` file, or a folder of images (one folder per class: labelled).
         out: folder of the saved network and of `quantized.json`; made when it is missing.
         spec: token of all layers that no rule names.
-        method: how ranges and codes are chosen.
+        recipe: the stages that make it, e.g. `mse`, `mse/both`, `cle/mse+gptq/bias` (`qbench list stages`).
         layers: rules for single layers: pattern -> token, or the text of them.
-        correction: what is mended after rounding: `none`, `bias`, `variance` or `both`.
         calibration: number of calibration images; None for 512, or as many as there are.
         seed: draw of images.
         threads: threads to run on.
@@ -78,8 +77,8 @@ def quantize(
     """
     rules = layers if isinstance(layers, str) else ",".join(f"{name}={token}" for name, token in layers.items())
     asked = Asked(
-        model=str(model), data=str(data), spec=spec, method=method, overrides=rules, correction=correction,
-        calibration=calibration, seed=seed, threads=threads,
+        model=str(model), data=str(data), spec=spec, recipe=recipe, overrides=rules, calibration=calibration,
+        seed=seed, threads=threads,
     )  # fmt: skip
     return quantize_asked(asked, Path(out))
 
@@ -107,7 +106,7 @@ def quantize_asked(
             tell("checking the fp32 baseline")
             check_runtimes(bench.answers, bench.own_logits)
             tell(f"quantizing {len(bench.network.layers)} layers")
-            made = quantize_trial(planned.trial, bench, phases)
+            made = bench.quantized(planned.trial, phases)
             with phases("pack"):
                 session = build_session(made, variant=asked.variant, threads=asked.threads)
             stack.callback(session.close)
@@ -116,14 +115,17 @@ def quantize_asked(
             logits = _scored(planned, bench, made, session, row, phases)
             saved = _saved(out, planned, bench, made, session)
         if timed:
-            timing = take_times(planned, bench, session, row, saved, logits=logits, clock=clock, quick=quick, tell=tell)
+            rules = rules_of(suite_schema.Timing(), quick=quick)
+            timing = take_times(
+                planned, bench, session, row, saved, logits=logits, rules=rules, clock=clock, quick=quick, tell=tell
+            )
         result = _result(planned, bench, made, session, row, phases, saved=saved, timing=timing)
     write_quantized(result, out)
     return Quantization(saved, result, out)
 
 
 def _scored(
-    planned: Planned, bench: Workbench, made: QuantizedNetwork, session: Session, row: Row, phases: Phases
+    planned: Planned, bench: Bench, made: QuantizedNetwork, session: Session, row: Row, phases: Phases
 ) -> Floats:
     """Fill in every score, size and alarm, and return the logits of all images."""
     with phases("score"):
@@ -134,11 +136,11 @@ def _scored(
     return logits
 
 
-def _alarms(planned: Planned, bench: Workbench, session: Session, made: QuantizedNetwork) -> list[str]:
+def _alarms(planned: Planned, bench: Bench, session: Session, made: QuantizedNetwork) -> list[str]:
     """Return what looks wrong about the ranges, and about labels that fp32 itself cannot tell."""
     trial, classes = planned.trial, len(bench.data.classes) if bench.answers.labelled else 0
     kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
-    found = range_alarms(kept, bench.stats(trial.calibration, trial.seed)) if kept else []
+    found = range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats()) if kept else []
     if classes > 1 and bench.task.outputs == "classes":
         right = accuracy.correct(bench.answers.logits, bench.answers.labels)
         low, _ = accuracy.wilson(int(right.sum()), len(right))
@@ -150,7 +152,7 @@ def _alarms(planned: Planned, bench: Workbench, session: Session, made: Quantize
     return found
 
 
-def _saved(out: Path, planned: Planned, bench: Workbench, made: QuantizedNetwork, session: Session) -> SavedNetwork:
+def _saved(out: Path, planned: Planned, bench: Bench, made: QuantizedNetwork, session: Session) -> SavedNetwork:
     """Save the network, read it again, and let it answer: not one bit may differ."""
     trial = planned.trial
     facts: dict[str, str | int | float | bool] = {
@@ -159,6 +161,8 @@ def _saved(out: Path, planned: Planned, bench: Workbench, made: QuantizedNetwork
         "correction": trial.correction, "calibration": trial.calibration, "seed": trial.seed,
         "labelled": bench.answers.labelled,
     }  # fmt: skip
+    if trial.transform or trial.rounding:
+        facts["recipe"] = trial.recipe
     save_network(out, made, facts=facts)
     saved = load_network(out)
     again = saved.session(threads=session.threads, variant=trial.variant)
@@ -173,7 +177,7 @@ def _saved(out: Path, planned: Planned, bench: Workbench, made: QuantizedNetwork
 
 def _result(
     planned: Planned,
-    bench: Workbench,
+    bench: Bench,
     made: QuantizedNetwork,
     session: Session,
     row: Row,
@@ -222,7 +226,7 @@ def _model_facts(network: Network) -> ModelFacts:
     )
 
 
-def _data_facts(bench: Workbench) -> DataFacts:
+def _data_facts(bench: Bench) -> DataFacts:
     data = bench.data
     return DataFacts(
         name=data.name,

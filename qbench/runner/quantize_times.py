@@ -9,14 +9,14 @@ from qbench.core.tensor import Floats
 from qbench.engine import Session
 from qbench.engine.saved.network import SavedNetwork
 from qbench.results.quantized import StepTime
+from qbench.runner.bench import Bench
 from qbench.runner.machine import ceilings, lock
 from qbench.runner.machine.canary import Canary, is_unstable
 from qbench.runner.row import Row
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import measure_network, ready_peers
-from qbench.runner.timing.rules import timing_rules
+from qbench.runner.timing.sampling import Rules
 from qbench.runner.timing.steps import step_times
-from qbench.runner.workbench import Workbench
 from qbench.suite import Planned
 
 Tell = Callable[[str], None]
@@ -42,12 +42,13 @@ class Timing:
 
 def take_times(
     planned: Planned,
-    bench: Workbench,
+    bench: Bench,
     session: Session,
     row: Row,
     saved: SavedNetwork,
     *,
     logits: Floats,
+    rules: Rules,
     clock: Clock,
     quick: bool,
     tell: Tell,
@@ -61,6 +62,7 @@ def take_times(
         row: gets the measurements, and a note for each reference that cannot run.
         saved: the same network, to be run on one thread.
         logits: what `session` answered on the evaluation images.
+        rules: how long and how precisely.
         clock: the clock.
         quick: whether times are taken roughly.
         tell: is told of every phase.
@@ -70,13 +72,13 @@ def take_times(
         before = ceilings.measure(bench.threads, quick=quick)
         canary = Canary(clock)
         readings = [canary.read("before").as_dict()]
-        peers, notes = ready_peers(bench, bench.suite.timing.references, batches=planned.trial.batch_sizes)
+        peers, notes = ready_peers(bench, bench.references.names, batches=planned.trial.batch_sizes)
         row.notes += notes
         for batch in planned.trial.batch_sizes:
             tell(f"timing batch {batch}")
             row.measurements += measure_network(
                 bench, session, logits, batch=batch, peers=peers[batch],
-                rules=timing_rules(bench.suite, quick=quick), clock=clock,
+                rules=rules, clock=clock,
             )  # fmt: skip
         tell("timing every step")
         steps, pass_s = _alone(planned, bench, saved, clock=clock)
@@ -86,9 +88,7 @@ def take_times(
     return Timing(steps, pass_s, best, is_unstable(readings))
 
 
-def _alone(
-    planned: Planned, bench: Workbench, saved: SavedNetwork, *, clock: Clock
-) -> tuple[tuple[StepTime, ...], float]:
+def _alone(planned: Planned, bench: Bench, saved: SavedNetwork, *, clock: Clock) -> tuple[tuple[StepTime, ...], float]:
     """Return the steps and the whole call on one thread."""
     alone = saved.session(threads=1, variant=planned.trial.variant)
     try:

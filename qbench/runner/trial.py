@@ -15,8 +15,8 @@ from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.metrics import measured
 from qbench.runner.alarms import range_alarms
+from qbench.runner.bench import Bench
 from qbench.runner.peer_trial import run_peer
-from qbench.runner.quantizing import quantize_trial
 from qbench.runner.row import LayerRow, Row
 from qbench.runner.score import WeightScores, all_logits
 from qbench.runner.timing.clock import Clock
@@ -25,13 +25,12 @@ from qbench.runner.timing.network import measure_network, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
 from qbench.runner.verify import verify
-from qbench.runner.workbench import Workbench
 from qbench.suite import Planned
 
 SEEDED = "weights are seeded: speed and agreement with fp32 only, no accuracy"
 
 
-def run_trial(planned: Planned, bench: Workbench, *, cache_hash: str, rules: Rules, clock: Clock) -> TrialResult:
+def run_trial(planned: Planned, bench: Bench, *, cache_hash: str, rules: Rules, clock: Clock) -> TrialResult:
     """Return the row of one planned trial, whatever happens in it.
 
     Args:
@@ -61,9 +60,9 @@ def run_trial(planned: Planned, bench: Workbench, *, cache_hash: str, rules: Rul
     return row.finish(planned.trial, cache_hash, phases.seconds)
 
 
-def _run_qbench(planned: Planned, bench: Workbench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> None:
+def _run_qbench(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> None:
     trial = planned.trial
-    made = quantize_trial(trial, bench, phases)
+    made = bench.quantized(trial, phases)
     with phases("pack"):
         session = build_session(made, variant=trial.variant, threads=bench.threads)
     try:
@@ -74,14 +73,14 @@ def _run_qbench(planned: Planned, bench: Workbench, row: Row, phases: Phases, *,
             describe(row, bench, session, made)
         if made.activations:
             kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
-            row.alarms += range_alarms(kept, bench.stats(trial.calibration, trial.seed))
+            row.alarms += range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats())
         if trial.batch_sizes:
             _time(planned, bench, session, row, phases, logits=logits, rules=rules, clock=clock)
     finally:
         session.close()
 
 
-def verified(session: Session, made: QuantizedNetwork, bench: Workbench, phases: Phases) -> None:
+def verified(session: Session, made: QuantizedNetwork, bench: Bench, phases: Phases) -> None:
     """Compile a session, and hold an integer one against the portable loops; raise QBenchError when they differ."""
     with phases("compile"):
         session.compile()
@@ -92,7 +91,7 @@ def verified(session: Session, made: QuantizedNetwork, bench: Workbench, phases:
 
 def _time(
     planned: Planned,
-    bench: Workbench,
+    bench: Bench,
     session: Session,
     row: Row,
     phases: Phases,
@@ -105,7 +104,7 @@ def _time(
     if "speed" in planned.measure:
         with phases("load"):
             batches = planned.trial.batch_sizes
-            peers, notes = ready_peers(bench, bench.suite.timing.references, batches=batches)
+            peers, notes = ready_peers(bench, bench.references.names, batches=batches)
             row.notes += notes
         for batch in planned.trial.batch_sizes:
             with phases("time"):
@@ -124,13 +123,13 @@ def _time(
             layer |= {"median_s": float(step["median_s"]), "images": int(step["images"])}
 
 
-def describe(row: Row, bench: Workbench, session: Session, made: QuantizedNetwork) -> None:
+def describe(row: Row, bench: Bench, session: Session, made: QuantizedNetwork) -> None:
     """Fill in what the session and the codes say without running: execution, kernels, errors of weights, sizes."""
     row.execution = session.execution
     if session.execution != "float32" and session.execution_reason:
         row.notes.append(f"{session.execution}: {session.execution_reason}")
     row.kernels = dict(session.kernels)
-    error = WeightScores(bench.network, made.weights)
+    error = WeightScores(made.network, made.weights)
     built = error.built(resident_bytes=session.resident_bytes, integer_share=session.integer_share)
     row.metrics |= measured("network", built)
     row.layer_rows = _layer_rows(made, error, session.kernels)

@@ -1,7 +1,7 @@
 """YAML -> a typed suite -> trials. Says what is to be run; runs nothing."""
 
 from qbench.suite.base import AnySuite
-from qbench.suite.expand import Planned, expand, method_supports
+from qbench.suite.expand import Planned, expand, recipe_supports
 from qbench.suite.filter import Filter, parse_filter, trial_fields
 from qbench.suite.json_schema import suite_json_schema
 from qbench.suite.kernels.expand import expand_kernels
@@ -21,9 +21,9 @@ __all__ = [
     "expand_kernels",
     "find_suite",
     "load_suite",
-    "method_supports",
     "packaged_suites",
     "parse_filter",
+    "recipe_supports",
     "suite_json_schema",
     "trial_fields",
 ]

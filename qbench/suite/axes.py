@@ -138,6 +138,12 @@ def _against(text: str) -> str:
         raise QBenchError(f"expected {words}, a peer or a spec, got '{text}'{suggest(text, known)}") from error
 
 
+def _recipe(text: str) -> str:
+    from qbench.quantization import parse_recipe
+
+    return parse_recipe(text).text
+
+
 def _correction(text: str) -> str:
     return "" if text == "none" else text
 
@@ -158,6 +164,7 @@ Edges = Annotated[str, _checked(_edges)]
 Correction = Annotated[Literal["", "bias", "variance", "both"], _checked(_correction)]
 GranularityName = Annotated[Word, _checked(_granularity)]
 Method = Annotated[Word, _checked(_method)]
+RecipeText = Annotated[Word, _checked(_recipe)]
 TaskName = Annotated[str, _checked(_task)]
 Backend = Annotated[Word, _checked(_peer)]
 Reference = Annotated[Word, _checked(_reference)]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from functools import cache
 from itertools import product
 from typing import Any
 
 from qbench.core.facts import spec_facts
 from qbench.core.granularity import PerTensor, parse_granularity
+from qbench.core.recipe import RecipeParts
 from qbench.core.rules import Kind, assign, edge_rules, rules_text
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec, Scope, activation_uniform, parse_spec, weight_uniform
 from qbench.core.trial import Trial
@@ -20,6 +20,7 @@ from qbench.suite.filter import parse_filter
 from qbench.suite.schema import Cell, Suite, Sweep
 
 Supports = Callable[[str, LayerSpec], str | None]
+"""A recipe's text and a spec -> why it cannot be done, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,8 @@ class _Choice:
     """One point of a product: what its spec shall be, or why the method has none."""
 
     spec: LayerSpec
-    method: str
+    recipe: RecipeParts
     edges: str
-    correction: str
     seed: int
     variant: str
     backend: str
@@ -54,13 +54,13 @@ def expand(
         suite: a checked suite.
         layer_names: the network's layers in order, for `layers: each` and globs; with their operator types where
             `overrides` may name types (layers given only by name count as convolutions).
-        supports: method name and spec -> why it cannot be done, or None; the default asks `qbench.methods`.
+        supports: recipe and spec -> why it cannot be done, or None; the default asks `qbench.quantization`.
 
     Raises:
         SuiteError: a name or glob of `layers` or `overrides` matches no layer, rules contradict each other, or edges
             are asked for single layers.
     """
-    ask = supports or method_supports
+    ask = supports or recipe_supports
     kinds: Mapping[str, Kind] = layer_names if isinstance(layer_names, Mapping) else dict.fromkeys(layer_names, "conv")
     keep = parse_filter(suite.filter) if suite.filter else None
     planned = [_baseline(suite)]
@@ -72,10 +72,11 @@ def expand(
     return tuple(planned)
 
 
-def method_supports(method: str, spec: LayerSpec) -> str | None:
-    """Return why `method` cannot do `spec`, or None."""
-    reason: str | None = _method(method).supports(spec)
-    return reason
+def recipe_supports(recipe: str, spec: LayerSpec) -> str | None:
+    """Return why a recipe cannot make `spec`, or None."""
+    from qbench.quantization import parse_recipe
+
+    return parse_recipe(recipe).supports(spec)
 
 
 def _baseline(suite: Suite) -> Planned:
@@ -110,14 +111,13 @@ def _sweep_trials(suite: Suite, sweep: Sweep, kinds: Mapping[str, Kind], support
                 layers=layer,
                 spec=choice.spec.token,
                 edges="" if choice.edges == choice.spec.token else choice.edges,
-                method=choice.method,
                 calibration=suite.calibration.samples,
                 seed=choice.seed,
                 variant=choice.variant,
                 batch_sizes=suite.timing.batch_sizes if timed else (),
                 backend=choice.backend,
                 overrides=rules_text(sweep.rules),
-                correction=choice.correction,
+                **asdict(choice.recipe),
             )
             if not any(_matches(trial, pattern) for pattern in sweep.exclude):
                 yield Planned(trial, sweep.measure, choice.reason or _why_not(choice, assigned, supports))
@@ -140,12 +140,22 @@ def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
 
 def _choices(suite: Suite, cell: Cell) -> Iterator[_Choice]:
     seeds = cell.seed or (suite.calibration.seed,)
-    others = (cell.correction or ("",), seeds, cell.variant or ("auto",), cell.backend or ("qbench",))
-    rest = list(product(cell.edges or ("",), *others))
+    others = (seeds, cell.variant or ("auto",), cell.backend or ("qbench",))
+    for recipes in _recipes(cell):
+        rest = list(product(cell.edges or ("",), recipes, *others))
+        for spec, reason in _specs(cell, recipes[0].method):
+            for edges, recipe, seed, variant, backend in rest:
+                yield _Choice(spec, recipe, edges, seed, variant, backend, reason)
+
+
+def _recipes(cell: Cell) -> Iterator[tuple[RecipeParts, ...]]:
+    """Yield the recipes of a cell, those of one method together."""
+    from qbench.quantization import parse_recipe
+
+    for text in cell.recipe or ():
+        yield (parse_recipe(text).parts,)
     for method in cell.method or ():
-        for spec, reason in _specs(cell, method):
-            for edges, correction, seed, variant, backend in rest:
-                yield _Choice(spec, method, edges, correction, seed, variant, backend, reason)
+        yield tuple(RecipeParts(method, correction=correction) for correction in cell.correction or ("",))
 
 
 def _specs(cell: Cell, method: str) -> Iterator[tuple[LayerSpec, str]]:
@@ -186,12 +196,10 @@ def _spec(scope: Scope, method: str, bits: tuple[int, int], grain: str) -> tuple
     return LayerSpec(weights, activations), reason
 
 
-@cache
 def _method(name: str) -> Any:
     from qbench.methods import METHODS
 
-    part = METHODS.load(name)
-    return part() if isinstance(part, type) else part
+    return METHODS.part(name)
 
 
 def _assigned(sweep: Sweep, choice: _Choice, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
@@ -205,13 +213,14 @@ def _assigned(sweep: Sweep, choice: _Choice, kinds: Mapping[str, Kind]) -> tuple
 
 def _why_not(choice: _Choice, assigned: Sequence[str], supports: Supports) -> str:
     """Return why the method cannot do the spec, the edges' spec or one that a rule gives to a layer, or ""."""
-    if choice.method == "none":
+    method = choice.recipe.method
+    if method == "none":
         return "" if choice.spec.scope == "none" else "the method 'none' quantizes nothing"
     asked = [(choice.spec, "")]
     if choice.edges:
-        asked.append(_resolved(parse_spec(choice.edges), choice.method))
-    asked += [_resolved(parse_spec(token), choice.method) for token in assigned]
-    return next((why for spec, reason in asked if (why := reason or supports(choice.method, spec))), "")
+        asked.append(_resolved(parse_spec(choice.edges), method))
+    asked += [_resolved(parse_spec(token), method) for token in assigned]
+    return next((why for spec, reason in asked if (why := reason or supports(choice.recipe.text, spec))), "")
 
 
 def _matches(trial: Trial, pattern: Cell) -> bool:

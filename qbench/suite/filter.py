@@ -18,7 +18,8 @@ from qbench.core.trial import Trial
 from qbench.errors import SuiteError, suggest
 
 FIELDS = (
-    "sweep", "layers", "spec", "edges", "overrides", "method", "correction", "seed", "variant", "backend", "model",
+    "sweep", "layers", "spec", "edges", "overrides", "recipe", "method", "correction", "transform", "rounding",
+    "seed", "variant", "backend", "model",
     "data", "scope", "bits", "weight_bits", "activation_bits", "format", "granularity",
 )  # fmt: skip
 

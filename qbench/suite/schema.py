@@ -19,6 +19,7 @@ from qbench.suite.axes import (
     Measure,
     Method,
     PlainName,
+    RecipeText,
     Reference,
     ScopeName,
     Seed,
@@ -78,8 +79,10 @@ class Cell(Strict):
     """Tokens such as `w4g32-a8t`, instead of scope, bits and granularity."""
     edges: ListOf[Edges] | None = None
     """Token of the first and last layer; `same` (the default) gives them no exception."""
+    recipe: ListOf[RecipeText] | None = None
+    """The stages that make the network, e.g. `mse`, `mse/bias`, `cle/mse+gptq` (`qbench list stages`)."""
     method: ListOf[Method] | None = None
-    """How ranges and codes are chosen (`qbench list methods`)."""
+    """How ranges and codes are chosen: a recipe of one stage; with `correction` behind it where that is given."""
     correction: ListOf[Correction] | None = None
     """What is corrected after rounding weights: `none`, `variance` of each slice, `bias` of each channel, or `both`."""
     seed: ListOf[Seed] | None = None
@@ -95,9 +98,12 @@ class Cell(Strict):
         return bool(self.bits or self.spec)
 
     def check_complete(self) -> None:
-        """Raise ValueError unless method and width are given, and the width only once."""
-        if not self.method:
-            raise ValueError("expected the key 'method', in the sweep or in each cell of 'include'")
+        """Raise ValueError unless recipe and width are given, each only once."""
+        if not self.method and not self.recipe:
+            raise ValueError("expected the key 'recipe' or 'method', in the sweep or in each cell of 'include'")
+        for other in ("method", "correction"):
+            if self.recipe and getattr(self, other):
+                raise ValueError(f"'recipe' already says what '{other}' would; write one of the two")
         if not self.names_a_width:
             raise ValueError("expected the key 'bits' or 'spec', in the sweep or in each cell of 'include'")
         twice = [axis for axis in _WIDTH if getattr(self, axis)]
@@ -105,14 +111,19 @@ class Cell(Strict):
             raise ValueError(f"'spec' already says what '{twice[0]}' would; write one of the two")
 
     def overlaid(self, other: Cell) -> Cell:
-        """Return this cell with the axes that `other` names in place of its own; `spec` displaces widths, and back."""
+        """Return this cell with the axes that `other` names in place of its own.
+
+        `spec` displaces widths, and back; so does `recipe` with `method` and `correction`.
+        """
         named = {axis: value for axis, value in other if value is not None}
         kept = {axis: value for axis, value in self if value is not None}
-        displaced = _WIDTH if "spec" in named else ("spec",) if named.keys() & set(_WIDTH) else ()
+        displaced: tuple[str, ...] = _WIDTH if "spec" in named else ("spec",) if named.keys() & set(_WIDTH) else ()
+        displaced += _RECIPE if "recipe" in named else ("recipe",) if named.keys() & set(_RECIPE) else ()
         return Cell(**{axis: value for axis, value in (kept | named).items() if axis in named or axis not in displaced})
 
 
 _WIDTH = ("scope", "bits", "activation_bits", "granularity")
+_RECIPE = ("method", "correction")
 
 
 class SweepHead(Strict):

@@ -11,7 +11,7 @@ import pytest
 
 from qbench.engine.saved.network import save_network
 from qbench.graph import QuantizedNetwork, qdq_onnx_bytes, read_onnx
-from qbench.runner.calibration import calibrate
+from qbench.quantization import Observations
 from qbench.zoo import load_data, model_path
 from tests.engine.conftest import quantized as made
 
@@ -41,7 +41,8 @@ run = lambda: session.run(None, {{session.get_inputs()[0].name: x}})
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, network = tmp_path_factory.mktemp("quantized"), read_onnx(model_path("resnet20"))
-    seen = calibrate(network, load_data("cifar10-shard").inputs(0, 16), threads=2)
+    samples = load_data("cifar10-shard").inputs(0, 16)
+    seen = Observations(network, lambda: samples, threads=2).stats()
     weights, activations = made(network, seen, "w8c-a8t", "minmax")
     (folder / "network.onnx").write_bytes(qdq_onnx_bytes(QuantizedNetwork(network, weights, activations)))
     save_network(folder / "saved", QuantizedNetwork(network, weights, activations), facts={})

@@ -11,8 +11,9 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession
 from qbench.graph import Clamp, Conv, Flatten, Linear, Network, Pool, read_onnx, write_onnx
+from qbench.runner.bench import Bench
+from qbench.runner.networks.kind import bench_of
 from qbench.runner.timing.clock import Clock
-from qbench.runner.workbench import Workbench
 from qbench.suite import Planned, Suite, expand, load_suite
 
 
@@ -108,12 +109,12 @@ def suite(suite_path: Path) -> Suite:
 
 
 @pytest.fixture
-def bench(suite: Suite) -> Workbench:
-    return Workbench(suite)
+def bench(suite: Suite) -> Bench:
+    return bench_of(suite)
 
 
 @pytest.fixture
-def planned(bench: Workbench) -> dict[str, Planned]:
+def planned(bench: Bench, suite: Suite) -> dict[str, Planned]:
     """The trials of the suite by sweep and spec, e.g. `bits/w4c-a4t`; the fp32 row is `baseline/w32-a32`."""
-    items = expand(bench.suite, [layer.name for layer in bench.network.layers])
+    items = expand(suite, [layer.name for layer in bench.network.layers])
     return {f"{item.trial.sweep}/{item.trial.spec}": item for item in items}

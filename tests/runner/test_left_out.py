@@ -17,10 +17,10 @@ from qbench.peers.onnxruntime.fp32 import OnnxRuntimeFp32
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
 from qbench.results import left_out
 from qbench.runner.baseline import check_runtimes
+from qbench.runner.bench import Bench
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Rules
 from qbench.runner.trial import run_trial
-from qbench.runner.workbench import Workbench
 from qbench.suite import Planned
 
 ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)
@@ -52,7 +52,7 @@ def answer_zeros(
     monkeypatch.setattr(peer, "prepare", faked)
 
 
-def run(item: Planned, bench: Workbench) -> TrialResult:
+def run(item: Planned, bench: Bench) -> TrialResult:
     return run_trial(item, bench, cache_hash="hash", rules=ROUGH, clock=Clock())
 
 
@@ -68,7 +68,7 @@ def timed(row: TrialResult) -> dict[str, set[str]]:
 @pytest.mark.parametrize(("wrong", "batch"), [(lambda _: True, 60), (lambda n: n == 1, 1), (lambda n: n == 8, 8)])
 def test_a_peer_that_answers_wrongly_costs_no_row(
     planned: dict[str, Planned],
-    bench: Workbench,
+    bench: Bench,
     monkeypatch: pytest.MonkeyPatch,
     wrong: Callable[[int], bool],
     batch: int,
@@ -89,7 +89,7 @@ def test_a_peer_that_answers_wrongly_costs_no_row(
     ],
 )
 def test_a_peer_that_cannot_run_the_network_costs_no_row(
-    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+    planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
     def refuse(_self: object, _model: QuantizedNetwork, *, threads: int) -> Prepared:
         raise error
@@ -102,7 +102,7 @@ def test_a_peer_that_cannot_run_the_network_costs_no_row(
 
 
 def test_a_peers_own_row_keeps_its_score_where_it_may_not_be_timed(
-    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer_zeros(monkeypatch, lambda _: True)
     item = next(value for value in planned.values() if value.trial.backend != "qbench")
@@ -116,7 +116,7 @@ def test_a_peers_own_row_keeps_its_score_where_it_may_not_be_timed(
 
 
 def test_a_layer_that_the_reference_answers_wrongly_is_timed_alone(
-    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _ = bench.answers
     answer_zeros(monkeypatch, lambda _: True, peer=OnnxRuntimeFp32)
@@ -126,7 +126,7 @@ def test_a_layer_that_the_reference_answers_wrongly_is_timed_alone(
     assert {m.cell for m in row.measurements if m.group == "layer/first/batch8"} == {"qbench"}
 
 
-def test_wrong_answers_in_fp32_still_stop_the_run(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_answers_in_fp32_still_stop_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     answer_zeros(monkeypatch, lambda _: True, peer=OnnxRuntimeFp32)
     with pytest.raises(ModelError, match="fp32 baseline"):
         check_runtimes(bench.answers, bench.own_logits)

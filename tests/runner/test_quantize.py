@@ -108,7 +108,7 @@ def test_images_without_labels_give_agreement(model: str, pictures: Path, tmp_pa
 
 def test_the_same_from_python_is_one_call(model: str, labelled: str, tmp_path: Path) -> None:
     rules = {"type:first": "w8c-a8t", "linear": "w4g32-a8t"}
-    found = quantize(model, data=labelled, out=tmp_path, spec="w3c-a8t", layers=rules, correction="both", calibration=8)
+    found = quantize(model, data=labelled, out=tmp_path, spec="w3c-a8t", layers=rules, recipe="mse/both", calibration=8)
     assert found.result.row.trial.overrides == "linear=w4g32-a8t,type:first=w8c-a8t"
     images = np.zeros((1, 3, 8, 8), np.float32)
     session, again = found.saved.session(threads=1), qbench.load(str(tmp_path)).session(threads=1)
@@ -136,8 +136,8 @@ def test_labels_that_fp32_cannot_tell_are_an_alarm(model: str, suite_path: Path,
     ("changes", "message"),
     [
         ({"spec": "w9"}, "spec 'w9'"),
-        ({"method": "mze"}, "unknown method 'mze'; did you mean 'mse'?"),
-        ({"correction": "biased"}, "unknown correction 'biased'; did you mean 'bias'?"),
+        ({"recipe": "mze"}, "expected one method, got none; did you mean 'mse'?"),
+        ({"recipe": "mse/biased"}, "unknown stage 'biased'; did you mean 'bias'?"),
         ({"variant": "x86"}, "unknown kernel variant 'x86'"),
         ({"references": ("onnxruntime",)}, "unknown peer 'onnxruntime'"),
         ({"threads": 0}, "threads: expected 1.."),
@@ -146,7 +146,7 @@ def test_labels_that_fp32_cannot_tell_are_an_alarm(model: str, suite_path: Path,
         ({"batch_sizes": (0,)}, "batch sizes: expected whole numbers of at least 1, got [0]"),
         ({"overrides": "third=w8c-a8t"}, "no layer is named 'third'"),
         ({"overrides": "second"}, "layer rule 'second': expected pattern=token"),
-        ({"spec": "wt-a8t", "method": "minmax"}, "layer 'first' to wtc-a8t: minmax: cannot give weights the format"),
+        ({"spec": "wt-a8t", "recipe": "minmax"}, "layer 'first' to wtc-a8t: minmax: cannot give weights the format"),
         ({"spec": "w32-a32"}, "expected at least one layer to be quantized, got fp32 for all"),
         ({"calibration": 1000}, "expected 1..16 calibration samples, got 1000"),
         ({"data": "nothing"}, "data 'nothing': expected a known name"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qbench.runner.workbench import Workbench
 
 from qbench.errors import DataError, SuiteError
 from qbench.metrics import METRICS, load_task, unpack_scores
@@ -19,7 +20,6 @@ from qbench.report import write_report
 from qbench.results import compare_runs, frame, read_run, write_tables
 from qbench.results.reader import NetworkRun
 from qbench.runner import run_suite
-from qbench.runner.workbench import Workbench
 from qbench.suite import load_suite
 
 SUITE = """

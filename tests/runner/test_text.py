@@ -10,14 +10,15 @@ from qbench.core.trial import TrialResult
 from qbench.engine import FloatSession
 from qbench.peers import PEERS
 from qbench.runner.baseline import check_runtimes
+from qbench.runner.bench import Bench
 from qbench.runner.layer_plan import plan_model
+from qbench.runner.networks.kind import bench_of
 from qbench.runner.own_network import Asked
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import ready_peers
 from qbench.runner.timing.sampling import Rules
 from qbench.runner.trial import run_trial
-from qbench.runner.workbench import Workbench
-from qbench.suite import Planned, expand, load_suite
+from qbench.suite import Planned, Suite, expand, load_suite
 from qbench.zoo.text.documents import Documents
 from tests.engine.encoder import encoder, ids
 
@@ -40,27 +41,32 @@ ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
-    folder = tmp_path_factory.mktemp("texts")
-    network = encoder(folder)
-    (folder / "texts.yaml").write_text(SUITE)
-    evaluated, calibration = ids(40, seed=5), ids(16, seed=6)
-    labels = FloatSession(network, threads=1).run(evaluated).argmax(axis=1)
-    data = Documents("texts", evaluated, labels, calibration, tuple("abcde"))
-    return Workbench(load_suite(folder / "texts.yaml"), network=network, data=data)
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Suite:
+    path = tmp_path_factory.mktemp("texts") / "texts.yaml"
+    path.write_text(SUITE)
+    return load_suite(path)
 
 
 @pytest.fixture(scope="module")
-def planned(bench: Workbench) -> dict[str, Planned]:
-    found = expand(bench.suite, [layer.name for layer in bench.network.layers])
+def bench(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    network = encoder(tmp_path_factory.mktemp("encoder"))
+    evaluated, calibration = ids(40, seed=5), ids(16, seed=6)
+    labels = FloatSession(network, threads=1).run(evaluated).argmax(axis=1)
+    data = Documents("texts", evaluated, labels, calibration, tuple("abcde"))
+    return bench_of(suite, network=network, data=data)
+
+
+@pytest.fixture(scope="module")
+def planned(bench: Bench, suite: Suite) -> dict[str, Planned]:
+    found = expand(suite, [layer.name for layer in bench.network.layers])
     return {f"{item.trial.sweep}/{item.trial.spec}": item for item in found}
 
 
-def row_of(item: Planned, bench: Workbench) -> TrialResult:
+def row_of(item: Planned, bench: Bench) -> TrialResult:
     return run_trial(item, bench, cache_hash="hash", rules=ROUGH, clock=Clock())
 
 
-def test_the_baseline_holds_on_token_ids(bench: Workbench) -> None:
+def test_the_baseline_holds_on_token_ids(bench: Bench) -> None:
     check_runtimes(bench.answers, bench.own_logits)
 
 
@@ -75,7 +81,7 @@ def test_the_baseline_holds_on_token_ids(bench: Workbench) -> None:
         ("peers/w8c-a8t", "integer"),
     ],
 )
-def test_rows_say_how_the_encoder_ran(planned: dict[str, Planned], bench: Workbench, name: str, execution: str) -> None:
+def test_rows_say_how_the_encoder_ran(planned: dict[str, Planned], bench: Bench, name: str, execution: str) -> None:
     row = row_of(planned[name], bench)
     assert (row.status, row.reason, row.execution) == ("ok", "", execution)
     assert (row.metrics["logit_sqnr_db"].value or 0) > 8
@@ -84,7 +90,7 @@ def test_rows_say_how_the_encoder_ran(planned: dict[str, Planned], bench: Workbe
         assert 0.8 < (row.metrics["integer_share"].value or 0) < 1
 
 
-def test_the_encoder_and_its_layers_are_timed_beside_peers(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_the_encoder_and_its_layers_are_timed_beside_peers(planned: dict[str, Planned], bench: Bench) -> None:
     row = row_of(planned["speed/w8c-a8t"], bench)
     assert (row.status, row.reason) == ("ok", "")
     groups = {m.group for m in row.measurements}
@@ -104,7 +110,7 @@ def test_the_plan_of_an_encoder_says_what_stays_in_float_and_why(tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", ["litert-int8", "torch-int8"])
-def test_peers_that_read_no_onnx_are_timed_on_the_encoder(bench: Workbench, name: str) -> None:
+def test_peers_that_read_no_onnx_are_timed_on_the_encoder(bench: Bench, name: str) -> None:
     if reason := PEERS.load(name)().supports():
         pytest.skip(reason)
     calls, notes = ready_peers(bench, [name], batches=[40])

@@ -14,21 +14,22 @@ from qbench.engine import Session
 from qbench.errors import QBenchError
 from qbench.graph import Linear, Network
 from qbench.metrics import kinds
+from qbench.quantization import activation_specs
 from qbench.runner import trial as trial_module
+from qbench.runner.bench import Bench
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Rules
 from qbench.runner.trial import run_trial
-from qbench.runner.workbench import Workbench, activation_specs
 from qbench.suite import Planned
 
 ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)
 
 
-def run(item: Planned, bench: Workbench) -> TrialResult:
+def run(item: Planned, bench: Bench) -> TrialResult:
     return run_trial(item, bench, cache_hash="hash", rules=ROUGH, clock=Clock())
 
 
-def test_the_fp32_row_loses_nothing(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_the_fp32_row_loses_nothing(planned: dict[str, Planned], bench: Bench) -> None:
     row = run(planned["baseline/w32-a32"], bench)
     assert (row.status, row.execution, row.cache_hash) == ("ok", "float32", "hash")
     assert row.metrics["top1_percent"].value == 90.0
@@ -42,7 +43,7 @@ def test_the_fp32_row_loses_nothing(planned: dict[str, Planned], bench: Workbenc
     [("bits/w8c-a8t", "integer"), ("bits/w8c-a32", "dequantized"), ("bits/w32-a8t", "simulated")],
 )
 def test_the_row_says_what_arithmetic_was_scored(
-    planned: dict[str, Planned], bench: Workbench, name: str, execution: str
+    planned: dict[str, Planned], bench: Bench, name: str, execution: str
 ) -> None:
     row = run(planned[name], bench)
     assert (row.status, row.reason, row.execution) == ("ok", "", execution)
@@ -50,19 +51,19 @@ def test_the_row_says_what_arithmetic_was_scored(
     assert set(row.metrics) <= set(kinds())
 
 
-def test_fewer_bits_make_smaller_files_and_larger_errors(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_fewer_bits_make_smaller_files_and_larger_errors(planned: dict[str, Planned], bench: Bench) -> None:
     wide, narrow = run(planned["bits/w8c-a8t"], bench), run(planned["bits/w4c-a4t"], bench)
     for name in ("packed_bytes", "theoretical_bytes", "bits_per_weight", "logit_sqnr_db", "weight_sqnr_db"):
         assert (narrow.metrics[name].value or 0) < (wide.metrics[name].value or 0)
 
 
-def test_a_single_layer_leaves_the_others_in_float(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_a_single_layer_leaves_the_others_in_float(planned: dict[str, Planned], bench: Bench) -> None:
     row = run(planned["single/w4c-a4t"], bench)
     assert [layer["spec"] for layer in row.layer_rows] == ["32", "4c", "32"]
     assert [layer["sqnr_db"] is None for layer in row.layer_rows] == [True, False, True]
 
 
-def test_times_are_taken_in_turns_with_the_references(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_times_are_taken_in_turns_with_the_references(planned: dict[str, Planned], bench: Bench) -> None:
     row = run(planned["speed/w8c-a8t"], bench)
     assert row.status == "ok", row.reason
     network = [found for found in row.measurements if found.group.startswith("network/")]
@@ -78,27 +79,27 @@ def test_times_are_taken_in_turns_with_the_references(planned: dict[str, Planned
     assert {"quantize", "pack", "compile", "verify", "score", "load", "time"} <= set(row.phases_s)
 
 
-def test_a_peers_own_row_is_scored_like_any_other(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_a_peers_own_row_is_scored_like_any_other(planned: dict[str, Planned], bench: Bench) -> None:
     item = next(value for value in planned.values() if value.trial.backend != "qbench")
     row = run(item, bench)
     assert (row.status, row.reason, row.execution) == ("ok", "", "integer")
     assert (row.metrics["logit_sqnr_db"].value or 0) > 20
 
 
-def test_a_spec_that_a_peer_cannot_run_is_skipped(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_a_spec_that_a_peer_cannot_run_is_skipped(planned: dict[str, Planned], bench: Bench) -> None:
     item = next(value for value in planned.values() if value.trial.backend != "qbench")
     row = run(replace(item, trial=replace(item.trial, spec="w4c-a8t")), bench)
     assert row.status == "skipped"
     assert "w8c-a8t" in row.reason
 
 
-def test_a_planned_reason_is_a_skipped_row(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_a_planned_reason_is_a_skipped_row(planned: dict[str, Planned], bench: Bench) -> None:
     row = run(replace(planned["bits/w8c-a8t"], reason="no such width"), bench)
     assert (row.status, row.reason) == ("skipped", "no such width")
 
 
 def test_an_error_of_the_user_is_a_failed_row(
-    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise QBenchError("layer 'first': too wide")
@@ -109,7 +110,7 @@ def test_an_error_of_the_user_is_a_failed_row(
 
 
 def test_a_bug_in_a_trial_is_a_failed_row_with_its_place(
-    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stumble(*_: object, **__: object) -> None:
         raise IndexError("7\nand more")
@@ -122,7 +123,7 @@ def test_a_bug_in_a_trial_is_a_failed_row_with_its_place(
 
 
 def test_a_kernel_with_a_wrong_answer_is_not_scored_and_not_timed(
-    planned: dict[str, Planned], bench: Workbench, monkeypatch: pytest.MonkeyPatch
+    planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right = Session.run
 
@@ -137,9 +138,7 @@ def test_a_kernel_with_a_wrong_answer_is_not_scored_and_not_timed(
     assert not row.measurements
 
 
-def test_every_layer_says_what_it_was_assigned_and_what_it_became(
-    planned: dict[str, Planned], bench: Workbench
-) -> None:
+def test_every_layer_says_what_it_was_assigned_and_what_it_became(planned: dict[str, Planned], bench: Bench) -> None:
     item = planned["bits/w4c-a4t"]
     rules = "first=w8c-a8t,linear=w32-a32"
     row = run(replace(item, trial=replace(item.trial, overrides=rules.replace("first", "name:first"))), bench)
@@ -147,7 +146,7 @@ def test_every_layer_says_what_it_was_assigned_and_what_it_became(
     assert facts == [("w8c-a8t", "8c", "8t"), ("w4c-a4t", "4c", "4t"), ("w32-a32", "32", "32")]
 
 
-def test_what_a_flattened_layer_reads_has_that_layers_own_spec(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_what_a_flattened_layer_reads_has_that_layers_own_spec(planned: dict[str, Planned], bench: Bench) -> None:
     item = planned["bits/w4c-a4t"]
     row = run(replace(item, trial=replace(item.trial, edges="w8c-a8t")), bench)
     assert [layer["activations"] for layer in row.layer_rows] == ["8t", "4t", "8t"]
@@ -161,7 +160,7 @@ def test_a_tensor_that_two_layers_read_takes_the_wider_activations() -> None:
     assert found["x"].token == "8t"
 
 
-def test_a_corrected_trial_is_scored_with_the_corrected_network(planned: dict[str, Planned], bench: Workbench) -> None:
+def test_a_corrected_trial_is_scored_with_the_corrected_network(planned: dict[str, Planned], bench: Bench) -> None:
     item = planned["bits/w4c-a4t"]
     plain, mended = (
         run(replace(item, trial=replace(item.trial, spec="w2c-a8t", method="mse", correction=word)), bench)

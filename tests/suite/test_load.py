@@ -66,7 +66,7 @@ def test_a_good_suite_is_read_with_its_defaults(tmp_path: Path) -> None:
         ("    scope: full", "    granularity: group7", r":6: 'sweeps\.0\.granularity\.0': .*multiple of 16"),
         ("    scope: full", "    spec: [w8c-a8t]", r"'sweeps\.0': 'spec' already says what 'bits' would"),
         ("    bits: [8, 4]\n", "", r"'sweeps\.0': expected the key 'bits' or 'spec'"),
-        ("    method: mse", "", r"'sweeps\.0': expected the key 'method'"),
+        ("    method: mse", "", r"'sweeps\.0': expected the key 'recipe' or 'method'"),
         ("name: mini\n", "", r": key 'name' is missing"),
         ("name: mini", "name: Mini Me", r":1: 'name': .*pattern"),
         ("name: bits", "name: baseline", r"'baseline' is taken"),

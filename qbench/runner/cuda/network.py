@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from qbench.core.spec import parse_spec
 from qbench.core.tensor import Floats
 from qbench.engine import build_session
 from qbench.errors import MachineError
-from qbench.graph import Network, QuantizedNetwork, depth_weights, read_onnx
+from qbench.graph import Network, QuantizedNetwork, read_onnx
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.cuda.choose.candidates import candidates
 from qbench.kernels.cuda.choose.choice import Choice, Job
 from qbench.kernels.cuda.machines.driver import Device
 from qbench.kernels.cuda.operands import Codes
 from qbench.kernels.cuda.operation import DeviceProduct, Known, Task, run_all
-from qbench.methods import METHODS, method_spec
 from qbench.peers.cuda.torch_network import TorchNetwork
-from qbench.runner.calibration import calibrate
+from qbench.quantization import Observations, assigned, parse_recipe
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.session import DeviceSession
 from qbench.runner.timing.sampling import Cell, Rules, interleave
@@ -91,13 +89,8 @@ def time_network(
 
 def quantize(network: Network, images: Floats, spec: str) -> QuantizedNetwork:
     """Return the network quantized by `minmax`, calibrated on `images`."""
-    method = METHODS.load("minmax")
-    method = method() if isinstance(method, type) else method
-    asked = method_spec(method, parse_spec(spec))
-    weights = {layer.name: method.quantize_weights(depth_weights(layer), asked.weights) for layer in network.layers}
-    stats = calibrate(network, images, threads=2)
-    activations = {name: method.activation_params(found, asked.activations) for name, found in stats.items()}
-    return QuantizedNetwork(network, weights, activations)
+    seen = Observations(network, lambda: images, threads=2)
+    return parse_recipe("minmax").apply(assigned(network, spec, method="minmax"), seen)
 
 
 def difference(found: Floats, quantized: QuantizedNetwork, images: Floats) -> float:

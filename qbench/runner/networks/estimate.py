@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from qbench.runner.bench import Bench
 from qbench.runner.timing.network import network_operations
 from qbench.runner.timing.rules import timing_rules
-from qbench.runner.workbench import Workbench
 from qbench.suite import Planned, Suite
 
 _ASSUMED_GOPS = 200.0
@@ -13,11 +13,11 @@ _QUANTIZE_S = 0.3
 _LAYER_KINDS = 8
 
 
-def estimate_s(planned: Planned, suite: Suite, bench: Workbench, *, quick: bool) -> float:
+def estimate_s(planned: Planned, suite: Suite, bench: Bench, *, quick: bool) -> float:
     """Return rough seconds of one trial: all images once, and every timed cell for as long as the suite grants it."""
     if planned.reason:
         return 0.0
-    images = min(suite.data_limit or len(bench.data), len(bench.data))
+    images = bench.count
     seconds = _QUANTIZE_S + images * network_operations(bench.network) / (_ASSUMED_GOPS * 1e9)
     rules = timing_rules(suite, quick=quick)
     cells = 1 + len(suite.timing.references)

@@ -6,19 +6,43 @@ import math
 from typing import Any
 
 from qbench.errors import MachineError, suggest
+from qbench.graph import Network, read_onnx
 from qbench.kernels.variants import NAMES
+from qbench.quantization import layer_kinds
 from qbench.results import DataFacts, ModelFacts
+from qbench.runner.bench import Bench, References
 from qbench.runner.identity import trial_hash
 from qbench.runner.job import Job
 from qbench.runner.kind import RunKind
 from qbench.runner.networks.estimate import estimate_s
 from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.network import network_operations
-from qbench.runner.workbench import Workbench, layer_kinds
 from qbench.suite import Planned, Suite, expand
+from qbench.zoo import Samples, load_data, model_path
 
 
-def network_jobs(suite: Suite, bench: Workbench, machine: str, quick: bool) -> tuple[Job, ...]:
+def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | None = None) -> Bench:
+    """Return the bench that a suite's trials run on.
+
+    Args:
+        suite: names model, data, threads and calibration.
+        network: the suite's network where it was read already.
+        data: the suite's data where it was loaded already.
+
+    Raises:
+        QBenchError: the network or the data cannot be read, or do not fit each other.
+    """
+    return Bench(
+        network or read_onnx(model_path(suite.model_source())),
+        data or load_data(suite.data_source()),
+        threads=suite.threads,
+        limit=suite.data_limit,
+        references=References(suite.timing.references, suite.calibration.samples, suite.calibration.seed),
+        task=suite.task_name,
+    )
+
+
+def network_jobs(suite: Suite, bench: Bench, machine: str, quick: bool) -> tuple[Job, ...]:
     """Return the jobs as they are done: the baseline, then those without a clock, then those with one.
 
     Raises:
@@ -46,7 +70,7 @@ def is_timed(planned: Planned) -> bool:
     return bool(planned.trial.batch_sizes) and not planned.reason
 
 
-def refuse_impossible(planned: tuple[Planned, ...], bench: Workbench) -> None:
+def refuse_impossible(planned: tuple[Planned, ...], bench: Bench) -> None:
     """Raise QBenchError for too many samples or threads, or a kernel variant that there is not."""
     refuse_threads(bench.threads)
     for item in planned:
@@ -71,7 +95,7 @@ def network_facts(plan: Plan) -> dict[str, Any]:
     images = DataFacts(
         name=data.name,
         sha256=data.sha256,
-        images=min(suite.data_limit or len(data), len(data)),
+        images=bench.count,
         classes=data.classes,
         calibration_images=len(data.calibration),
     )
@@ -84,4 +108,4 @@ def network_facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-NETWORKS = RunKind(Workbench, network_jobs, network_facts, {"cpu": "qbench.runner.networks.maker:NetworkMaker"})
+NETWORKS = RunKind(bench_of, network_jobs, network_facts, {"cpu": "qbench.runner.networks.maker:NetworkMaker"})

@@ -1,4 +1,4 @@
-"""Makes rows of networks on the CPU: the fp32 baseline first, then trial after trial on one workbench."""
+"""Makes rows of networks on the CPU: the fp32 baseline first, then trial after trial on one bench."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from qbench.core.trial import Trial, TrialResult
 from qbench.runner.baseline import check_declared, check_runtimes
+from qbench.runner.bench import Bench
 from qbench.runner.job import Job
 from qbench.runner.maker import CpuMaker, Tell
 from qbench.runner.plan import Plan
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.rules import timing_rules
 from qbench.runner.trial import run_trial
-from qbench.runner.workbench import Workbench
 from qbench.suite import Planned, Suite
 
 
@@ -23,7 +23,7 @@ class NetworkMaker(CpuMaker):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan, Clock())
         assert isinstance(plan.suite, Suite)
-        self._bench: Workbench = plan.world
+        self._bench: Bench = plan.world
         self._rules = timing_rules(plan.suite, quick=plan.quick)
 
     def check(self, tell: Tell, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ class NetworkMaker(CpuMaker):
         return run_trial(planned, self._bench, cache_hash=job.cache_hash, rules=self._rules, clock=self._clock)
 
 
-def check_baseline(bench: Workbench, tell: Tell) -> None:
+def check_baseline(bench: Bench, tell: Tell) -> None:
     """Check qbench's fp32 answers against an independent runtime's, and those against what the model declares."""
     tell("checking the fp32 baseline")
     check_runtimes(bench.answers, bench.own_logits)

@@ -23,10 +23,10 @@ from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.metrics.tensor import sqnr_db
 from qbench.results.left_out import NOT_TIMED
+from qbench.runner.bench import INDEPENDENT, Bench, peer
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Cell, Rules, interleave
-from qbench.runner.workbench import INDEPENDENT, Workbench, peer
 
 _LEAST_SQNR_DB = 60.0
 _CALL_S = 0.005
@@ -34,7 +34,7 @@ _MOST_TURNS = 100
 
 
 def measure_layers(
-    bench: Workbench, session: Session, *, batch: int, rules: Rules, clock: Clock
+    bench: Bench, session: Session, *, batch: int, rules: Rules, clock: Clock
 ) -> tuple[list[Measurement], list[str]]:
     """Return the times of every distinct layer, in groups `layer/<name>/batch<N>` named by the first of its kind.
 
@@ -115,7 +115,7 @@ class LayerTeam:
         return step.name not in self._nodes and step.writes in own.reads and step.writes not in step.reads
 
 
-def _reference(bench: Workbench, layer: Layer, batch: int) -> Callable[[], object]:
+def _reference(bench: Bench, layer: Layer, batch: int) -> Callable[[], object]:
     """Return a call of the one-layer fp32 model on made-up numbers; raise QBenchError when its answer is wrong."""
     alone = QuantizedNetwork(layer_alone(bench.network, layer.name))
     prepared = peer(INDEPENDENT).prepare(alone, threads=bench.threads)

@@ -13,15 +13,14 @@ import numpy as np
 from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.errors import QBenchError
-from qbench.graph import Network, QuantizedNetwork
+from qbench.graph import Network
 from qbench.metrics.tensor import sqnr_db
-from qbench.peers import Prepared
 from qbench.results.left_out import NOT_TIMED
+from qbench.runner.bench import Bench, peer
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.score import Runnable
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Cell, Rules, interleave
-from qbench.runner.workbench import QDQ_METHOD, QDQ_SPEC, Workbench, activation_specs, layer_specs, peer
 
 LEAST_SQNR_DB = {"fp32": 60.0, "bf16": 20.0, "int8": 10.0}
 """A peer's logits must be this near to fp32's. bfloat16 stands near 40 dB, int8 near 30 dB;
@@ -43,27 +42,7 @@ def network_operations(network: Network) -> int:
     return sum(network.operations(layer.name) for layer in network.layers)
 
 
-def reference_session(bench: Workbench, name: str) -> Prepared:
-    """Return the peer `name` holding the network: in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row."""
-    if peer(name).precision != "int8":
-        return bench.prepared(name, "float", network=lambda: QuantizedNetwork(bench.network))
-    return bench.prepared(name, "qdq", network=lambda: int8_network(bench, spec=QDQ_SPEC, method=QDQ_METHOD))
-
-
-def int8_network(bench: Workbench, *, spec: str, method: str) -> QuantizedNetwork:
-    """Return the network in int8 with the scales that `method` gives `spec` on the suite's calibration."""
-    draw = bench.suite.calibration
-    specs = layer_specs(bench.network, "all", spec=spec, edges="", name=method)
-    weights = bench.weights(specs, method, seed=draw.seed)
-    default = next(iter(specs.values())).activations
-    tensors = activation_specs(bench.network, specs, bench.stats(draw.samples, draw.seed), default=default)
-    activations = bench.activations(tensors, method, samples=draw.samples, seed=draw.seed)
-    return QuantizedNetwork(bench.network, weights, activations, specs)
-
-
-def ready_peers(
-    bench: Workbench, names: Sequence[str], *, batches: Sequence[int]
-) -> tuple[dict[int, Calls], list[str]]:
+def ready_peers(bench: Bench, names: Sequence[str], *, batches: Sequence[int]) -> tuple[dict[int, Calls], list[str]]:
     """Return the calls of the peers that run here and answer as fp32 does, and a remark for each of the others.
 
     Args:
@@ -88,10 +67,10 @@ def ready_peers(
 
 
 def _checked_calls(
-    bench: Workbench, name: str, batches: Sequence[int], expected: Floats
+    bench: Bench, name: str, batches: Sequence[int], expected: Floats
 ) -> dict[int, Callable[[], Floats]]:
     """Return a peer's call for each batch size; raise what it raises, or QBenchError when it answers wrongly."""
-    prepared, images = reference_session(bench, name), bench.inputs[:_CHECKED_IMAGES]
+    prepared, images = bench.reference(name), bench.inputs[:_CHECKED_IMAGES]
     check_peer(name, prepared.run(images), expected[: len(images)])
     calls = {}
     for batch in batches:
@@ -101,7 +80,7 @@ def _checked_calls(
 
 
 def measure_network(
-    bench: Workbench,
+    bench: Bench,
     session: Runnable,
     scored: Floats,
     *,

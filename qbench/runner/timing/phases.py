@@ -18,12 +18,20 @@ class Phases:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.seconds: dict[str, float] = {}
+        self._inner_s: list[float] = []
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Count the time inside the `with` block for `name`, whether or not the block raises."""
+        """Count the time inside the `with` block for `name`, whether or not the block raises.
+
+        A phase inside another one counts for itself alone: no second is counted twice.
+        """
         start = self._clock.now_s()
+        self._inner_s.append(0.0)
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + self._clock.now_s() - start
+            spent_s, inner_s = self._clock.now_s() - start, self._inner_s.pop()
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent_s - inner_s
+            if self._inner_s:
+                self._inner_s[-1] += spent_s

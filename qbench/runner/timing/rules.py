@@ -34,8 +34,13 @@ class Timed(Protocol):
 
 
 def timing_rules(suite: Timed, *, quick: bool) -> Rules:
-    """Return the suite's rules; a quick run stops at 5 %, and after 0.3 s per cell at the latest."""
-    rules = Rules(precision=suite.timing.precision, seconds_a_cell=suite.timing.seconds_a_cell)
+    """Return the suite's rules; see `rules_of`."""
+    return rules_of(suite.timing, quick=quick)
+
+
+def rules_of(timing: Asked, *, quick: bool) -> Rules:
+    """Return the rules of a suite's `timing`; a quick run stops at 5 %, and after 0.3 s per cell at the latest."""
+    rules = Rules(precision=timing.precision, seconds_a_cell=timing.seconds_a_cell)
     if not quick:
         return rules
     return replace(

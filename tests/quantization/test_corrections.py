@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from qbench.core.tensor import Floats
 from qbench.core.trial import Trial
 from qbench.engine import build_session
-from qbench.graph import Conv, Linear, QuantizedNetwork, depth_weights
+from qbench.graph import Conv, Linear, depth_weights
 from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.metrics import accuracy
-from qbench.runner.correction import corrected, mean_maps, mean_window
-from qbench.runner.quantizing import quantize_trial
+from qbench.quantization import Observations
+from qbench.quantization.windows import mean_window
+from qbench.runner.bench import Bench
+from qbench.runner.networks.kind import bench_of
 from qbench.runner.score import all_logits
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.phases import Phases
-from qbench.runner.workbench import Workbench
 from qbench.suite import Suite, load_suite
 from tests.runner.conftest import small_network
 
@@ -62,11 +65,11 @@ def test_a_layer_of_tokens_sees_their_mean() -> None:
     np.testing.assert_array_equal(mean_window(layer, np.arange(12.0).reshape(1, 3, 4)), [[4, 5, 6, 7]])
 
 
-def test_a_bias_correction_puts_the_mean_of_each_channel_back(bench: Workbench) -> None:
+def test_a_bias_correction_puts_the_mean_of_each_channel_back(bench: Bench) -> None:
     trial = Trial("s", "m", "d", "first", "w2c-a32", "mse", calibration=16, correction="bias")
-    made = quantize_trial(trial, bench, Phases(Clock()))
+    made = bench.quantized(trial, Phases(Clock()))
     plain, images = bench.network, bench.data.calibration_inputs(16, 0)
-    rough = corrected(plain, made.weights, {}, "variance")[0]
+    rough = bench.quantized(replace(trial, correction="variance"), Phases(Clock())).network
     assert [node.bias is other.bias for node, other in zip(plain.layers, rough.layers, strict=True)] == [True] * 3
 
     def mean_of_first(weights: Floats, bias: Floats) -> Floats:
@@ -82,33 +85,30 @@ def test_a_bias_correction_puts_the_mean_of_each_channel_back(bench: Workbench) 
 
 def test_means_are_those_of_all_images_together() -> None:
     network, images = small_network(), np.random.default_rng(0).random((70, 3, 8, 8), np.float32)
-    found = mean_maps(network, images, threads=2)
+    found = Observations(network, lambda: images, threads=2).means()
     np.testing.assert_allclose(found["images"], images.mean(axis=0).transpose(1, 2, 0), rtol=1e-5)
     assert set(found) >= {"images", "first", "second", "pooled"}
 
 
 @pytest.fixture(scope="module")
-def resnet20(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+def resnet20(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     path = tmp_path_factory.mktemp("correction") / "resnet20.yaml"
     path.write_text(
         "name: r\nmodel: resnet20\ndata: cifar10-shard\nsweeps:\n  - {name: s, spec: w3c-a8t, method: mse}\n"
     )
     suite: Suite = load_suite(path)
-    return Workbench(suite)
+    return bench_of(suite)
 
 
-def top1(bench: Workbench, correction: str) -> float:
+def top1(bench: Bench, correction: str) -> float:
     trial = Trial("s", "resnet20", "cifar10-shard", "all", "w3c-a8t", "mse", correction=correction)
-    made = quantize_trial(trial, bench, Phases(Clock()))
-    session = build_session(QuantizedNetwork(made.network, made.weights, made.activations), threads=1)
-    try:
+    made = bench.quantized(trial, Phases(Clock()))
+    with build_session(made, threads=1) as session:
         assert session.execution == "integer"
         return 100 * float(accuracy.correct(all_logits(session, bench.inputs), bench.data.labels).mean())
-    finally:
-        session.close()
 
 
-def test_three_bit_weights_of_resnet20_gain_from_each_correction_and_most_from_both(resnet20: Workbench) -> None:
+def test_three_bit_weights_of_resnet20_gain_from_each_correction_and_most_from_both(resnet20: Bench) -> None:
     plain, variance, bias, both = (top1(resnet20, correction) for correction in ("", "variance", "bias", "both"))
     assert variance > plain + 5
     assert bias > plain + 20

@@ -1,0 +1,166 @@
+"""What the calibration samples show of a network: statistics, means, second moments and samples of its tensors.
+
+Each is computed when a stage first asks for it, in one pass through the float network, and kept. A network that a stage
+has changed has observations of its own, `of(network)`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
+
+import numpy as np
+
+from qbench.core.tensor import Floats
+from qbench.errors import QBenchError
+from qbench.graph import Layer, Network
+from qbench.methods.activation_stats import ActivationObserver, ActivationStats
+from qbench.methods.slices import Doubles
+from qbench.quantization.windows import rows_of
+
+Made = TypeVar("Made")
+Phase = Callable[[str], AbstractContextManager[None]]
+Tap = Callable[[str, Floats], None]
+
+_BATCH = 64
+
+
+@contextmanager
+def untimed(_name: str) -> Iterator[None]:
+    """Do not count the time of a phase."""
+    yield
+
+
+class Observations:
+    """What a draw of calibration samples shows of one network.
+
+    Args:
+        network: in float32.
+        samples: returns the drawn samples, float32 (n, c, h, w) or token ids (n, tokens); called once, when needed.
+        threads: of the float session.
+        phase: counts the time of what is computed here, under `calibrate`.
+    """
+
+    def __init__(
+        self, network: Network, samples: Callable[[], Floats], *, threads: int, phase: Phase = untimed
+    ) -> None:
+        self.network, self.threads, self._phase = network, threads, phase
+        self._draw = samples
+        self._kept: dict[Hashable, object] = {}
+
+    def timed_by(self, phase: Phase) -> Observations:
+        """Return the same observations with all that is kept, which count their time by `phase`."""
+        view = Observations(self.network, self._draw, threads=self.threads, phase=phase)
+        view._kept = self._kept
+        return view
+
+    def of(self, network: Network, *, chain: Hashable | None = None) -> Observations:
+        """Return what the same samples show of another network.
+
+        Args:
+            network: what the stages so far made of this one.
+            chain: a name of how it was made; observations of the same chain are made once, and share what they keep.
+        """
+
+        def made() -> Observations:
+            return Observations(network, self.samples, threads=self.threads)
+
+        found = made() if chain is None else self.once(("of", chain), made)
+        return found.timed_by(self._phase)
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """Return `make()`, computed the first time that it is asked for under `key`."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]  # type: ignore[return-value]
+
+    def samples(self) -> Floats:
+        """Return the calibration samples.
+
+        Raises:
+            DataError: the data has not so many.
+        """
+        return self.once("samples", self._draw)
+
+    def stats(self) -> Mapping[str, ActivationStats]:
+        """Return the statistics of every tensor that enters a layer or is added; no activation is kept for them."""
+
+        def make() -> dict[str, ActivationStats]:
+            observers: defaultdict[str, ActivationObserver] = defaultdict(ActivationObserver)
+            self._tapped(lambda name, values: observers[name].update(values))
+            return {name: observer.finish() for name, observer in observers.items()}
+
+        return self.once("stats", make)
+
+    def means(self) -> Mapping[str, Doubles]:
+        """Return the mean over the samples of every tensor that enters a layer, float64 (h, w, c)."""
+
+        def make() -> dict[str, Doubles]:
+            sums: dict[str, Doubles] = {}
+
+            def tap(name: str, values: Floats) -> None:
+                total = values.sum(axis=0, dtype=np.float64)
+                sums[name] = sums[name] + total if name in sums else total
+
+            self._tapped(tap)
+            return {name: total / len(self.samples()) for name, total in sums.items()}
+
+        return self.once("means", make)
+
+    def gram(self, layer: Layer, *, most_rows: int = 1 << 20) -> Doubles:
+        """Return the mean of x x^T over the windows x that a layer sees, float64 (groups, depth, depth).
+
+        Args:
+            layer: of this network; its depth is in the order of its codes.
+            most_rows: windows that are looked at; of more, every n-th of each sample's is taken.
+
+        Raises:
+            QBenchError: the layer's input is not seen in calibration.
+        """
+        return self.once(("gram", layer.name, most_rows), lambda: self._gram(layer, most_rows))
+
+    def input_samples(self, layer: Layer, count: int) -> Floats:
+        """Return what enters a layer for the first `count` samples, float32 NHWC."""
+        tensor, parts = self.network.unflattened(layer.input), list[Floats]()
+
+        def tap(name: str, values: Floats) -> None:
+            if name == tensor:
+                parts.append(values.copy())
+
+        self._tapped(tap, count=count)
+        if not parts:
+            raise _unseen(layer)
+        return np.concatenate(parts)
+
+    def _gram(self, layer: Layer, most_rows: int) -> Doubles:
+        tensor = self.network.unflattened(layer.input)
+        per_sample = max(1, most_rows // max(1, len(self.samples())))
+        total, seen = np.zeros(0), 0
+
+        def tap(name: str, values: Floats) -> None:
+            nonlocal total, seen
+            if name != tensor:
+                return
+            rows = rows_of(layer, values, per_sample)  # (groups, rows, depth)
+            product = np.matmul(rows.transpose(0, 2, 1), rows).astype(np.float64)
+            total = product if not seen else total + product
+            seen += rows.shape[1]
+
+        self._tapped(tap)
+        if not seen:
+            raise _unseen(layer)
+        return total / seen
+
+    def _tapped(self, tap: Tap, *, count: int | None = None) -> None:
+        from qbench.engine import FloatSession  # with Numba, which recipes are read and checked without
+
+        samples = self.samples()[:count]
+        with self._phase("calibrate"), FloatSession(self.network, threads=self.threads) as session:
+            for start in range(0, len(samples), _BATCH):
+                session.run(samples[start : start + _BATCH], tap=tap)
+
+
+def _unseen(layer: Layer) -> QBenchError:
+    return QBenchError(f"layer '{layer.name}': its input is not seen in calibration")

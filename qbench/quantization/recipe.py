@@ -1,0 +1,123 @@
+"""Recipes: the ordered stages that make a quantized network, and the one place where their text is read.
+
+    recipe = [before "/"]* method ["+" rounding]* ["/" after]*          e.g. mse, mse/bias, cle/mse+gptq/both
+
+`none` alone is the recipe without stages: the network stays in float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qbench.core.recipe import NONE, RecipeParts
+from qbench.core.spec import LayerSpec
+from qbench.errors import QBenchError, suggest
+from qbench.graph import QuantizedNetwork
+from qbench.methods import METHODS
+from qbench.quantization.observations import Observations
+from qbench.quantization.per_layer import PerLayer
+from qbench.quantization.stages import STAGES, Place, Stage
+
+_WHERE: dict[Place, str] = {
+    "before": "before the method",
+    "codes": "as the method",
+    "rounding": "behind the method and a '+'",
+    "after": "after the method",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Ordered stages, checked.
+
+    Args:
+        parts: the words.
+        stages: in order; none for `none`.
+    """
+
+    parts: RecipeParts
+    stages: tuple[Stage, ...]
+
+    @property
+    def text(self) -> str:
+        """The canonical text."""
+        return self.parts.text
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Version of every stage, by name: what a cached row depends on."""
+        return {stage.name: stage.version for stage in self.stages}
+
+    @property
+    def needs_samples(self) -> bool:
+        """Whether a stage looks at calibration samples even where no activation is quantized."""
+        return any(stage.needs_samples for stage in self.stages)
+
+    def supports(self, spec: LayerSpec) -> str | None:
+        """Return why a stage cannot take part in making `spec`, or None."""
+        return next((why for stage in self.stages if (why := stage.supports(spec))), None)
+
+    def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int = 0) -> QuantizedNetwork:
+        """Return the network after all stages.
+
+        Args:
+            quantized: in float32; `specs` says what each layer is to become.
+            seen: what the calibration samples show of this network.
+            seed: of every random choice.
+
+        Raises:
+            QBenchError: a stage refuses the network, a spec or a tensor.
+        """
+        chain: tuple[str, ...] = ()
+        for stage in self.stages:
+            quantized = stage.apply(quantized, seen, seed=seed)
+            if stage.place == "before":
+                chain = (*chain, stage.name)
+                seen = seen.of(quantized.network, chain=(*chain, seed))
+        return quantized
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Return the recipe of a text; raise QBenchError when a stage is unknown, doubled, or out of order."""
+    segments = [segment.strip() for segment in text.strip().split("/")]
+    known = (*METHODS, NONE)
+    places = [place for place, segment in enumerate(segments) if segment.partition("+")[0] in known]
+    if len(places) != 1:
+        got = " and ".join(segments[place] for place in places) or "none"
+        word = next((one for one in segments if one.partition("+")[0] not in STAGES), segments[-1])
+        hint = "" if places else suggest(word, (*known, *STAGES))
+        raise QBenchError(f"recipe '{text}': expected one method, got {got}{hint}")
+    codes, *roundings = segments[places[0]].split("+")
+    before, after = segments[: places[0]], segments[places[0] + 1 :]
+    parts = RecipeParts(codes, "/".join(before), "+".join(roundings), "/".join(after))
+    if codes == NONE:
+        if len(segments) > 1 or roundings:
+            raise QBenchError(f"recipe '{text}': 'none' quantizes nothing; expected it alone")
+        return Recipe(parts, ())
+    stages: tuple[Stage, ...] = (
+        *_stages(before, "before", text),
+        PerLayer(codes),
+        *_stages(roundings, "rounding", text),
+        *_stages(after, "after", text),
+    )
+    return Recipe(parts, stages)
+
+
+def _stages(names: list[str], place: Place, text: str) -> list[Stage]:
+    """Return the stages of a part of a recipe."""
+    found: list[Stage] = []
+    for name in names:
+        if name not in STAGES:
+            raise QBenchError(f"recipe '{text}': unknown stage '{name}'{suggest(name, stage_names(place))}")
+        stage: Stage = STAGES.part(name)
+        if stage.place != place:
+            raise QBenchError(f"recipe '{text}': expected '{name}' {_WHERE[stage.place]}, got it {_WHERE[place]}")
+        if stage in found:
+            raise QBenchError(f"recipe '{text}': expected every stage once, got '{name}' twice")
+        found.append(stage)
+    return found
+
+
+def stage_names(place: Place) -> list[str]:
+    """Return the stages of the table that may stand at a place."""
+    return [name for name in STAGES if STAGES.part(name).place == place]

@@ -1,0 +1,68 @@
+"""What each layer and each tensor of a network is to become: rules and tokens -> specs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from qbench.core.rules import Kind, Rule, assign
+from qbench.core.spec import LayerSpec, QuantSpec, parse_spec
+from qbench.graph import Conv, Layer, Network, QuantizedNetwork, is_depthwise
+from qbench.methods import METHODS, Method, method_spec
+
+
+def layer_specs(
+    network: Network, token: str, *, method: str, rules: Iterable[Rule] = (), only: str = "all"
+) -> dict[str, LayerSpec]:
+    """Return the spec of each layer that is quantized.
+
+    Args:
+        network: whose layers they are.
+        token: what becomes of layers that no rule names.
+        method: says what a width means to it.
+        rules: for single layers, the first and the last one among them.
+        only: `all`, or the name of the one layer that is quantized (no rule holds then).
+
+    Raises:
+        QBenchError: a rule matches no layer, or two contradict each other.
+    """
+    chosen = assign(layer_kinds(network), token, tuple(rules)) if only == "all" else {only: token}
+    found: Method = METHODS.part(method)
+    return {layer: method_spec(found, parse_spec(text)) for layer, text in chosen.items()}
+
+
+def assigned(
+    network: Network, token: str, *, method: str, rules: Iterable[Rule] = (), only: str = "all"
+) -> QuantizedNetwork:
+    """Return the network in float32 with what its layers and tensors are to become; see `layer_specs`."""
+    specs = layer_specs(network, token, method=method, rules=rules, only=only)
+    return QuantizedNetwork(network, specs=specs, others=method_spec(METHODS.part(method), parse_spec(token)))
+
+
+def layer_kinds(network: Network) -> dict[str, Kind]:
+    """Return the operator type of every layer, in the network's order."""
+    return {layer.name: _kind(layer) for layer in network.layers}
+
+
+def _kind(layer: Layer) -> Kind:
+    if not isinstance(layer, Conv):
+        return "linear"
+    return "depthwise" if is_depthwise(layer) else "conv"
+
+
+def activation_specs(
+    network: Network, specs: Mapping[str, LayerSpec], tensors: Iterable[str], *, default: QuantSpec
+) -> dict[str, QuantSpec]:
+    """Return the spec of each quantized tensor: that of the layer it enters, the widest where several read it.
+
+    A tensor that is only added (the output of a projection shortcut) enters no layer: it takes `default`, unless single
+    layers are quantized.
+    """
+    found: dict[str, QuantSpec] = {}
+    whole = len(specs) == len(network.layers)
+    for tensor in tensors:
+        entered = [layer.name for layer in network.layers if network.unflattened(layer.input) == tensor]
+        asked = [specs[name].activations for name in entered if name in specs] or ([default] if whole else [])
+        asked = [spec for spec in asked if not spec.is_float]
+        if asked:
+            found[tensor] = max(asked, key=lambda spec: spec.format.bits)
+    return found

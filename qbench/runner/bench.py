@@ -1,0 +1,198 @@
+"""What trials share: a network, the samples that it is scored on, fp32 answers, observations, prepared peers.
+
+Each is made once, when the first trial asks for it. A bench is built of a network, data and threads; which trials run
+on it is no concern of its.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from qbench.core.rules import edge_rules, parse_rules
+from qbench.core.tensor import Floats
+from qbench.core.trial import Trial
+from qbench.engine import FloatSession
+from qbench.errors import DataError, MachineError
+from qbench.graph import Network, QuantizedNetwork
+from qbench.metrics import Answers, Task, task_of
+from qbench.peers import PEERS, Peer, Prepared
+from qbench.quantization import Observations, assigned, parse_recipe
+from qbench.runner.score import all_logits
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.phases import Phases
+from qbench.zoo import Samples
+
+INDEPENDENT = "onnxruntime-fp32"
+"""The runtime whose fp32 answers every row is compared with."""
+
+
+QDQ_SPEC, QDQ_METHOD = "w8c-a8t", "mse"
+"""What int8 peers are given: the very scales of qbench's own row of this spec and method."""
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Other libraries that run the network in turns with qbench.
+
+    Args:
+        names: of the peers.
+        samples: calibration samples on which the scales of int8 peers are chosen.
+        seed: draw of these samples.
+    """
+
+    names: tuple[str, ...] = ()
+    samples: int = 512
+    seed: int = 0
+
+
+NO_REFERENCES = References()
+
+
+def peer(name: str) -> Peer:
+    """Return the peer `name`."""
+    found: Peer = PEERS.part(name)
+    return found
+
+
+class Bench:
+    """A network, its samples, and what was computed from them so far.
+
+    Args:
+        network: in float32.
+        data: what it is calibrated and scored on.
+        threads: of every session and of every peer.
+        limit: evaluate on the first so many samples, None for all.
+        references: other libraries that take turns.
+        task: name of how answers are scored, "" for what suits the data.
+
+    Raises:
+        DataError: the network cannot take these samples, or its answers cannot be scored by the task.
+    """
+
+    def __init__(
+        self, network: Network, data: Samples, *, threads: int, limit: int | None = None,
+        references: References = NO_REFERENCES, task: str = "",
+    ) -> None:  # fmt: skip
+        self.network, self.data, self.threads, self.limit = network, data, threads, limit
+        self.references = references
+        self.task: Task = task_of(task, labelled=self.labelled)
+        _check_fit(network, data)
+        _check_task(self.task, network, data, labelled=self.labelled)
+        self._observations: dict[tuple[int, int], Observations] = {}
+        self._prepared: dict[tuple[str, str], Prepared] = {}
+
+    @cached_property
+    def inputs(self) -> Floats:
+        """The evaluation samples: images as float32 NCHW, or whatever numbers the network takes."""
+        return self.data.inputs(0, self.limit)
+
+    @property
+    def count(self) -> int:
+        """Number of evaluation samples."""
+        return min(self.limit or len(self.data), len(self.data))
+
+    @property
+    def uses_all_images(self) -> bool:
+        """Whether no limit leaves evaluation samples out."""
+        return self.count == len(self.data)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the weights were drawn and never trained: there is speed and agreement in such a row, no accuracy."""
+        return self.network.metadata.get("weights") == "seeded"
+
+    @property
+    def labelled(self) -> bool:
+        """Whether a right answer is known, of a network that was trained to give it."""
+        return self.data.labelled and not self.seeded
+
+    @cached_property
+    def answers(self) -> Answers:
+        """What the independent runtime answers in fp32, and the labels."""
+        prepared = self.prepared(INDEPENDENT, "float", network=lambda: QuantizedNetwork(self.network))
+        labels = self.data.labels[: len(self.inputs) if self.labelled else 0]
+        return Answers(all_logits(prepared, self.inputs), labels, self.task)
+
+    @cached_property
+    def own_logits(self) -> Floats:
+        """What qbench's own graph answers in fp32."""
+        with FloatSession(self.network, threads=self.threads) as session:
+            return all_logits(session, self.inputs)
+
+    def observations(self, samples: int, seed: int) -> Observations:
+        """Return what a draw of calibration samples shows of the fp32 network."""
+        key = (samples, seed)
+        if key not in self._observations:
+            draw = partial(self.data.calibration_inputs, samples, seed)
+            self._observations[key] = Observations(self.network, draw, threads=self.threads)
+        return self._observations[key]
+
+    def quantized(self, trial: Trial, phases: Phases) -> QuantizedNetwork:
+        """Return the network quantized as a trial says; what it shares with other trials is computed once.
+
+        Raises:
+            QBenchError: a stage refuses a spec or a tensor, or a rule for single layers is wrong.
+        """
+        recipe = parse_recipe(trial.recipe)
+        if not recipe.stages:
+            return QuantizedNetwork(self.network)
+        rules = [*edge_rules(trial.edges), *parse_rules(trial.overrides)]
+        plain = assigned(self.network, trial.spec, method=trial.method, rules=rules, only=trial.layers)
+        seen = self.observations(trial.calibration, trial.seed).timed_by(phases)
+        with phases("quantize"):
+            return recipe.apply(plain, seen, seed=trial.seed)
+
+    def reference(self, name: str) -> Prepared:
+        """Return the peer `name` holding the network: in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row."""
+        if peer(name).precision != "int8":
+            return self.prepared(name, "float", network=lambda: QuantizedNetwork(self.network))
+        return self.prepared(name, "qdq", network=self._reference_int8)
+
+    def _reference_int8(self) -> QuantizedNetwork:
+        drawn = self.references
+        trial = Trial(
+            "reference", self.network.name, self.data.name, "all", QDQ_SPEC, QDQ_METHOD,
+            calibration=drawn.samples, seed=drawn.seed,
+        )  # fmt: skip
+        return self.quantized(trial, Phases(Clock()))
+
+    def prepared(self, name: str, kind: str, *, network: Callable[[], QuantizedNetwork]) -> Prepared:
+        """Return a peer holding `network()`, prepared once for each peer and kind of network.
+
+        Raises:
+            MachineError: the peer cannot run here.
+            ModelError: it refuses the network.
+        """
+        key = (name, kind)
+        if key not in self._prepared:
+            reason = peer(name).supports()
+            if reason is not None:
+                raise MachineError(f"{name}: {reason}")
+            self._prepared[key] = peer(name).prepare(network(), threads=self.threads)
+        return self._prepared[key]
+
+
+def _check_fit(network: Network, data: Samples) -> None:
+    if data.sample_shape != network.input_shape:
+        expected, got = (" x ".join(map(str, shape)) for shape in (network.input_shape, data.sample_shape))
+        what = "images of {} (channels, height, width)" if len(network.input_shape) == 3 else "samples of {}"
+        raise DataError(f"data '{data.name}': network '{network.name}' expects {what.format(expected)}, got {got}")
+
+
+def _check_task(task: Task, network: Network, data: Samples, *, labelled: bool) -> None:
+    outputs = math.prod(network.shapes[network.output])
+    if task.outputs == "classes" and len(data.classes) > outputs:
+        raise DataError(
+            f"data '{data.name}': network '{network.name}' tells {outputs} classes apart, got {len(data.classes)}"
+        )
+    if task.labelled and not labelled:
+        why = "weights that were never trained" if data.labelled else f"data '{data.name}', which has none"
+        raise DataError(f"task '{task.name}': expected labels to score by, got {why}")
+    if outputs < task.least_outputs:
+        raise DataError(
+            f"task '{task.name}': expected at least {task.least_outputs} numbers per answer, "
+            f"got {outputs} of network '{network.name}'"
+        )

@@ -1,0 +1,98 @@
+"""What trials share is computed once; what each picks is decided by its spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qbench.core.trial import Trial
+from qbench.engine import FloatSession
+from qbench.errors import DataError, MachineError
+from qbench.graph import depth_weights
+from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
+from qbench.runner.bench import Bench
+from qbench.runner.networks.kind import bench_of
+from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.network import batch_of, check_peer, ready_peers
+from qbench.runner.timing.phases import Phases
+from qbench.suite import load_suite
+from tests.runner.conftest import small_network
+
+
+def test_a_calibration_draw_is_observed_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    draws: list[int] = []
+    run = FloatSession.run
+
+    def counted(*args: Any, **named: Any) -> Any:
+        draws.append(1)
+        return run(*args, **named)
+
+    monkeypatch.setattr(FloatSession, "run", counted)
+    assert bench.observations(16, 0).stats() is bench.observations(16, 0).stats()
+    bench.observations(16, 1).stats()
+    bench.observations(8, 0).stats()
+    assert len(draws) == 3
+
+
+def test_every_tensor_on_the_way_has_statistics(bench: Bench) -> None:
+    found = bench.observations(16, 0).stats()
+    assert set(found) >= {"images", "first", "second", "second:pre_add"}
+    assert found["images"].count == 16 * 3 * 8 * 8
+    assert found["first"].minimum == 0.0
+
+
+def test_the_same_weights_are_quantized_once(bench: Bench) -> None:
+    trials = [Trial("s", "small", "small", "all", spec, "minmax", calibration=16) for spec in ("w4c-a8t", "w4c-a4t")]
+    first, second = (bench.quantized(trial, Phases(Clock())).weights for trial in trials)
+    assert all(first[name] is second[name] for name in ("first", "second", "last"))
+
+
+def test_weights_are_rows_of_channels_in_ohwi_order() -> None:
+    layer = small_network().layers[1]
+    rows = depth_weights(layer)
+    assert rows.shape == (16, 144)
+    np.testing.assert_array_equal(rows[3, :16], layer.weight[3, :, 0, 0])
+
+
+def test_a_batch_larger_than_the_data_begins_again(bench: Bench) -> None:
+    batch = batch_of(bench.inputs, 64)
+    np.testing.assert_array_equal(batch[60:], bench.inputs[:4])
+
+
+def test_a_peer_that_is_missing_leaves_a_remark(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OnnxRuntimeInt8, "supports", lambda _: "not installed")
+    peers, notes = ready_peers(bench, ["onnxruntime-fp32", "onnxruntime-int8"], batches=[1, 8])
+    assert {batch: list(calls) for batch, calls in peers.items()} == {1: ["onnxruntime-fp32"], 8: ["onnxruntime-fp32"]}
+    assert notes == ["not timed: onnxruntime-int8: not installed"]
+
+
+def test_the_independent_runtime_must_be_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qbench.peers.onnxruntime.fp32.missing", lambda: "gone")
+    with pytest.raises(MachineError, match="onnxruntime-fp32: gone"):
+        _ = bench.answers
+
+
+def test_a_peer_with_wrong_logits_is_not_timed(bench: Bench) -> None:
+    logits = bench.answers.logits
+    check_peer("onnxruntime-int8", logits * np.float32(1.1), logits)
+    for wrong in (logits * 2, np.full_like(logits, np.nan)):
+        with pytest.raises(Exception, match="from fp32's"):
+            check_peer("onnxruntime-int8", wrong, logits)
+    with pytest.raises(Exception, match="from fp32's"):
+        check_peer("onnxruntime-fp32", logits * np.float32(1.01), logits)
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "message"),
+    [((8, 8, 1), 4, "expects images of 3 x 8 x 8"), ((9, 8, 3), 4, "got 3 x 9 x 8"), ((8, 8, 3), 5, "tells 4 classes")],
+)
+def test_images_that_do_not_fit_the_network_are_one_clear_line(
+    suite_path: Path, tmp_path: Path, shape: tuple[int, ...], classes: int, message: str
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "other.npz", images=images, labels=np.arange(5) % classes)
+    with pytest.raises(DataError, match=message):
+        bench_of(load_suite(suite_path, overrides=[f"data={tmp_path}/other.npz"]))
