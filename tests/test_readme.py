@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -236,6 +238,22 @@ def test_every_file_that_a_document_names_exists() -> None:
             if not any(f"/{file}".endswith(f"/{name}") for file in files):
                 missing.append(f"{path.name}: {name}")
     assert missing == []
+
+
+COMMAND = re.compile(r"^(?:- )?\s*qbench .*$", re.M)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_command_in_a_block_of_a_document_exists(path: Path) -> None:
+    for block in re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), re.S):
+        for line in COMMAND.findall(block):
+            words = shlex.split(line, comments=True)
+            context = click.Context(root)
+            command = root.get_command(context, words[1])
+            assert command is not None, line
+            known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+            used = {word.partition("=")[0] for word in words[2:] if word.startswith("-")}
+            assert used <= known, f"{line}: {sorted(used - known)}"
 
 
 def test_the_readme_fits_on_two_screens() -> None:
