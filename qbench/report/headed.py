@@ -26,3 +26,18 @@ class Headed:
     def title(self) -> str:
         """The suite's title, or its name."""
         return self.header.suite_title or self.header.suite_name
+
+    @property
+    def device(self) -> str:
+        """The GPU's name; "" where rows were made on the processor."""
+        return str(self.header.machine.environment.get("cuda", {}).get("device", ""))
+
+    @property
+    def machine(self) -> str:
+        """What rows were made on."""
+        return self.device or str(self.header.machine.environment.get("cpu_model", "processor unknown"))
+
+    @property
+    def workers(self) -> str:
+        """Who computed, for a subtitle: the threads, or the GPU."""
+        return self.device or f"{self.header.threads} threads"

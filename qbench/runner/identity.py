@@ -83,6 +83,9 @@ def trial_hash(
         facts["peers"] = {name: found for name, found in versions().items() if name in PEER_LIBRARIES}
     if trial.batch_sizes:
         facts["timing"] = [trial.batch_sizes, suite.timing.model_dump(mode="json"), suite.threads, quick, machine]
+    if suite.device != "cpu":
+        libraries = OPERATOR_LIBRARIES[suite.device]
+        facts["device"] = [machine, {name: found for name, found in versions().items() if name in libraries}]
     return digest(facts)
 
 

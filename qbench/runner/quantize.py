@@ -131,7 +131,7 @@ def _scored(
     with phases("score"):
         logits = all_logits(session, bench.inputs)
         row.score(logits, bench.answers)
-        describe(row, bench, session, made)
+        describe(row, session, made)
     row.alarms += _alarms(planned, bench, session, made)
     return logits
 

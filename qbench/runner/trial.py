@@ -6,10 +6,11 @@ A trial never stops a run: whatever goes wrong in it becomes a failed row that s
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from qbench.core.tensor import Floats
-from qbench.core.trial import TrialResult
+from qbench.core.trial import Execution, TrialResult
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
@@ -30,6 +31,39 @@ from qbench.suite import Planned
 SEEDED = "weights are seeded: speed and agreement with fp32 only, no accuracy"
 
 
+Fill = Callable[[Row, Phases], str | None]
+"""Fills a row, or returns why it is skipped."""
+
+
+class Described(Protocol):
+    """What a session says of itself without running."""
+
+    @property
+    def execution(self) -> Execution:
+        """What arithmetic it runs."""
+        ...
+
+    @property
+    def execution_reason(self) -> str:
+        """Why it is not all integer."""
+        ...
+
+    @property
+    def kernels(self) -> Mapping[str, str]:
+        """Layer -> kernel."""
+        ...
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of weights as they lie in memory."""
+        ...
+
+    @property
+    def integer_share(self) -> float:
+        """Share of the operations that are integer."""
+        ...
+
+
 def run_trial(planned: Planned, bench: Bench, *, cache_hash: str, rules: Rules, clock: Clock) -> TrialResult:
     """Return the row of one planned trial, whatever happens in it.
 
@@ -40,16 +74,31 @@ def run_trial(planned: Planned, bench: Bench, *, cache_hash: str, rules: Rules, 
         rules: of timing; used only when the trial is timed.
         clock: the clock.
     """
+    run = _run_qbench if planned.trial.backend == "qbench" else run_peer
+
+    def fill(row: Row, phases: Phases) -> str | None:
+        return run(planned, bench, row, phases, rules=rules, clock=clock)
+
+    return row_of(planned, cache_hash=cache_hash, seeded=bench.seeded, clock=clock, fill=fill)
+
+
+def row_of(planned: Planned, *, cache_hash: str, seeded: bool, clock: Clock, fill: Fill) -> TrialResult:
+    """Return the row that `fill` fills, one that says why it was skipped, or one that says what went wrong.
+
+    Args:
+        planned: the trial and what is measured of it.
+        cache_hash: what the row depends on, kept in it.
+        seeded: whether the network's weights were never trained.
+        clock: the clock.
+        fill: fills a row, phase by phase; returns why the trial is skipped, or None.
+    """
     if planned.reason:
         return TrialResult(planned.trial, cache_hash, "skipped", planned.reason)
-    phases, row = Phases(clock), Row(notes=[SEEDED] if bench.seeded else [])
+    phases, row = Phases(clock), Row(notes=[SEEDED] if seeded else [])
     try:
-        if planned.trial.backend == "qbench":
-            _run_qbench(planned, bench, row, phases, rules=rules, clock=clock)
-        else:
-            reason = run_peer(planned, bench, row, phases, rules=rules, clock=clock)
-            if reason:
-                return TrialResult(planned.trial, cache_hash, "skipped", reason)
+        reason = fill(row, phases)
+        if reason:
+            return TrialResult(planned.trial, cache_hash, "skipped", reason)
     except QBenchError as error:
         return TrialResult(planned.trial, cache_hash, "failed", str(error), phases_s=phases.seconds)
     except Exception as error:  # a bug in one trial must not cost the others; its place stands in the row
@@ -60,7 +109,8 @@ def run_trial(planned: Planned, bench: Bench, *, cache_hash: str, rules: Rules, 
     return row.finish(planned.trial, cache_hash, phases.seconds)
 
 
-def _run_qbench(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> None:
+def _run_qbench(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> str | None:
+    """Fill `row` with the scores and times of qbench's own session; return None: it can do every trial."""
     trial = planned.trial
     made = bench.quantized(trial, phases)
     with phases("pack"):
@@ -70,7 +120,7 @@ def _run_qbench(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rul
         with phases("score"):
             logits = all_logits(session, bench.inputs)
             row.score(logits, bench.answers)
-            describe(row, bench, session, made)
+            describe(row, session, made)
         if made.activations:
             kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
             row.alarms += range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats())
@@ -78,6 +128,7 @@ def _run_qbench(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rul
             _time(planned, bench, session, row, phases, logits=logits, rules=rules, clock=clock)
     finally:
         session.close()
+    return None
 
 
 def verified(session: Session, made: QuantizedNetwork, bench: Bench, phases: Phases) -> None:
@@ -123,7 +174,7 @@ def _time(
             layer |= {"median_s": float(step["median_s"]), "images": int(step["images"])}
 
 
-def describe(row: Row, bench: Bench, session: Session, made: QuantizedNetwork) -> None:
+def describe(row: Row, session: Described, made: QuantizedNetwork) -> None:
     """Fill in what the session and the codes say without running: execution, kernels, errors of weights, sizes."""
     row.execution = session.execution
     if session.execution != "float32" and session.execution_reason:

@@ -81,7 +81,8 @@ def recipe_supports(recipe: str, spec: LayerSpec) -> str | None:
 
 def _baseline(suite: Suite) -> Planned:
     asked = {measure for sweep in suite.sweeps for measure in sweep.measure}
-    measure: tuple[Measure, ...] = ("accuracy", "speed") if asked & {"speed", "layers"} else ("accuracy",)
+    timed = asked & {"speed", "layers"} and suite.device == "cpu"  # a device runs no float32 network
+    measure: tuple[Measure, ...] = ("accuracy", "speed") if timed else ("accuracy",)
     trial = Trial(
         sweep="baseline",
         model=suite.model,

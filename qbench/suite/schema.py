@@ -176,6 +176,8 @@ class NetworkChoice(Strict):
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
     data: Word
     """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
+    batch_sizes: ListOf[Annotated[int, Field(ge=1)]] | None = None
+    """Images per call where this network is timed at others than the suite's."""
 
 
 class Suite(AnySuite):
@@ -220,8 +222,11 @@ class Suite(AnySuite):
         if self.task and self.target.metric and self.task != self.target.metric:
             raise ValueError(f"'task' is {self.task} and 'target.metric' {self.target.metric}: expected one of the two")
         strangers(self.timing.references, network_peers(self.device), self.device)
-        for cell in (cell for sweep in self.sweeps for cell in sweep.cells()):
-            strangers(set(cell.backend or ()) - {"qbench"}, network_peers(self.device), self.device)
+        for sweep in self.sweeps if self.device != "cpu" else ():
+            if "layers" in sweep.measure:
+                raise ValueError(f"sweep '{sweep.name}': layers are not timed alone on the device '{self.device}'")
+            if any(set(cell.backend or ()) - {"qbench"} for cell in sweep.cells()):
+                raise ValueError(f"sweep '{sweep.name}': 'backend' goes with the device 'cpu'")
         missing = [key for key in ("model", "data") if bool(getattr(self, key)) == bool(self.networks)]
         if missing:
             raise ValueError(f"expected the keys 'model' and 'data', or only 'networks'; see '{missing[0]}'")
@@ -242,6 +247,9 @@ class Suite(AnySuite):
                     "model": choice.model,
                     "data": choice.data,
                     "networks": (),
+                    "timing": self.timing.model_copy(
+                        update={} if choice.batch_sizes is None else {"batch_sizes": choice.batch_sizes}
+                    ),
                 }
             )
             for choice in self.networks

@@ -29,16 +29,6 @@ class KernelView(Headed):
         """The numbers of threads that occur."""
         return tuple(sorted({row.trial.cell.threads for row in self.rows}))
 
-    @property
-    def device(self) -> str:
-        """The GPU's name; "" where operations ran on the processor."""
-        return str(self.header.machine.environment.get("cuda", {}).get("device", ""))
-
-    @property
-    def machine(self) -> str:
-        """What operations ran on."""
-        return self.device or str(self.header.machine.environment.get("cpu_model", "processor unknown"))
-
     def panel(self, threads: int) -> str:
         """Return the title of what is shown of rows on so many threads."""
         return self.device or f"{threads} thread{'s' if threads > 1 else ''}"

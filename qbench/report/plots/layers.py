@@ -32,7 +32,7 @@ def plot(view: RunView) -> Plot | None:
         )
     batch = rows[0].layer_times[0].batch
     subtitle = (
-        f"{view.header.model.name}, each layer alone at batch {batch}, {view.header.threads} threads; "
+        f"{view.header.model.name}, each layer alone at batch {batch}, {view.workers}; "
         "10⁹ operations per second (2 per multiply-add), medians of interleaved rounds."
     )
     return Plot("layers", title, subtitle, lambda layout: _draw(view, rows, layout, title, subtitle))

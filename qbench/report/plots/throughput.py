@@ -43,7 +43,7 @@ def plot(view: RunView) -> Plot | None:
     batch = view.batches[-1]
     title = _title(view, rows, batch)
     subtitle = (
-        f"{view.header.model.name}, {view.header.threads} threads, all took turns in one run; medians with 95 % "
+        f"{view.header.model.name}, {view.workers}, all took turns in one run; medians with 95 % "
         "intervals, logarithmic. Triangle: what this machine's measured ceiling admits for all products of "
         "direct convolutions."
     )

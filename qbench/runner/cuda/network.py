@@ -1,122 +1,188 @@
-"""A whole network on the device beside PyTorch in float16: one graph each, in turns; transfers apart."""
+"""One trial on the device: quantized as on the CPU, scored and timed through one graph of launches for a batch.
+
+The device's logits are those of the CPU's integer session, which is checked. So accuracy, sizes and times of a row are
+those of the arithmetic that ran. What is not quantized stays on the CPU: the fp32 row of such a run has no time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from qbench.core.cells.result import OWN
 from qbench.core.tensor import Floats
+from qbench.core.trial import Execution, Measurement, TrialResult
 from qbench.engine import build_session
-from qbench.errors import MachineError
-from qbench.graph import Network, QuantizedNetwork, read_onnx
-from qbench.kernels.conv.params import ChannelParams
-from qbench.kernels.cuda.choose.candidates import candidates
-from qbench.kernels.cuda.choose.choice import Choice, Job
-from qbench.kernels.cuda.machines.driver import Device
-from qbench.kernels.cuda.operands import Codes
-from qbench.kernels.cuda.operation import DeviceProduct, Known, Task, run_all
-from qbench.peers.cuda.torch_network import TorchNetwork
-from qbench.quantization import Observations, assigned, parse_recipe
+from qbench.engine.lowering import NotIntegerError
+from qbench.errors import MachineError, QBenchError
+from qbench.graph import QuantizedNetwork
+from qbench.metrics.tensor import sqnr_db
+from qbench.peers.cuda import CUDA_NETWORKS
+from qbench.results.left_out import NOT_TIMED
+from qbench.runner.alarms import range_alarms
+from qbench.runner.bench import Bench
 from qbench.runner.cuda.clock import DeviceClock
-from qbench.runner.cuda.session import DeviceSession
+from qbench.runner.cuda.session import DeviceSession, Picker
+from qbench.runner.row import Row
+from qbench.runner.timing.network import batch_of, network_operations
+from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules, interleave
-from qbench.zoo import model_path
+from qbench.runner.trial import describe, row_of, run_trial
+from qbench.suite import Planned
 
-OWN, PEER = "qbench", "torch-fp16"
-CALIBRATION_IMAGES, COMPARED = 16, 2
-_WAYS, _TRIES, _TRANSFERS = 6, 3, 5
-_SEED = 0
-_CLOSE = 1e-5
-
-
-class Tuner:
-    """Picks the fastest of a layer's candidates on the device, each job once."""
-
-    def __init__(self, device: Device, clock: DeviceClock) -> None:
-        self._device, self._clock = device, clock
-        self._known: dict[Job, Choice] = {}
-
-    def __call__(self, task: Task, codes: Codes, params: ChannelParams, job: Job) -> Choice:
-        """Return the fastest choice for a job."""
-        if job not in self._known:
-            units = self._device.attribute("multiprocessors")
-            found = candidates(job, self._device.capability, multiprocessors=units)[:_WAYS]
-            if not found:
-                raise MachineError(f"no kernel on the device computes {job.product} {job.epilogue}")
-            known: Known = {}
-            self._known[job] = min(found, key=partial(self._seconds, task, codes, params, known))
-        return self._known[job]
-
-    def _seconds(self, task: Task, codes: Codes, params: ChannelParams, known: Known, choice: Choice) -> float:
-        device = self._device
-        layouts = (task.lhs, task.out, task.residual or task.out)
-        buffers = [device.empty(layout.size_bytes, fill=1) for layout in layouts]
-        call = run_all(DeviceProduct(device, task, codes, params, choice, known=known).attach(*buffers))
-        call()
-        return min(self._clock.elapsed_s(call, 1) for _ in range(_TRIES))
+SCORED = 256
+"""Images at a time where a trial names no batch size."""
+COMPARED = 2
+"""Images whose logits are compared with the CPU's: its portable session takes seconds for a large network."""
+CLOSE = 1e-5
+"""Codes between layers are the same; only the last layer's float32 logits may round differently."""
+HALF_DB = 20.0
+"""Another library's logits in half precision stand about 60 dB from fp32's; a wrong network falls below this."""
+_TRANSFERS = 5
+_REASON_LENGTH = 300
+ON_CPU = "scored on the CPU and not timed: the device runs quantized networks"
 
 
-def time_network(
-    device: Device, clock: DeviceClock, rules: Rules, *, model: str, spec: str, batch: int
-) -> dict[str, Any]:
-    """Return the facts and raw times of a network of the zoo on random images, `batch` at a time.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where trials run.
+
+    Args:
+        device: a GPU, or its simulator.
+        clock: of its events.
+        rules: of timing.
+        pick: says how a layer is computed.
+    """
+
+    device: Any
+    clock: DeviceClock
+    rules: Rules
+    pick: Picker
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What a session on the device says of itself, as one on the CPU does."""
+
+    kernels: dict[str, str]
+    resident_bytes: int
+    execution: Execution = "integer"
+    execution_reason: str = ""
+    integer_share: float = 1.0
+
+
+def run_device_trial(planned: Planned, bench: Bench, place: Place, *, cache_hash: str) -> TrialResult:
+    """Return the row of a trial, whatever happens in it; see `qbench.runner.trial.run_trial`."""
+    if planned.trial.layer_spec.scope == "none":
+        scored = replace(planned, measure=("accuracy",))
+        row = run_trial(scored, bench, cache_hash=cache_hash, rules=place.rules, clock=place.clock)
+        return replace(row, notes=(*row.notes, ON_CPU))
+    fill = partial(_fill, planned, bench, place)
+    return row_of(planned, cache_hash=cache_hash, seeded=bench.seeded, clock=place.clock, fill=fill)
+
+
+def _fill(planned: Planned, bench: Bench, place: Place, row: Row, phases: Phases) -> str | None:
+    trial = planned.trial
+    quantized = bench.quantized(trial, phases)
+    batches = trial.batch_sizes or (min(SCORED, len(bench.inputs)),)
+
+    def session_of(batch: int) -> DeviceSession:
+        try:
+            with phases("pack"):
+                return DeviceSession(place.device, quantized, images=batch, pick=place.pick)
+        except NotIntegerError as error:
+            raise MachineError(f"the device runs integer networks only: {error}") from error
+
+    session = session_of(batches[0])
+    with phases("verify"):
+        check(session, quantized, bench.inputs)
+    with phases("score"):
+        logits = device_logits(session, bench.inputs)
+        row.score(logits, bench.answers)
+        describe(row, DeviceFacts(dict(session.kernels), session.resident_bytes), quantized)
+    observed = bench.observations(trial.calibration, trial.seed).stats()
+    kept = {name: params for name, params in quantized.activations.items() if name in observed}
+    row.alarms += range_alarms(kept, observed)
+    if "speed" not in planned.measure:
+        return None
+    for batch in batches:
+        timed = session if batch == session.images else session_of(batch)
+        with phases("time"):
+            measured, notes = _measure(bench, place, timed, logits)
+        row.measurements += measured
+        row.notes += [note for note in notes if note not in row.notes]
+    return None
+
+
+def check(session: DeviceSession, quantized: QuantizedNetwork, inputs: Floats) -> None:
+    """Raise MachineError when the device's logits are not those of the CPU's integer session."""
+    found = session.run(batch_of(inputs, session.images))[:COMPARED]
+    with build_session(quantized) as on_cpu:
+        expected = on_cpu.run(inputs[: len(found)])
+    _same(found, expected, "the CPU's")
+
+
+def _same(found: Floats, expected: Floats, whose: str) -> None:
+    count = min(len(found), len(expected))
+    largest = max(float(np.abs(expected[:count]).max()), 1e-30)
+    off = float(np.abs(found[:count] - expected[:count]).max()) / largest
+    if not off <= CLOSE:
+        raise MachineError(f"the device's logits differ from {whose} by {off:.3g} of the largest")
+
+
+def device_logits(session: DeviceSession, inputs: Floats) -> Floats:
+    """Return the logits of all images, in batches of the session's size; the last one is filled up with images."""
+    starts = range(0, len(inputs), session.images)
+    found = [session.run(batch_of(inputs[start : start + session.images], session.images)) for start in starts]
+    return np.concatenate(found)[: len(inputs)]
+
+
+def _measure(bench: Bench, place: Place, session: DeviceSession, scored: Floats) -> tuple[list[Measurement], list[str]]:
+    """Return the times of a session and of the references in turns, of copying a batch, and who was not timed.
 
     Raises:
-        MachineError: the device's logits are not the CPU's.
+        MachineError: the session answers otherwise than it was scored.
     """
-    network = read_onnx(model_path(model))
-    images = np.random.default_rng(_SEED).standard_normal((batch, *network.input_shape)).astype(np.float32)
-    quantized = quantize(network, images[:CALIBRATION_IMAGES], spec)
-    session = DeviceSession(device, quantized, images=batch, pick=Tuner(device, clock))
-    off = difference(session.run(images)[:COMPARED], quantized, images[:COMPARED])
-    if off > _CLOSE:
-        raise MachineError(f"{model}: the device's logits differ from the CPU's by {off:.3g} of the largest")
-    operations = batch * sum(network.operations(node.name) for node in network.nodes)
+    device, batch = place.device, session.images
+    inputs = batch_of(bench.inputs, batch)
+    _same(session.run(inputs), batch_of(scored, batch), "those that were scored")
+    operations, notes = batch * network_operations(bench.network), []
     cells = [Cell(OWN, device.graph(session.work), batch, operations)]
-    peer = peer_cell(device, network, images, batch, operations)
-    cells += [peer] if isinstance(peer, Cell) else []
-    measured = interleave(f"{model}/batch{batch}", cells, rules, clock=clock, quiet=device.synchronize)
-    return {
-        "model": model, "spec": spec, "batch": batch, "kernels": session.kernels, "operations": operations,
-        "resident_bytes": session.resident_bytes, "logits_off": off, "peer": PEER if len(cells) > 1 else str(peer),
-        "transfer_s": transfer_s(session, images, clock), "measurements": [asdict(one) for one in measured],
-        "images_per_s": {one.cell: batch / one.median_s for one in measured},
-    }  # fmt: skip
+    for name in bench.references.names:
+        try:
+            call = _reference(name, bench, device, inputs)
+        except Exception as error:  # another library raises what it likes
+            reason = " ".join(str(error).split())[:_REASON_LENGTH] or type(error).__name__
+            notes.append(f"{NOT_TIMED}{name}: {reason.removeprefix(f'{name}: ')}")
+        else:
+            cells.append(Cell(name, call, batch, operations))
+    quiet = device.synchronize
+    measured = interleave(f"network/batch{batch}", cells, place.rules, clock=place.clock, quiet=quiet)
+    copies = Measurement(f"transfer/batch{batch}", OWN, tuple(_transfers(session, inputs, place.clock)), 1, batch)
+    return [*measured, copies], notes
 
 
-def quantize(network: Network, images: Floats, spec: str) -> QuantizedNetwork:
-    """Return the network quantized by `minmax`, calibrated on `images`."""
-    seen = Observations(network, lambda: images, threads=2)
-    return parse_recipe("minmax").apply(assigned(network, spec, method="minmax"), seen)
+def _reference(name: str, bench: Bench, device: Any, inputs: Floats) -> Callable[[], object]:
+    """Return another library's call on a batch; raise what it raises, or QBenchError when it answers wrongly."""
+    peer = CUDA_NETWORKS.load(name)(bench.network, inputs, stream=device.stream)
+    for _ in range(3):
+        peer.run()
+    device.synchronize()
+    expected = batch_of(bench.answers.logits, len(inputs))
+    distance_db = sqnr_db(expected, np.asarray(peer.result(), np.float32).reshape(expected.shape))
+    if not distance_db >= HALF_DB:
+        raise QBenchError(f"logits are {distance_db:.0f} dB from fp32's, expected at least {HALF_DB:.0f} dB")
+    call: Callable[[], object] = device.graph(peer.run)
+    return call
 
 
-def difference(found: Floats, quantized: QuantizedNetwork, images: Floats) -> float:
-    """Return the largest difference from the CPU's integer session, as a share of its largest logit."""
-    with build_session(quantized) as session:
-        want = session.run(images)
-    return float(np.abs(found - want).max() / max(float(np.abs(want).max()), 1e-30))
-
-
-def peer_cell(device: Device, network: Network, images: Floats, batch: int, operations: int) -> Cell | str:
-    """Return PyTorch's cell, or why there is none."""
-    try:
-        peer = TorchNetwork(network, images, stream=device.stream)
-        for _ in range(3):
-            peer.run()
-        device.synchronize()
-        return Cell(PEER, device.graph(peer.run), batch, operations)
-    except Exception as error:  # another library raises what it likes
-        return " ".join(str(error).split())[:300] or type(error).__name__
-
-
-def transfer_s(session: DeviceSession, images: Floats, clock: DeviceClock) -> float:
-    """Return the host's median seconds of copying a batch to the device."""
-    found = []
+def _transfers(session: DeviceSession, inputs: Sequence[Any] | Floats, clock: DeviceClock) -> Iterator[float]:
+    """Yield the host's seconds of copying a batch to the device."""
     for _ in range(_TRANSFERS):
         start_s = clock.now_s()
-        session.load(images)
-        found.append(clock.now_s() - start_s)
-    return sorted(found)[_TRANSFERS // 2]
+        session.load(np.asarray(inputs, np.float32))
+        yield clock.now_s() - start_s

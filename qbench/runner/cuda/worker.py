@@ -9,15 +9,23 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
+from qbench.core.cells.result import KernelResult, KernelTrial
+from qbench.core.trial import TrialResult
 from qbench.errors import QBenchError
-from qbench.kernels.cuda.checks.verify import verify
+from qbench.kernels.cuda.checks.verify import DeviceRow, verify
 from qbench.kernels.cuda.machines.driver import Device
+from qbench.runner.bench import Bench
 from qbench.runner.cuda import ceilings
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.contest import Contest
+from qbench.runner.cuda.network import Place, run_device_trial
+from qbench.runner.cuda.session import Picker
+from qbench.runner.cuda.tuner import Tuner
+from qbench.runner.kind import run_kind
 from qbench.runner.timing.sampling import Rules
+from qbench.suite import Planned, Suite
 
-PATIENCE_S = {"check": 60.0}
+PATIENCE_S = {"check": 60.0, "trial": 900.0}
 LONGEST_S = 180.0
 """What takes longer hangs: its process is ended."""
 
@@ -42,7 +50,7 @@ class Worker:
         self._connection: Connection | None = None
 
     def ask(self, verb: str, content: object = None) -> Any:
-        """Return the answer to `facts`, `ceilings`, `check` or `row`.
+        """Return the answer to `facts`, `ceilings`, `check`, `row` or `trial`: methods of `Holder`.
 
         Raises:
             LostError: see there.
@@ -104,11 +112,11 @@ def serve(connection: Connection) -> None:
             connection.recv()
             connection.send(("refused", str(error)))
             return
-        clock = DeviceClock(device)
+        holder = Holder(device, DeviceClock(device))
         while True:
             verb, content = connection.recv()
             try:
-                connection.send(("ok", _answer(device, clock, verb, content)))
+                connection.send(("ok", holder.answer(verb, content)))
             except Exception as error:  # whatever it is, the run goes on; only the device's state decides how
                 connection.send((_state(device), f"{type(error).__name__}: {error}"))
 
@@ -121,14 +129,46 @@ def _state(device: Device) -> str:
     return "refused"
 
 
-def _answer(device: Device, clock: DeviceClock, verb: str, content: Any) -> Any:
-    if verb == "facts":
-        numbers = {name: device.attribute(name) for name in ("multiprocessors", "clock_khz", "l2_bytes")}
-        return {"device": device.name, "compute_capability": device.capability / 10, **numbers}
-    if verb == "ceilings":
-        return ceilings.measure(device, clock=clock, quick=bool(content))
-    if verb == "check":
-        return verify(device, content)
-    assert verb == "row"
-    setup, trial, digest = content
-    return Contest(device, clock, setup.rules, setup.ceilings).run(trial, cache_hash=digest)
+class Holder:
+    """Answers questions with the device that it holds.
+
+    Args:
+        device: a GPU.
+        clock: of its events.
+        pick: says how a layer of a network is computed; by trying, where it is not given.
+    """
+
+    def __init__(self, device: Device, clock: DeviceClock, *, pick: Picker | None = None) -> None:
+        self._device, self._clock = device, clock
+        self._pick = pick or Tuner(device, clock)
+        self._benches: dict[str, Bench] = {}
+
+    def answer(self, verb: str, content: Any) -> Any:
+        """Return the answer to a question (`Worker.ask`)."""
+        return getattr(self, verb)(content)
+
+    def facts(self, _content: None) -> dict[str, Any]:
+        """Return what the device is."""
+        numbers = {name: self._device.attribute(name) for name in ("multiprocessors", "clock_khz", "l2_bytes")}
+        return {"device": self._device.name, "compute_capability": self._device.capability / 10, **numbers}
+
+    def ceilings(self, quick: bool) -> dict[str, float]:
+        """Return what the device can do at most."""
+        return ceilings.measure(self._device, clock=self._clock, quick=quick)
+
+    def check(self, number: int) -> DeviceRow:
+        """Check one kernel on odd sizes and extreme values."""
+        return verify(self._device, number)
+
+    def row(self, content: tuple[Setup, KernelTrial, str]) -> KernelResult:
+        """Return the row of a cell."""
+        setup, trial, digest = content
+        return Contest(self._device, self._clock, setup.rules, setup.ceilings).run(trial, cache_hash=digest)
+
+    def trial(self, content: tuple[Suite, Rules, Planned, str]) -> TrialResult:
+        """Return the row of a network; what rows of a suite share is kept here for the next one."""
+        suite, rules, planned, digest = content
+        if suite.sha256 not in self._benches:
+            self._benches = {suite.sha256: run_kind(suite.kind).world(suite)}
+        place = Place(self._device, self._clock, rules, self._pick)
+        return run_device_trial(planned, self._benches[suite.sha256], place, cache_hash=digest)

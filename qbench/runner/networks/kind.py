@@ -18,6 +18,7 @@ from qbench.runner.networks.estimate import estimate_s
 from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.network import network_operations
 from qbench.suite import Planned, Suite, expand
+from qbench.suite.axes import DeviceName
 from qbench.zoo import Samples, load_data, model_path
 
 
@@ -50,7 +51,7 @@ def network_jobs(suite: Suite, bench: Bench, machine: str, quick: bool) -> tuple
     """
     first, *rest = expand(suite, layer_kinds(bench.network))
     planned = (first, *sorted(rest, key=is_timed))
-    refuse_impossible(planned, bench)
+    refuse_impossible(planned, bench, suite.device)
     sources = {"model_sha256": bench.network.sha256, "data_sha256": bench.data.sha256}
     return tuple(
         Job(
@@ -70,12 +71,15 @@ def is_timed(planned: Planned) -> bool:
     return bool(planned.trial.batch_sizes) and not planned.reason
 
 
-def refuse_impossible(planned: tuple[Planned, ...], bench: Bench) -> None:
+def refuse_impossible(planned: tuple[Planned, ...], bench: Bench, device: DeviceName) -> None:
     """Raise QBenchError for too many samples or threads, or a kernel variant that there is not."""
     refuse_threads(bench.threads)
     for item in planned:
         bench.data.calibration_indices(item.trial.calibration, item.trial.seed)
-    for variant in {item.trial.variant for item in planned} - {"auto", *NAMES}:
+    known = ("auto", *NAMES) if device == "cpu" else ("auto",)  # on a device, each layer takes what is fastest there
+    for variant in sorted({item.trial.variant for item in planned} - {*known}):
+        if device != "cpu":
+            raise MachineError(f"variant: expected auto on the device '{device}', got '{variant}'")
         raise MachineError(f"unknown kernel variant '{variant}'{suggest(variant, NAMES)}")
 
 
@@ -108,4 +112,12 @@ def network_facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-NETWORKS = RunKind(bench_of, network_jobs, network_facts, {"cpu": "qbench.runner.networks.maker:NetworkMaker"})
+NETWORKS = RunKind(
+    bench_of,
+    network_jobs,
+    network_facts,
+    {
+        "cpu": "qbench.runner.networks.maker:NetworkMaker",
+        "cuda": "qbench.runner.cuda.networks:CudaNetworkMaker",
+    },
+)
