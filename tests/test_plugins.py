@@ -52,7 +52,7 @@ def test_the_printed_method_is_found_and_quantizes(tmp_path: Path, monkeypatch: 
 
 
 def test_every_table_is_in_the_document() -> None:
-    sources = [path.read_text(encoding="utf-8") for path in Path(__file__).parents[1].glob("qbench/**/__init__.py")]
+    sources = [path.read_text(encoding="utf-8") for path in Path(__file__).parents[1].glob("qbench/**/*.py")]
     groups = {group for text in sources for group in re.findall(r'Registry\(\s*"(qbench\.\w+)"', text)}
     assert groups
     assert {group for group in groups if f"`{group}`" not in TEXT} == set()

@@ -67,12 +67,12 @@ def spec_options(command: Command) -> Command:
         click.option("--layers", multiple=True, callback=_joined, metavar="RULES", help=rules),
         click.option(
             "--method",
-            help="Recipe of one stage: how ranges are chosen; `qbench list methods` lists them.",
+            help="Older form of --recipe: only the method, e.g. mse; `qbench list methods` lists them.",
         ),
         click.option(
             "--recipe",
-            help="Stages that make the network, e.g. mse, mse/both, cle/mse+gptq/bias; mse without it. "
-            "`qbench list stages` lists them.",
+            help="Stages that make the quantized network, e.g. mse, mse/both, cle/mse+gptq/bias; see "
+            "`qbench list methods` and `qbench list stages`.  [default: mse]",
         ),
         click.option(
             "--spec",
@@ -88,7 +88,7 @@ def spec_options(command: Command) -> Command:
 def recipe_of(recipe: str | None, method: str | None, correction: str | None = None) -> str:
     """Return the recipe that --recipe says, or the older --method and --correction; raise QBenchError for both."""
     if recipe and (method or correction):
-        raise QBenchError(f"--recipe {recipe}: expected it alone, got {'--method' if method else '--correction'} too")
+        raise QBenchError(f"--recipe {recipe}: it cannot be combined with {'--method' if method else '--correction'}")
     words = [method or "mse"] + ([correction] if correction and correction != "none" else [])
     return recipe or "/".join(words)
 
