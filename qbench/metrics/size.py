@@ -12,7 +12,7 @@ def bits_per_weight(packed_bytes: float, *, weights: int) -> Metric:
 
 
 THEORETICAL_BYTES = MetricKind(
-    "theoretical_bytes", "bytes", "lower", "information in the codes alone (ternary: log2 3)",
+    "theoretical_bytes", "bytes", "lower", "information in the codes, without scales (ternary: log2 3)",
     "network", lambda built: built.theoretical_bytes,
 )  # fmt: skip
 PACKED_BYTES = MetricKind(

@@ -5,7 +5,7 @@ written as text, `cle/mse+gptq/bias`: transforms of the float network come first
 and codes, then `+` another rounding of its codes, then corrections. Stages look at the calibration samples through
 `Observations`, which computes what is asked for, of the network so far, once.
 
-To add a stage: one file, one line in `STAGES`. A method that looks at one layer's weights alone belongs to
+To add a stage: one file, one line in `STAGES`. A method that looks only at the weights of one layer belongs to
 `qbench.methods`; `PerLayer` makes a stage of it.
 """
 

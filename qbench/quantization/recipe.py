@@ -2,7 +2,7 @@
 
     recipe = [before "/"]* method ["+" rounding]* ["/" after]*          e.g. mse, mse/bias, cle/mse+gptq/both
 
-`none` alone is the recipe without stages: the network stays in float32.
+`none` by itself is the recipe without stages: the network stays in float32.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def parse_recipe(text: str) -> Recipe:
     parts = RecipeParts(codes, "/".join(before), "+".join(roundings), "/".join(after))
     if codes == NONE:
         if len(segments) > 1 or roundings:
-            raise QBenchError(f"recipe '{text}': 'none' quantizes nothing; expected it alone")
+            raise QBenchError(f"recipe '{text}': 'none' quantizes nothing and stands by itself")
         return Recipe(parts, ())
     stages: tuple[Stage, ...] = (
         *_stages(before, "before", text),

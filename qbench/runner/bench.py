@@ -186,7 +186,7 @@ def _check_task(task: Task, network: Network, data: Samples, *, labelled: bool) 
     outputs = math.prod(network.shapes[network.output])
     if task.outputs == "classes" and len(data.classes) > outputs:
         raise DataError(
-            f"data '{data.name}': network '{network.name}' tells {outputs} classes apart, got {len(data.classes)}"
+            f"data '{data.name}': network '{network.name}' distinguishes {outputs} classes, got {len(data.classes)}"
         )
     if task.labelled and not labelled:
         why = "weights that were never trained" if data.labelled else f"data '{data.name}', which has none"

@@ -1,4 +1,4 @@
-"""Whom a run tells what it does. The runner itself prints nothing."""
+"""Who hears what a run does. The runner itself prints nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from qbench.runner.plan import Plan
 
 
 class RunObserver(Protocol):
-    """Is told of every step of a run, in order, from the thread that runs it."""
+    """Hears every step of a run, in order, from the thread that runs it."""
 
     def on_start(self, plan: Plan) -> None:
         """Hear what will be run, before anything is computed."""

@@ -11,7 +11,7 @@ QUESTIONS = (
     "clocks_event_reasons.sw_thermal_slowdown", "clocks_event_reasons.sw_power_cap",
 )  # fmt: skip
 THROTTLES = QUESTIONS[4:6]
-"""Reasons that make a run unstable; a power cap is how the chip runs large products: told, not held against it."""
+"""Reasons that make a run unstable; a power cap is how the chip runs large products: shown, but not held against it."""
 _PATIENCE_S = 10
 
 

@@ -33,7 +33,7 @@ class CudaKernelMaker(CudaMaker):
         self._verify, self._rules = plan.suite.verify, device_rules(plan.suite, quick=plan.quick)
 
     def check(self, tell: Tell, known: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row for every kernel; one that breaks the device is told like one that is wrong."""
+        """Return a row for every kernel; one that breaks the device is reported like one that is wrong."""
         if not self._verify or CHECKS in known:
             return {}
         count = verify.count()

@@ -1,7 +1,7 @@
 """Which instructions a kernel really runs on, seen from outside.
 
 Its process is stopped now and then, and the code around its program counter is searched for the instructions that do
-the work of products. Linux on x86-64 only, and only where a process may trace its children; elsewhere nothing is told.
+the work of products. Linux on x86-64 only, and only where a process may trace its children; elsewhere "" is shown.
 No time is taken while this looks.
 """
 
@@ -56,7 +56,7 @@ REGISTERS = ("xmm", "ymm", "zmm", "tmm")
 
 
 def instructions(pid: int, during: Callable[[], object]) -> str:
-    """Return what a process runs while `during` keeps it busy, e.g. `vpdpbusd zmm`; "" when it cannot be told.
+    """Return what a process runs while `during` keeps it busy, e.g. `vpdpbusd zmm`; "" when it cannot be seen.
 
     Args:
         pid: a child of this process.

@@ -1,4 +1,4 @@
-"""What a kernel cell is fed, and what it must answer. Drawn from the cell's key alone: every process draws the same.
+"""What a kernel cell is fed, and what it must answer. Drawn only from the cell's key: every process draws the same.
 
 Scales are dyadic with at most three significant bits, so that acc * scale is exact in float32 in whatever order a
 library multiplies; libraries can differ at exact halves only, where they may round to even or away from zero.

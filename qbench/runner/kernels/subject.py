@@ -39,7 +39,7 @@ WORTH_SHARING = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """A task with what is told of it; `out` is a view of its output buffer, `shape` that of the cell's answer.
+    """A task with what rows say of it; `out` is a view of its output buffer, `shape` that of the cell's answer.
 
     It does the cell's work `turns` times.
     """

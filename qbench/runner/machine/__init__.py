@@ -1,1 +1,1 @@
-"""The machine that a run stands on: what it is, what it can do, and how it is had alone and quiet."""
+"""The machine that a run stands on: what it is, what it can do, and how a run gets it for itself, and quiet."""
