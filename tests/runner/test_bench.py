@@ -87,7 +87,11 @@ def test_a_peer_with_wrong_logits_is_not_timed(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("shape", "classes", "message"),
-    [((8, 8, 1), 4, "expects images of 3 x 8 x 8"), ((9, 8, 3), 4, "got 3 x 9 x 8"), ((8, 8, 3), 5, "tells 4 classes")],
+    [
+        ((8, 8, 1), 4, "expects images of 3 x 8 x 8"),
+        ((9, 8, 3), 4, "got 3 x 9 x 8"),
+        ((8, 8, 3), 5, "distinguishes 4 classes"),
+    ],
 )
 def test_images_that_do_not_fit_the_network_are_one_clear_line(
     suite_path: Path, tmp_path: Path, shape: tuple[int, ...], classes: int, message: str
