@@ -230,12 +230,15 @@ def test_every_picture_and_link_of_a_document_exists(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
-def test_every_file_that_a_document_names_exists() -> None:
+def test_every_file_and_folder_that_a_document_names_exists() -> None:
     files = [path.relative_to(ROOT).as_posix() for room in ("qbench", "tests") for path in (ROOT / room).rglob("*.py")]
     missing = []
     for path in DOCUMENTS:
         for name in re.findall(r"`([\w./]+\.py)`", path.read_text(encoding="utf-8")):
             if not any(f"/{file}".endswith(f"/{name}") for file in files):
+                missing.append(f"{path.name}: {name}")
+        for name in re.findall(r"`((?:qbench|tests|suites|docs)/[\w./]+)`", path.read_text(encoding="utf-8")):
+            if not (ROOT / name).exists():
                 missing.append(f"{path.name}: {name}")
     assert missing == []
 
