@@ -17,7 +17,10 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.core.trial import Execution
 from qbench.engine.container import Container, container_of
 from qbench.engine.foreign import ForeignRunner
-from qbench.engine.lowering import Ends, NotIntegerError, counts_bits, lower
+from qbench.engine.lowering.layers import lower
+from qbench.engine.lowering.numbers import NotIntegerError
+from qbench.engine.lowering.params import Ends
+from qbench.engine.lowering.products import counts_bits
 from qbench.errors import DataError
 from qbench.graph import Linear, QuantizedNetwork, inputs_of, outputs_of
 from qbench.graph.outsource import outsource

@@ -10,7 +10,7 @@ import numpy as np
 from qbench.core.granularity import PerGroup
 from qbench.core.tensor import QTensor
 from qbench.engine.container import Container
-from qbench.engine.lowering import s8_codes
+from qbench.engine.lowering.numbers import s8_codes
 from qbench.graph.network import Conv, Network, Node, inputs_of
 from qbench.kernels.conv.reference import Codes, Window
 from qbench.kernels.layout import Layout

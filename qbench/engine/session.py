@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from qbench.core.trial import Execution
 from qbench.engine.kinds import has_tokens
-from qbench.engine.lowering import NotIntegerError
+from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.engine.plans.floats import float_layouts, float_plan
 from qbench.engine.plans.integers import integer_plan
 from qbench.engine.plans.plan import X_ADDRESS, Plan, workspaces

@@ -21,7 +21,7 @@ from qbench.kernels.layout import padded_channels
 BITS_OF_WORD = 32
 """Channels in a word of bits."""
 _NAME = re.compile(
-    r"([us]8)_(s[1-8]|t[124])|(s16)_(s16)|(f32)_(f32|s[48])|(f16)_(s4)|(b1)_(b1)|(t2)_(t2)|(p[1-8])_(p[1-8])"
+    r"([us]8)_(s[1-8]|t[124])|(s16)_(s16)|(f32)_(f32|s[1248])|(f16)_(s4)|(b1)_(b1)|(t2)_(t2)|(p[1-8])_(p[1-8])"
 )
 
 

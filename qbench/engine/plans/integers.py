@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import Container, container_of
-from qbench.engine.lowering import Ends, Lowered, NotIntegerError, counts_bits, lower, lower_depthwise
+from qbench.engine.lowering.layers import Lowered, lower, lower_depthwise
+from qbench.engine.lowering.numbers import NotIntegerError
+from qbench.engine.lowering.params import Ends
+from qbench.engine.lowering.products import counts_bits
 from qbench.engine.plans.plan import SCRATCH, Buffers, Plan, Step, borders, flat_aliases, load_step, spatial
 from qbench.engine.plans.stages import images_of_nodes
 from qbench.engine.rows_of_taps import GROUP_BYTES, rows_of_taps, takes_rows
@@ -37,9 +39,8 @@ from qbench.graph.network import (
 )
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.conv.job import Job, Weights
-from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.ways import bind_fastest
-from qbench.kernels.epilogue import Epilogue, Words
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.product import U8_S8, Product
 from qbench.kernels.tasks import Task, task_of
@@ -143,43 +144,35 @@ def _layer_steps(
     ends = Ends(boxes[node.input], boxes.get(node.output), boxes[residual] if residual else None)
     alone = lower_depthwise(node, weights, ends)
     if alone is not None:
-        return [_depthwise_step(network, node, alone, layouts, variant, floor=bool(ends.out and ends.out.floor))]
+        return [_conv_step(network, node, alone, node.input, layouts, variant)]
     lowered = lower(node, weights, ends, counts=counts_bits(variant))
     if not lowered.product.is_words:
-        return [
-            _conv_step(
-                network, node, lowered, layouts[node.input], node.input, residual, layouts, variant,
-                zero_padding=ends.lhs.zero_point == 0,
-            )
-        ]  # fmt: skip
+        zero = ends.lhs.zero_point == 0
+        return [_conv_step(network, node, lowered, node.input, layouts, variant, zero_padding=zero)]
     packed = f"{node.input}:{lowered.product.lhs}"
     a = layouts[node.input]
     words = replace(a, words=lowered.product.pixel_words(a.channels), item_bytes=4)
     layouts[packed] = words
     return [
         _pack_step(node.input, packed, a, words, lowered.product),
-        _conv_step(network, node, lowered, words, packed, residual, layouts, variant, zero_padding=False),
+        _conv_step(network, node, lowered, packed, layouts, variant),
     ]
 
 
 def _conv_step(
-    network: Network,
-    node: Layer,
-    lowered: Lowered,
-    lhs: Layout,
-    source: str,
-    residual: str | None,
-    layouts: Mapping[str, Layout],
-    variant: str,
-    *,
-    zero_padding: bool,
-) -> Step:
+    network: Network, node: Layer, lowered: Lowered, source: str, layouts: Mapping[str, Layout], variant: str, *,
+    zero_padding: bool = False,
+) -> Step:  # fmt: skip
+    """Return the step of a layer that reads `source`: its input, or the bits of that."""
+    lhs, residual = layouts[source], node.residual if isinstance(node, Conv) else None
     epilogue = Epilogue("f32" if node.output == network.output else "u8", lowered.words)
     window, codes = window_of(node), lowered.codes
     if lhs.item_bytes == 1 and lhs.words == lhs.channels < GROUP_BYTES:
         window, codes, lhs = rows_of_taps(window, codes, lhs)
-    beside = layouts[residual] if residual else None
-    job = Job(lowered.product, epilogue, variant, window, lhs, layouts[node.output], beside, zero_padding=zero_padding)
+    job = Job(
+        lowered.product, epilogue, variant, window, lhs, layouts[node.output],
+        layouts[residual] if residual else None, zero_padding=zero_padding, groups=lowered.groups,
+    )  # fmt: skip
     bound = bind_fastest(job, Weights(codes, lowered.params, lowered.values))
 
     def join(buffers: Buffers) -> Task:
@@ -190,27 +183,6 @@ def _conv_step(
     operations = network.operations(node.name)
     memory = (bound.resident_bytes, bound.scratch_bytes)
     return Step(node.name, bound.name, operations, reads, node.output, join, True, *memory)
-
-
-def _depthwise_step(
-    network: Network,
-    node: Layer,
-    lowered: tuple[npt.NDArray[np.int8], ChannelParams],
-    layouts: Mapping[str, Layout],
-    variant: str,
-    *,
-    floor: bool,
-) -> Step:
-    codes, params = lowered
-    lhs, out, epilogue = layouts[node.input], layouts[node.output], Epilogue("u8", Words(floor=floor))
-    job = Job(U8_S8, epilogue, variant, window_of(node), lhs, out, groups=len(codes))
-    layer = bind_fastest(job, Weights(codes[..., None], params))
-
-    def join(buffers: Buffers) -> Task:
-        return layer.task(buffers[node.input], buffers[node.output])
-
-    operations = network.operations(node.name)
-    return Step(node.name, layer.name, operations, (node.input,), node.output, join, True, layer.resident_bytes)
 
 
 def _pack_step(source: str, packed: str, a: Layout, words: Layout, product: Product) -> Step:

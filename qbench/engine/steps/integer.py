@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from qbench.engine.container import Container
+from qbench.engine.lowering.nodes import lower_add, lower_clamp, lower_pool
 from qbench.engine.plans.plan import Buffers, Step
-from qbench.graph.network import Activation, Add, Clamp, Flatten, Pool
+from qbench.graph.network import Activation, Add, Flatten, Pool
 from qbench.kernels.layout import CHANNEL_MULTIPLE, Layout
 from qbench.kernels.pool.blocks import BLOCK
 from qbench.kernels.product import Product
@@ -27,21 +28,11 @@ def pack_kernel(product: Product) -> tuple[str, tuple[int, ...]]:
     return f"pack_u8_{product.lhs}", ()
 
 
-def code_limits(clamp: Clamp | None, out: Container) -> tuple[np.float32, np.float32]:
-    """Return the lowest and highest code that a clamp leaves in a container."""
-    low, high = (clamp.low, clamp.high) if clamp else (-np.inf, np.inf)
-    codes = (np.float32(out.zero_point) + np.float32(v) * np.float32(out.inverse_scale) for v in (low, high))
-    first, last = (np.float32(np.clip(np.rint(v), 0, out.high)) for v in codes)
-    return first, last
-
-
 def add_step(node: Add, boxes: Boxes, layouts: Layouts, operations: int) -> Step:
     """Return the rescaling addition."""
-    out = boxes[node.output]
-    scales = [boxes[tensor].scale / out.scale for tensor in node.inputs]
-    offset = out.round_offset - sum(s * boxes[t].zero_point for s, t in zip(scales, node.inputs, strict=True))
-    numbers = (np.float32(scales[0]), np.float32(scales[1]), np.float32(offset))
-    limits = code_limits(node.activation, out)
+    lowered = lower_add(node, boxes)
+    numbers = tuple(np.float32(number) for number in (*lowered.scales, lowered.offset))
+    limits = np.float32(lowered.low), np.float32(lowered.high)
     layout = layouts[node.output]
     size = (layout.height, layout.width, layout.channels)
     tensors = (*node.inputs, node.output)
@@ -49,7 +40,7 @@ def add_step(node: Add, boxes: Boxes, layouts: Layouts, operations: int) -> Step
 
     def join(buffers: Buffers) -> Task:
         arrays = (buffers[tensor].reshape(layouts[tensor].shape) for tensor in tensors)
-        arguments = (*arrays, size, corners, numbers, limits, out.floor)
+        arguments = (*arrays, size, corners, numbers, limits, lowered.floor)
         return task_of(f"{ELEMENTWISE}:add_u8_u8_u8", arguments, units=layout.height)
 
     return Step(node.name, "add_u8_u8_u8/portable", operations, node.inputs, node.output, join, True)
@@ -57,10 +48,7 @@ def add_step(node: Add, boxes: Boxes, layouts: Layouts, operations: int) -> Step
 
 def clamp_step(node: Activation, boxes: Boxes, layouts: Layouts, operations: int) -> Step:
     """Return the clamp and rescale as a table of 256 codes."""
-    source, out = boxes[node.input], boxes[node.output]
-    reals = (np.arange(256) - source.zero_point) * source.scale
-    t = np.clip(reals, node.clamp.low, node.clamp.high) / out.scale + out.round_offset
-    table = np.clip(np.floor(t) if out.floor else np.rint(t), 0, out.high).astype(np.uint8)
+    table = lower_clamp(node, boxes)
     layout = layouts[node.output]
     size = (layout.height, layout.width, layout.channels)
     corners = (layouts[node.input].border[:2], layout.border[:2])
@@ -74,33 +62,31 @@ def clamp_step(node: Activation, boxes: Boxes, layouts: Layouts, operations: int
 
 def pool_step(node: Pool, boxes: Boxes, layouts: Layouts, operations: int) -> Step:
     """Return a pooling step; the mean is rescaled to the output's codes in one rounding."""
-    source, out = boxes[node.input], boxes[node.output]
+    lowered, zero = lower_pool(node, boxes), boxes[node.input].zero_point
     a, b = layouts[node.input], layouts[node.output]
-    ratio = source.scale / out.scale
-    offset = np.float32(out.round_offset - source.zero_point * ratio)
-    limits = (np.float32(0), np.float32(out.high))
+    ratio, offset = np.float32(lowered.ratio), np.float32(lowered.offset)
+    limits = (np.float32(0), np.float32(lowered.high))
     if node.kind == "global_average":
-        numbers = (np.float32(ratio / (a.height * a.width)), offset, limits[1])
+        numbers = (np.float32(lowered.mean_of(a.height * a.width)), offset, limits[1])
         size, corner = (a.height, a.width, a.channels), a.border[:2]
 
         def join_mean(buffers: Buffers) -> Task:
             x, y = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))
             sums = np.empty((a.images, a.channels), np.int32)
-            arguments = (x, y, sums, size, corner, numbers, out.floor)
+            arguments = (x, y, sums, size, corner, numbers, lowered.floor)
             return task_of(f"{POOL}:global_average_u8_u8", arguments, units=-(-a.channels // BLOCK))
 
         return Step(node.name, "global_average_u8_u8/portable", operations, (node.input,), node.output, join_mean, True)
     sizes = ((a.height, a.width), (b.height, b.width), a.channels)
     corners, window = (a.border[:2], b.border[:2]), (node.kernel, node.strides, node.pads[:2])
-    keeps_codes = node.kind == "max" and (source.scale, source.zero_point) == (out.scale, out.zero_point)
     in_vectors = node.kind == "max" and min(a.words, b.words) >= CHANNEL_MULTIPLE
     more: tuple[object, ...] = ()
     name = "max_u8_u8"
-    if in_vectors and not (keeps_codes and source.high <= out.high):
-        name, more = "max_rescaled_u8_u8", ((np.float32(ratio), offset), limits, out.floor)
+    if in_vectors and not lowered.keeps_codes:
+        name, more = "max_rescaled_u8_u8", ((ratio, offset), limits, lowered.floor)
     elif not in_vectors:
-        numbers = (np.float32(source.zero_point), np.float32(ratio), offset)
-        name, more = "pool_u8_u8", (node.kind == "max", node.count_include_pad, numbers, limits, out.floor)
+        numbers = (np.float32(zero), ratio, offset)
+        name, more = "pool_u8_u8", (node.kind == "max", node.count_include_pad, numbers, limits, lowered.floor)
 
     def join(buffers: Buffers) -> Task:
         arrays = (buffers[t].reshape(layouts[t].shape) for t in (node.input, node.output))

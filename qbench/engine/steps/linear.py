@@ -9,7 +9,9 @@ import numpy as np
 
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import Container, container_of, level_thresholds
-from qbench.engine.lowering import Ends, Lowered, counts_bits, lower
+from qbench.engine.lowering.layers import Lowered, lower
+from qbench.engine.lowering.params import Ends
+from qbench.engine.lowering.products import counts_bits
 from qbench.engine.plans.floats import layer_step
 from qbench.engine.plans.plan import Buffers, Step
 from qbench.engine.steps.integer import PACK, pack_kernel

@@ -11,9 +11,10 @@ import numpy as np
 
 from qbench.engine.code_tables import affine_tables, requantize_table, unary_table
 from qbench.engine.container import Container
+from qbench.engine.lowering.nodes import code_limits
 from qbench.engine.plans.plan import Buffers, Step
-from qbench.engine.steps.integer import ELEMENTWISE, Boxes, Layouts, code_limits
-from qbench.graph.nodes import ChannelAffine, Clamp, Concat, Mul, Node, Resize, Select, Unary, inputs_of
+from qbench.engine.steps.integer import ELEMENTWISE, Boxes, Layouts
+from qbench.graph.nodes import ChannelAffine, Clamp, Concat, Mul, Resize, Select, Unary, inputs_of
 from qbench.kernels.elementwise.functions import FUNCTIONS
 from qbench.kernels.tasks import Task, task_of
 
@@ -82,9 +83,10 @@ def _step(node: Other, layouts: Layouts, operations: int, kernel: str, more: tup
 def _product(node: Mul, boxes: Mapping[str, Container], layouts: Layouts) -> tuple[str, tuple[object, ...]]:
     a, b, out = (boxes[tensor] for tensor in (*node.inputs, node.output))
     numbers = (a.zero_point, b.zero_point, a.scale * b.scale / out.scale, out.round_offset)
+    low, high = code_limits(node.activation, out)
     more = (
         tuple(np.float32(v) for v in numbers),
-        code_limits(node.activation, out),
+        (np.float32(low), np.float32(high)),
         _is_gate(node, layouts),
         out.floor,
     )
@@ -103,8 +105,3 @@ def _widths(node: Concat, layouts: Layouts) -> tuple[int, ...]:
 def _limits(clamp: Clamp | None) -> tuple[np.float32, np.float32]:
     bounds = clamp or UNBOUNDED
     return np.float32(bounds.low), np.float32(bounds.high)
-
-
-def is_other(node: Node) -> bool:
-    """Whether a node is one of those above."""
-    return isinstance(node, OTHER)

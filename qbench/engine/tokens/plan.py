@@ -13,7 +13,7 @@ import numpy as np
 
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.container import Container, container_of
-from qbench.engine.lowering import NotIntegerError
+from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.engine.plans.plan import Buffers, Plan, Step
 from qbench.engine.steps.foreign import foreign_step
 from qbench.engine.steps.linear import fake_steps, float_linear_step, integer_linear_steps

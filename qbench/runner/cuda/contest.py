@@ -19,9 +19,9 @@ from qbench.errors import MachineError, QBenchError
 from qbench.kernels.cuda.choose.candidates import candidates
 from qbench.kernels.cuda.machines.driver import Device
 from qbench.kernels.cuda.operation import Known
-from qbench.kernels.cuda.prepare import Described, Prepared, describe, lhs_bytes
 from qbench.peers.cuda import CUDA_OPERATORS
 from qbench.runner.cuda.clock import DeviceClock
+from qbench.runner.cuda.prepare import Described, Prepared, describe, lhs_bytes
 from qbench.runner.kernels.bound import bound, moved_bytes
 from qbench.runner.kernels.operands import draw_operands, expected_output
 from qbench.runner.timing.phases import Phases

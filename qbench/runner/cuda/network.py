@@ -17,7 +17,8 @@ from qbench.core.cells.result import OWN
 from qbench.core.tensor import Floats
 from qbench.core.trial import Execution, Measurement, TrialResult
 from qbench.engine import build_session
-from qbench.engine.lowering import NotIntegerError
+from qbench.engine.device.session import DeviceSession, Picker
+from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.errors import MachineError, QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.metrics.tensor import sqnr_db
@@ -26,7 +27,6 @@ from qbench.results.left_out import NOT_TIMED
 from qbench.runner.alarms import range_alarms
 from qbench.runner.bench import Bench
 from qbench.runner.cuda.clock import DeviceClock
-from qbench.runner.cuda.session import DeviceSession, Picker
 from qbench.runner.row import Row
 from qbench.runner.timing.network import batch_of, network_operations
 from qbench.runner.timing.phases import Phases

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from qbench.core.cells.result import KernelResult, KernelTrial
 from qbench.core.trial import TrialResult
+from qbench.engine.device.session import Picker
 from qbench.errors import QBenchError
 from qbench.kernels.cuda.checks.verify import DeviceRow, verify
 from qbench.kernels.cuda.machines.driver import Device
@@ -19,7 +20,6 @@ from qbench.runner.cuda import ceilings
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.contest import Contest
 from qbench.runner.cuda.network import Place, run_device_trial
-from qbench.runner.cuda.session import Picker
 from qbench.runner.cuda.tuner import Tuner
 from qbench.runner.kind import run_kind
 from qbench.runner.timing.sampling import Rules

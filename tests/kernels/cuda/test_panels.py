@@ -13,10 +13,11 @@ from qbench.kernels.cuda.choose.panel_sizes import panels
 from qbench.kernels.cuda.multiply.products import PRODUCTS
 from qbench.kernels.cuda.multiply.skinny import pack_lanes
 from qbench.kernels.cuda.operands import Geometry
+from qbench.kernels.epilogue import parse_epilogue
 
 
 def job(rows: int, depth: int = 8192, columns: int = 8192, group_size: int = 128, product: str = "u8_t4") -> Job:
-    return Job(product, "f32+grouped", Geometry(rows, columns, depth, depth, depth, 1), group_size)
+    return Job(product, parse_epilogue("f32+grouped"), Geometry(rows, columns, depth, depth, depth, 1), group_size)
 
 
 @pytest.mark.parametrize("rows", [9, 16, 17, 64])

@@ -9,13 +9,13 @@ import numpy as np
 
 from qbench.core.spec import parse_spec
 from qbench.engine import FloatSession, build_session
+from qbench.engine.device.session import DeviceSession
 from qbench.graph import QuantizedNetwork, depth_weights
 from qbench.graph.network import Clamp, Conv, Flatten, Linear, Network, Pool
 from qbench.kernels.cuda.choose.choice import Job, Tiles, Words
 from qbench.kernels.cuda.language.shapes import TileShape
 from qbench.kernels.cuda.machines.simulator import Simulator
 from qbench.methods import METHODS, ActivationObserver, method_spec
-from qbench.runner.cuda.session import DeviceSession
 
 CHOICES = (Tiles(TileShape(1, 2, 1, 2, 64, 2)), Tiles(TileShape(1, 2, 1, 2, 128, 2)), Words("plain", side=4))
 RELU = Clamp(0.0, float("inf"))

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.cells.product import ConvProblem, KernelCell, KernelOperands
-from qbench.core.formats import Binary, Float32, Ternary, Uniform
+from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.errors import MachineError
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.conv.reference import Window
@@ -20,29 +20,12 @@ from qbench.kernels.cuda.choose.choice import Choice, Job
 from qbench.kernels.cuda.machines.machine import Launch, Machine
 from qbench.kernels.cuda.operands import CODE_BITS, Geometry
 from qbench.kernels.cuda.operation import DeviceProduct, Known, Task
-from qbench.kernels.epilogue import Epilogue, Words
+from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import Layout, padded_channels
 from qbench.kernels.pack.reference import pack_u8_b1, pack_u8_t2
+from qbench.runner.kernels.lowering import lower_cell
 
 UNWRITTEN = 0xAB
-
-
-def product_of(cell: KernelCell) -> str:
-    """Return the product that computes a cell; raise MachineError when there is none."""
-    weights, activations = cell.layer_spec.weights.format, cell.layer_spec.activations.format
-    if isinstance(activations, Binary) and isinstance(weights, Binary):
-        return "b1_b1"
-    if isinstance(activations, Ternary) and isinstance(weights, Ternary):
-        return "t2_t2"
-    is_uniform = isinstance(weights, Uniform) and weights.symmetric
-    if isinstance(activations, Float32) and is_uniform and 1 < weights.bits <= 4:
-        return "f16_s4"
-    if isinstance(activations, Uniform):
-        if isinstance(weights, Binary | Ternary):
-            return "u8_t1" if isinstance(weights, Binary) else "u8_t2"
-        if is_uniform and weights.bits > 1:
-            return "u8_s8" if weights.bits > 4 else "u8_t4" if weights.bits > 2 else "u8_t2"
-    raise MachineError(f"{cell.spec}: no CUDA kernel multiplies these formats")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +33,7 @@ class Described:
     """A cell in the words of the kernels: the task, codes of weights OHWI, parameters."""
 
     task: Task
-    codes: npt.NDArray[np.int8]
+    codes: npt.NDArray[np.int16]
     params: ChannelParams
 
     @property
@@ -62,45 +45,30 @@ class Described:
 
 
 def describe(cell: KernelCell, operands: KernelOperands) -> Described:
-    """Return a cell's task; raise MachineError where no kernel exists."""
-    product, problem = product_of(cell), cell.problem
-    window, size = Window((1, 1)), (1, 1)
+    """Return a cell's task; raise QBenchError where no kernel exists."""
+    problem, window, size = cell.problem, Window((1, 1)), (1, 1)
     shape: tuple[int, ...] = operands.lhs.shape
-    rhs = operands.rhs
     if isinstance(problem, ConvProblem):
         if problem.groups > 1:
             raise MachineError("grouped convolutions have no CUDA kernel")
         window = Window(problem.kernel, problem.strides, problem.pads, problem.dilations)
         size = problem.out_size
     else:
-        shape, rhs = (problem.m, 1, 1, problem.k), rhs.reshape(problem.n, 1, 1, problem.k)
-    channels, columns = shape[3], len(rhs)
+        shape = (problem.m, 1, 1, problem.k)
+    lowered = lower_cell(cell, operands)
+    try:
+        product = lowered.device_product
+    except NotIntegerError as error:
+        raise MachineError(f"{cell.spec}: {error}") from None
+    channels, columns = shape[3], len(lowered.codes)
     item = {"f16_s4": 2}.get(product, 4 if product in ("b1_b1", "t2_t2") else 1)
     words = padded_channels(channels) if channels > 4 else 4
     if item == 4:
         words = -(-channels // 32) * (2 if product == "t2_t2" else 1)
     lhs = Layout(shape[0], shape[1], shape[2], channels, words, item, window.pads)
-    epilogue = Epilogue(cell.out, Words(grouped=cell.group_size > 0))
+    epilogue = Epilogue(cell.out, lowered.words)
     out = Layout(shape[0], *size, columns, padded_channels(columns), epilogue.item_bytes)
-    return Described(Task(product, epilogue, window, lhs, out), rhs, _params(cell, operands))
-
-
-def _params(cell: KernelCell, operands: KernelOperands) -> ChannelParams:
-    depth = cell.problem.depth
-    rhs = operands.rhs.reshape(len(operands.rhs), depth)
-    groups = depth // cell.group_size if cell.group_size else 1
-    sums = rhs.reshape(len(rhs), groups, -1).sum(axis=2, dtype=np.int64).T
-    correction = -operands.lhs_zero_point * sums
-    scale = np.atleast_2d((operands.rhs_scale * np.float32(operands.lhs_scale)).T)
-    offset, low, high = np.zeros(len(rhs), np.float32), -np.inf, np.inf
-    if cell.out == "u8":
-        scale = scale / np.float32(operands.out_scale)
-        offset = offset + np.float32(operands.out_zero_point)
-        correction, low, high = correction + operands.bias, 0.0, 255.0
-    whole = (correction, scale) if cell.group_size else (correction[0], scale[0])
-    return ChannelParams(
-        whole[0].astype(np.int32), whole[1].astype(np.float32), offset, low=low, high=high, group_size=cell.group_size
-    )
+    return Described(Task(product, epilogue, window, lhs, out), lowered.levels, lowered.device_params)
 
 
 def lhs_bytes(described: Described, operands: KernelOperands) -> npt.NDArray[np.uint8]:

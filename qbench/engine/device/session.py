@@ -13,13 +13,14 @@ from typing import Any, cast
 import numpy as np
 
 from qbench.core.tensor import Floats, QTensor
-from qbench.engine.container import Container
-from qbench.engine.lowering import Ends, Lowered, lower
+from qbench.engine.lowering.layers import lower
+from qbench.engine.lowering.nodes import lower_add, lower_clamp, lower_pool
+from qbench.engine.lowering.params import Ends
 from qbench.engine.plans.integers import containers, integer_layouts
 from qbench.engine.plans.plan import flat_aliases
 from qbench.engine.windows import window_of
 from qbench.errors import DataError, MachineError
-from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Linear, Node, Pool
+from qbench.graph.network import Activation, Add, Conv, Flatten, Linear, Node, Pool
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.conv.params import ChannelParams
 from qbench.kernels.cuda import steps
@@ -30,13 +31,9 @@ from qbench.kernels.cuda.operands import Codes, Geometry
 from qbench.kernels.cuda.operation import DeviceProduct, Task
 from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.layout import Layout
-from qbench.kernels.product import B1_B1, T2_T2, U8_S8
 
 Picker = Callable[[Task, Codes, ChannelParams, Job], Choice]
 """Says how a layer is computed; whoever has a clock can try the candidates."""
-
-_LEVELS = (("u8_t2", -2, 1), ("u8_t4", -8, 7))
-"""Packed products, and the codes that they hold."""
 
 
 class DeviceSession:
@@ -126,8 +123,7 @@ class DeviceSession:
         residual = node.residual if isinstance(node, Conv) else None
         ends = Ends(self._boxes[node.input], self._boxes.get(node.output), self._boxes[residual] if residual else None)
         lowered = lower(node, quantized, ends)
-        codes = lowered.codes if lowered.values is None else lowered.values[lowered.codes].astype(np.int16)
-        product = _product(lowered, codes)
+        codes, product = lowered.levels, lowered.device_product
         lhs, source, launches = self._layouts[node.input], self._buffers[node.input], []
         if product in ("b1_b1", "t2_t2"):
             words = -(-lhs.channels // 32) * (2 if product == "t2_t2" else 1)
@@ -138,7 +134,7 @@ class DeviceSession:
         epilogue = Epilogue("u8" if ends.out else "f32", lowered.words)
         beside = self._layouts[residual] if residual else None
         task = Task(product, epilogue, window_of(node), lhs, self._layouts[node.output], beside)
-        params = _params(lowered, codes, product)
+        params = lowered.device_params
         geometry = Geometry.of(product, task.window, lhs, task.out, len(codes))
         choice = self._pick(task, codes, params, Job(product, epilogue, geometry, params.group_size))
         bound = DeviceProduct(self._machine, task, codes, params, choice)
@@ -148,57 +144,26 @@ class DeviceSession:
         return [*launches, *bound.attach(source, self._buffers[node.output], extra)]
 
     def _add(self, node: Add) -> Launch:
-        out, (left, right) = self._boxes[node.output], node.inputs
-        scales = [self._boxes[tensor].scale / out.scale for tensor in (left, right)]
-        zeros = sum(s * self._boxes[t].zero_point for s, t in zip(scales, node.inputs, strict=True))
-        numbers = (scales[0], scales[1], out.round_offset - zeros, *_code_limits(node.activation, out))
-        tensors = (left, right, node.output)
+        lowered = lower_add(node, self._boxes)
+        numbers = (*lowered.scales, lowered.offset, lowered.low, lowered.high)
+        tensors = (*node.inputs, node.output)
         buffers = tuple(self._buffers[tensor] for tensor in tensors)
         layouts = tuple(self._layouts[tensor] for tensor in tensors)
-        return steps.add(self._machine, cast(Any, buffers), cast(Any, layouts), numbers, floor=out.floor)
+        return steps.add(self._machine, cast(Any, buffers), cast(Any, layouts), numbers, floor=lowered.floor)
 
     def _clamp(self, node: Activation) -> Launch:
-        source, out = self._boxes[node.input], self._boxes[node.output]
-        reals = (np.arange(256) - source.zero_point) * source.scale
-        t = np.clip(reals, node.clamp.low, node.clamp.high) / out.scale + out.round_offset
-        codes = np.clip(np.floor(t) if out.floor else np.rint(t), 0, out.high).astype(np.uint8)
-        return steps.table(self._machine, *self._pair(node.input, node.output), codes)
+        return steps.table(self._machine, *self._pair(node.input, node.output), lower_clamp(node, self._boxes))
 
     def _pool(self, node: Pool) -> Launch:
-        source, out = self._boxes[node.input], self._boxes[node.output]
-        ratio = source.scale / out.scale
-        offset = float(np.float32(out.round_offset - source.zero_point * ratio))
+        lowered = lower_pool(node, self._boxes)
         buffers, layouts = self._pair(node.input, node.output)
         if node.kind == "global_average":
-            numbers = (ratio / (layouts[0].height * layouts[0].width), offset, float(out.high))
-            return steps.global_average(self._machine, buffers, layouts, numbers, floor=out.floor)
+            pixels = layouts[0].height * layouts[0].width
+            numbers = (lowered.mean_of(pixels), lowered.offset, lowered.high)
+            return steps.global_average(self._machine, buffers, layouts, numbers, floor=lowered.floor)
         window = (node.kernel, node.strides, node.pads[:2])
-        limits = (ratio, offset, 0.0, float(out.high))
-        return steps.max_pool(self._machine, buffers, layouts, cast(Any, window), limits, floor=out.floor)
+        limits = (lowered.ratio, lowered.offset, 0.0, lowered.high)
+        return steps.max_pool(self._machine, buffers, layouts, cast(Any, window), limits, floor=lowered.floor)
 
     def _pair(self, first: str, second: str) -> tuple[tuple[Buffer, Buffer], tuple[Layout, Layout]]:
         return (self._buffers[first], self._buffers[second]), (self._layouts[first], self._layouts[second])
-
-
-def _product(lowered: Lowered, codes: Codes) -> str:
-    """Return the device's product: by the codes' range, as its packed kernels hold two's complement."""
-    if lowered.product in (B1_B1, T2_T2, U8_S8):
-        return str(lowered.product)
-    if np.array_equal(np.unique(codes), (-1, 1)):
-        return "u8_t1"
-    held = [name for name, low, high in _LEVELS if low <= codes.min() and codes.max() <= high]
-    return held[0] if held else "u8_s8"
-
-
-def _params(lowered: Lowered, codes: Codes, product: str) -> ChannelParams:
-    """Return the layer's parameters; what a depth of binary codes adds is added where they are packed."""
-    given = lowered.params
-    owed = codes[0].size if product == "b1_b1" else 0
-    return replace(given, correction=(given.correction - owed).astype(np.int32))
-
-
-def _code_limits(clamp: Clamp | None, out: Container) -> tuple[float, float]:
-    low, high = (clamp.low, clamp.high) if clamp else (-np.inf, np.inf)
-    codes = (np.float32(out.zero_point) + np.float32(v) * np.float32(out.inverse_scale) for v in (low, high))
-    first, last = (float(np.clip(np.rint(v), 0, out.high)) for v in codes)
-    return first, last
