@@ -11,11 +11,11 @@ from qbench.core.trial import Measurement, Status
 OWN = "qbench"
 """The party that every other is compared with."""
 BANDWIDTH = "bandwidth"
-"""What memory operations are held to: loops that only read and write as many bytes, in turns with them."""
+"""Upper bound for memory operations: loops that only read and write the same number of bytes, in the same rounds."""
 STREAMS = (f"{OWN} {BANDWIDTH}", f"{OWN} {BANDWIDTH} streaming")
-"""The two parties that do so, with plain stores and with stores past the caches; the faster one counts."""
+"""These two parties, with plain stores and with stores past the caches; the faster one counts."""
 CEILING = f"{OWN} ceiling"
-"""What products are held to: a loop of as many operations, or of as many bytes read, in turns with them."""
+"""Upper bound for products: a loop of as many operations (or bytes read), measured in the same rounds."""
 LIMITS = (*STREAMS, CEILING)
 """Parties that compute nothing of a cell."""
 
