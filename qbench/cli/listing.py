@@ -61,8 +61,8 @@ def _peers() -> Rows:
     from qbench.peers import PEERS
 
     for name in PEERS:
-        peer = PEERS.load(name)()
-        reason = peer.supports()
+        peer = PEERS.part(name)
+        reason = peer.missing()
         yield name, _first_line(peer) if reason is None else f"not available: {reason}"
 
 
@@ -70,7 +70,7 @@ def _operators() -> Rows:
     from qbench.peers.operators import OPERATORS
 
     for name in OPERATORS:
-        peer = OPERATORS.load(name)()
+        peer = OPERATORS.part(name)
         reason = peer.missing()
         yield name, _first_line(peer) if reason is None else f"not available: {reason}"
 

@@ -1,4 +1,9 @@
-"""What a peer promises: it says whether it can run here, and prepares one model for many calls."""
+"""What a peer promises: what it needs, whether it is here, what it can do, and one network prepared for many calls.
+
+All tables of peers (networks and single operations, on the CPU and on a GPU) speak alike: `distributions` names the
+packages whose versions stand beside a row, `missing()` says why a peer cannot run here, and `supports(x)` why it cannot
+do x.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,9 @@ from typing import ClassVar, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.formats import Uniform
+from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.trial import Trial
 from qbench.graph import QuantizedNetwork
 
 Floats = npt.NDArray[np.float32]
@@ -34,16 +42,48 @@ class Peer(Protocol):
 
     Attributes:
         name: the peer's name in suites and results.
+        distributions: the packages that it runs on, as an index names them.
         precision: of its arithmetic. `int8` wants a quantized network, the others one in float32.
     """
 
     name: ClassVar[str]
+    distributions: ClassVar[tuple[str, ...]]
     precision: ClassVar[Precision]
 
-    def supports(self) -> str | None:
+    def missing(self) -> str | None:
         """Return why this peer cannot run here, or None."""
+        ...
+
+    def supports(self, trial: Trial) -> str | None:
+        """Return why this peer cannot run the network as a trial wants it, or None; without its name."""
         ...
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> Prepared:
         """Return the network ready to run on `threads` threads; raise ModelError when the library refuses it."""
         ...
+
+
+class FloatPeer:
+    """A peer that computes in floats, on a network that is not quantized."""
+
+    def supports(self, trial: Trial) -> str | None:
+        """Return why this peer cannot run a trial's spec, or None."""
+        return None if trial.layer_spec.scope == "none" else "runs the fp32 network only (spec w32-a32)"
+
+
+class EightBitPeer:
+    """A peer that computes on a network of 8-bit codes, all layers alike."""
+
+    precision: ClassVar[Precision] = "int8"
+
+    def supports(self, trial: Trial) -> str | None:
+        """Return why this peer cannot run a trial's spec, or None."""
+        weights, activations = trial.layer_spec.weights, trial.layer_spec.activations
+        formats = (weights.format, activations.format)
+        eight_bits = all(isinstance(one, Uniform) and one.bits == 8 for one in formats)
+        grains = isinstance(weights.granularity, PerChannel | PerTensor)
+        grains = grains and isinstance(activations.granularity, PerTensor)
+        mixed = trial.edges or trial.overrides or trial.recipe != trial.method
+        if trial.layers != "all" or mixed or not eight_bits or not grains:
+            return "runs the whole network at w8c-a8t or w8t-a8t only"
+        return None

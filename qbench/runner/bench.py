@@ -168,7 +168,7 @@ class Bench:
         """
         key = (name, kind)
         if key not in self._prepared:
-            reason = peer(name).supports()
+            reason = peer(name).missing()
             if reason is not None:
                 raise MachineError(f"{name}: {reason}")
             self._prepared[key] = peer(name).prepare(network(), threads=self.threads)

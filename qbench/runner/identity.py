@@ -16,8 +16,9 @@ from typing import Any
 
 import qbench
 from qbench.core.cells.result import KernelTrial
+from qbench.peers import PEERS
 from qbench.quantization import parse_recipe
-from qbench.runner.machine.environment import OPERATOR_LIBRARIES, PEER_LIBRARIES, versions
+from qbench.runner.machine.environment import distributions, operator_libraries, versions
 from qbench.suite import KernelSuite, Planned, Suite
 
 _ROOMS = ("core", "kernels", "graph", "engine", "methods", "metrics", "quantization", "peers", "runner", "zoo")
@@ -95,7 +96,8 @@ def trial_hash(
         "libraries": {name: version(name) for name in ("numpy", "numba", "onnxruntime")},
     }
     if trial.batch_sizes or trial.backend != "qbench":
-        facts["peers"] = {name: found for name, found in versions().items() if name in PEER_LIBRARIES}
+        libraries = distributions(PEERS)
+        facts["peers"] = {name: found for name, found in versions().items() if name in libraries}
     if trial.batch_sizes:
         facts["timing"] = [trial.batch_sizes, suite.timing.model_dump(mode="json"), suite.threads, quick, machine]
     if suite.device != "cpu":
@@ -106,7 +108,7 @@ def trial_hash(
 
 def kernel_hash(trial: KernelTrial, suite: KernelSuite, *, machine: str, quick: bool) -> str:
     """Return the hash of everything that a row of kernels depends on, 16 hexadecimal digits."""
-    libraries = OPERATOR_LIBRARIES[suite.device]
+    libraries = operator_libraries(suite.device)
     facts = {
         "trial": asdict(trial),
         "timing": suite.timing.model_dump(mode="json"),

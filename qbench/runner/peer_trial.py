@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from qbench.core.formats import Uniform
-from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.trial import Trial
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
@@ -22,19 +20,12 @@ from qbench.suite import Planned
 
 def why_not(trial: Trial) -> str | None:
     """Return why the trial's peer cannot run its spec here, or None."""
-    chosen, spec = peer(trial.backend), trial.layer_spec
-    reason = chosen.supports()
+    chosen = peer(trial.backend)
+    reason = chosen.missing()
     if reason is not None:
         return f"{trial.backend}: {reason}"
-    if chosen.precision != "int8":
-        return None if spec.scope == "none" else f"{trial.backend} runs the fp32 network only (spec w32-a32)"
-    weights, activations = spec.weights, spec.activations
-    eight_bits = all(isinstance(side.format, Uniform) and side.format.bits == 8 for side in (weights, activations))
-    grains = isinstance(weights.granularity, PerChannel | PerTensor) and isinstance(activations.granularity, PerTensor)
-    mixed = trial.edges or trial.overrides or trial.recipe != trial.method
-    if trial.layers != "all" or mixed or not eight_bits or not grains:
-        return f"{trial.backend} runs the whole network at w8c-a8t or w8t-a8t only"
-    return None
+    reason = chosen.supports(trial)
+    return None if reason is None else f"{trial.backend} {reason}"
 
 
 def run_peer(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> str | None:

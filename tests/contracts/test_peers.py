@@ -71,7 +71,7 @@ def qdq(network: Network) -> QuantizedNetwork:
 @pytest.fixture(params=sorted(PEERS))
 def peer(request: pytest.FixtureRequest) -> Peer:
     found: Peer = PEERS.load(request.param)()
-    reason = found.supports()
+    reason = found.missing()
     if reason is not None:
         pytest.skip(reason)
     return found
@@ -91,7 +91,7 @@ def test_it_bears_the_name_of_its_line_in_the_table() -> None:
 
 def test_it_says_why_it_cannot_run_or_nothing() -> None:
     for name in PEERS:
-        reason = PEERS.load(name)().supports()
+        reason = PEERS.load(name)().missing()
         assert reason is None or (reason and "\n" not in reason)
 
 

@@ -41,7 +41,7 @@ def expected() -> Floats:
 
 def usable(name: str) -> Peer:
     found: Peer = PEERS.load(name)()
-    reason = found.supports()
+    reason = found.missing()
     if reason is not None:
         pytest.skip(reason)
     return found

@@ -57,7 +57,7 @@ def expected(kind: str) -> Floats:
 @pytest.fixture(params=sorted(PEERS))
 def peer(request: pytest.FixtureRequest) -> Peer:
     found: Peer = PEERS.load(request.param)()
-    reason = found.supports()
+    reason = found.missing()
     if reason is not None:
         pytest.skip(reason)
     return found
@@ -77,7 +77,7 @@ def test_a_network_with_residuals_pools_and_depthwise_layers_answers_as_it_does(
 
 def test_all_int8_peers_differ_by_rounding_alone() -> None:
     ready = [
-        name for name in sorted(PEERS) if PEERS.load(name).precision == "int8" and not PEERS.load(name)().supports()
+        name for name in sorted(PEERS) if PEERS.load(name).precision == "int8" and not PEERS.load(name)().missing()
     ]
     if len(ready) < 2:
         pytest.skip(f"expected two libraries that run int8 networks, installed: {', '.join(ready)}")
@@ -108,7 +108,7 @@ def changed(kind: str, **changes: object) -> QuantizedNetwork:
 
 def test_litert_says_which_node_it_cannot_hold() -> None:
     found: Peer = PEERS.load("litert-int8")()
-    if found.supports() is not None:
+    if found.missing() is not None:
         pytest.skip("not installed")
     for model in (changed("mobilenet", groups=3), changed("mobilenet", activation=Clamp(-1.0, 1.0))):
         with pytest.raises(ModelError, match=r"^litert-int8: expected a model that LiteRT can hold, got node"):
@@ -118,7 +118,7 @@ def test_litert_says_which_node_it_cannot_hold() -> None:
 def test_litert_pads_as_the_network_does(tmp_path: Path) -> None:
     """A window of 3 at stride 2 with one row of padding on each side is not TensorFlow's SAME."""
     found: Peer = PEERS.load("litert-int8")()
-    if found.supports() is not None:
+    if found.missing() is not None:
         pytest.skip("not installed")
     nodes = network("basic").nodes
     strided = [node for node in nodes if isinstance(node, Conv | Pool) and node.strides == (2, 2) and any(node.pads)]
@@ -131,7 +131,7 @@ def test_litert_pads_as_the_network_does(tmp_path: Path) -> None:
 def test_openvino_in_two_streams_keeps_the_order_of_an_odd_batch() -> None:
     names = ("openvino-int8", "openvino-int8-2streams")
     one, two = (PEERS.load(name)() for name in names)
-    if one.supports() is not None:
+    if one.missing() is not None:
         pytest.skip("not installed")
     found = [prepare(sample, "basic").run(images()) for sample in (one, two)]
     np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-4)

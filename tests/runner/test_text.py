@@ -111,7 +111,7 @@ def test_the_plan_of_an_encoder_says_what_stays_in_float_and_why(tmp_path: Path)
 
 @pytest.mark.parametrize("name", ["litert-int8", "torch-int8"])
 def test_peers_that_read_no_onnx_are_timed_on_the_encoder(bench: Bench, name: str) -> None:
-    if reason := PEERS.load(name)().supports():
+    if reason := PEERS.load(name)().missing():
         pytest.skip(reason)
     calls, notes = ready_peers(bench, [name], batches=[40])
     assert (notes, list(calls[40])) == ([], [name])

@@ -14,7 +14,10 @@ CUDA_OPERATORS = Registry(
         "torch-bf16": "qbench.peers.cuda.torch_half:TorchBfloat",
     },
 )
-"""Each part is a class: `supports(cell)`, then `prepare(cell, operands, stream=..., copies=...)`."""
+"""Each part is a class with the shape of `qbench.peers.cuda.peer.CudaPeer`."""
 
 CUDA_NETWORKS = Registry("qbench.cuda_networks", {"torch-fp16": "qbench.peers.cuda.torch_network:TorchNetwork"})
-"""Each part is a class of a network and images on the device: `run()` computes their logits on a stream."""
+"""Each part is a class of a network and images on the device: `run()` computes their logits on a stream.
+
+What the class itself says (`distributions`, `missing()`, `supports(trial)`) is what peers on the CPU say.
+"""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from qbench.core.cells.product import GemmProblem, KernelCell, KernelOperands
 from qbench.errors import MachineError
-from qbench.peers.cuda.peer import Array, centred_lhs, int8_gemm_only, torch_on
+from qbench.peers.cuda.peer import Array, centred_lhs, int8_gemm_only, missing_module, torch_on
 
 _LIBRARIES = ("libcublasLt.so.13", "libcublasLt.so.12")
 _COMPUTE_32I, _R_8I, _R_32I = 72, 3, 10
@@ -48,6 +48,13 @@ def _call(name: str, *arguments: Any) -> None:
 
 class CublasLt:
     """See `peer.CudaPeer`."""
+
+    name: ClassVar[str] = "cublaslt"
+    distributions: ClassVar[tuple[str, ...]] = ("nvidia-cublas", "torch")
+
+    def missing(self) -> str | None:
+        """Return why it cannot be used here, or None."""
+        return missing_module("torch")
 
     def supports(self, cell: KernelCell) -> str | None:
         """Return why it cannot compute a cell, or None."""

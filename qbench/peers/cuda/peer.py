@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,18 @@ class PreparedPeer(Protocol):
 
 
 class CudaPeer(Protocol):
-    """A library."""
+    """Another library's single operations on the GPU.
+
+    Attributes:
+        name: the peer's name in suites and results.
+        distributions: the packages that it runs on, as an index names them.
+    """
+
+    name: ClassVar[str]
+    distributions: ClassVar[tuple[str, ...]]
+
+    def missing(self) -> str | None:
+        """Return why the library cannot be used here, or None; whether there is a GPU is seen when it is used."""
 
     def supports(self, cell: KernelCell) -> str | None:
         """Return why it cannot compute a cell, or None."""
@@ -47,14 +58,19 @@ class CudaPeer(Protocol):
         """Return its ways to compute a cell; whoever has a clock takes the fastest."""
 
 
+def missing_module(*names: str) -> str | None:
+    """Return which of these modules is not installed, or None. Imports none of them."""
+    return next((f"{name} is not installed" for name in names if find_spec(name) is None), None)
+
+
 def torch_on(stream: int) -> Any:
     """Return PyTorch, with the stream at that address as the current one.
 
     Raises:
         MachineError: PyTorch is missing or sees no GPU.
     """
-    if find_spec("torch") is None:
-        raise MachineError("torch is not installed")
+    if reason := missing_module("torch"):
+        raise MachineError(reason)
     torch = importlib.import_module("torch")
     if not torch.cuda.is_available():
         raise MachineError("torch sees no CUDA device")

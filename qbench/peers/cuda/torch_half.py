@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from qbench.core.cells.product import ConvProblem, KernelCell, KernelOperands
-from qbench.peers.cuda.peer import Array, torch_on
+from qbench.peers.cuda.peer import Array, missing_module, torch_on
 
 
 class TorchHalf:
     """float16; see `peer.CudaPeer`."""
+
+    name: ClassVar[str] = "torch-fp16"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def missing(self) -> str | None:
+        """Return why it cannot be used here, or None."""
+        return missing_module("torch")
 
     precision = "float16"
 
@@ -43,6 +50,7 @@ class TorchHalf:
 class TorchBfloat(TorchHalf):
     """bfloat16."""
 
+    name: ClassVar[str] = "torch-bf16"
     precision = "bfloat16"
 
 

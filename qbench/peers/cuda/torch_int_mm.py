@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from qbench.core.cells.product import KernelCell, KernelOperands
-from qbench.peers.cuda.peer import Array, centred_lhs, int8_gemm_only, torch_on
+from qbench.peers.cuda.peer import Array, centred_lhs, int8_gemm_only, missing_module, torch_on
 
 LEAST_ROWS = 17
 """`torch._int_mm` refuses fewer."""
@@ -15,6 +15,13 @@ LEAST_ROWS = 17
 
 class TorchIntMm:
     """See `peer.CudaPeer`."""
+
+    name: ClassVar[str] = "torch-int-mm"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def missing(self) -> str | None:
+        """Return why it cannot be used here, or None."""
+        return missing_module("torch")
 
     def supports(self, cell: KernelCell) -> str | None:
         """Return why it cannot compute a cell, or None."""

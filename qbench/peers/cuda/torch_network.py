@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.trial import Trial
 from qbench.errors import MachineError
 from qbench.graph.network import Activation, Add, Clamp, Conv, Flatten, Linear, Network, Node, Pool
-from qbench.peers.cuda.peer import torch_on
+from qbench.peers.cuda.peer import missing_module, torch_on
 
 Floats = npt.NDArray[np.float32]
 Step = Callable[[dict[str, Any]], Any]
@@ -25,7 +26,19 @@ class TorchNetwork:
         stream: address of the stream that it works on.
     """
 
+    name: ClassVar[str] = "torch-fp16"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
     kernel = "torch float16, channels last"
+
+    @staticmethod
+    def missing() -> str | None:
+        """Return why it cannot be used here, or None."""
+        return missing_module("torch")
+
+    @staticmethod
+    def supports(trial: Trial) -> str | None:
+        """Return why it cannot run the network as a trial wants it, or None."""
+        return None if trial.layer_spec.scope == "none" else "runs the fp32 network only (spec w32-a32)"
 
     def __init__(self, network: Network, images: Floats, *, stream: int) -> None:
         self._torch = torch = torch_on(stream)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from qbench.core.cells.product import GemmProblem, KernelCell, KernelOperands
 from qbench.errors import MachineError
-from qbench.peers.cuda.peer import Array, centred_lhs, int8_gemm_only, torch_on
+from qbench.peers.cuda.peer import Array, centred_lhs, int8_gemm_only, missing_module, torch_on
 
 SIZES = (
     # rows, columns, depth, warps, stages
@@ -25,10 +24,15 @@ SIZES = (
 class TritonGemm:
     """See `peer.CudaPeer`."""
 
+    name: ClassVar[str] = "triton"
+    distributions: ClassVar[tuple[str, ...]] = ("triton", "torch")
+
+    def missing(self) -> str | None:
+        """Return why it cannot be used here, or None."""
+        return missing_module("torch", "triton")
+
     def supports(self, cell: KernelCell) -> str | None:
         """Return why it cannot compute a cell, or None."""
-        if find_spec("triton") is None:
-            return "triton is not installed"
         problem = cell.problem
         if isinstance(problem, GemmProblem) and problem.k % 128:
             return f"k must be a multiple of 128, got {problem.k}"
@@ -37,8 +41,8 @@ class TritonGemm:
     def prepare(self, cell: KernelCell, operands: KernelOperands, *, stream: int, copies: int) -> tuple[_Prepared, ...]:
         """Return one way for each block size."""
         torch = torch_on(stream)
-        if find_spec("triton") is None:
-            raise MachineError("triton is not installed")
+        if reason := self.missing():
+            raise MachineError(reason)
         kernel = importlib.import_module("qbench.peers.cuda.triton_kernel").int8_gemm
         lhs, rhs = centred_lhs(operands), np.ascontiguousarray(operands.rhs, np.int8)
         sets = []

@@ -6,19 +6,20 @@ from typing import ClassVar
 
 from qbench.graph import QuantizedNetwork
 from qbench.peers.onnx_form import onnx_bytes
-from qbench.peers.onnxruntime.session import OnnxRuntimeSession, missing
-from qbench.peers.peer import Precision
+from qbench.peers.onnxruntime.session import OnnxRuntimeSession, missing_library
+from qbench.peers.peer import FloatPeer, Precision
 
 
-class OnnxRuntimeFp32:
+class OnnxRuntimeFp32(FloatPeer):
     """onnxruntime on a float model."""
 
     name: ClassVar[str] = "onnxruntime-fp32"
+    distributions: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     precision: ClassVar[Precision] = "fp32"
 
-    def supports(self) -> str | None:
+    def missing(self) -> str | None:
         """Return why onnxruntime cannot be used here, or None."""
-        return missing()
+        return missing_library()
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OnnxRuntimeSession:
         """Return the model ready to run on `threads` threads; raise ModelError when onnxruntime refuses it."""

@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 _ERRORS_ONLY = 3
 
 
-def missing() -> str | None:
+def missing_library() -> str | None:
     """Return why onnxruntime cannot be used here, or None."""
     try:
         import onnxruntime  # noqa: F401  (that it imports is the question)

@@ -6,19 +6,19 @@ from typing import ClassVar
 
 from qbench.graph import QuantizedNetwork
 from qbench.peers.onnx_form import onnx_bytes
-from qbench.peers.openvino.session import OpenVinoSession, missing
-from qbench.peers.peer import Precision
+from qbench.peers.openvino.session import OpenVinoSession, missing_library
+from qbench.peers.peer import EightBitPeer
 
 
-class OpenVinoInt8:
+class OpenVinoInt8(EightBitPeer):
     """OpenVINO on an int8 model (QDQ)."""
 
     name: ClassVar[str] = "openvino-int8"
-    precision: ClassVar[Precision] = "int8"
+    distributions: ClassVar[tuple[str, ...]] = ("openvino",)
 
-    def supports(self) -> str | None:
+    def missing(self) -> str | None:
         """Return why OpenVINO cannot be used here, or None."""
-        return missing()
+        return missing_library()
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OpenVinoSession:
         """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""

@@ -13,7 +13,7 @@ from qbench.errors import ModelError
 Floats = npt.NDArray[np.float32]
 
 
-def missing() -> str | None:
+def missing_library() -> str | None:
     """Return why OpenVINO cannot be used here, or None."""
     try:
         import openvino  # noqa: F401  (that it imports is the question)

@@ -27,6 +27,7 @@ class Ggml:
     """`ggml_mul_mat` with Q4_0."""
 
     name: ClassVar[str] = "ggml"
+    distributions: ClassVar[tuple[str, ...]] = ("xllamacpp",)
 
     def missing(self) -> str | None:
         """Return why ggml cannot be used here, or None."""

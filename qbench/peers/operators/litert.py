@@ -24,6 +24,7 @@ class LiteRt:
     """XNNPACK behind the interpreter of ai-edge-litert."""
 
     name: ClassVar[str] = "litert"
+    distributions: ClassVar[tuple[str, ...]] = ("ai-edge-litert",)
 
     def missing(self) -> str | None:
         """Return why LiteRT cannot be used here, or None."""

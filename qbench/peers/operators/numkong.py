@@ -20,6 +20,7 @@ class NumKong:
     """Dot products and Hamming distances of packed matrices."""
 
     name: ClassVar[str] = "numkong"
+    distributions: ClassVar[tuple[str, ...]] = ("numkong",)
 
     def missing(self) -> str | None:
         """Return why NumKong cannot be used here, or None."""

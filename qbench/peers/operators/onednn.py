@@ -24,6 +24,7 @@ class OneDnn:
     """`dnnl_gemm_u8s8s32` of the wheel onednn-cpu-gomp."""
 
     name: ClassVar[str] = "onednn"
+    distributions: ClassVar[tuple[str, ...]] = ("onednn-cpu-gomp",)
 
     def missing(self) -> str | None:
         """Return why oneDNN cannot be used here, or None."""

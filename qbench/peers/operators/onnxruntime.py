@@ -14,7 +14,7 @@ from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell, Kern
 from qbench.errors import ModelError
 from qbench.graph.writing.one_node import CONTRIB, one_node_bytes
 from qbench.kernels import VNNI, instruction_sets
-from qbench.peers.onnxruntime.session import missing, multiply_exactly
+from qbench.peers.onnxruntime.session import missing_library, multiply_exactly
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, reals
 
 Array = npt.NDArray[np.generic]
@@ -27,10 +27,11 @@ class OnnxRuntime:
     """MLAS behind onnxruntime's CPU provider."""
 
     name: ClassVar[str] = "onnxruntime"
+    distributions: ClassVar[tuple[str, ...]] = ("onnxruntime",)
 
     def missing(self) -> str | None:
         """Return why onnxruntime cannot be used here, or None."""
-        return missing()
+        return missing_library()
 
     def supports(self, cell: KernelCell) -> str | None:
         """Return why onnxruntime has no kernel for `cell`, or None."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell, KernelOperands
 from qbench.errors import ModelError
-from qbench.peers.openvino.session import missing
+from qbench.peers.openvino.session import missing_library
 from qbench.peers.operators.operator_peer import OperatorFacts, is_uniform, real_bias, reals
 
 Array = npt.NDArray[np.generic]
@@ -24,10 +24,11 @@ class OpenVino:
     """oneDNN and OpenVINO's own kernels behind its CPU plugin."""
 
     name: ClassVar[str] = "openvino"
+    distributions: ClassVar[tuple[str, ...]] = ("openvino",)
 
     def missing(self) -> str | None:
         """Return why OpenVINO cannot be used here, or None."""
-        return missing()
+        return missing_library()
 
     def supports(self, cell: KernelCell) -> str | None:
         """Return why OpenVINO has no kernel for `cell`, or None."""

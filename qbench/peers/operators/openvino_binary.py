@@ -12,7 +12,7 @@ import numpy as np
 
 from qbench.core.cells.product import ConvProblem, KernelCell, KernelOperands
 from qbench.core.formats import Binary
-from qbench.peers.openvino.session import missing
+from qbench.peers.openvino.session import missing_library
 from qbench.peers.operators.openvino import Array, OpenVinoOperator
 from qbench.peers.operators.operator_peer import OperatorFacts
 
@@ -23,10 +23,11 @@ class OpenVinoBinary:
     """`opset1.BinaryConvolution` between bits."""
 
     name: ClassVar[str] = "openvino-binary"
+    distributions: ClassVar[tuple[str, ...]] = ("openvino",)
 
     def missing(self) -> str | None:
         """Return why OpenVINO cannot be used here, or None."""
-        return missing()
+        return missing_library()
 
     def supports(self, cell: KernelCell) -> str | None:
         """Return why OpenVINO has no kernel for `cell`, or None."""

@@ -63,9 +63,11 @@ class OperatorPeer(Protocol):
 
     Attributes:
         name: the peer's name in suites and results.
+        distributions: the packages that it runs on, as an index names them.
     """
 
     name: ClassVar[str]
+    distributions: ClassVar[tuple[str, ...]]
 
     def missing(self) -> str | None:
         """Return why the library cannot be used here, or None."""

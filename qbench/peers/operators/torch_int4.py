@@ -17,6 +17,7 @@ class TorchInt4Pack:
     """`torch._weight_int4pack_mm_for_cpu`."""
 
     name: ClassVar[str] = "torch-int4pack"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
 
     def missing(self) -> str | None:
         """Return why torch cannot be used here, or None."""

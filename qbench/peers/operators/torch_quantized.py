@@ -59,6 +59,7 @@ class TorchFbgemm(_Torch8Bit):
     """Eager quantized operators with the engine fbgemm."""
 
     name: ClassVar[str] = "torch-fbgemm"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
     engine: ClassVar[str] = "fbgemm"
 
     def prepare(self, cell: KernelCell, operands: KernelOperands) -> TorchOperator:
@@ -86,6 +87,7 @@ class TorchOnednn(TorchFbgemm):
     """Eager quantized operators with the engine onednn."""
 
     name: ClassVar[str] = "torch-onednn"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
     engine: ClassVar[str] = "onednn"
 
 
@@ -93,6 +95,7 @@ class TorchX86(TorchFbgemm):
     """Eager quantized operators with the engine x86, which chooses between the other two."""
 
     name: ClassVar[str] = "torch-x86"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
     engine: ClassVar[str] = "x86"
 
 
@@ -100,6 +103,7 @@ class TorchPt2e(_Torch8Bit):
     """What torch.compile calls for a network quantized by PT2E: oneDNN primitives with prepacked weights."""
 
     name: ClassVar[str] = "torch-pt2e"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
 
     def prepare(self, cell: KernelCell, operands: KernelOperands) -> TorchOperator:
         """Return the operation with weights prepacked by oneDNN."""
@@ -133,6 +137,7 @@ class TorchIntMm:
     """`torch._int_mm`: s8 by s8 to s32."""
 
     name: ClassVar[str] = "torch-int-mm"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
 
     def missing(self) -> str | None:
         """Return why torch cannot be used here, or None."""

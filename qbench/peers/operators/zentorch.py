@@ -17,6 +17,7 @@ class ZenTorch:
     """`torch.ops.zentorch.zentorch_qlinear`."""
 
     name: ClassVar[str] = "zentorch"
+    distributions: ClassVar[tuple[str, ...]] = ("zentorch", "torch")
 
     def missing(self) -> str | None:
         """Return why zentorch cannot be used here, or None."""

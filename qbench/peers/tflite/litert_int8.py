@@ -14,20 +14,20 @@ import numpy.typing as npt
 
 from qbench.errors import ModelError
 from qbench.graph import QuantizedNetwork
-from qbench.peers.peer import Precision
+from qbench.peers.peer import EightBitPeer
 from qbench.peers.tflite.network import tflite_bytes
 from qbench.peers.tflite.tokens import encoder_bytes
 
 Floats = npt.NDArray[np.float32]
 
 
-class LiteRtInt8:
+class LiteRtInt8(EightBitPeer):
     """LiteRT on a full-integer model with qbench's scales."""
 
     name: ClassVar[str] = "litert-int8"
-    precision: ClassVar[Precision] = "int8"
+    distributions: ClassVar[tuple[str, ...]] = ("ai-edge-litert",)
 
-    def supports(self) -> str | None:
+    def missing(self) -> str | None:
         """Return why LiteRT cannot be used here, or None."""
         try:
             import ai_edge_litert.interpreter  # noqa: F401  (that it imports is the question)

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from qbench.graph import QuantizedNetwork
-from qbench.peers.peer import Precision
-from qbench.peers.torch.session import TorchSession, missing
+from qbench.peers.peer import EightBitPeer
+from qbench.peers.torch.session import TorchSession, missing_library
 
 
-class TorchInt8:
+class TorchInt8(EightBitPeer):
     """torch.compile on an int8 model (PT2E)."""
 
     name: ClassVar[str] = "torch-int8"
-    precision: ClassVar[Precision] = "int8"
+    distributions: ClassVar[tuple[str, ...]] = ("torch",)
 
-    def supports(self) -> str | None:
+    def missing(self) -> str | None:
         """Return why torch cannot be used here, or None."""
-        return missing()
+        return missing_library()
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> TorchSession:
         """Return the model ready to run on `threads` threads; raise ModelError when torch cannot compile it."""

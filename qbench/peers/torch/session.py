@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 _SHAPES = 1000  # a program for each batch size of each network: torch gives up after 8 by itself
 
 
-def missing() -> str | None:
+def missing_library() -> str | None:
     """Return why PyTorch's compiler cannot be used here, or None."""
     try:
         import torch  # noqa: F401  (that it imports is the question)

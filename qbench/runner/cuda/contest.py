@@ -150,8 +150,8 @@ class Contest:
             described = describe(cell, operands)
             yield from self._own(name, described, lhs_bytes(described, operands), variant, copies)
             return
-        peer = CUDA_OPERATORS.load(name)()
-        lacking = peer.supports(cell)
+        peer = CUDA_OPERATORS.part(name)
+        lacking = peer.missing() or peer.supports(cell)
         if lacking is not None:
             raise MachineError(str(lacking))
         for way in peer.prepare(cell, operands, stream=self._device.stream, copies=copies):

@@ -120,7 +120,7 @@ class _Table:
         if isinstance(cell, KernelCell):
             cell = replace(cell, spec=token)
         is_peer = name in trial.peers and isinstance(cell, KernelCell)
-        lacking = OPERATORS.load(name)().supports(cell) if is_peer else None
+        lacking = OPERATORS.part(name).supports(cell) if is_peer else None
         try:
             if lacking is not None:
                 raise QBenchError(str(lacking))

@@ -119,7 +119,7 @@ def _prepared(name: str, task: Task) -> tuple[Any, OperatorFacts]:
     else:
         assert not isinstance(task.cell, MemoryCell)
         assert isinstance(task.operands, KernelOperands)
-        peer = OPERATORS.load(name)()
+        peer = OPERATORS.part(name)
         reason = peer.missing() or peer.supports(task.cell)
         if reason is not None:
             raise QBenchError(f"{name}: {reason}")

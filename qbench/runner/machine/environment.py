@@ -7,28 +7,22 @@ import os
 import platform
 import shlex
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from qbench.peers import PEERS
+from qbench.peers.cuda import CUDA_NETWORKS, CUDA_OPERATORS
+from qbench.peers.operators import OPERATORS
+from qbench.registry import Registry
 from qbench.runner.machine.affinity import allowed_cpus, distinct_cores
 
-PEER_LIBRARIES = ("openvino", "ai-edge-litert", "torch")
-"""What whole networks run on beside qbench."""
-OPERATOR_LIBRARIES = {
-    "cpu": (*PEER_LIBRARIES, "onnxruntime", "zentorch", "onednn-cpu-gomp", "numkong", "xllamacpp"),
-    "cuda": ("numba", "numba-cuda", "torch", "triton", "nvidia-cublas", "numpy"),
-}
-"""What single operations run on, by device."""
-LIBRARIES = tuple(
-    dict.fromkeys(
-        ("numpy", "numba", "llvmlite", "onnx", "onnxruntime", "pandas", "scipy", "matplotlib", *PEER_LIBRARIES)
-        + OPERATOR_LIBRARIES["cpu"]
-        + OPERATOR_LIBRARIES["cuda"]
-    )
-)
+OWN_LIBRARIES = {"cpu": ("numpy", "numba", "llvmlite"), "cuda": ("numpy", "numba", "numba-cuda")}
+"""What qbench's own times and answers depend on, by device."""
+_OTHERS = ("onnx", "onnxruntime", "pandas", "scipy", "matplotlib")
 _CPU = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -77,10 +71,29 @@ def describe() -> dict[str, Any]:
     return facts
 
 
+def distributions(table: Registry) -> tuple[str, ...]:
+    """Return the packages that the peers of a table run on, each once, in the table's order."""
+    return tuple(dict.fromkeys(name for part in table for name in table.load(part).distributions))
+
+
+def operator_libraries(device: str) -> tuple[str, ...]:
+    """Return the packages that rows of single operations on a device depend on."""
+    tables = {"cpu": OPERATORS, "cuda": CUDA_OPERATORS}
+    return tuple(dict.fromkeys((*OWN_LIBRARIES[device], *distributions(tables[device]))))
+
+
+@cache
+def libraries() -> tuple[str, ...]:
+    """Return the packages whose versions stand in a run: qbench's own, and those that the tables of peers name."""
+    own = (name for names in OWN_LIBRARIES.values() for name in names)
+    tables = (PEERS, OPERATORS, CUDA_OPERATORS, CUDA_NETWORKS)
+    return tuple(dict.fromkeys((*own, *_OTHERS, *(name for table in tables for name in distributions(table)))))
+
+
 def versions() -> dict[str, str]:
     """Return the version of Python and of every library that a result depends on and that is installed."""
     found = {"python": platform.python_version()}
-    for name in ("qbench", *LIBRARIES):
+    for name in ("qbench", *libraries()):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

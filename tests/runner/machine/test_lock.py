@@ -17,7 +17,7 @@ from qbench.runner.machine.lock import machine_lock_path, timing, working, writi
 HOLD = """
 import sys
 from pathlib import Path
-from qbench.runner import lock
+from qbench.runner.machine import lock
 with getattr(lock, sys.argv[1])(path=Path(sys.argv[2])):
     print("held", flush=True)
     sys.stdin.read()
