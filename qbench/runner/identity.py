@@ -17,6 +17,7 @@ from typing import Any
 import qbench
 from qbench.core.cells.result import KernelTrial
 from qbench.peers import PEERS
+from qbench.peers.cuda import CUDA_NETWORKS
 from qbench.quantization import parse_recipe
 from qbench.runner.machine.environment import distributions, operator_libraries, versions
 from qbench.suite import KernelSuite, Planned, Suite
@@ -101,7 +102,7 @@ def trial_hash(
     if trial.batch_sizes:
         facts["timing"] = [trial.batch_sizes, suite.timing.model_dump(mode="json"), suite.threads, quick, machine]
     if suite.device != "cpu":
-        libraries = OPERATOR_LIBRARIES[suite.device]
+        libraries = (*operator_libraries(suite.device), *distributions(CUDA_NETWORKS))
         facts["device"] = [machine, {name: found for name, found in versions().items() if name in libraries}]
     return digest(facts)
 

@@ -151,7 +151,7 @@ class Contest:
             yield from self._own(name, described, lhs_bytes(described, operands), variant, copies)
             return
         peer = CUDA_OPERATORS.part(name)
-        lacking = peer.missing() or peer.supports(cell)
+        lacking = peer.supports(cell) or peer.missing()
         if lacking is not None:
             raise MachineError(str(lacking))
         for way in peer.prepare(cell, operands, stream=self._device.stream, copies=copies):
