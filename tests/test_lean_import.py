@@ -82,9 +82,9 @@ def test_a_run_is_read_and_tabulated_without_numba(tmp_path: Path) -> None:
     code = f"""{_BLOCK}
 from pathlib import Path
 from qbench.core.trial import Trial, TrialResult
-from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter, read_run, write_tables
+from qbench.results import DataFacts, ModelFacts, RunHeader, RunWriter, SuiteFacts, read_run, write_tables
 folder = Path({str(tmp_path)!r}) / "run"
-header = RunHeader(qbench_version="0", suite_name="a", suite_text="", suite_sha256="", created_utc="",
+header = RunHeader(qbench_version="0", suite=SuiteFacts(name="a"), created_utc="",
                    model=ModelFacts(name="m", sha256=""), data=DataFacts(name="d", sha256="", images=0))
 with RunWriter.create(folder, header) as writer:
     writer.append(TrialResult(Trial("a", "m", "d", "all", "w8c-a8t", "mse"), "hash", "skipped", "no reason"))

@@ -34,7 +34,7 @@ def show_summary(console: Console, run: NetworkRun) -> None:
     """Print the tables of `run`, and what went wrong in it."""
     table = frame(run)
     good = table[table["status"] == "ok"]
-    task = load_task(run.header.task)
+    task = load_task(run.header.suite.task)
     for found in (*_accuracy(good, task), *_layers(good, task), *_times(good, task)):
         console.print(found)
     for _, row in table[table["status"] == "failed"].iterrows():

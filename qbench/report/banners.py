@@ -22,8 +22,8 @@ def run_banners(header: RunHeader, failed: str) -> list[Banner]:
         found.append(
             ("bad", f"This machine was not steady while it was timed{moved}. Believe paired ratios, not times.")
         )
-    if not header.finished:
+    if not header.state.finished:
         found.append(("warn", "This run is not finished: rows are missing. The same command continues it."))
-    if header.quick:
+    if header.suite.quick:
         found.append(("warn", "A quick run: fewer samples and wider intervals than a whole one."))
     return [*found, *([("bad", failed)] if failed else [])]

@@ -59,7 +59,7 @@ def cards(view: RunView, answer: Answer) -> Iterator[Card]:
         yield _baseline(view.baseline, view)
     counts = Counter(row.result.status for row in view.rows)
     told = ", ".join(f"{counts[status]} {status}" for status in ("ok", "skipped", "failed") if counts[status])
-    lines = (told, words.duration(view.header.seconds))
+    lines = (told, words.duration(view.header.state.seconds))
     yield Card("trials", words.number(len(view.rows), 0), lines, "bad" if counts["failed"] else "")
 
 

@@ -25,7 +25,7 @@ class Headed:
     @property
     def title(self) -> str:
         """The suite's title, or its name."""
-        return self.header.suite_title or self.header.suite_name
+        return self.header.suite.title or self.header.suite.name
 
     @property
     def device(self) -> str:
@@ -40,4 +40,4 @@ class Headed:
     @property
     def workers(self) -> str:
         """Who computed, for a subtitle: the threads, or the GPU."""
-        return self.device or f"{self.header.threads} threads"
+        return self.device or f"{self.header.suite.threads} threads"

@@ -70,7 +70,7 @@ def _ceilings(header: RunHeader, machine: MachineFacts) -> list[tuple[str, str]]
         base, _, many = name.rpartition("_")
         title, unit = _CEILINGS.get(base, (base.replace("_", " "), _unit(base)))
         one = "" if "cuda" in machine.environment else ", 1 thread"
-        threads = {"1": one, "all": f", {header.threads} threads"}.get(many, f", by {many}")
+        threads = {"1": one, "all": f", {header.suite.threads} threads"}.get(many, f", by {many}")
         found.append((f"{title}{threads}", f"{words.significant(value)} {unit}".strip()))
     return found
 

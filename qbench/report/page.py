@@ -107,7 +107,7 @@ def render(sections: Sequence[Section]) -> str:
 
 def _kinds(sections: Sequence[Section]) -> Iterator[MetricKind]:
     """Yield the scores that the page explains: those of the runs' tasks, then those that any row may have."""
-    tasks = dict.fromkeys(section.view.header.task for section in sections)
+    tasks = dict.fromkeys(section.view.header.suite.task for section in sections)
     yield from (kind for name in tasks for kind in load_task(name).kinds)
     yield from (kind(name) for name in METRICS)
 

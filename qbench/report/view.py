@@ -35,7 +35,7 @@ class RunView(Headed):
     @property
     def keep_text(self) -> str:
         """The target, e.g. `99 %`."""
-        return f"{100 * self.header.target_keep:g}\N{NO-BREAK SPACE}%"
+        return f"{100 * self.header.suite.target_keep:g}\N{NO-BREAK SPACE}%"
 
     @cached_property
     def baseline(self) -> Row | None:
@@ -45,7 +45,7 @@ class RunView(Headed):
     @cached_property
     def task(self) -> Task:
         """How answers were scored."""
-        return load_task(self.header.task)
+        return load_task(self.header.suite.task)
 
     def score(self, row: Row) -> float:
         """Return the task's score of a row that has one."""
@@ -74,7 +74,7 @@ class RunView(Headed):
     @property
     def kept_score(self) -> float | None:
         """The worst score that keeps the suite's target, by the fp32 row's."""
-        keep, fp32 = self.header.target_keep, self.fp32_score
+        keep, fp32 = self.header.suite.target_keep, self.fp32_score
         return None if fp32 is None else keep * fp32 if self.task.higher else fp32 / keep
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from qbench.results.compare import ComparedRow, Comparison, compare_runs
 from qbench.results.compare_table import comparison_markdown
-from qbench.results.header import SCHEMA_VERSION, DataFacts, MachineFacts, ModelFacts, RunHeader
+from qbench.results.header import SCHEMA_VERSION, DataFacts, MachineFacts, ModelFacts, RunHeader, RunState, SuiteFacts
 from qbench.results.index import frame
 from qbench.results.left_out import left_out
 from qbench.results.reader import KernelRun, NetworkRun, Run, find_run, read_run
@@ -20,7 +20,9 @@ __all__ = [
     "NetworkRun",
     "Run",
     "RunHeader",
+    "RunState",
     "RunWriter",
+    "SuiteFacts",
     "compare_runs",
     "comparison_markdown",
     "find_run",

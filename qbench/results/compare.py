@@ -144,7 +144,7 @@ def compared_networks(old: TrialResult, new: TrialResult, before: RunHeader, aft
     """Yield what of two rows of a network is compared: times, accuracy where the images are the same, sizes."""
     yield from _times(old, new)
     if not _unscored(before, after):
-        yield from _accuracy(old, new, load_task(after.task), images=after.data.images)
+        yield from _accuracy(old, new, load_task(after.suite.task), images=after.data.images)
     yield from _sizes(old, new)
 
 
@@ -152,7 +152,11 @@ def _unscored(before: RunHeader, after: RunHeader) -> str:
     """Return why the scores of two runs cannot be paired, or "" where they can."""
     if (before.data.sha256, before.data.images) != (after.data.sha256, after.data.images):
         return "the runs scored different images"
-    return "" if before.task == after.task else f"the task was {before.task} before, {after.task} after"
+    return (
+        ""
+        if before.suite.task == after.suite.task
+        else f"the task was {before.suite.task} before, {after.suite.task} after"
+    )
 
 
 def _differences(before: Run[Any], after: Run[Any], pairs: Sequence[tuple[Any, Any]]) -> Iterator[str]:
@@ -164,8 +168,8 @@ def _differences(before: Run[Any], after: Run[Any], pairs: Sequence[tuple[Any, A
             old, new = (found.get(name) for found in facts)
             if old != new:
                 yield f"{name}: {old} before, {new} after"
-    if before.header.threads != after.header.threads:
-        yield f"threads: {before.header.threads} before, {after.header.threads} after"
+    if before.header.suite.threads != after.header.suite.threads:
+        yield f"threads: {before.header.suite.threads} before, {after.header.suite.threads} after"
 
 
 def _times(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:

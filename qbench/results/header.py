@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,36 @@ class MachineFacts(_Facts):
     unstable: bool = False
 
 
+class SuiteFacts(_Facts):
+    """What was asked: it is the same from the first row to the last."""
+
+    name: str
+    title: str = ""
+    text: str = ""
+    """The resolved suite as YAML."""
+    sha256: str = ""
+    """Hash of what the suite means."""
+    threads: int = 1
+    """The most that a row takes."""
+    quick: bool = False
+    """Whether times were taken roughly."""
+    task: str = "top1"
+    """How answers were scored: a name in `qbench.metrics.TASKS`; of a run of a network."""
+    target_keep: float = 0.99
+    """Share of the fp32 score that must be kept; of a run of a network."""
+    bars: tuple[KernelBar, ...] = ()
+    """Of a run of kernels."""
+
+
+class RunState(_Facts):
+    """How far a run has got."""
+
+    finished: bool = False
+    seconds: float = 0.0
+
+
 class RunHeader(_Facts):
-    """The contents of `run.json`: what was asked, the machines, how far it got.
+    """The contents of `run.json`: what was asked, of what, on which machines, and how far it got.
 
     `schema_version` also covers the rows of `trials.jsonl`.
     """
@@ -85,25 +113,14 @@ class RunHeader(_Facts):
     device: str = "cpu"
     """What the rows were made on: `cpu` or `cuda`."""
     qbench_version: str
-    suite_name: str
-    suite_title: str = ""
-    suite_text: str
-    suite_sha256: str
     command_line: str = ""
     created_utc: str
+    suite: SuiteFacts
     model: ModelFacts = ModelFacts()
     data: DataFacts = DataFacts()
-    threads: int = 1
-    task: str = "top1"
-    """How answers were scored: a name in `qbench.metrics.TASKS`."""
-    target_keep: float = 0.99
-    quick: bool = False
-    bars: tuple[KernelBar, ...] = ()
-    """Of a run of kernels."""
     machines: dict[str, MachineFacts] = {}
     """Id, as rows carry it -> facts."""
-    finished: bool = False
-    seconds: float = 0.0
+    state: RunState = RunState()
 
     @property
     def machine(self) -> MachineFacts:
@@ -163,14 +180,21 @@ def machine_id(environment: Mapping[str, Any]) -> str:
 
 
 def _from_version_1(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the header of a run of one machine as it is written today."""
-    of_machine = {name: raw[name] for name in MachineFacts.model_fields if name in raw}
-    of_run = {name: value for name, value in raw.items() if name not in of_machine}
-    environment = of_machine.get("environment") or {}
-    return of_run | {
-        "schema_version": SCHEMA_VERSION,
+    """Return the header of a run of one machine, whose facts all stood side by side, as it is written today."""
+    rest = dict(raw)
+
+    def taken(names: Iterable[str], prefix: str = "") -> dict[str, Any]:
+        return {name: rest.pop(f"{prefix}{name}") for name in names if f"{prefix}{name}" in rest}
+
+    machine = taken(MachineFacts.model_fields)
+    environment = machine.get("environment") or {}
+    return {
+        "suite": taken(("name", "title", "text", "sha256"), "suite_") | taken(SuiteFacts.model_fields),
+        "state": taken(RunState.model_fields),
+        "machines": {machine_id(environment): machine},
         "device": "cuda" if "cuda" in environment else "cpu",
-        "machines": {machine_id(environment): of_machine},
+        **rest,
+        "schema_version": SCHEMA_VERSION,
     }
 
 

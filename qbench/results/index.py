@@ -60,7 +60,7 @@ def metric_columns(name: str, metric: Metric) -> dict[str, float | None]:
 
 def _paired(run: NetworkRun, result: TrialResult) -> dict[str, Any]:
     """Compare with the fp32 row on the same images, where the task has anything to compare."""
-    baseline, task, images = run.baseline, load_task(run.header.task), run.header.data.images
+    baseline, task, images = run.baseline, load_task(run.header.suite.task), run.header.data.images
     reference = stored_scores(baseline, images) if baseline else None
     each = stored_scores(result, images)
     if reference is None or each is None or task.loss is None:
@@ -69,7 +69,7 @@ def _paired(run: NetworkRun, result: TrialResult) -> dict[str, Any]:
     row: dict[str, Any] = metric_columns(task.loss.name, lost(pair, task.loss))
     for name, metric in measured("pair", pair).items():
         row |= metric_columns(name, metric)
-    return row | {"target": pair.verdict(run.header.target_keep)}
+    return row | {"target": pair.verdict(run.header.suite.target_keep)}
 
 
 def _timed(header: RunHeader, result: TrialResult) -> dict[str, Any]:

@@ -41,9 +41,9 @@ def choices(run: NetworkRun, *, points: float, sweep: str = "") -> tuple[LayerCh
     """
     table = frame(run)
     alone = table[(table["layers"] != "all") & (table["status"] == "ok")]
-    loss = load_task(run.header.task).loss
+    loss = load_task(run.header.suite.task).loss
     if loss is None:
-        raise ResultsError(f"{run.folder}: expected scores to lose against fp32, got task '{run.header.task}'")
+        raise ResultsError(f"{run.folder}: expected scores to lose against fp32, got task '{run.header.suite.task}'")
     if loss.name not in alone or alone.empty:
         raise ResultsError(f"{run.folder}: expected a sweep with 'layers: each', got no row of a single layer")
     sweeps = list(dict.fromkeys(alone["sweep"]))

@@ -50,10 +50,10 @@ def write_each(folder: Path, writers: Mapping[str, Callable[[Path], object]]) ->
 def markdown_table(run: NetworkRun, table: pd.DataFrame) -> str:
     """Return a heading and the readable columns as a Markdown table, one row per trial."""
     header = run.header
-    task = load_task(header.task)
+    task = load_task(header.suite.task)
     columns = readable_columns(table, task)
     lines = [
-        f"# {header.suite_title or header.suite_name}",
+        f"# {header.suite.title or header.suite.name}",
         "",
         f"{header.model.name} on {header.data.name} ({header.data.images} images), run of {header.created_utc}. "
         "Intervals are 95 %; drops are paired with the fp32 row.",

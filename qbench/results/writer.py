@@ -67,7 +67,7 @@ class RunWriter:
         self.results[result.trial.key] = result
 
     def update_header(self, **changes: Any) -> None:
-        """Change fields of `run.json`, e.g. `finished=True`; the file is replaced in one step."""
+        """Change fields of `run.json`, e.g. its `state`; the file is replaced in one step."""
         header = RunHeader.model_validate(self.header.model_dump() | changes)
         write_header(self.folder, header)
         self.header = header

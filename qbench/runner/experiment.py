@@ -15,7 +15,7 @@ from typing import Any
 
 import qbench
 from qbench.errors import MachineError
-from qbench.results import MachineFacts, RunHeader, RunWriter, read_run, write_tables
+from qbench.results import MachineFacts, RunHeader, RunState, RunWriter, SuiteFacts, read_run, write_tables
 from qbench.runner.devices import DEVICES
 from qbench.runner.executor import Executor, Local
 from qbench.runner.job import AnyTrial
@@ -65,7 +65,7 @@ def run_suite(
 def run_plan(plan: Plan, writer: RunWriter, executor: Executor, observer: RunObserver) -> None:
     """Have an executor do what is left of a plan, write every row down, and close the run with its tables."""
     clock = Clock()
-    start_s, before_s = clock.now_s(), writer.header.seconds
+    start_s, before_s = clock.now_s(), writer.header.state.seconds
     report = _Report(writer, observer)
     for _, jobs in groupby(plan.new, key=lambda job: job.phase):
         with closing(executor.run(list(jobs), report)) as rows:
@@ -73,11 +73,11 @@ def run_plan(plan: Plan, writer: RunWriter, executor: Executor, observer: RunObs
                 result = replace(done.result, machine=done.machine)
                 writer.append(result)
                 observer.on_trial_end(result)
-    spent_s = before_s + clock.now_s() - start_s if plan.new or not writer.header.finished else before_s
-    writer.update_header(**_suite_facts(plan), seconds=spent_s)
+    spent_s = before_s + clock.now_s() - start_s if plan.new or not writer.header.state.finished else before_s
+    writer.update_header(suite=_suite_facts(plan), state=RunState(seconds=spent_s))
     observer.on_phase("writing the tables")
     write_tables(read_run(writer.folder))
-    writer.update_header(finished=True)
+    writer.update_header(state=RunState(finished=True, seconds=spent_s))
 
 
 class _Report:
@@ -117,15 +117,22 @@ def _header(plan: Plan, moment: datetime) -> RunHeader:
         kind=plan.suite.kind,
         device=plan.suite.device,
         qbench_version=qbench.__version__,
-        suite_name=plan.suite.name,
-        suite_sha256=plan.suite.sha256,
         command_line=environment.command_line(),
         created_utc=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-        quick=plan.quick,
-        **_suite_facts(plan),
+        suite=_suite_facts(plan),
+        **plan.facts.of_run,
     )
 
 
-def _suite_facts(plan: Plan) -> dict[str, Any]:
-    """Return what a suite says that may change without changing a row, e.g. its bars, and what its kind adds."""
-    return {"suite_title": plan.suite.title, "suite_text": plan.suite.text, **plan.facts}
+def _suite_facts(plan: Plan) -> SuiteFacts:
+    """Return what the suite asks; some of it may change without changing a row, e.g. its title."""
+    suite = plan.suite
+    return SuiteFacts(
+        name=suite.name,
+        title=suite.title,
+        text=suite.text,
+        sha256=suite.sha256,
+        quick=plan.quick,
+        threads=plan.facts.threads,
+        **plan.facts.of_suite,
+    )

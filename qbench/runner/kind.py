@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from qbench.core.kinds import part
@@ -14,6 +14,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """Facts of a plan.
+
+    Args:
+        threads: the most that a row takes.
+        of_suite: fields of `qbench.results.SuiteFacts` that only this kind has.
+        of_run: fields of `qbench.results.RunHeader` that only this kind has.
+    """
+
+    threads: int
+    of_suite: dict[str, Any] = field(default_factory=dict)
+    of_run: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RunKind:
     """How suites of one kind are run.
 
@@ -21,13 +36,13 @@ class RunKind:
         world: what all rows of a suite share, e.g. network and images; None where they share nothing.
         jobs: a suite, its world, the id of the machine, and whether it is quick -> its jobs in the order in which they
             are done. Raises QBenchError for what no job could be done with here.
-        facts: what `run.json` says of a plan beside what it says of every run.
+        facts: what `run.json` says of a plan beside what it says of every plan.
         makers: device -> class of who makes the rows there (`qbench.runner.maker.Maker`), as `module:attribute`.
     """
 
     world: Callable[[Any], Any]
     jobs: Callable[[Any, Any, str, bool], tuple[Job, ...]]
-    facts: Callable[[Plan], dict[str, Any]]
+    facts: Callable[[Plan], PlanFacts]
     makers: Mapping[str, str]
 
 

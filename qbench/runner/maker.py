@@ -72,7 +72,7 @@ class CpuMaker:
 
     def ceilings(self) -> dict[str, float]:
         """Measure what this machine can do at most, on the threads of the run."""
-        return ceilings.measure(self._plan.threads, quick=self._plan.quick)
+        return ceilings.measure(self._plan.facts.threads, quick=self._plan.quick)
 
     def reading(self, when: str) -> Reading:
         """Time the canary's loops."""

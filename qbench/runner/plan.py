@@ -13,7 +13,7 @@ from qbench.results import read_run
 from qbench.results.header import FILE_NAME, RunHeader, read_header
 from qbench.runner.devices import DEVICES
 from qbench.runner.job import AnyResult, Job
-from qbench.runner.kind import run_kind
+from qbench.runner.kind import PlanFacts, run_kind
 from qbench.runner.machine.affinity import allowed_cpus
 from qbench.suite import AnySuite
 
@@ -56,14 +56,9 @@ class Plan:
         return sum(job.estimate_s for job in self.new)
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> PlanFacts:
         """What `run.json` says of this kind of plan."""
         return run_kind(self.suite.kind).facts(self)
-
-    @property
-    def threads(self) -> int:
-        """The most threads that a row takes."""
-        return int(self.facts["threads"])
 
 
 def plan_run(suite: AnySuite, results_root: Path, *, fresh: bool = False, quick: bool = False) -> Plan:
@@ -113,7 +108,7 @@ def _earlier(
         true = [row for row in rows if hashes.get(row.trial.key) == row.cache_hash]
         held = {row.trial.key: row for row in true if row.status != "failed"}  # failed rows are tried again
         stale = len(hashes) - len(true)
-        if not header.finished or not stale:
+        if not header.state.finished or not stale:
             return folder, held, remarks
         remarks.append(f"{folder.name} is finished, but {stale} of its rows no longer hold")
         return None, {key: row for key, row in held.items() if not row.measurements}, remarks
@@ -128,8 +123,8 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def _why_other(header: RunHeader, suite: AnySuite, machine: str, *, quick: bool) -> str:
-    if header.suite_sha256 != suite.sha256:
+    if header.suite.sha256 != suite.sha256:
         return "the suite has changed"
-    if header.quick != quick:
-        return "it was a quick run" if header.quick else "it was no quick run"
+    if header.suite.quick != quick:
+        return "it was a quick run" if header.suite.quick else "it was no quick run"
     return "" if machine in header.machines else "it ran on another machine"

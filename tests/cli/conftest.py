@@ -13,8 +13,8 @@ import pytest
 
 from qbench.core.trial import Measurement, Metric, Trial, TrialResult
 from qbench.metrics import pack_bits
-from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter
-from tests.results.conftest import on_machine
+from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunState, RunWriter, SuiteFacts
+from tests.results.conftest import with_changes
 
 
 class Outcome(NamedTuple):
@@ -49,13 +49,11 @@ def make_run(tmp_path: Path) -> MakeRun:
     def make(name: str, *, median_s: float = 0.001, wrong: int = 20, **changes: Any) -> Path:
         header = RunHeader(
             qbench_version="0.1.0",
-            suite_name="mini",
-            suite_text="name: mini\n",
-            suite_sha256="0" * 64,
+            suite=SuiteFacts(name="mini", text="name: mini\n", sha256="0" * 64),
             created_utc="2026-01-02T03:04:05Z",
             model=ModelFacts(name="resnet20", sha256="1" * 64),
             data=DataFacts(name="cifar10-shard", sha256="2" * 64, images=400),
-            finished=True,
+            state=RunState(finished=True),
             machines={"one": MachineFacts()},
         )
         trial = Trial("speed", "resnet20", "cifar10-shard", "all", "w8c-a8t", "mse", batch_sizes=(8,))
@@ -79,7 +77,7 @@ def make_run(tmp_path: Path) -> MakeRun:
             execution="float32",
             correct=pack_bits(np.arange(400) < 380),
         )
-        with RunWriter.create(tmp_path / name, on_machine(header, changes)) as writer:
+        with RunWriter.create(tmp_path / name, with_changes(header, changes)) as writer:
             writer.append(fp32)
             writer.append(row)
         return tmp_path / name

@@ -74,7 +74,7 @@ def test_a_run_is_killed_continued_reported_and_not_measured_again(suite: Path, 
     run = read_run(out / "mini")
     assert {path.name for path in run.folder.iterdir()} == FILES
     assert [row.status for row in run.results] == ["ok"] * 5
-    assert run.header.finished
+    assert run.header.state.finished
     assert len(run.header.machine.canary) >= 3
     assert all(row.bound and row.bound_s > 0 for row in run.results)
     assert all(row.measured("qbench") and (row.best_peer or row.trial.own) for row in run.results)

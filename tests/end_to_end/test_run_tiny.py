@@ -48,8 +48,8 @@ def test_every_trial_of_the_suite_has_a_row_and_none_failed(tiny_run: tuple[Path
 def test_the_run_is_finished_and_has_all_its_files(tiny_run: tuple[Path, Listener]) -> None:
     folder, _ = tiny_run
     header = read_run(folder).header
-    assert header.finished
-    assert header.seconds > 0
+    assert header.state.finished
+    assert header.state.seconds > 0
     assert header.machine.versions["python"]
     assert header.machine.environment["cpu_model"]
     for name in ("run.json", "trials.jsonl", "table.csv", "table.md", "trials.parquet"):
@@ -143,7 +143,7 @@ def check_kills(undisturbed: Path, root: Path, count: int) -> None:
     assert done.returncode == 0, done.stderr
     run = read_run(root / load_suite(SUITE).name)
     pd.testing.assert_frame_equal(table(run.folder), table(undisturbed))
-    assert run.header.finished
+    assert run.header.state.finished
     lines = (run.folder / "trials.jsonl").read_text().splitlines()
     assert len(lines) == len(run.results), "a finished trial was run twice"
 

@@ -11,7 +11,7 @@ import pytest
 from qbench.core.trial import Execution, Measurement, Metric, Trial, TrialResult
 from qbench.metrics import kind, pack_bits
 from qbench.metrics.classification import TOP1
-from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter
+from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunState, RunWriter, SuiteFacts
 
 LAYERS = ("stem", *(f"blocks.{b}.conv{i}" for b in range(9) for i in (1, 2)), "classifier")
 OPERATIONS = {name: 1.3e5 if name == "classifier" else 8.8e5 if name == "stem" else 4.7e6 for name in LAYERS}
@@ -175,18 +175,19 @@ def fabricate(
     maker.margin += shift
     header = RunHeader(
         qbench_version="0.0.0",
-        suite_name="fabricated",
-        suite_title="FABRICATED: ResNet-20 on CIFAR-10",
-        suite_text="name: fabricated\n",
-        suite_sha256="0" * 64,
+        suite=SuiteFacts(
+            name="fabricated",
+            title="FABRICATED: ResNet-20 on CIFAR-10",
+            text="name: fabricated\n",
+            sha256="0" * 64,
+            threads=2,
+        ),
         command_line="qbench run fabricated.yaml",
         created_utc="2026-01-02T03:04:05Z",
         model=ModelFacts(name="resnet20", sha256="1" * 64, layers=LAYERS, weights=WEIGHTS, operations=81_000_000),
         data=DataFacts(name="cifar10-shard", sha256="2" * 64, images=images, calibration_images=512),
-        threads=2,
         machines={"fabricated": MACHINE},
-        finished=True,
-        seconds=251.0,
+        state=RunState(finished=True, seconds=251.0),
     )
     with RunWriter.create(folder, header) as writer:
         for trial in trials(methods, bits):

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
 from qbench.core.trial import Measurement, Metric, Trial, TrialResult
 from qbench.metrics import pack_bits
-from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter
+from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter, SuiteFacts
 
 IMAGES = 400
 
@@ -23,26 +24,30 @@ MakeRun = Callable[..., Path]
 CEILINGS = {"int8_gops_all": 400.0, "float32_gflops_all": 100.0, "popcount_gops_all": 900.0}
 
 
-def on_machine(plain: RunHeader, changes: Mapping[str, Any]) -> RunHeader:
-    """A header with changes, those of machines in the facts of its only one."""
-    ((name, machine),) = plain.machines.items()
-    of_machine = {key: value for key, value in changes.items() if key in MachineFacts.model_fields}
-    of_run = {key: value for key, value in changes.items() if key not in of_machine}
-    return plain.model_copy(update={"machines": {name: machine.model_copy(update=of_machine)}, **of_run})
+def with_changes(plain: RunHeader, changes: Mapping[str, Any]) -> RunHeader:
+    """A header with changes: of machines in the facts of its only one, of the suite and of the state in theirs."""
+    update = dict(changes)
+    parts: dict[str, BaseModel] = {"suite": plain.suite, "state": plain.state, "machine": plain.machine}
+    changed = {
+        name: part.model_copy(update={key: update.pop(key) for key in type(part).model_fields if key in update})
+        for name, part in parts.items()
+    }
+    machines = {name: changed["machine"] for name in plain.machines}
+    return plain.model_copy(
+        update={"machines": machines, "suite": changed["suite"], "state": changed["state"], **update}
+    )
 
 
 def header(**changes: Any) -> RunHeader:
     plain = RunHeader(
         qbench_version="0.1.0",
-        suite_name="mini",
-        suite_text="name: mini\n",
-        suite_sha256="0" * 64,
+        suite=SuiteFacts(name="mini", text="name: mini\n", sha256="0" * 64),
         created_utc="2026-01-02T03:04:05Z",
         model=ModelFacts(name="resnet20", sha256="1" * 64),
         data=DataFacts(name="cifar10-shard", sha256="2" * 64, images=IMAGES),
         machines={"one": MachineFacts(environment={"cpu_model": "one"}, ceilings=CEILINGS)},
     )
-    return on_machine(plain, changes)
+    return with_changes(plain, changes)
 
 
 def right(wrong: int) -> str:

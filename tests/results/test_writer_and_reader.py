@@ -16,7 +16,7 @@ import pytest
 
 from qbench.core.trial import Metric, TrialResult
 from qbench.errors import ResultsError
-from qbench.results import SCHEMA_VERSION, RunHeader, RunWriter, read_run
+from qbench.results import SCHEMA_VERSION, RunHeader, RunState, RunWriter, read_run
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
@@ -96,6 +96,9 @@ def test_a_run_of_version_1_has_one_machine_whose_facts_are_kept(make_run: MakeR
     header = json.loads((folder / "run.json").read_text())
     ((_, machine),) = header.pop("machines").items()
     del header["device"]
+    suite, state = header.pop("suite"), header.pop("state")
+    names = ("name", "title", "text", "sha256")
+    header |= {f"suite_{name}": suite.pop(name) for name in names} | suite | state
     machine["environment"] |= {"fingerprint": "f00d", "cuda": {"device": "Some GPU-2"}}
     (folder / "run.json").write_text(json.dumps({**header, **machine, "schema_version": 1}))
     row = json.loads((folder / "trials.jsonl").read_text())
@@ -146,8 +149,8 @@ def test_a_new_run_does_not_overwrite_another(make_run: MakeRun, make_header: Ca
 def test_the_header_is_changed_in_one_step(make_run: MakeRun) -> None:
     folder = make_run("a")
     with RunWriter.open(folder) as writer:
-        writer.update_header(finished=True, seconds=2.0)
-    assert read_run(folder).header.finished
+        writer.update_header(state=RunState(finished=True, seconds=2.0))
+    assert read_run(folder).header.state.finished
     assert sorted(path.name for path in folder.iterdir()) == ["run.json", "trials.jsonl"]
 
 

@@ -70,7 +70,7 @@ def folder(suite: Suite, tmp_path: Path) -> Path:
 
 def test_rows_of_two_hosts_stand_in_one_run_each_with_its_machine(suite: Suite, folder: Path) -> None:
     run = read_run(folder)
-    assert run.header.finished
+    assert run.header.state.finished
     assert {row.trial.key for row in run.results} == {job.trial.key for job in plan_run(suite, folder.parents[1]).jobs}
     assert {row.machine for row in run.results if row.measurements} == {"fast"}
     assert {row.machine for row in run.results if not row.measurements} == {"fast", "slow"}

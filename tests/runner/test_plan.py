@@ -14,6 +14,7 @@ from qbench.runner import plan_run, run_suite
 from qbench.runner.identity import trial_hash
 from qbench.runner.plan import run_folders
 from qbench.suite import Planned, Suite, load_suite
+from tests.results.conftest import with_changes
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,8 @@ def finished(suite_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def copy_of(run: Path, root: Path, *, header: dict[str, object], rows: int | None = None) -> Path:
     """Write a run with changed header fields, and only the first `rows` rows, under `root`."""
     found = read_run(run)
-    changed = found.header.model_copy(update=header)
-    folder = root / changed.suite_name / run.name
+    changed = with_changes(found.header, header)
+    folder = root / changed.suite.name / run.name
     with RunWriter.create(folder, changed) as writer:
         for result in found.results[:rows]:
             writer.append(result)
@@ -84,7 +85,7 @@ def test_a_failed_row_is_tried_again_in_the_same_run(suite: Suite, finished: Pat
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ({"suite_sha256": "other"}, "the suite has changed"),
+        ({"sha256": "other"}, "the suite has changed"),
         ({"quick": False}, "it was no quick run"),
         ({"machines": {"other": MachineFacts()}}, "it ran on another machine"),
     ],

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qbench.runner.workbench import Workbench
 
 from qbench.errors import DataError, SuiteError
 from qbench.metrics import METRICS, load_task, unpack_scores
@@ -20,6 +19,8 @@ from qbench.report import write_report
 from qbench.results import compare_runs, frame, read_run, write_tables
 from qbench.results.reader import NetworkRun
 from qbench.runner import run_suite
+from qbench.runner.bench import Bench
+from qbench.runner.networks.kind import bench_of
 from qbench.suite import load_suite
 
 SUITE = """
@@ -81,7 +82,7 @@ def test_each_metric_of_the_table_is_in_some_row(
 
 def test_top5_is_scored_tested_and_held_to_its_target(top1: NetworkRun, top5: NetworkRun) -> None:
     table, first = frame(top5).set_index("key"), frame(top1).set_index("key")
-    assert top5.header.task == "top5"
+    assert top5.header.suite.task == "top5"
     assert "top1_percent" not in table
     assert np.all(table["top5_percent"] >= first.loc[table.index, "top1_percent"])
     row = table.loc["bits/resnet20/all/w3c-a8t/linear_floor/s0"]
@@ -108,7 +109,7 @@ def test_cross_entropy_rises_where_bits_fall(cross_entropy: NetworkRun) -> None:
 
 def test_images_without_labels_are_scored_one_by_one(fidelity: NetworkRun) -> None:
     table = frame(fidelity).set_index("key")
-    assert fidelity.header.task == "fidelity"
+    assert fidelity.header.suite.task == "fidelity"
     eight, three = (table.loc[f"bits/mobilenet_v2_32-seeded/all/w{bits}c-a8t/minmax/s0"] for bits in (8, 3))
     assert eight["sample_sqnr_db_low"] > three["sample_sqnr_db_high"]
     assert eight["sample_sqnr_db_low"] < eight["sample_sqnr_db"] < eight["sample_sqnr_db_high"]
@@ -167,10 +168,10 @@ def test_runs_of_two_tasks_are_not_compared_by_score(top1: NetworkRun, top5: Net
 
 
 def test_what_a_task_needs_is_asked_for_before_the_run(tmp_path: Path) -> None:
-    def bench(task: str, **names: str) -> Workbench:
+    def bench(task: str, **names: str) -> Bench:
         text = SUITE.format(**({"model": "resnet20", "data": "cifar10-shard"} | names), task=task)
         (tmp_path / "s.yaml").write_text(text)
-        return Workbench(load_suite(tmp_path / "s.yaml"))
+        return bench_of(load_suite(tmp_path / "s.yaml"))
 
     assert bench("").task is load_task("top1")
     with pytest.raises(DataError, match="task 'top1': expected labels to score by"):

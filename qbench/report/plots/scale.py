@@ -62,7 +62,10 @@ def reference_lines(axes: Axes, view: RunView) -> list[tuple[float, float, str, 
     axes.axhline(kept, color=GREEN, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1.5)
     right = axes.get_xlim()[1]
     number = f"{fp32:.1f}" if view.task.binary else significant(fp32)
-    return [(right, fp32, f"fp32 {number}", INK), (right, kept, f"{100 * view.header.target_keep:g} % of it", GREEN)]
+    return [
+        (right, fp32, f"fp32 {number}", INK),
+        (right, kept, f"{100 * view.header.suite.target_keep:g} % of it", GREEN),
+    ]
 
 
 def _ticks(bottom: float, top: float, axes: Axes) -> list[float]:

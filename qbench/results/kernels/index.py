@@ -89,7 +89,7 @@ def judged(run: KernelRun) -> list[Judged]:
     """Return every bar of the run with what its rows show."""
     rows = {result.trial.key: result for result in run.results}
     found = []
-    for bar in run.header.bars:
+    for bar in run.header.suite.bars:
         there = [rows[key] for key in bar.keys if key in rows]
         mean = mean_against(there, bar.against)
         found.append(Judged(bar, mean, len(bar.keys) - (mean.rows if mean else 0)))

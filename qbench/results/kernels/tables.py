@@ -18,7 +18,7 @@ _COLUMNS = (
 def kernel_markdown(run: KernelRun, _table: pd.DataFrame) -> str:
     """Return bars, then one table per sweep, as Markdown."""
     header = run.header
-    lines = [f"# {header.suite_title or header.suite_name}", "", f"Run of {header.created_utc}.", ""]
+    lines = [f"# {header.suite.title or header.suite.name}", "", f"Run of {header.created_utc}.", ""]
     bars = judged(run)
     if bars:
         lines += ["| bar | threads | against | mean | least | wanted | met |", "|---|---|---|---|---|---|---|"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
 
 from qbench.core.cells.algorithm import split_algorithm
 from qbench.core.cells.result import STREAMS, KernelTrial
@@ -12,7 +11,7 @@ from qbench.kernels.variants import NAMES
 from qbench.results.header import KernelBar
 from qbench.runner.identity import kernel_hash
 from qbench.runner.job import Job
-from qbench.runner.kind import RunKind
+from qbench.runner.kind import PlanFacts, RunKind
 from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.rules import timing_rules
 from qbench.suite import KernelSuite, expand_kernels
@@ -51,11 +50,11 @@ def _trial_s(trial: KernelTrial, seconds_a_cell: float) -> float:
     return _OVERHEAD_S + 0.5 * seconds_a_cell * (2 + len(trial.own) + 0.5 * len(trial.peers))
 
 
-def kernel_facts(plan: Plan) -> dict[str, Any]:
+def kernel_facts(plan: Plan) -> PlanFacts:
     """Return what `run.json` says of the suite: its most threads, and its bars."""
     trials = [job.trial for job in plan.jobs if isinstance(job.trial, KernelTrial)]
     assert isinstance(plan.suite, KernelSuite)
-    return {"threads": max(trial.cell.threads for trial in trials), "bars": kernel_bars(plan.suite, trials)}
+    return PlanFacts(max(trial.cell.threads for trial in trials), {"bars": kernel_bars(plan.suite, trials)})
 
 
 def kernel_bars(suite: KernelSuite, trials: list[KernelTrial]) -> tuple[KernelBar, ...]:

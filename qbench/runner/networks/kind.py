@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from qbench.errors import MachineError, suggest
 from qbench.graph import Network, read_onnx
@@ -13,7 +12,7 @@ from qbench.results import DataFacts, ModelFacts
 from qbench.runner.bench import Bench, References
 from qbench.runner.identity import trial_hash
 from qbench.runner.job import Job
-from qbench.runner.kind import RunKind
+from qbench.runner.kind import PlanFacts, RunKind
 from qbench.runner.networks.estimate import estimate_s
 from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.network import network_operations
@@ -83,7 +82,7 @@ def refuse_impossible(planned: tuple[Planned, ...], bench: Bench, device: Device
         raise MachineError(f"unknown kernel variant '{variant}'{suggest(variant, NAMES)}")
 
 
-def network_facts(plan: Plan) -> dict[str, Any]:
+def network_facts(plan: Plan) -> PlanFacts:
     """Return what `run.json` says of the network and of its data."""
     suite, bench = plan.suite, plan.world
     assert isinstance(suite, Suite)
@@ -103,13 +102,8 @@ def network_facts(plan: Plan) -> dict[str, Any]:
         classes=data.classes,
         calibration_images=len(data.calibration),
     )
-    return {
-        "model": model,
-        "data": images,
-        "threads": suite.threads,
-        "target_keep": suite.target.keep,
-        "task": bench.task.name,
-    }
+    of_suite = {"target_keep": suite.target.keep, "task": bench.task.name}
+    return PlanFacts(suite.threads, of_suite, {"model": model, "data": images})
 
 
 NETWORKS = RunKind(

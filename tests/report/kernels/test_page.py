@@ -16,7 +16,7 @@ from qbench.report import write_report
 from qbench.report.kernels.plots import kernel_plots, number_class
 from qbench.report.kernels.view import KernelView
 from qbench.report.words import TIMES
-from qbench.results import MachineFacts, RunHeader, RunWriter, read_run
+from qbench.results import MachineFacts, RunHeader, RunState, RunWriter, SuiteFacts, read_run
 from qbench.results.header import KernelBar
 
 CONV = ConvProblem(1, 8, 8, 16, 16, (3, 3), (1, 1), (1, 1, 1, 1))
@@ -55,9 +55,11 @@ def run(tmp_path: Path) -> Path:
         KernelBar(name="too much", against="ceiling", mean=0.9, threads=1, keys=(ROWS[0].trial.key,)),
     )
     header = RunHeader(
-        kind="kernels", qbench_version="0.1.0", suite_name="mini", suite_title="Some kernels", suite_text="name: m\n",
-        suite_sha256="0" * 64, created_utc="2026-01-02T03:04:05Z", bars=bars, threads=2,
-        machines={"one": MachineFacts(environment={"cpu_model": "one"}, ceilings=CEILINGS)}, finished=True,
+        kind="kernels", qbench_version="0.1.0", created_utc="2026-01-02T03:04:05Z", state=RunState(finished=True),
+        suite=SuiteFacts(
+            name="mini", title="Some kernels", text="name: m\n", sha256="0" * 64, bars=bars, threads=2
+        ),
+        machines={"one": MachineFacts(environment={"cpu_model": "one"}, ceilings=CEILINGS)},
     )  # fmt: skip
     with RunWriter.create(tmp_path / "run", header) as writer:
         for one in ROWS:
@@ -173,7 +175,7 @@ def test_every_class_of_numbers_has_a_colour() -> None:
 
 def test_a_run_without_rows_is_refused(tmp_path: Path) -> None:
     header = RunHeader(
-        kind="kernels", qbench_version="0", suite_name="m", suite_text="", suite_sha256="", created_utc=""
+        kind="kernels", qbench_version="0", suite=SuiteFacts(name="m"), created_utc=""
     )  # fmt: skip
     RunWriter.create(tmp_path / "empty", header).close()
     with pytest.raises(ResultsError, match="expected a run with at least one row"):

@@ -15,8 +15,8 @@ from qbench.core.cells.memory import MemoryCell, MemoryProblem
 from qbench.core.cells.product import GemmProblem, KernelCell
 from qbench.core.cells.result import CEILING, STREAMS, KernelResult, KernelTrial, PartyRow
 from qbench.core.trial import Measurement
-from qbench.results import KernelRun, MachineFacts, RunHeader, RunWriter, compare_runs, read_run
-from tests.results.conftest import on_machine
+from qbench.results import KernelRun, MachineFacts, RunHeader, RunWriter, SuiteFacts, compare_runs, read_run
+from tests.results.conftest import with_changes
 
 RNG = np.random.default_rng(3)
 GEMM = KernelTrial("gemm", (), 1, KernelCell(GemmProblem(4, 8, 16), "w8c-a8t", "s32"), peers=("litert", "openvino"))
@@ -44,10 +44,10 @@ def row(trial: KernelTrial, resident_bytes: int = 512, **times_s: float) -> Kern
 def made(tmp_path: Path) -> Made:
     def make(name: str, *rows: KernelResult, **changes: object) -> KernelRun:
         header = RunHeader(
-            kind="kernels", qbench_version="0", suite_name="m", suite_text="", suite_sha256="", created_utc="",
+            kind="kernels", qbench_version="0", suite=SuiteFacts(name="m"), created_utc="",
             machines={"one": MachineFacts()},
         )  # fmt: skip
-        with RunWriter.create(tmp_path / name, on_machine(header, changes)) as writer:
+        with RunWriter.create(tmp_path / name, with_changes(header, changes)) as writer:
             for one in rows:
                 writer.append(one)
         return read_run(tmp_path / name)
@@ -104,6 +104,6 @@ def test_the_command_ends_as_it_does_for_networks(made: Made) -> None:
     assert (found.return_value, "SLOWER" in found.output) == (1, True)
     assert called(before.folder, after.folder).return_value == 0
     assert called(before.folder, shaken.folder, "--fail-on", "slower").return_value == 3
-    other = RunHeader(qbench_version="0", suite_name="m", suite_text="", suite_sha256="", created_utc="")
+    other = RunHeader(qbench_version="0", suite=SuiteFacts(name="m"), created_utc="")
     RunWriter.create(before.folder.parent / "network", other).close()
     assert "expected a run of kernels" in str(called(before.folder, before.folder.parent / "network").exception)

@@ -13,10 +13,11 @@ from qbench.core.cells.product import ConvProblem, GemmProblem, KernelCell, Prob
 from qbench.core.cells.result import KernelResult, KernelTrial, PartyRow
 from qbench.core.trial import Measurement
 from qbench.errors import ResultsError
-from qbench.results import MachineFacts, Run, RunHeader, RunWriter, read_run, write_tables
+from qbench.results import MachineFacts, Run, RunHeader, RunState, RunWriter, SuiteFacts, read_run, write_tables
 from qbench.results.header import KernelBar
 from qbench.results.kernels.index import ceiling_share, judged, kernel_frame, mean_against, ratio_to, scaling
 from qbench.results.kernels.tables import kernel_markdown
+from tests.results.conftest import with_changes
 
 GEMM, CONV = GemmProblem(4, 8, 16), ConvProblem(2, 5, 5, 8, 8, (3, 3), (1, 1), (1, 1, 1, 1))
 
@@ -40,11 +41,11 @@ def kernel_row(problem: Problem = GEMM, *, threads: int = 1, **times_s: float) -
 
 def kernel_header(**changes: object) -> RunHeader:
     plain = RunHeader(
-        kind="kernels", qbench_version="0.1.0", suite_name="mini", suite_text="name: mini\n", suite_sha256="0" * 64,
-        created_utc="2026-01-02T03:04:05Z", finished=True,
+        kind="kernels", qbench_version="0.1.0", suite=SuiteFacts(name="mini", text="name: mini\n", sha256="0" * 64),
+        created_utc="2026-01-02T03:04:05Z", state=RunState(finished=True),
         machines={"one": MachineFacts(ceilings={"int8_gops_1": 1000.0, "read_gb_s_1": 20.0})},
     )  # fmt: skip
-    return plain.model_copy(update=changes)
+    return with_changes(plain, changes)
 
 
 @pytest.fixture

@@ -100,9 +100,9 @@ def test_a_run_is_read_like_any_run_of_kernels(suite: KernelSuite, tmp_path: Pat
     assert {row.machine for row in found.results} == set(found.header.machines)
     assert found.header.device == "cuda"
     assert found.header.machine.ceilings == {"int8_gops_1": 1e6, "read_gb_s_1": 4e3}
-    assert found.header.finished
+    assert found.header.state.finished
     assert not found.header.unstable
-    assert [bar.keys for bar in found.header.bars] == [("square/gemm 128x64x64/w8c-a8t/s32/t1",)]
+    assert [bar.keys for bar in found.header.suite.bars] == [("square/gemm 128x64x64/w8c-a8t/s32/t1",)]
     assert (folder / "table.md").is_file()
 
 
