@@ -27,6 +27,34 @@ def test_simulated_kernels_equal_their_law(group: str) -> None:
     assert [detail for detail in found.values() if detail] == []
 
 
+FAILING = """
+from qbench.kernels.cuda.machines.simulator import Simulator
+Simulator()
+from numba import cuda
+@cuda.jit
+def kernel(ended):
+    if cuda.threadIdx.x == 0:
+        return
+    if cuda.threadIdx.x == 3 and not ended[0]:
+        raise ValueError("thread three")
+    cuda.syncthreads()
+    ended[cuda.threadIdx.x] = 1
+import numpy
+kernel[1, 5](numpy.ones(5))
+print("threads wait for those that have not ended", flush=True)
+kernel[1, 5](numpy.zeros(5))
+"""
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_thread_that_ends_or_fails_lets_the_others_go_on() -> None:
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    command = [sys.executable, "-c", FAILING]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=PATIENCE_S, check=False)
+    assert done.stdout == "threads wait for those that have not ended\n", done.stderr[-2000:]
+    assert "tid=[3, 0, 0] ctaid=[0, 0, 0]: thread three" in done.stderr
+
+
 @pytest.mark.usefixtures("compiler")
 def test_the_simulator_says_what_it_needs() -> None:
     code = "from qbench.kernels.cuda.machines.simulator import Simulator\nSimulator()"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +12,10 @@ from qbench.errors import MachineError
 from qbench.kernels.cuda.language import simulate
 from qbench.kernels.cuda.language.block import SIMULATED
 from qbench.kernels.cuda.language.dialect import cuda, types
+from qbench.kernels.cuda.machines import blocks
 from qbench.kernels.cuda.machines.machine import Array, Buffer, Kernel, Launch
 
 _DTYPES = {types.uint8: np.uint8, types.int32: np.int32, types.uint32: np.uint32, types.float32: np.float32}
-_SWITCH_S = 1e-5
-"""Python's threads switch so often, else each barrier waits 5 ms for the simulator's polling loop."""
 
 
 class Simulator:
@@ -27,7 +26,8 @@ class Simulator:
     def __init__(self) -> None:
         if not SIMULATED:
             raise MachineError("the CUDA simulator needs NUMBA_ENABLE_CUDASIM=1 before Numba is imported")
-        sys.setswitchinterval(_SWITCH_S)
+        kernel: Any = importlib.import_module("numba.cuda.simulator.kernel")
+        kernel.BlockManager = blocks.block_manager(kernel)
 
     def upload(self, array: Array) -> Buffer:
         """Return a buffer with a copy of the array's bytes."""
