@@ -68,11 +68,13 @@ def test_any_batch_gives_what_one_image_at_a_time_does(channels: int, variant: s
     found = {}
     for threads in (1, 2):
         session = build_session(QuantizedNetwork(net, weights, activations), threads=threads, variant=variant)
-        found[threads] = [session.run(x), np.concatenate([session.run(x[i : i + 1]) for i in range(len(x))])]
+        found[threads] = session.run(x)
+        some = slice(None, None, 1 if variant == "auto" else 6)  # the portable kernels take 50 ms per image
+        alone = np.concatenate([session.run(x[i : i + 1]) for i in range(len(x))[some]])
+        np.testing.assert_array_equal(alone, found[threads][some])
         assert session.execution == "integer"
         session.close()
-    for logits in (*found[1], *found[2]):
-        np.testing.assert_array_equal(logits, found[1][0])
+    np.testing.assert_array_equal(found[1], found[2])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
