@@ -25,6 +25,7 @@ METHODS = Registry(
         "log": "qbench.methods.log:LOG",
         "pot": "qbench.methods.pot:POT",
         "kmeans": "qbench.methods.kmeans:KMEANS",
+        "nf4": "qbench.methods.nf4:NF4",
         "ternary": "qbench.methods.ternary:TERNARY",
         "binary": "qbench.methods.binary:BINARY",
     },
