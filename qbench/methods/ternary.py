@@ -11,45 +11,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from qbench.core.formats import Float32, NumberFormat, Ternary
-from qbench.core.spec import LayerSpec, QuantSpec, activation_uniform
+from qbench.core.formats import Ternary
+from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor, expand
-from qbench.errors import QBenchError
-from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.method import granularity_reason, mse_activation_reason, refuse
-from qbench.methods.mse import MSE
+from qbench.methods.few_levels import FewLevels
+from qbench.methods.method import refuse
 from qbench.methods.slices import Doubles, absolute_maximum, as_scale, checked_weights, per_slice
 
 
-class TernaryWeights:
+class TernaryWeights(FewLevels):
     """Three levels, as in ternary weight networks."""
 
     name = "ternary"
     version = 1
-
-    def weight_format(self, bits: int) -> NumberFormat:
-        """Return the ternary format at 2 bits, which three codes take; raise QBenchError at other widths."""
-        if bits != 2:
-            raise QBenchError(f"ternary: weights have the three codes of 2 bits, not {bits} bits")
-        return Ternary()
-
-    def activation_format(self, bits: int) -> NumberFormat:
-        """Return the ternary format at 2 bits, unsigned codes with a zero point at other widths."""
-        return Ternary() if bits == 2 else activation_uniform(bits)
-
-    def supports(self, spec: LayerSpec) -> str | None:
-        """Return why the method cannot do `spec`, or None."""
-        return (
-            self.weights_reason(spec.weights.format)
-            or mse_activation_reason(self.name, spec.activations.format)
-            or granularity_reason(self.name, spec)
-        )
-
-    def weights_reason(self, number_format: NumberFormat) -> str | None:
-        """Return why weights cannot have the format, or None."""
-        if isinstance(number_format, Float32 | Ternary):
-            return None
-        return f"ternary: weights are ternary, not in the format {number_format}"
+    format = Ternary()
+    only = "the three codes of 2 bits"
 
     def quantize_weights(self, weights: Floats, spec: QuantSpec, *, seed: int = 0) -> QTensor:
         """Return the codes of the TWN rule."""
@@ -60,11 +36,6 @@ class TernaryWeights:
         limit = expand(threshold.astype(np.float32), array.shape[1], spec.granularity)
         codes = np.where(np.abs(array) > limit, np.sign(array), 0).astype(np.int16)
         return QTensor(codes, QParams(spec, scale, np.zeros_like(scale)))
-
-    def activation_params(self, stats: ActivationStats, spec: QuantSpec) -> QParams:
-        """Return the parameters of `mse`."""
-        refuse(mse_activation_reason(self.name, spec.format))
-        return MSE.activation_params(stats, spec)
 
 
 def twn_threshold(rows: Floats) -> Doubles:
