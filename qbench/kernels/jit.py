@@ -20,9 +20,9 @@ from numba.np import linalg
 
 from qbench.errors import MachineError
 from qbench.kernels.cache import cache_root, source_hash
+from qbench.kernels.compilations import count_compilation
 from qbench.kernels.elf import Image, image_of
 from qbench.kernels.isa import features
-from qbench.kernels.native import count_compilation
 
 Compiled = Callable[..., Any]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from qbench.kernels.cache import cache_root, machine_key, source_hash
+from qbench.kernels.compilations import count_compilation
 from qbench.kernels.images import HERE, mapped, read_image, write_image
 
 Constant = str | int
@@ -29,20 +30,6 @@ class Compiled(Protocol):
     @property
     def address(self) -> int:
         """Where it lies."""
-
-
-class _Begun:
-    count = 0
-
-
-def count_compilation() -> None:
-    """Count a compilation, or what is loaded in place of one."""
-    _Begun.count += 1
-
-
-def compilations() -> int:
-    """Return how many compilations this process has begun; a timed region asserts that the number stays."""
-    return _Begun.count
 
 
 @cache

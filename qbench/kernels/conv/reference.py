@@ -50,12 +50,6 @@ def windows(lhs: npt.NDArray[np.generic], window: Window, pad_code: int | float)
     return np.concatenate(taps, axis=-1)
 
 
-def conv_s32(lhs: Codes, rhs: Codes, window: Window, *, pad_code: int = 0) -> npt.NDArray[np.int32]:
-    """Return acc = sum(a * w), int32 (images, out_h, out_w, out_channels); rhs is OHWI, padding holds `pad_code`."""
-    depth = windows(lhs, window, pad_code).astype(np.int64)
-    return (depth @ rhs.reshape(len(rhs), -1).T.astype(np.int64)).astype(np.int32)
-
-
 def conv_f32(lhs: Floats, rhs: Floats, window: Window) -> Floats:
     """Return the float32 convolution, summed in float64."""
     depth = windows(lhs, window, 0.0).astype(np.float64)
@@ -91,7 +85,7 @@ def epilogue(
     """Return the epilogue's result in the order of `kernels.tiles.tile`.
 
     Args:
-        accs: (corrected sums of shape (..., channels), scale a channel), one for each group of the depth.
+        accs: (corrected sums of shape (..., channels), scale per channel), one for each group of the depth.
         offset: float32 of shape (channels,).
         sums: (sum of lhs codes + its correction, shift a channel) for weights with a zero point.
         residual: (tensor, scale) added last.

@@ -21,7 +21,7 @@ from qbench.core.cells.memory import MemoryCell
 from qbench.core.cells.product import KernelOperands
 from qbench.core.cells.result import CEILING, LIMITS, OWN, STREAMS, AnyCell
 from qbench.errors import QBenchError
-from qbench.kernels.native import compilations
+from qbench.kernels.compilations import compilations
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers.operators import OPERATORS
 from qbench.peers.operators.operator_peer import OperatorFacts

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from qbench.core.trial import Measurement
 from qbench.errors import QBenchError
-from qbench.kernels.native import compilations
+from qbench.kernels.compilations import compilations
 from qbench.metrics.speed import median_interval
 from qbench.runner.timing.clock import Clock
 

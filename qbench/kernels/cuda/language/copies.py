@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from qbench.kernels.cuda.language.block import block
-from qbench.kernels.cuda.language.shapes import CHUNK, swizzle
+from qbench.kernels.cuda.language.shapes import CHUNK
 
 
 def lhs_pieces(tile_rows: int, depth_bytes: int, piece: int, threads: int) -> tuple[int, int, int]:
-    """Return (pieces a row, rows a pass, passes) of the copy of `tile_rows` rows."""
+    """Return (pieces per row, rows per pass, passes) of the copy of `tile_rows` rows."""
     pieces = depth_bytes // piece
     rows = threads // pieces
     assert threads % pieces == 0
@@ -80,8 +80,3 @@ def copy_rhs(columns: int, row_bytes: int, threads: int) -> Any:
             ops.copy_async(target(ops, stage, row, index, depth_bytes=row_bytes, piece=CHUNK), rhs, source, CHUNK)
 
     return block(copy_rhs_macro)
-
-
-def swizzled_chunk(row: int, chunk: int, depth_bytes: int) -> int:
-    """Return where chunk `chunk` of row `row` lies in its row."""
-    return chunk ^ int(swizzle(row, min(depth_bytes // CHUNK, 8)))
