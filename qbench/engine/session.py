@@ -1,4 +1,4 @@
-"""Sessions: a plan, a workspace a thread, and nothing allocated while images run.
+"""Sessions: a plan, a workspace per thread, and nothing allocated while images run.
 
 A batch is cut into micro-batches whose activations stay in the second-level cache; each thread runs the whole network
 on its own share, so threads never wait for each other inside a pass. Where the shares would be too uneven (one image,
@@ -87,7 +87,7 @@ class Session:
 
     @property
     def operations(self) -> int:
-        """Arithmetic operations an image, two a multiply-add."""
+        """Arithmetic operations per image, two per multiply-add."""
         return sum(step.operations for step in self.plan.steps)
 
     @property
@@ -148,7 +148,7 @@ class Session:
         return job
 
     def profile(self, x: Floats, *, timer: Callable[[], float], repeats: int = 20) -> tuple[dict[str, Any], ...]:
-        """Return a row a step: name, kind, operations and images of one call, its median seconds on one thread.
+        """Return a row per step: name, kind, operations and images of one call, its median seconds on one thread.
 
         Args:
             x: images; every step runs as many of them as it takes at a time.

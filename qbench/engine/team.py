@@ -20,7 +20,7 @@ POLLS = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A run of a program: the program, where its ends lie, images first..last, the most images a pass."""
+    """A run of a program: the program, where its ends lie, images first..last, the most images per pass."""
 
     program: Words
     pointers: Words

@@ -1,7 +1,7 @@
 """Compiled arithmetic: arrays in, arrays out. No suites, models or clocks.
 
-One folder a family, each with its law (`reference.py`), its variants and its checks; `tiles` generates every x86
-micro-kernel. Importing this package compiles nothing and does not import Numba.
+One folder per family, each with its law (`reference.py`), its variants and its checks; `tiles` generates the
+micro-kernels of x86 and of aarch64. Importing this package compiles nothing and does not import Numba.
 """
 
 from __future__ import annotations

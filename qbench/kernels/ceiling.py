@@ -33,7 +33,7 @@ SHORT = "short"
 REPEATS = 64
 """Sweeps before the sums are stored: one a sweep would cost 6 % of the rate."""
 OPERATIONS = {"u8_s8": 8, SHORT: 8, "b1_b1": 64, "t2_t2": 64, "f32_f32": 2}
-"""Arithmetic operations of one product in one 32-bit lane: two a multiply-add."""
+"""Arithmetic operations of one product in one 32-bit lane: two per multiply-add."""
 READ_UNIT = 512
 """Bytes of which each thread reads whole ones."""
 

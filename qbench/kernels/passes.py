@@ -127,10 +127,10 @@ def run_images(
 
     Args:
         program: from `program_of`.
-        pointers: int64 (n, 3): address of a task's argument, address of image 0 there, bytes an image.
+        pointers: int64 (n, 3): address of a task's argument, address of image 0 there, bytes per image.
         first: first image.
         last: image after the last.
-        most: images a pass.
+        most: images per pass.
         part: this thread's number in the team.
         parts: threads of the team; 1 for a thread on its own.
         gate: from `gate_of`.

@@ -44,7 +44,7 @@ def _addresses(task: Task) -> tuple[int, int]:
 
 
 def gate_of(threads: int) -> Words:
-    """Return a gate for a team: a counter a thread."""
+    """Return a gate for a team: a counter per thread."""
     return np.zeros(threads * LINE, np.int64)
 
 
@@ -54,7 +54,7 @@ MAIL_WORDS = 5 * LINE
 
 
 def mailboxes(count: int) -> Words:
-    """Return empty mailboxes, one a row."""
+    """Return empty mailboxes, one per row."""
     return np.zeros((count, MAIL_WORDS), np.int64)
 
 
@@ -66,10 +66,10 @@ def job_words(program: Words, pointers: Words, first: int, last: int, most: int)
 
     Args:
         program: from `program_of`.
-        pointers: int64 (n, 3): address of a task's argument, address of image 0 there, bytes an image.
+        pointers: int64 (n, 3): address of a task's argument, address of image 0 there, bytes per image.
         first: first image.
         last: image after the last.
-        most: images a pass.
+        most: images per pass.
     """
     ends = (program.ctypes.data, len(program), pointers.ctypes.data, len(pointers), first, last, most)
     return np.array(ends, np.int64)

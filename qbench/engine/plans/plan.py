@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.engine.plans.stages import calls
-from qbench.graph.network import Conv, Flatten, Network, inputs_of
+from qbench.graph.network import Conv, Flatten, Network
 from qbench.kernels.layout import Layout, aligned
 from qbench.kernels.program import program_of
 from qbench.kernels.tasks import Task, Words, task_of
@@ -20,7 +20,7 @@ Bind = Callable[[Buffers], Task]
 SCRATCH = ":scratch"
 """The buffer that steps share for what they keep only while they run."""
 X_ADDRESS, LOGITS_ADDRESS = 1, 4
-"""Words of the first task's and of the last task's arguments that hold the addresses of a run's images and logits."""
+"""Index, in the first (last) task's arguments, of the pointer to the input images (output logits)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Step:
     Args:
         name: the node that it computes.
         kind: what ran, e.g. `conv_u8_s8_u8/x86_vnni`.
-        operations: arithmetic operations an image.
+        operations: arithmetic operations per image.
         reads: tensors.
         writes: tensor.
         bind: buffers -> task.
@@ -98,11 +98,6 @@ def flat_aliases(network: Network) -> dict[str, str]:
         for n in network.nodes
         if isinstance(n, Flatten) and spatial(network.shapes[n.input])[1:] == (1, 1)
     }
-
-
-def last_readers(network: Network) -> dict[str, int]:
-    """Return the index of the last node that reads each tensor."""
-    return {tensor: i for i, node in enumerate(network.nodes) for tensor in inputs_of(node)}
 
 
 def load_step(kernel: str, name: str, tensor: str, layout: Layout, more: tuple[object, ...], *, kind: type) -> Step:
@@ -222,5 +217,5 @@ class Workspace:
 
 
 def workspaces(plan: Plan, threads: int) -> list[Workspace]:
-    """Return a workspace a thread; all threads may share the first one's tasks."""
+    """Return a workspace per thread; all threads may share the first one's tasks."""
     return [Workspace(plan, 1 if thread else threads) for thread in range(threads)]

@@ -20,7 +20,7 @@ MOST_IMAGES = 32
 
 
 def micro_batch(layouts: Sequence[Layout]) -> int:
-    """Return the images a pass, 1..32, so that the three largest tensors (laid out for one image) fit `CACHE_BYTES`."""
+    """Return the images per pass, 1..32, so that the three largest tensors (of one image here) fit `CACHE_BYTES`."""
     largest = sorted((layout.size_bytes for layout in layouts), reverse=True)[:3]
     return int(np.clip(CACHE_BYTES // max(1, sum(largest)), 1, MOST_IMAGES))
 

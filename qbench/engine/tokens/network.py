@@ -98,6 +98,6 @@ def _check(network: Network) -> None:
 
 
 def images_a_pass(network: Network) -> int:
-    """Return the images a pass: as many as keep the two widest tensors in the second-level cache."""
+    """Return the images per pass: as many as keep the two widest tensors in the second-level cache."""
     sizes = [4 * int(np.prod(network.shapes[t])) for node in network.nodes for t in outputs_of(node)]
     return int(np.clip(CACHE_BYTES // max(1, sum(sorted(sizes)[-2:])), 1, 32))

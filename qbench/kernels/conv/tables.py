@@ -22,7 +22,7 @@ SIGN = 128
 def numbers_of_channels(
     params: ChannelParams, weights: PackedWeights, times: int, width: int
 ) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the arrays that a tile loads a vector a channel of; sums are `times` too large there.
+    """Return the arrays that a tile loads a vector per channel of; sums are `times` too large there.
 
     What each group has for itself stands in the order of the panels, `width` channels each: (panels, groups, width).
     """

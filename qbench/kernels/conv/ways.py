@@ -45,7 +45,7 @@ def bind_fastest(job: Job, weights: Weights, *, algorithm: Algorithm = "auto") -
 
 
 def least_images(way: Way, other: Way, job: Job) -> int | None:
-    """Return the fewest images a call, of those that the job's layouts hold, for which a way is worth it, or None."""
+    """Return the fewest images per call, of those that the job's layouts hold, for which a way is worth it, or None."""
     for images in range(1, job.lhs.images + 1):
         size = replace(job, lhs=replace(job.lhs, images=images))
         if other.cost(size) / way.cost(size) >= way.worth:

@@ -19,7 +19,7 @@ def _launch(machine: Machine, kernel: Kernel, count: int, arguments: tuple[Any, 
 
 
 def _frame(layout: Layout) -> tuple[int, int, int, int]:
-    """Return elements' pitch in pixels: (row, image), words a pixel, and the first interior pixel."""
+    """Return elements' pitch in pixels: (row, image), words per pixel, and the first interior pixel."""
     width = layout.padded_width
     return width, width * layout.padded_height, layout.words, layout.border[0] * width + layout.border[1]
 

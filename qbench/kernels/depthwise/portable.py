@@ -27,7 +27,7 @@ def depthwise_u8_s8_u8(
         size: output (height, width, channels).
         corners: (top, left) of the first window in `a` and of the first pixel in `out`.
         window: (strides, dilations).
-        params: correction int32, scale and offset float32, a number a channel.
+        params: correction int32, scale and offset float32, a number per channel.
         limits: (low, high).
         floor: whether to round down instead of half to even.
     """

@@ -131,7 +131,7 @@ def mul_u8_u8_u8(
     begin: int, end: int, a: Any, b: Any, out: Any, size: Any, corners: Any, numbers: Any, limits: Any, gate: bool,
     floor: bool,
 ) -> None:  # fmt: skip
-    """Write the rescaled product; `gate` says that b has one number a channel.
+    """Write the rescaled product; `gate` says that b has one number per channel.
 
     `numbers` is (zero point of a, of b, multiplier, offset).
     """

@@ -86,7 +86,7 @@ def resize(rng: np.random.Generator, size: tuple[int, int, int, int]) -> tuple[B
 
 
 def mul(rng: np.random.Generator, size: tuple[int, int, int, int], *, gate: bool) -> tuple[Bytes, Bytes]:
-    """Run mul_u8_u8_u8, of two images or of an image and a number a channel."""
+    """Run mul_u8_u8_u8, of two images or of an image and a number per channel."""
     (n, h, w, c), (whole, inner) = size, _bordered(rng, size, CORNERS[0])
     other, factor = _bordered(rng, (n, 1, 1, c) if gate else size, CORNERS[1])
     numbers, limits, floor = (120.0, 3.0, 0.0071, 31.4), (np.float32(2), np.float32(240)), c == 3

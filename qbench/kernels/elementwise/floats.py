@@ -112,7 +112,7 @@ def affine_f32_f32(
 def mul_f32_f32_f32(
     begin: int, end: int, a: Any, b: Any, out: Any, size: Any, corners: Any, limits: Any, gate: bool
 ) -> None:  # fmt: skip
-    """Write the clamped product; `gate` says that b has one number a channel."""
+    """Write the clamped product; `gate` says that b has one number per channel."""
     height, width, channels = size
     (ay, ax), (by, bx), (oy, ox) = corners
     low, high = limits

@@ -114,7 +114,7 @@ def _pack_planes(begin: int, end: int, a: Any, out: Any, channels: int, planes: 
 
 @jit
 def pack_u8_planes(begin: int, end: int, a: Any, out: Any, channels: int, planes: int) -> None:
-    """Write a word a bit plane for 32 channels, lowest first: (pixels, channels) to (pixels, planes * words)."""
+    """Write a word per bit plane for 32 channels, lowest first: (pixels, channels) to (pixels, planes * words)."""
     _pack_planes(begin, end, a, out, channels, planes, False)
 
 

@@ -21,7 +21,7 @@ def pack_u8_t2(a: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
 
 
 def pack_u8_planes(a: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint32]:
-    """Return a word a bit plane, lowest bits first, interleaved, from codes of `bits` bits, (pixels, channels)."""
+    """Return a word per bit plane, lowest bits first, interleaved, from codes of `bits` bits, (pixels, channels)."""
     planes = np.stack([bits_of((a >> np.uint8(bit)) & 1 > 0) for bit in range(bits)], axis=-1)
     return planes.reshape(len(a), -1)
 

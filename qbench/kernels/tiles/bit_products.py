@@ -2,8 +2,8 @@
 
 Where one instruction joins three bits (AVX-512), ones are not counted one by one: a sum keeps a vector `ones` of single
 bits, adds two more bits to each as a full adder does, and counts the carries alone, each of which stands for two ones
-(Harley and Seal). Ternary takes 5 instructions a step for 6, 2 bits by 2 11 for 12, and fewer of them count, which two
-ports share with dot instructions. Binary is carried where no instruction counts bits.
+(Harley and Seal). Ternary takes 5 instructions per step instead of 6, 2 bits by 2 take 11 instead of 12, and fewer of
+them count, which two ports share with dot instructions. Binary is carried where no instruction counts bits.
 """
 
 from __future__ import annotations

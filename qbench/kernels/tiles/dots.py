@@ -40,7 +40,7 @@ def add_counts(e: Emitter, acc: Value, bits: Value, weight: int, dot: str) -> Va
 
 
 def halves(e: Emitter, word: Value, *, signed: bool) -> tuple[Value, Value]:
-    """Split four bytes a lane into the even and the odd two, each widened to 16 bits in place."""
+    """Split four bytes per lane into the even and the odd two, each widened to 16 bits in place."""
     b = e.builder
     if not signed:
         mask = e.constant(0x00FF00FF, e.ints)

@@ -1,8 +1,8 @@
 """The loop over tiles, as a task: one compiled function for each (product, epilogue, target, tile shape).
 
 The last tile begins early enough to end with the last row, so some rows are computed twice, with the same result. Where
-there are fewer rows than the tile has, what the tables name behind them is computed too: `conv.operation` repeats the
-last row there.
+there are fewer rows than the tile has, it still computes its full height, reading the padding entries of the offset
+tables: `conv.operation` repeats the last row there.
 
 Order of the loops: blocks of `block_rows` lhs rows that stay in the second-level cache, then panels of the rhs, then
 tiles. A team splits whichever of rows and panels divides more evenly; on a tie the panels where the weights are more

@@ -12,7 +12,7 @@ from qbench.kernels.tiles.emitter import I64, Emitter, Value
 
 
 def fixed_point(e: Emitter, acc: Value, multiplier: Value, exponent: Value, zero_point: Value) -> Value:
-    """Return the requantized vector, before it is saturated; all are int32 a lane."""
+    """Return the requantized vector, before it is saturated; all are int32 per lane."""
     b, zero = e.builder, e.constant(0, e.ints)
     left = e.overloaded("llvm.smax", exponent, zero)
     right = e.overloaded("llvm.smax", b.neg(exponent), zero)

@@ -67,7 +67,7 @@ class Bytes(Multiplier):
 
 
 class Shorts(Multiplier):
-    """s16 by s16, two numbers a lane, summed modulo 2 ** 32."""
+    """s16 by s16, two numbers per lane, summed modulo 2 ** 32."""
 
     is_scaled: ClassVar[bool] = False
 

@@ -161,7 +161,7 @@ WIDENED_ROWS = {
     **{(f"u8_{rhs}", vectors): 4 * (3 - vectors) for rhs in ("s1", "s3", "s5", "t1") for vectors in (1, 2)},
     ("u8_s6", 1): 8, ("u8_s6", 2): 3, ("u8_s7", 1): 8, ("u8_s7", 2): 1,
 }  # fmt: skip
-"""Without a dot instruction unpacked weights take two registers a vector."""
+"""Without a dot instruction unpacked weights take two registers per vector."""
 
 PAIRS_ROWS = {
     ("", 1): 8, ("", 2): 4, ("f32_f32", 1): 12, ("f32_f32", 2): 6, ("b1_b1", 1): 9, ("b1_b1", 2): 3,

@@ -1,6 +1,6 @@
 """The micro-kernel: `mr` lhs rows by `nv` vectors of rhs columns, all accumulators in registers, fused epilogue.
 
-Every tuned x86 kernel of the families `gemm` and `conv` is this one intrinsic with other literals. A row of the lhs is
+Every tuned kernel of the families `gemm` and `conv` is this one intrinsic with other literals. A row of the lhs is
 reached through a table of byte offsets (`lhs_rows`), a k-group inside it through another (`k_offsets`), so a matrix
 product and a convolution of any kernel size, stride, padding and dilation are the same loop, without im2col.
 
@@ -13,10 +13,9 @@ The epilogue computes in float32; every `fma` rounds once, after the product and
     u8: round half even ("floor": round down), clamp to low..high (whole numbers), store; f32: clamp, store
 
 "s32" stores acc + correction[n]; f32_f32 has t = acc + offset[n]. The accumulators start at the correction where they
-can. "split" says that each panel has k-groups of its own, those first that `pairs` may multiply, "widened" that it may
-multiply none. "ranged" says that each tile has a range of k-groups outside padding. "brief" says that the scales of
-groups are packed as bfloat16. "wide" says that t may leave int32, so that it is clamped before it is rounded: the same,
-an instruction slower.
+can. "split": each panel stores its pairwise-safe k-groups first; their number differs per panel. "widened": no k-group
+is safe for `pairs`. "ranged": each tile has a range of k-groups outside padding. "brief": groups' scales are bfloat16.
+"wide": t may leave int32, so it is clamped before it is rounded: the same, an instruction slower.
 "fixed" computes u8 in whole numbers as TFLite does (`fixed`): `scale` holds multipliers, `shift` exponents and `offset`
 the zero point, all int32.
 """
@@ -259,7 +258,7 @@ class Tile:
         return [*scaled, e.add_bytes(at, self.cells.width * 4)]
 
     def _group_scale(self, j: int, group: Value) -> Value:
-        """Load a group's scales of this tile's j-th vector; `group` counts four bytes a channel."""
+        """Load a group's scales of this tile's j-th vector; `group` counts four bytes per channel."""
         if not self.epilogue.brief:
             return self.cells.channel(j, self.e.floats, "scale", group)
         at = self.e.add_bytes(group, self.vector_bytes * j)

@@ -3,7 +3,7 @@
 A tile of 6 x 6 codes d and a channel's 3 x 3 weights g give 4 x 4 sums (Lavin and Gray, "Fast Algorithms for
 Convolutional Neural Networks", 2016, equation 8, with the points 0, 1, -1, 2, -2):
 
-    Y = A ((G g G') * (B d B')) A'        36 products a channel in place of 144
+    Y = A ((G g G') * (B d B')) A'        36 products per channel in place of 144
 
 G holds sixths and twenty-fourths there. Here its rows are multiplied by 24, or as much less as leaves whole numbers,
 and A makes up for it, so that A's four rows give 24, 12, 6 and 6 times the sums (`FACTORS`). Everything is a whole

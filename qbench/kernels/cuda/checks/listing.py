@@ -126,7 +126,7 @@ def row_of(listed: Listed, capability: int) -> PtxRow:
 
 
 def _assembled(compiled: Compiled) -> tuple[int | None, int | None]:
-    """Return registers a thread and bytes spilled, by ptxas; None without it.
+    """Return registers per thread and bytes spilled, by ptxas; None without it.
 
     Raises:
         RuntimeError: ptxas refuses the PTX, a defect of the kernel.

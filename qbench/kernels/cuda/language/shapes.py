@@ -25,9 +25,9 @@ class TileShape:
     Args:
         warps_m: warps down.
         warps_n: warps across.
-        mi: instruction tiles of 16 rows a warp.
+        mi: instruction tiles of 16 rows per warp.
         nj: instruction tiles of 8 columns a warp, an even number.
-        depth_bytes: bytes of each lhs row a stage: 64, 128 or 256.
+        depth_bytes: bytes of each lhs row per stage: 64, 128 or 256.
         stages: stages of shared memory, those being copied included.
     """
 

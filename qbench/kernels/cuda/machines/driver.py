@@ -175,7 +175,7 @@ class Device:
         return self._functions[kernel]
 
     def facts(self, kernel: Kernel) -> dict[str, int]:
-        """Return what the driver's compiler made of a loaded kernel: registers a thread, bytes of local memory."""
+        """Return what the driver's compiler made of a loaded kernel: registers per thread, bytes of local memory."""
         found = {}
         for name, attribute in {"registers": 4, "local_bytes": 3, "shared_bytes": 1}.items():
             value = ctypes.c_int()

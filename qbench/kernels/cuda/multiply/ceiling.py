@@ -45,7 +45,7 @@ put, get, sum_words = block(_put_macro), block(_get_macro, "i32"), block(_sum_ma
 
 
 def operations(kind: str, product: str, loops: int) -> int:
-    """Return the arithmetic operations of a block of `unit_kernel` in `loops` turns, two a multiply-add."""
+    """Return the arithmetic operations of a block of `unit_kernel` in `loops` turns, two per multiply-add."""
     shape = _shape(kind, product)
     codes = PRODUCTS[product].codes_a_step * (shape.depth_bytes // 32)
     return 2 * loops * shape.rows * shape.columns * codes
@@ -110,7 +110,7 @@ def unit_kernel(kind: str, product: str) -> Kernel:
 
 @cache
 def read_kernel() -> Kernel:
-    """Return the loop that reads a buffer once, (data, out, bytes a block): a block's bytes lie side by side."""
+    """Return the loop that reads a buffer once, (data, out, bytes per block): a block's bytes lie side by side."""
     threads = 256
     turn = threads * 16
 

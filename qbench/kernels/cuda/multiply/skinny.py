@@ -2,7 +2,7 @@
 
 Weights are the left operand of the instruction (16 columns of the product), lhs rows the right one (8 rows, once or
 twice). A block of
-the depth is what 16 packed bytes a lane hold: `planes` instructions. The four lanes of a column own a quarter of the
+the depth is what 16 packed bytes per lane hold: `planes` instructions. The four lanes of a column own a quarter of the
 block's depth each, in order, so that a lane's lhs bytes lie side by side.
 """
 

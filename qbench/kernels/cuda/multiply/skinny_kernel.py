@@ -37,7 +37,7 @@ def skinny_kernel(
         group_size: codes that share a scale, a multiple of a block's depth; 0 when not grouped.
         tall: lhs rows of a block, 8 or 16.
         warps: warps of a block.
-        loads: blocks of 16 bytes a lane that a turn takes, at least one group.
+        loads: blocks of 16 bytes per lane that a turn takes, at least one group.
         slots: groups of the depth, each with a table of sums in shared memory; without groups a table a warp.
     """
     product, ending = PRODUCTS[product_name], parse_epilogue(words)
