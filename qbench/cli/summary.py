@@ -85,7 +85,7 @@ def _pivot(part: pd.DataFrame, index: list[str], values: str, *, title: str) -> 
     varying = [name for name in index if part[name].nunique() > 1] or index[:1]
     grid = part.pivot_table(index=varying, columns="bits", values=values, aggfunc="mean", sort=False)
     widths = sorted(grid.columns, reverse=True)
-    headings = [f"{width} bits" for width in widths]
+    headings = [f"{width} {'bit' if str(width) == '1' else 'bits'}" for width in widths]
     table = plain_table(*varying, *headings, right=headings, title=title)
     for names, line in grid.iterrows():
         labels = names if isinstance(names, tuple) else (names,)
