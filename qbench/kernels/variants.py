@@ -52,7 +52,7 @@ def tiling(
     """Return the panels of the packed rhs.
 
     Two vectors where the channels fill them. Where they do not (16 channels, 48 ...) one vector would need a broadcast
-    for every dot instruction, and loads would bind at 60 % of the limit [measured]: two lanes a channel halve them.
+    for every dot instruction, and loads would bind at 60 % of the limit [measured]: two lanes per channel halve them.
 
     Args:
         variant: a name of `NAMES`.

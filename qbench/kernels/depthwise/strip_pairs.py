@@ -3,8 +3,8 @@
 Bytes of two places are interleaved and widened with zeros, both by unpacking, so that channels come out in their order.
 `vpmaddwd` then sums two products exactly (255 x 128 x 2); `vpmaddubsw`, twice as many, would saturate.
 
-A block goes by halves, two vectors of sums a pixel: sixteen registers hold three windows of 3 or five of 5 columns that
-way. Codes of the upper half wait in `out` for those of the lower.
+A block goes by halves, two vectors of sums per pixel: sixteen registers hold three windows of 3 or five of 5 columns
+that way. Codes of the upper half wait in `out` for those of the lower.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """A panel of the packed rhs: `width` columns in `vectors` vectors, `spread` neighbouring lanes a column."""
+    """A panel of the packed rhs: `width` columns in `vectors` vectors, `spread` neighbouring lanes per column."""
 
     width: int
     vectors: int

@@ -24,7 +24,7 @@ addition: there more would only spill."""
 
 @dataclass(frozen=True, slots=True)
 class TileShape:
-    """Lhs rows, rhs vectors, neighbouring lanes a channel, and accumulators that take turns over the depth."""
+    """Lhs rows, rhs vectors, neighbouring lanes per channel, and accumulators that take turns over the depth."""
 
     rows: int
     vectors: int
@@ -78,7 +78,7 @@ class Target:
     grouped_rows: int
 
     def panels(self, *, spreads: bool) -> tuple[tuple[int, int], ...]:
-        """Return the (vectors, lanes a channel) that panels have here; the second only where a product `spreads`."""
+        """Return the (vectors, lanes per channel) that panels have here; the second only where a product `spreads`."""
         if self.lanes == NARROW:
             return ((4, 1),)  # 16 channels, which layouts are padded to
         return ((1, 1), (2, 1), (2, 2)) if spreads and self.lanes == 16 else ((1, 1), (2, 1))

@@ -109,7 +109,7 @@ def _cost(choice: Choice, job: Job, multiprocessors: int) -> float:
         return float(blocks) / geometry.columns / 1e9
     stage = choice.stage_bytes(job)
     depth = ceil(geometry.depth_bytes / stage) * stage
-    edge = (tile_rows * tile_columns) / (tile_rows + tile_columns)  # products a byte that is copied
+    edge = (tile_rows * tile_columns) / (tile_rows + tile_columns)  # products per byte that is copied
     rate = _RATES[choice.variant] * edge / (edge + 24.0)
     item = job.epilogue.item_bytes
     moved = tile_rows * (geometry.depth_bytes / geometry.taps + tile_columns * item) / _BYTES_MOVED

@@ -26,7 +26,7 @@ class TileShape:
         warps_m: warps down.
         warps_n: warps across.
         mi: instruction tiles of 16 rows per warp.
-        nj: instruction tiles of 8 columns a warp, an even number.
+        nj: instruction tiles of 8 columns per warp, an even number.
         depth_bytes: bytes of each lhs row per stage: 64, 128 or 256.
         stages: stages of shared memory, those being copied included.
     """

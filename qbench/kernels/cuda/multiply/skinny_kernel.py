@@ -38,7 +38,7 @@ def skinny_kernel(
         tall: lhs rows of a block, 8 or 16.
         warps: warps of a block.
         loads: blocks of 16 bytes per lane that a turn takes, at least one group.
-        slots: groups of the depth, each with a table of sums in shared memory; without groups a table a warp.
+        slots: groups of the depth, each with a table of sums in shared memory; without groups a table per warp.
     """
     product, ending = PRODUCTS[product_name], parse_epilogue(words)
     grouped = group_size > 0
