@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from typing import Any, Self
+from typing import Any
 
 from qbench.core.cells.result import KernelResult, KernelTrial
 from qbench.core.trial import TrialResult
@@ -22,6 +20,7 @@ from qbench.runner.cuda.contest import Contest
 from qbench.runner.cuda.network import Place, run_device_trial
 from qbench.runner.cuda.tuner import Tuner
 from qbench.runner.kind import run_kind
+from qbench.runner.machine.child import Child
 from qbench.runner.timing.sampling import Rules
 from qbench.suite import Planned, Suite
 
@@ -42,12 +41,11 @@ class LostError(QBenchError):
     """The process ended, hung, or its device is broken; the next question starts another."""
 
 
-class Worker:
+class Worker(Child):
     """Asks a process that holds the device, started on the first question and again after a loss."""
 
     def __init__(self) -> None:
-        self._process: BaseProcess | None = None
-        self._connection: Connection | None = None
+        super().__init__(serve)
 
     def ask(self, verb: str, content: object = None) -> Any:
         """Return the answer to `facts`, `ceilings`, `check`, `row` or `trial`: methods of `Holder`.
@@ -56,7 +54,7 @@ class Worker:
             LostError: see there.
             QBenchError: the question has no answer here.
         """
-        connection = self._started()
+        connection = self.connection()
         try:
             connection.send((verb, content))
             longest_s = PATIENCE_S.get(verb, LONGEST_S)
@@ -75,32 +73,6 @@ class Worker:
         if word == "refused":
             raise QBenchError(str(answer))
         return answer
-
-    def close(self) -> None:
-        """End the process."""
-        if self._connection is not None:
-            self._connection.close()
-        if self._process is not None:
-            self._process.join(timeout=5)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-        self._process = self._connection = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _started(self) -> Connection:
-        if self._connection is None:
-            context = multiprocessing.get_context("spawn")
-            self._connection, other = context.Pipe()
-            self._process = context.Process(target=serve, args=(other,), daemon=True)
-            self._process.start()
-            other.close()
-        return self._connection
 
 
 def serve(connection: Connection) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from qbench.errors import QBenchError
 from qbench.runner.kernels.isa import instructions
 from qbench.runner.kernels.worker import Task, serve
+from qbench.runner.machine.child import Child
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import inner_loops
 
@@ -27,18 +24,12 @@ class BrokenError(QBenchError):
     """A party answered wrongly, or its process ended."""
 
 
-class Party:
+class Party(Child):
     """qbench or a peer, in a process that is started on the first task and again after a crash."""
 
     def __init__(self, name: str) -> None:
+        super().__init__(serve, name)
         self.name = name
-        self._process: BaseProcess | None = None
-        self._connection: Connection | None = None
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether its process runs."""
-        return self._process is not None and self._process.is_alive()
 
     def prepare(self, task: Task) -> dict[str, Any]:
         """Make the party ready for a task and return its facts; raise QBenchError with the reason when it is not."""
@@ -49,17 +40,14 @@ class Party:
     def _instructions(self) -> str:
         """Return the instructions that the party's operation runs on, "" where they cannot be seen."""
         loops = inner_loops(self, PartyClock(), sample_s=_LOOK_S)
-        connection, process = self._connection, self._process
-        assert connection is not None
-        assert process is not None
-        assert process.pid is not None
-        found = instructions(process.pid, lambda: connection.send(("time", loops)))
+        connection = self.connection()
+        found = instructions(self.pid, lambda: connection.send(("time", loops)))
         self._answer()
         return found
 
     def drop(self) -> None:
         """Let the party forget its task."""
-        if self._process is not None:
+        if self.is_started:
             with suppress(BrokenError):
                 self._ask("drop", None)
 
@@ -78,65 +66,26 @@ class Party:
         """Do one untimed call."""
         self.elapsed_s(0)
 
-    def close(self) -> None:
-        """End the process."""
-        if self._connection is not None:
-            self._connection.close()
-        if self._process is not None:
-            self._process.join(timeout=5)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-        self._process = self._connection = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _ask(self, verb: str, content: object) -> Any:
-        connection = self._started()
+        connection = self.connection()
         try:
             connection.send((verb, content))
         except OSError as error:
-            raise BrokenError(f"{self.name}: its process ended ({self._end()})") from error
+            raise BrokenError(f"{self.name}: its process ended ({self.end()})") from error
         return self._answer()
 
     def _answer(self) -> Any:
-        connection = self._started()
+        connection = self.connection()
         try:
             if not connection.poll(_PATIENCE_S):
-                self._end()
+                self.end()
                 raise BrokenError(f"{self.name}: no answer within {_PATIENCE_S:.0f} s; its process was ended")
             word, answer = connection.recv()
         except (EOFError, OSError) as error:
-            raise BrokenError(f"{self.name}: its process ended ({self._end()})") from error
+            raise BrokenError(f"{self.name}: its process ended ({self.end()})") from error
         if word != "ok":
             raise QBenchError(str(answer)) if word == "refused" else BrokenError(str(answer))
         return answer
-
-    def _started(self) -> Connection:
-        if self._connection is None:
-            context = multiprocessing.get_context("spawn")
-            self._connection, other = context.Pipe()
-            self._process = context.Process(target=serve, args=(other, self.name), daemon=True)
-            self._process.start()
-            other.close()
-        return self._connection
-
-    def _end(self) -> str:
-        """End the process and return how it ended."""
-        assert self._process is not None
-        self._process.join(timeout=1)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        code = self._process.exitcode
-        self.close()
-        return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
 class PartyClock(Clock):
