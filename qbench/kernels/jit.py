@@ -15,7 +15,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from numba import cfunc, config, int64, njit, types
-from numba.core import compiler, event, registry
+from numba.core import compiler, compiler_lock, event, registry
 from numba.np import linalg
 
 from qbench.errors import MachineError
@@ -140,12 +140,15 @@ def _native_module(function: Compiled, kind: str) -> tuple[Any, Any]:
     signature = SIGNATURES[kind]
     target, flags = registry.cpu_target, compiler.Flags()  # type: ignore[no-untyped-call]
     target.options.parse_as_flags(flags, OPTIONS)  # type: ignore[no-untyped-call]
-    for wrapper in ("no_cpython_wrapper", "no_cfunc_wrapper"):
-        setattr(flags, wrapper, True)
+    # `no_compile`: machine code is emitted below, and once; Numba's own would be a tenth of the time, and unused
+    for flag in ("no_cpython_wrapper", "no_cfunc_wrapper", "no_compile"):
+        setattr(flags, flag, True)
     result: Any = compiler.compile_extra(  # type: ignore[no-untyped-call]
         target.typing_context, target.target_context, function, signature.args, signature.return_type, flags, {}
     )
     codegen = result.library.codegen
+    with compiler_lock.global_compiler_lock:
+        result.library.finalize()
     module = result.library._final_module.clone()
     pointer = "ptr" if kind == "task" else "i64"
     names = {"triple": module.triple, "name": result.fndesc.llvm_func_name, "pointer": pointer, "entry": _ENTRY}
