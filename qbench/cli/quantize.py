@@ -96,8 +96,8 @@ def quantize(
     """
     from qbench.cli.style import make_console
     from qbench.report.quantized import write_quantized_report
+    from qbench.runner.once import quantize_asked
     from qbench.runner.own_network import Asked
-    from qbench.runner.quantize import quantize_asked
 
     if any(batch != int(batch) for batch in batches):
         raise QBenchError(f"--batch: expected whole numbers, got {', '.join(f'{batch:g}' for batch in batches)}")

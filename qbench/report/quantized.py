@@ -45,7 +45,7 @@ def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
     """Return (what, quantized, fp32) of accuracy, agreement, sizes and speed, for tables."""
     metrics, weights = result.row.metrics, result.model.weights
     rows = []
-    task = load_task(result.task)
+    task = load_task(result.run.header.suite.task)
     found, fp32_score = metrics.get(task.primary.name), result.fp32.get(task.primary.name)
     if found is not None:
         rows.append((task.heading, _interval(found), "" if fp32_score is None else _interval(fp32_score)))
@@ -56,7 +56,7 @@ def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
         ("logit SQNR, dB", _value(metrics["logit_sqnr_db"]), ""),
         ("size: information in the codes, bytes", _whole(metrics["theoretical_bytes"]), f"{4 * weights:,}"),
         ("size: packed, bytes", _whole(metrics["packed_bytes"]), ""),
-        ("size: the saved files, bytes", f"{result.disk_bytes:,}", ""),
+        ("size: the saved files, bytes", f"{result.product.disk_bytes:,}", ""),
         ("size: resident in the kernels' layout, bytes", _whole(metrics["resident_bytes"]), ""),
         ("bits per weight", _value(metrics["bits_per_weight"]), "32"),
     ]
@@ -69,8 +69,8 @@ def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
 
 def layer_cells(result: QuantizedResult) -> Iterator[tuple[str, ...]]:
     """Yield the cells of every layer under `LAYER_HEADINGS`; empty where nothing is known."""
-    steps = {step.name: step for step in result.steps}
-    total_s = sum(step.image_s for step in result.steps)
+    steps = {step.name: step for step in result.product.steps}
+    total_s = sum(step.image_s for step in result.product.steps)
     for layer in result.row.layer_rows:
         step = steps.get(str(layer["name"]))
         share = step_ceiling_share(result, step) if step else None
@@ -96,7 +96,7 @@ def markdown(result: QuantizedResult) -> str:
         *([f"Layers with a spec of their own: {trial.overrides.replace(',', ', ')}.", ""] if trial.overrides else []),
         *([f"Corrected after rounding: {trial.correction}.", ""] if trial.correction else []),
         f"{data.images:,} images of {data.name} ({labels}), {trial.calibration} for calibration, seed {trial.seed}; "
-        f"{result.threads} threads. Intervals are 95 %.",
+        f"{result.run.header.suite.threads} threads. Intervals are 95 %.",
         "",
         *_table(("", "quantized", "fp32"), score_rows(result)),
         "",
@@ -106,7 +106,7 @@ def markdown(result: QuantizedResult) -> str:
         *(f"- alarm: {alarm}" for alarm in result.row.alarms),
         *(f"- note: {note}" for note in result.row.notes),
         "",
-        *(["![timeline](timeline.svg)", ""] if result.steps else []),
+        *(["![timeline](timeline.svg)", ""] if result.product.steps else []),
         "## Layers",
         "",
         *_table(LAYER_HEADINGS, list(layer_cells(result))),

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from qbench.core.trial import Metric, TrialResult
 from qbench.errors import ResultsError
-from qbench.results.header import DataFacts, ModelFacts
-from qbench.results.rows import encode_row
+from qbench.metrics import load_task
+from qbench.results.header import DataFacts, MachineFacts, ModelFacts
+from qbench.results.reader import NetworkRun, read_run
 
 FILE_NAME = "quantized.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 repeated what the run beside it says now."""
 
 Role = Literal["product", "conversion", "other"]
 ROLES: tuple[Role, ...] = ("product", "conversion", "other")
@@ -52,62 +54,75 @@ class StepTime:
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizedResult:
-    """One network, quantized once.
+class Product:
+    """What stands beside the row of a network that was kept: the contents of `quantized.json`.
 
     Args:
-        row: as a suite's row: what was asked, scores, times, layers, alarms.
-        model: the network.
-        data: what it was scored on.
-        fp32: scores of the fp32 network by an independent runtime, empty without labels.
+        key: of the trial.
         disk_bytes: bytes of the files of the saved network.
         steps: in the order in which they run, on one thread; empty where nothing was timed.
         pass_s: median of a call on one thread with as many images as the steps that take the most.
         float_reasons: layer or tensor -> why it did not run in integers.
         variant: the kernels that were chosen, and `best_variant` the best that this machine can run.
-        ceilings: what this machine can do, as in a run's header.
-        unstable: whether the machine moved while times were taken.
-        task: how answers were scored; files from before it was written down say nothing, and mean top-1.
     """
 
-    row: TrialResult
-    model: ModelFacts
-    data: DataFacts
-    fp32: dict[str, Metric]
+    key: str
     disk_bytes: int
     steps: tuple[StepTime, ...]
     pass_s: float
     float_reasons: dict[str, str]
     variant: str
     best_variant: str
-    threads: int
-    ceilings: dict[str, float]
-    versions: dict[str, str]
-    qbench_version: str
-    command_line: str
-    created_utc: str
-    unstable: bool = False
-    task: str = "top1"
     schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedResult:
+    """One network, quantized once: a run of one trial, and what was kept beside it."""
+
+    run: NetworkRun
+    product: Product
+
+    @property
+    def row(self) -> TrialResult:
+        """The trial's row."""
+        return next(row for row in self.run.results if row.trial.key == self.product.key)
+
+    @property
+    def model(self) -> ModelFacts:
+        """The network."""
+        return self.run.header.model
+
+    @property
+    def data(self) -> DataFacts:
+        """What it was scored on."""
+        return self.run.header.data
+
+    @property
+    def fp32(self) -> dict[str, Metric]:
+        """Scores of the fp32 row; none where it failed."""
+        return self.run.baseline.metrics if self.run.baseline else {}
+
+    @property
+    def machine(self) -> MachineFacts:
+        """The machine that it ran on: its ceilings, and whether it moved while times were taken."""
+        return self.run.header.machine_of(self.row.machine)
 
     @property
     def labelled(self) -> bool:
-        """Whether accuracy could be scored."""
-        return bool(self.fp32)
+        """Whether right answers were known."""
+        return load_task(self.run.header.suite.task).labelled
 
 
-_RESULT = TypeAdapter(QuantizedResult)
+_PRODUCT = TypeAdapter(Product)
 
 
-def write_quantized(result: QuantizedResult, folder: Path) -> Path:
+def write_product(product: Product, folder: Path) -> Path:
     """Write `quantized.json` into `folder` and return its path; raise ResultsError when it cannot be written."""
-    fields: dict[str, Any] = asdict(replace(result, row=None))  # type: ignore[arg-type]
-    fields["row"] = json.loads(encode_row(result.row))
-    fields["model"], fields["data"] = result.model.model_dump(mode="json"), result.data.model_dump(mode="json")
     path, fresh = folder / FILE_NAME, folder / f".{FILE_NAME}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(fields, indent=1, allow_nan=False, default=lambda value: value.item())
+        text = json.dumps(asdict(product), indent=1, allow_nan=False, default=lambda value: value.item())
         fresh.write_text(text + "\n", encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
@@ -116,7 +131,7 @@ def write_quantized(result: QuantizedResult, folder: Path) -> Path:
 
 
 def read_quantized(folder: Path) -> QuantizedResult:
-    """Return what `write_quantized` wrote; raise ResultsError when it is missing, damaged, or of another version."""
+    """Return the run of one quantized network; raise ResultsError when a file is missing, damaged or too old."""
     path = folder / FILE_NAME
     try:
         raw = json.loads(path.read_bytes())
@@ -128,8 +143,12 @@ def read_quantized(folder: Path) -> QuantizedResult:
     if version != SCHEMA_VERSION:
         raise ResultsError(f"{path}: expected schema version {SCHEMA_VERSION}, got {version!r}")
     try:
-        return _RESULT.validate_python(raw)
+        product = _PRODUCT.validate_python(raw)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ResultsError(f"{path}: damaged at '{where}': {first['msg']}") from error
+    found = QuantizedResult(read_run(folder, kind="network"), product)
+    if product.key not in {row.trial.key for row in found.run.results}:
+        raise ResultsError(f"{path}: expected the row of '{product.key}' beside it, found none")
+    return found

@@ -53,17 +53,17 @@ def own_measurements(result: QuantizedResult) -> dict[int, Measurement]:
 
 def split(result: QuantizedResult) -> Split | None:
     """Return where the time of a call on one thread goes, or None where nothing was timed."""
-    if not result.steps or not result.pass_s:
+    if not result.product.steps or not result.product.pass_s:
         return None
-    roles_s = {role: math.fsum(step.image_s for step in result.steps if step.role == role) for role in ROLES}
-    images, spent_s = max(step.images for step in result.steps), math.fsum(roles_s.values())
-    call_s = max(result.pass_s / images, spent_s)
+    roles_s = {role: math.fsum(step.image_s for step in result.product.steps if step.role == role) for role in ROLES}
+    images, spent_s = max(step.images for step in result.product.steps), math.fsum(roles_s.values())
+    call_s = max(result.product.pass_s / images, spent_s)
     return Split(images, call_s, roles_s, call_s - spent_s)
 
 
 def step_ceiling_share(result: QuantizedResult, step: StepTime) -> float | None:
     """Return percent of one core's ceiling that a product reaches, or None where that is unknown."""
-    limit = result.ceilings.get(f"{ceiling_of_kernel(step.kernel)}_1", 0.0)
+    limit = result.machine.ceilings.get(f"{ceiling_of_kernel(step.kernel)}_1", 0.0)
     if step.role != "product" or not limit or not step.median_s:
         return None
     return 100.0 * step.operations / step.median_s / 1e9 / limit
@@ -72,21 +72,21 @@ def step_ceiling_share(result: QuantizedResult, step: StepTime) -> float | None:
 def reasons(result: QuantizedResult) -> tuple[str, ...]:
     """Return what holds the network back, or lets it run, one sentence each; facts without a clock come first."""
     shaky = "the machine was unstable while times were taken: believe no time and no share of a ceiling below"
-    return tuple([*_arithmetic(result), *[shaky] * result.unstable, *_speed(result), *_time(result)])
+    return tuple([*_arithmetic(result), *[shaky] * result.machine.unstable, *_speed(result), *_time(result)])
 
 
 def _arithmetic(result: QuantizedResult) -> Iterator[str]:
     share = result.row.metrics["integer_share"].value or 0.0
     yield f"{100 * share:.1f} % of the operations run in integers ({result.row.execution})"
-    if result.float_reasons:
-        (name, why), *more = result.float_reasons.items()
+    if result.product.float_reasons:
+        (name, why), *more = result.product.float_reasons.items()
         others = f", and {len(more)} more" if more else ""
         yield f"in float: '{name}' ({why}){others}"
-    path = f"instruction path: {result.variant}"
-    if result.variant != result.best_variant:
-        path += f"; the best of this machine is {result.best_variant}"
-    portable = [step.name for step in result.steps if step.kernel.endswith("/portable")]
-    if portable and result.variant != "portable":
+    path = f"instruction path: {result.product.variant}"
+    if result.product.variant != result.product.best_variant:
+        path += f"; the best of this machine is {result.product.best_variant}"
+    portable = [step.name for step in result.product.steps if step.kernel.endswith("/portable")]
+    if portable and result.product.variant != "portable":
         dots = " ..." if len(portable) > _SLOW else ""
         path += f"; plain loops run {_plural(len(portable), 'step')} ({', '.join(portable[:_SLOW])}{dots})"
     yield path
@@ -119,7 +119,7 @@ def _time(result: QuantizedResult) -> Iterator[str]:
     found = split(result)
     if found is None:
         return
-    count = len([step for step in result.steps if step.role == "conversion"])
+    count = len([step for step in result.product.steps if step.role == "conversion"])
     yield (
         f"of a call of {_plural(found.images, 'image')} on one thread, products take "
         f"{found.share(found.roles_s['product']):.0f} %, additions, pooling and the like "
@@ -127,7 +127,7 @@ def _time(result: QuantizedResult) -> Iterator[str]:
         f"{found.share(found.roles_s['conversion']):.0f} %; the rest, {found.share(found.rest_s):.0f} %, is the call"
     )
     yield from _threads(result, found)
-    products = [step for step in result.steps if step.role == "product"]
+    products = [step for step in result.product.steps if step.role == "product"]
     shares = {step.name: share for step in products if (share := step_ceiling_share(result, step)) is not None}
     if shares:
         worked = sum(step.operations / step.images for step in products)
@@ -136,8 +136,8 @@ def _time(result: QuantizedResult) -> Iterator[str]:
         what = f"; {_plural(clever, 'layer')} by Winograd, counting the products that it saves"
         reached = f"products reach {worked / weighted:.0f} % of what one core can do at most, all layers together"
         yield reached + what * (clever > 0)
-    total = sum(step.image_s for step in result.steps)
-    slowest = sorted(result.steps, key=lambda step: -step.image_s)[:_SLOW]
+    total = sum(step.image_s for step in result.product.steps)
+    slowest = sorted(result.product.steps, key=lambda step: -step.image_s)[:_SLOW]
     words = [f"{step.name} {100 * step.image_s / total:.0f} %{_at(shares.get(step.name))}" for step in slowest]
     yield f"the slowest steps: {', '.join(words)}"
     yield from _memory(result)
@@ -146,10 +146,11 @@ def _time(result: QuantizedResult) -> Iterator[str]:
 def _threads(result: QuantizedResult, found: Split) -> Iterator[str]:
     """Say what more threads gain on the largest batch."""
     own = own_measurements(result)
-    if own and result.threads > 1:
+    if own and result.run.header.suite.threads > 1:
         batch, measured = list(own.items())[-1]
         gain = found.call_s / (measured.median_s / batch)
-        yield f"{result.threads} threads at batch {batch} are {gain:.2f} times as fast per image as one thread"
+        threads = result.run.header.suite.threads
+        yield f"{threads} threads at batch {batch} are {gain:.2f} times as fast per image as one thread"
 
 
 def _plural(count: int, word: str) -> str:
@@ -162,9 +163,9 @@ def _at(share: float | None) -> str:
 
 def _memory(result: QuantizedResult) -> Iterator[str]:
     """Say how near the traffic comes to what memory can give, were none of it in a cache."""
-    limit = result.ceilings.get("read_gb_s_1", 0.0)
-    seconds = math.fsum(step.image_s for step in result.steps)
-    moved = math.fsum(step.moved_bytes / step.images for step in result.steps)
+    limit = result.machine.ceilings.get("read_gb_s_1", 0.0)
+    seconds = math.fsum(step.image_s for step in result.product.steps)
+    moved = math.fsum(step.moved_bytes / step.images for step in result.product.steps)
     if limit and seconds:
         rate = moved / seconds / 1e9
         yield f"steps move {rate:.0f} GB/s on one core; its memory alone gives {limit:.0f}, caches more"

@@ -19,7 +19,7 @@ from qbench.runner.devices import DEVICES
 from qbench.runner.job import AnyResult, AnyTrial, Job
 from qbench.runner.machine import lock
 from qbench.runner.machine.environment import versions
-from qbench.runner.maker import open_maker
+from qbench.runner.maker import Maker, open_maker
 
 if TYPE_CHECKING:
     from qbench.runner.plan import Plan
@@ -90,12 +90,17 @@ def dealt(jobs: Sequence[Job], hosts: Sequence[Host]) -> dict[Host, list[Job]]:
 
 
 class Local:
-    """This machine, one job after the other."""
+    """This machine, one job after the other.
 
-    def __init__(self, plan: Plan) -> None:
+    Args:
+        plan: of the run.
+        maker: who makes its rows; the one of its kind and device where it is left out.
+    """
+
+    def __init__(self, plan: Plan, maker: Maker | None = None) -> None:
         self._device = DEVICES[plan.suite.device]
         self.host = Host(self._device.identity())
-        self._maker, self._checked = open_maker(plan), False
+        self._maker, self._checked = maker or open_maker(plan), False
 
     def run(self, jobs: Sequence[Job], report: Report) -> Generator[Done, None, None]:
         """Do the jobs; times are taken alone on the machine, with ceilings before them and readings between."""

@@ -105,14 +105,15 @@ def open_run(plan: Plan, folder: Path) -> RunWriter:
     """Continue the plan's run, or start a new one with the rows that still hold."""
     if plan.folder is not None:
         return RunWriter.open(plan.folder)
-    writer = new_run(folder, plan.suite.sha256, lambda moment: _header(plan, moment))
+    writer = new_run(folder, plan.suite.sha256, lambda moment: header_of(plan, moment))
     for result in plan.cached.values():
         writer.append(result)
     point_to(writer.folder)
     return writer
 
 
-def _header(plan: Plan, moment: datetime) -> RunHeader:
+def header_of(plan: Plan, moment: datetime) -> RunHeader:
+    """Return the header of a run of a plan that begins at a moment (UTC)."""
     return RunHeader(
         kind=plan.suite.kind,
         device=plan.suite.device,

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from pathlib import Path
 
 from qbench.core.recipe import NONE, RecipeParts
-from qbench.core.rules import Rule, parse_rules, rules_text
+from qbench.core.rules import Rule, parse_rules
 from qbench.core.spec import parse_spec
-from qbench.core.trial import Trial
 from qbench.errors import MachineError, ModelError, QBenchError, suggest
 from qbench.graph import Network, QuantizedNetwork, read_onnx
 from qbench.kernels.variants import NAMES
 from qbench.peers import PEERS
 from qbench.quantization import assigned, parse_recipe
-from qbench.runner.bench import Bench, References
+from qbench.runner.bench import Bench
 from qbench.runner.machine.affinity import allowed_cpus
-from qbench.suite import Planned
+from qbench.runner.networks.kind import bench_of
+from qbench.suite import Suite
+from qbench.suite.schema import Calibration, Sweep, Timing
 from qbench.zoo import model_path
 from qbench.zoo.own_data import DEFAULT_CALIBRATION, Wanted, load_own
 
@@ -117,8 +119,12 @@ def assigned_network(asked: Asked, network: Network) -> QuantizedNetwork:
     return found
 
 
-def prepare(asked: Asked) -> tuple[Planned, Bench]:
-    """Return the one trial and the bench that it runs on.
+def prepare(asked: Asked, *, timed: bool) -> tuple[Suite, Bench]:
+    """Return the suite of one trial, and the bench that it runs on.
+
+    Args:
+        asked: checked wishes.
+        timed: whether times are taken.
 
     Raises:
         QBenchError: anything about the network, the data, the spec or the rules is wrong.
@@ -136,25 +142,30 @@ def prepare(asked: Asked) -> tuple[Planned, Bench]:
     )
     data = load_own(asked.data, wanted)
     samples = asked.calibration or min(DEFAULT_CALIBRATION, max(1, len(data.calibration)))
-    references = References(asked.references, samples, asked.seed)
-    bench = Bench(network, data, threads=asked.threads, references=references)
+    suite = _suite(asked, samples, timed=timed)
+    bench = bench_of(suite, network=network, data=data)
     if calibrated:
         data.calibration_indices(samples, asked.seed)
-    return Planned(_trial(asked, plain, samples), ("accuracy", "speed")), bench
+    return suite, bench
 
 
-def _trial(asked: Asked, plain: QuantizedNetwork, samples: int) -> Trial:
-    assert plain.others is not None
-    return Trial(
-        sweep="quantize",
+def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
+    return Suite(
+        name="quantize",
+        title=f"{Path(asked.model).stem}, {asked.spec} by {asked.recipe}",
         model=asked.model,
         data=asked.data,
-        layers="all",
-        spec=plain.others.token,
-        calibration=samples,
-        seed=asked.seed,
-        variant=asked.variant,
-        batch_sizes=asked.batch_sizes,
-        overrides=rules_text(asked.rules),
-        **asdict(asked.parts),
+        calibration=Calibration(samples=samples, seed=asked.seed),
+        threads=asked.threads,
+        timing=Timing(batch_sizes=asked.batch_sizes, references=asked.references),
+        sweeps=(
+            Sweep(
+                name="quantize",
+                measure=("accuracy", "speed") if timed else ("accuracy",),
+                spec=(asked.spec,),
+                recipe=(asked.recipe,),
+                variant=(asked.variant,),
+                overrides={rule.pattern: rule.spec for rule in asked.rules},
+            ),
+        ),
     )

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from qbench.core.tensor import Floats
-from qbench.core.trial import Execution, TrialResult
+from qbench.core.trial import Execution, Trial, TrialResult
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.metrics import measured
-from qbench.runner.alarms import range_alarms
+from qbench.runner.alarms import label_alarms, range_alarms
 from qbench.runner.bench import Bench
 from qbench.runner.peer_trial import run_peer
 from qbench.runner.row import LayerRow, Row
@@ -31,6 +31,8 @@ from qbench.suite import Planned
 SEEDED = "weights are seeded: speed and agreement with fp32 only, no accuracy"
 
 
+Keep = Callable[[Trial, QuantizedNetwork, Session, list[LayerRow]], None]
+"""What is done with a quantized network and its session once the row holds all but its end."""
 Fill = Callable[[Row, Phases], str | None]
 """Fills a row, or returns why it is skipped."""
 
@@ -64,7 +66,9 @@ class Described(Protocol):
         ...
 
 
-def run_trial(planned: Planned, bench: Bench, *, cache_hash: str, rules: Rules, clock: Clock) -> TrialResult:
+def run_trial(
+    planned: Planned, bench: Bench, *, cache_hash: str, rules: Rules, clock: Clock, keep: Keep | None = None
+) -> TrialResult:
     """Return the row of one planned trial, whatever happens in it.
 
     Args:
@@ -73,11 +77,13 @@ def run_trial(planned: Planned, bench: Bench, *, cache_hash: str, rules: Rules, 
         cache_hash: what the row depends on, kept in it.
         rules: of timing; used only when the trial is timed.
         clock: the clock.
+        keep: is handed the quantized network, its session and the rows of its layers when all else is done.
     """
-    run = _run_qbench if planned.trial.backend == "qbench" else run_peer
 
     def fill(row: Row, phases: Phases) -> str | None:
-        return run(planned, bench, row, phases, rules=rules, clock=clock)
+        if planned.trial.backend != "qbench":
+            return run_peer(planned, bench, row, phases, rules=rules, clock=clock)
+        return _run_qbench(planned, bench, row, phases, rules=rules, clock=clock, keep=keep)
 
     return row_of(planned, cache_hash=cache_hash, seeded=bench.seeded, clock=clock, fill=fill)
 
@@ -109,13 +115,15 @@ def row_of(planned: Planned, *, cache_hash: str, seeded: bool, clock: Clock, fil
     return row.finish(planned.trial, cache_hash, phases.seconds)
 
 
-def _run_qbench(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules: Rules, clock: Clock) -> str | None:
+def _run_qbench(
+    planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules: Rules, clock: Clock, keep: Keep | None
+) -> str | None:
     """Fill `row` with the scores and times of qbench's own session; return None: it can do every trial."""
     trial = planned.trial
     made = bench.quantized(trial, phases)
     with phases("pack"):
         session = build_session(made, variant=trial.variant, threads=bench.threads)
-    try:
+    with session:
         verified(session, made, bench, phases)
         with phases("score"):
             logits = all_logits(session, bench.inputs)
@@ -124,10 +132,11 @@ def _run_qbench(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rul
         if made.activations:
             kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
             row.alarms += range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats())
+        row.alarms += label_alarms(bench.answers, classes=len(bench.data.classes))
         if trial.batch_sizes:
             _time(planned, bench, session, row, phases, logits=logits, rules=rules, clock=clock)
-    finally:
-        session.close()
+        if keep is not None:
+            keep(trial, made, session, row.layer_rows)
     return None
 
 

@@ -41,7 +41,8 @@ def test_quantize_shows_layers_scores_and_reasons(quantized: tuple[Path, Outcome
     ):
         assert words in done.out
     assert {path.name for path in out.iterdir()} == {
-        "network.json", "network.safetensors", "quantized.json", "report.md", "layers.csv"
+        "network.json", "network.safetensors", "quantized.json", "report.md", "layers.csv", "run.json", "trials.jsonl",
+        "table.csv", "table.md", "trials.parquet",
     }  # fmt: skip
 
 

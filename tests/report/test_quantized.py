@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,11 +18,13 @@ from qbench.report.quantized import LAYERS_NAME, REPORT_NAME, markdown, write_qu
 from qbench.report.rows import Row
 from qbench.report.style import FILE
 from qbench.report.view import load
-from qbench.results import DataFacts, ModelFacts
-from qbench.results.quantized import FILE_NAME, QuantizedResult, StepTime, read_quantized, write_quantized
+from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter, SuiteFacts
+from qbench.results.quantized import FILE_NAME, Product, QuantizedResult, StepTime, read_quantized, write_product
+from qbench.results.reader import Run
 from qbench.results.why import reasons, split, step_ceiling_share
 
 LAYERS = ("stem", "middle|pipe", "last")
+CEILINGS = {"int8_gops_1": 8.0, "read_gb_s_1": 40.0}
 
 
 def metric(value: float | None, half: float | None = None) -> Metric:
@@ -28,7 +32,7 @@ def metric(value: float | None, half: float | None = None) -> Metric:
     return Metric(value, "", "none", *interval)
 
 
-def made_up() -> QuantizedResult:
+def made_up(folder: Path = Path(), *, threads: int = 1, ceilings: Mapping[str, float] = CEILINGS) -> QuantizedResult:
     """Four images take 1 ms in 3 products, 0.2 ms in a conversion, 0.3 ms in a pool; the whole call 2 ms.
 
     The first product takes one image at a time, the others four.
@@ -56,24 +60,28 @@ def made_up() -> QuantizedResult:
     ]
     steps.insert(1, StepTime("middle|pipe:b1", "pack_u8_b1/portable", "conversion", True, 0, 4, 2e-4, 500))
     steps.append(StepTime("pool", "pool_u8_u8/portable", "other", True, 64, 4, 3e-4, 500))
-    return QuantizedResult(
-        row=row,
+    header = RunHeader(
+        qbench_version="0.1.0",
+        suite=SuiteFacts(name="quantize", threads=threads, task="fidelity"),
+        created_utc="2026-01-02T03:04:05Z",
         model=ModelFacts(name="m", sha256="", layers=LAYERS, weights=2000, operations=300_000),
         data=DataFacts(name="pictures", sha256="", images=50),
-        fp32={},
+        machines={"here": MachineFacts(ceilings=dict(ceilings))},
+    )
+    product = Product(
+        key=trial.key,
         disk_bytes=1234,
         steps=tuple(steps),
         pass_s=2e-3,
         float_reasons={"late": "its weights stay in float32", "later": "its input stays in float32"},
         variant="x86_avx2",
         best_variant="x86_vnni",
-        threads=1,
-        ceilings={"int8_gops_1": 8.0, "read_gb_s_1": 40.0},
-        versions={},
-        qbench_version="0.1.0",
-        command_line="",
-        created_utc="2026-01-02T03:04:05Z",
     )
+    return QuantizedResult(Run(folder, header, (row,)), product)
+
+
+def kept(result: QuantizedResult, **changes: Any) -> QuantizedResult:
+    return replace(result, product=replace(result.product, **changes))
 
 
 def test_time_is_split_by_what_steps_are() -> None:
@@ -87,9 +95,9 @@ def test_time_is_split_by_what_steps_are() -> None:
 
 def test_a_products_share_of_the_ceiling_is_of_one_core() -> None:
     result = made_up()
-    assert step_ceiling_share(result, result.steps[0]) == pytest.approx(10.0)
-    assert step_ceiling_share(result, result.steps[1]) is None
-    assert step_ceiling_share(replace(result, ceilings={}), result.steps[0]) is None
+    assert step_ceiling_share(result, result.product.steps[0]) == pytest.approx(10.0)
+    assert step_ceiling_share(result, result.product.steps[1]) is None
+    assert step_ceiling_share(made_up(ceilings={}), result.product.steps[0]) is None
 
 
 def test_the_sentences_hold_the_numbers() -> None:
@@ -110,20 +118,18 @@ def test_the_sentences_hold_the_numbers() -> None:
 
 def test_layers_that_leave_products_out_are_told() -> None:
     result = made_up()
-    stem = replace(result.steps[0], kernel="conv_u8_s8_u8/x86_vnni+winograd")
-    found = reasons(replace(result, steps=(stem, *result.steps[1:])))
+    stem = replace(result.product.steps[0], kernel="conv_u8_s8_u8/x86_vnni+winograd")
+    found = reasons(kept(result, steps=(stem, *result.product.steps[1:])))
     (reached,) = (line for line in found if line.startswith("products reach"))
     assert reached.endswith("together; 1 layer by Winograd, counting the products that it saves")
 
 
 def test_more_threads_are_compared_with_one() -> None:
-    assert "2 threads at batch 8 are 1.00 times as fast per image as one thread" in reasons(
-        replace(made_up(), threads=2)
-    )
+    assert "2 threads at batch 8 are 1.00 times as fast per image as one thread" in reasons(made_up(threads=2))
 
 
 def test_a_report_without_times_has_no_timeline() -> None:
-    result = replace(made_up(), steps=(), pass_s=0.0, ceilings={})
+    result = kept(made_up(), steps=(), pass_s=0.0)
     assert timeline.plot(result) is None
     assert "timeline" not in markdown(result)
 
@@ -165,17 +171,24 @@ def test_a_row_with_rules_names_them_in_its_label(run_folder: Path) -> None:
     assert label("first=w8c-a8t,last=w8c-a8t") == f"w4c-a8t (2 layer rules) {row.method}"
 
 
-def test_what_was_found_reads_back(tmp_path: Path) -> None:
-    write_quantized(made_up(), tmp_path)
-    assert read_quantized(tmp_path) == made_up()
+def test_what_was_found_reads_back_from_a_run_and_what_stands_beside_it(tmp_path: Path) -> None:
+    result = made_up(tmp_path)
+    with RunWriter.create(tmp_path, result.run.header) as writer:
+        for row in result.run.results:
+            writer.append(row)
+    write_product(result.product, tmp_path)
+    assert read_quantized(tmp_path) == result
+    write_product(replace(result.product, key="another"), tmp_path)
+    with pytest.raises(ResultsError, match="expected the row of 'another' beside it, found none"):
+        read_quantized(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("{", "damaged"),
-        ('{"schema_version": 2}', "expected schema version 1, got 2"),
-        ('{"schema_version": 1}', "damaged"),
+        ('{"schema_version": 1}', "expected schema version 2, got 1"),
+        ('{"schema_version": 2}', "damaged"),
     ],
 )
 def test_a_damaged_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:

@@ -22,7 +22,7 @@ _LETTER_IN = 0.062
 
 def plot(result: QuantizedResult) -> Plot | None:
     """Return the timeline, or None where no step was timed."""
-    steps = result.steps
+    steps = result.product.steps
     if not steps:
         return None
     total_s = sum(step.image_s for step in steps)
@@ -43,13 +43,13 @@ def plot(result: QuantizedResult) -> Plot | None:
 
 
 def _draw(result: QuantizedResult, layout: Layout, title: str, subtitle: str) -> Figure:
-    left = min(2.6, 0.35 + _LETTER_IN * max(len(step.name) for step in result.steps))
-    margins = Margins(height=_ROW_IN * len(result.steps) + 0.1, left=left, right=1.0, top=0.35, bottom=0.5)
+    left = min(2.6, 0.35 + _LETTER_IN * max(len(step.name) for step in result.product.steps))
+    margins = Margins(height=_ROW_IN * len(result.product.steps) + 0.1, left=left, right=1.0, top=0.35, bottom=0.5)
     figure, (axes,) = panels(layout, margins, count=1, title=title, subtitle=subtitle)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
-    total_s, start_s = sum(step.image_s for step in result.steps), 0.0
-    for place, step in enumerate(result.steps):
+    total_s, start_s = sum(step.image_s for step in result.product.steps), 0.0
+    for place, step in enumerate(result.product.steps):
         colour = _LOOK[step.role][0]
         axes.barh(place, 1e3 * step.image_s, left=1e3 * start_s, height=0.8, color=colour, zorder=2)
         start_s += step.image_s
@@ -58,8 +58,8 @@ def _draw(result: QuantizedResult, layout: Layout, title: str, subtitle: str) ->
             va="center", fontsize=6.5, color=MUTED,
         )  # fmt: skip
     axes.set_xlim(0, 1e3 * total_s)
-    axes.set_ylim(len(result.steps) - 0.4, -0.6)
-    axes.set_yticks(range(len(result.steps)), [step.name for step in result.steps])
+    axes.set_ylim(len(result.product.steps) - 0.4, -0.6)
+    axes.set_yticks(range(len(result.product.steps)), [step.name for step in result.product.steps])
     axes.tick_params(axis="y", colors=INK, labelsize=6.5)
     axes.set_xlabel("milliseconds per image", fontsize=8, color=MUTED)
     _key(axes)

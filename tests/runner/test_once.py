@@ -10,12 +10,13 @@ from PIL import Image
 
 import qbench
 from qbench.engine.saved.network import JSON_NAME, TENSORS_NAME, load_network
-from qbench.errors import QBenchError
+from qbench.errors import QBenchError, ResultsError
+from qbench.results import compare_runs, read_run
 from qbench.results.quantized import FILE_NAME, QuantizedResult, read_quantized
 from qbench.results.why import own_measurements, reasons, split
 from qbench.runner.layer_plan import plan_model
+from qbench.runner.once import quantize, quantize_asked
 from qbench.runner.own_network import Asked
-from qbench.runner.quantize import quantize, quantize_asked
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +47,28 @@ def timed(model: str, labelled: str, tmp_path_factory: pytest.TempPathFactory) -
 
 def test_everything_is_written_and_reads_back(timed: tuple[Path, QuantizedResult]) -> None:
     out, result = timed
-    assert {path.name for path in out.iterdir()} == {JSON_NAME, TENSORS_NAME, FILE_NAME}
+    run_files = {"run.json", "trials.jsonl", "table.md", "table.csv", "trials.parquet"}
+    assert {path.name for path in out.iterdir()} == {JSON_NAME, TENSORS_NAME, FILE_NAME, *run_files}
     again = read_quantized(out)
     assert again == result
-    assert again.disk_bytes == sum((out / name).stat().st_size for name in (JSON_NAME, TENSORS_NAME))
+    assert again.product.disk_bytes == sum((out / name).stat().st_size for name in (JSON_NAME, TENSORS_NAME))
     facts = load_network(out).facts
     assert (facts["spec"], facts["overrides"], facts["method"]) == ("w4c-a8t", "type:first=w8c-a8t", "mse")
+
+
+def test_the_result_is_a_run_like_any_other(timed: tuple[Path, QuantizedResult]) -> None:
+    run = read_run(timed[0], kind="network")
+    assert [row.trial.sweep for row in run.results] == ["baseline", "quantize"]
+    assert {row.status for row in run.results} == {"ok"}
+    verdicts = {row.verdict for row in compare_runs(run, run).rows if row.kind != "time"}
+    assert verdicts == {"SAME"}
+    assert run.header.state.finished
+
+
+def test_the_run_of_a_suite_is_not_written_over(model: str, labelled: str, tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text("")
+    with pytest.raises(ResultsError, match="found the run of a suite in it"):
+        quantize_asked(Asked(model, data=labelled), tmp_path)
 
 
 def test_labelled_images_give_accuracy_beside_fp32(timed: tuple[Path, QuantizedResult]) -> None:
@@ -68,13 +85,13 @@ def test_times_stand_beside_fp32_and_every_step_has_one(timed: tuple[Path, Quant
     result = timed[1]
     assert list(own_measurements(result)) == [1, 4]
     assert {m.cell for m in result.row.measurements} == {"qbench", "onnxruntime-fp32"}
-    names = [step.name for step in result.steps]
+    names = [step.name for step in result.product.steps]
     assert [name for name in names if name in ("first", "second", "last")] == ["first", "second", "last"]
-    assert all(step.median_s > 0 and step.moved_bytes > 0 for step in result.steps)
-    assert result.ceilings
+    assert all(step.median_s > 0 and step.moved_bytes > 0 for step in result.product.steps)
+    assert result.machine.ceilings
     found = split(result)
     assert found is not None
-    assert found.images == result.steps[0].images
+    assert found.images == result.product.steps[0].images
     assert sum(found.roles_s.values()) + found.rest_s == pytest.approx(found.call_s)
 
 
@@ -101,7 +118,7 @@ def test_images_without_labels_give_agreement(model: str, pictures: Path, tmp_pa
     assert result.data.images == 18
     assert "top1_percent" not in result.row.metrics
     assert (result.row.metrics["agreement_percent"].value or 0) > 80
-    assert not result.steps
+    assert not result.product.steps
     assert "of a call of" not in "\n".join(reasons(result))
     assert read_quantized(tmp_path) == result
 
@@ -119,7 +136,7 @@ def test_the_same_from_python_is_one_call(model: str, labelled: str, tmp_path: P
 def test_a_float_layer_is_named_with_its_reason(model: str, labelled: str, tmp_path: Path) -> None:
     asked = Asked(model, overrides="linear=w32-a32", data=labelled, calibration=8)
     result = quantize_asked(asked, tmp_path, timed=False).result
-    assert result.float_reasons["last"] == "its weights stay in float32"
+    assert result.product.float_reasons["last"] == "its weights stay in float32"
     assert any(line.startswith("in float: ") for line in reasons(result))
 
 

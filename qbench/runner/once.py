@@ -1,0 +1,201 @@
+"""`qbench quantize`: a suite of one network and one trial, whose quantized network is kept beside the row.
+
+The run is one like any other, in a folder that the user names: an fp32 row and the trial's, read, compared and reported
+as other runs are. What is kept beside them are the network, read again before it is believed, and the times of its
+steps on one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from qbench.core.trial import Trial, TrialResult
+from qbench.engine import Session
+from qbench.engine.saved.network import SavedNetwork, load_network, save_network
+from qbench.errors import QBenchError, ResultsError
+from qbench.graph import QuantizedNetwork
+from qbench.kernels.variants import choose
+from qbench.results import RunWriter
+from qbench.results.quantized import (
+    FILE_NAME,
+    Product,
+    QuantizedResult,
+    StepTime,
+    read_quantized,
+    write_product,
+)
+from qbench.results.reader import ROWS_NAME
+from qbench.runner.bench import Bench
+from qbench.runner.devices import DEVICES
+from qbench.runner.executor import Local
+from qbench.runner.experiment import header_of, run_plan
+from qbench.runner.job import Job
+from qbench.runner.networks.kind import network_jobs
+from qbench.runner.networks.maker import NetworkMaker
+from qbench.runner.observer import Silent
+from qbench.runner.own_network import Asked, prepare
+from qbench.runner.plan import Plan
+from qbench.runner.row import LayerRow
+from qbench.runner.timing.steps import float_reasons, step_times
+from qbench.runner.trial import run_trial
+from qbench.suite import Planned
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantization:
+    """What came of quantizing a network: `saved` is what was read again, `result` the row and what stands beside it."""
+
+    saved: SavedNetwork
+    result: QuantizedResult
+    folder: Path
+
+
+def quantize(
+    model: str | Path,
+    *,
+    data: str | Path,
+    out: str | Path,
+    spec: str = "w8c-a8t",
+    recipe: str = "mse",
+    layers: str | Mapping[str, str] = "",
+    calibration: int | None = None,
+    seed: int = 0,
+    threads: int = 2,
+) -> Quantization:
+    """Quantize a network, save it into `out`, score it, and time it beside fp32.
+
+    Args:
+        model: path of an ONNX file, or name of a packaged network.
+        data: a known name, an `.npz` file, or a folder of images (one folder per class: labelled).
+        out: folder of the saved network and of its run; made when it is missing.
+        spec: token of all layers that no rule names.
+        recipe: the stages that make it, e.g. `mse`, `mse/both`, `cle/mse+gptq/bias` (`qbench list stages`).
+        layers: rules for single layers: pattern -> token, or the text of them.
+        calibration: number of calibration images; None for 512, or as many as there are.
+        seed: draw of images.
+        threads: threads to run on.
+
+    Raises:
+        QBenchError: whatever is wrong with the network, the data, the spec or the rules.
+    """
+    rules = layers if isinstance(layers, str) else ",".join(f"{name}={token}" for name, token in layers.items())
+    asked = Asked(
+        model=str(model), data=str(data), spec=spec, recipe=recipe, overrides=rules, calibration=calibration,
+        seed=seed, threads=threads,
+    )  # fmt: skip
+    return quantize_asked(asked, Path(out))
+
+
+def quantize_asked(
+    asked: Asked, out: Path, *, timed: bool = True, quick: bool = False, tell: Tell = lambda _: None
+) -> Quantization:
+    """Do what `asked` says; see `quantize`.
+
+    Args:
+        asked: checked wishes.
+        out: folder.
+        timed: whether times are taken.
+        quick: whether they are taken roughly.
+        tell: is told of every phase.
+    """
+    if out.exists() and not out.is_dir():
+        raise ResultsError(f"{out}: expected a folder to write into, got a file")
+    if (out / ROWS_NAME).exists() and not (out / FILE_NAME).exists():
+        raise ResultsError(f"{out}: expected a folder for one quantized network, found the run of a suite in it")
+    tell("reading the network and the data")
+    suite, bench = prepare(asked, timed=timed)
+    jobs = network_jobs(suite, bench, DEVICES["cpu"].identity(), quick)
+    plan = Plan(suite, bench, quick, jobs, {}, None)
+    maker, observer = KeepingMaker(plan, out), _Telling(tell)
+    (out / ROWS_NAME).unlink(missing_ok=True)
+    with RunWriter.create(out, header_of(plan, datetime.now(UTC))) as writer, Local(plan, maker) as executor:
+        run_plan(plan, writer, executor, observer)
+    failed = [row for row in writer.results.values() if row.status != "ok"]
+    if failed:
+        raise QBenchError(failed[-1].reason)
+    return Quantization(load_network(out), read_quantized(out), out)
+
+
+class _Telling(Silent):
+    """Passes on phases, and which row begins."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def on_phase(self, text: str) -> None:
+        """Pass it on."""
+        self._tell(text)
+
+    def on_trial_start(self, trial: object) -> None:
+        """Say what is made now."""
+        assert isinstance(trial, Trial)
+        self._tell("the fp32 network" if trial.sweep == "baseline" else f"{trial.spec} by {trial.recipe}")
+
+
+class KeepingMaker(NetworkMaker):
+    """Makes rows of networks, and keeps the network of the one that is no baseline.
+
+    Args:
+        plan: of one trial beside the fp32 row.
+        out: folder that the network is saved into.
+    """
+
+    def __init__(self, plan: Plan, out: Path) -> None:
+        super().__init__(plan)
+        self._out = out
+
+    def make(self, job: Job, ceilings: Mapping[str, float]) -> TrialResult:
+        """Return the row of a trial; the quantized network is on disk by then."""
+        assert isinstance(job.trial, Trial)
+        planned = Planned(job.trial, job.measure, job.reason)
+        keep = None if job.trial.sweep == "baseline" else self._keep
+        return run_trial(
+            planned, self._bench, cache_hash=job.cache_hash, rules=self._rules, clock=self._clock, keep=keep
+        )
+
+    def _keep(self, trial: Trial, made: QuantizedNetwork, session: Session, layers: list[LayerRow]) -> None:
+        """Save the network, read it again, and time its steps where times are taken."""
+        saved = _saved(self._out, trial, self._bench, made, session)
+        steps: tuple[StepTime, ...] = ()
+        pass_s = 0.0
+        if trial.batch_sizes:
+            with saved.session(threads=1, variant=trial.variant) as alone:
+                steps, pass_s = step_times(alone, self._bench.inputs, clock=self._clock)
+        rows = {str(layer["name"]): layer for layer in layers}
+        for step in steps:
+            if step.name in rows:
+                rows[step.name] |= {"median_s": step.median_s, "images": step.images}
+        product = Product(
+            key=trial.key,
+            disk_bytes=saved.disk_bytes,
+            steps=steps,
+            pass_s=pass_s,
+            float_reasons=float_reasons(session, weights=set(made.weights), activations=set(made.activations)),
+            variant=choose(trial.variant),
+            best_variant=choose(),
+        )
+        write_product(product, self._out)
+
+
+def _saved(out: Path, trial: Trial, bench: Bench, made: QuantizedNetwork, session: Session) -> SavedNetwork:
+    """Save the network, read it again, and let it answer: not one bit may differ."""
+    facts: dict[str, str | int | float | bool] = {
+        "model": trial.model, "model_sha256": bench.network.sha256, "data": bench.data.name,
+        "data_sha256": bench.data.sha256, "spec": trial.spec, "overrides": trial.overrides, "method": trial.method,
+        "correction": trial.correction, "calibration": trial.calibration, "seed": trial.seed,
+        "labelled": bench.answers.labelled,
+    }  # fmt: skip
+    if trial.transform or trial.rounding:
+        facts["recipe"] = trial.recipe
+    save_network(out, made, facts=facts)
+    saved = load_network(out)
+    images = bench.inputs[: 2 * session.plan.images]
+    with saved.session(threads=session.threads, variant=trial.variant) as again:
+        if again.run(images).tobytes() != session.run(images).tobytes():
+            raise QBenchError(f"{out}: the reloaded network gives different outputs from the saved one")
+    return saved
