@@ -91,8 +91,8 @@ def quantize(
     """Quantize one network: save it, score it, time it.
 
     MODEL is an ONNX file or a packaged network. OUT gets the quantized network (network.json, network.safetensors), its
-    report with a timeline, and all numbers (quantized.json). Agreement with fp32 is always scored, accuracy too if the
-    images have labels.
+    report with a timeline, and its rows, which `qbench report` and `qbench compare` read. Agreement with fp32 is always
+    scored, accuracy too if the images have labels.
     """
     from qbench.cli.style import make_console
     from qbench.report.quantized import write_quantized_report
