@@ -36,10 +36,10 @@ class Asked:
         data: a known name, an `.npz` file or a folder of images; "" where none is needed.
         calibration: number of calibration images; None for 512, or as many as there are.
         seed: draw of images.
-        limit: evaluate at most so many images.
-        mean: of a folder's images, a number a channel on a scale of 0 to 1.
-        std: of a folder's images.
-        batch_sizes: images a timed call.
+        limit: evaluate on at most this many images.
+        mean: per channel, on a scale of 0 to 1, of a folder's images; None for 0.
+        std: per channel, of a folder's images; None for 1.
+        batch_sizes: images per timed call.
         references: peers that are timed in turns; those that cannot run here are named in the notes.
     """
 
