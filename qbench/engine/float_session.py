@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,27 @@ class FloatSession(Session):
             np.ascontiguousarray(x[i : i + self.plan.images], self._kind) for i in range(0, len(x), self.plan.images)
         ]
         return np.concatenate([self._tapped(part, tap, befores) for part in parts])
+
+    def tensor(self, x: Floats, name: str) -> Iterator[Floats]:
+        """Yield one tensor as NHWC, a micro-batch at a time, computing nothing behind it.
+
+        Args:
+            x: images, or texts.
+            name: of a tensor that `run` shows; nothing is yielded of any other.
+        """
+        if not self._shows(name):
+            return
+        space, plan = self._spaces[0], self.plan
+        last = next((place for place, step in enumerate(plan.steps) if step.writes == name), -1)
+        if last < 0 and name != plan.input:
+            return
+        for start in range(0, len(x), plan.images):
+            part = np.ascontiguousarray(x[start : start + plan.images], self._kind)
+            self._load(part)
+            for task in space.tasks[1 : last + 2]:
+                run_task(task, images=len(part))
+            self._raise_failure()
+            yield self._interior(name, len(part))
 
     def _before_additions(self) -> dict[str, tuple[Task, Floats]]:
         """Return, for every convolution that adds a residual, the task that computes it without, and what it writes."""

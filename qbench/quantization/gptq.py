@@ -28,6 +28,8 @@ from qbench.methods.slices import Doubles
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
 
+SAMPLES = 128
+"""Calibration samples that are looked at, as in the paper."""
 DAMPING = 0.01
 """Share of the mean of H's diagonal that is added to it, so that it can be inverted."""
 BLOCK = 128
@@ -57,7 +59,7 @@ class Gptq:
         for layer in quantized.network.layers:
             if layer.name in weights:
                 prefix = replace(quantized, weights=done).dequantized()
-                gram = seen.of(prefix).gram(layer)
+                gram = seen.of(prefix).gram(layer, samples=SAMPLES)
                 if not np.all(np.isfinite(gram)):
                     raise QBenchError(f"gptq: layer '{layer.name}': expected finite inputs in calibration")
                 done[layer.name] = rounded(depth_weights(layer), weights[layer.name].params, gram)

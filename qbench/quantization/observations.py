@@ -109,58 +109,49 @@ class Observations:
 
         return self.once("means", make)
 
-    def gram(self, layer: Layer, *, most_rows: int = 1 << 20) -> Doubles:
+    def gram(self, layer: Layer, *, samples: int | None = None, most_rows: int = 1 << 20) -> Doubles:
         """Return the mean of x x^T over the windows x that a layer sees, float64 (groups, depth, depth).
 
         Args:
             layer: of this network; its depth is in the order of its codes.
+            samples: the first so many are looked at; None for all.
             most_rows: windows that are looked at; of more, every n-th of each sample's is taken.
 
         Raises:
             QBenchError: the layer's input is not seen in calibration.
         """
-        return self.once(("gram", layer.name, most_rows), lambda: self._gram(layer, most_rows))
+        return self.once(("gram", layer.name, samples, most_rows), lambda: self._gram(layer, samples, most_rows))
 
     def input_samples(self, layer: Layer, count: int) -> Floats:
-        """Return what enters a layer for the first `count` samples, float32 NHWC."""
-        tensor, parts = self.network.unflattened(layer.input), list[Floats]()
+        """Return what enters a layer for the first `count` samples, float32 NHWC; raise QBenchError as `gram`."""
+        return np.concatenate([values.copy() for values in self._entering(layer, count)])
 
-        def tap(name: str, values: Floats) -> None:
-            if name == tensor:
-                parts.append(values.copy())
-
-        self._tapped(tap, count=count)
-        if not parts:
-            raise _unseen(layer)
-        return np.concatenate(parts)
-
-    def _gram(self, layer: Layer, most_rows: int) -> Doubles:
-        tensor = self.network.unflattened(layer.input)
-        per_sample = max(1, most_rows // max(1, len(self.samples())))
+    def _gram(self, layer: Layer, samples: int | None, most_rows: int) -> Doubles:
+        count = len(self.samples()[:samples])
         total, seen = np.zeros(0), 0
-
-        def tap(name: str, values: Floats) -> None:
-            nonlocal total, seen
-            if name != tensor:
-                return
-            rows = rows_of(layer, values, per_sample)  # (groups, rows, depth)
+        for values in self._entering(layer, count):
+            rows = rows_of(layer, values, max(1, most_rows // count))  # (groups, rows, depth)
             product = np.matmul(rows.transpose(0, 2, 1), rows).astype(np.float64)
             total = product if not seen else total + product
             seen += rows.shape[1]
-
-        self._tapped(tap)
-        if not seen:
-            raise _unseen(layer)
         return total / seen
 
-    def _tapped(self, tap: Tap, *, count: int | None = None) -> None:
+    def _entering(self, layer: Layer, count: int) -> Iterator[Floats]:
+        """Yield what enters a layer for the first `count` samples, some at a time; nothing behind it is computed."""
         from qbench.engine import FloatSession  # with Numba, which recipes are read and checked without
 
-        samples = self.samples()[:count]
+        tensor, seen = self.network.unflattened(layer.input), False
+        with self._phase("calibrate"), FloatSession(self.network, threads=self.threads) as session:
+            for values in session.tensor(self.samples()[:count], tensor):
+                seen = True
+                yield values
+        if not seen:
+            raise QBenchError(f"layer '{layer.name}': its input is not seen in calibration")
+
+    def _tapped(self, tap: Tap) -> None:
+        from qbench.engine import FloatSession  # with Numba, which recipes are read and checked without
+
+        samples = self.samples()
         with self._phase("calibrate"), FloatSession(self.network, threads=self.threads) as session:
             for start in range(0, len(samples), _BATCH):
                 session.run(samples[start : start + _BATCH], tap=tap)
-
-
-def _unseen(layer: Layer) -> QBenchError:
-    return QBenchError(f"layer '{layer.name}': its input is not seen in calibration")
