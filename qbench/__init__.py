@@ -11,7 +11,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PLACES = {"quantize": "qbench.runner.once:quantize", "load": "qbench.engine.saved.network:load_network"}
+_PLACES = {"quantize": "qbench.runner.own.once:quantize", "load": "qbench.engine.saved.network:load_network"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -219,3 +220,40 @@ def test_a_room_asks_for_its_own_part_of_a_kind() -> None:
             if not place.startswith(f"qbench.{room}."):
                 wrong.append(f"{name}: {place}")
     assert wrong == []
+
+
+MOST_FILES = 25
+"""Python files in one folder of the package."""
+
+PREFIXES = ("kernel_", "memory_", "cuda_")
+"""Families that are rooms."""
+
+MOST_PARAMETERS = 7
+CALLED_BY_A_COMPILER = {"peers/cuda/triton_kernel.py:int8_gemm"}
+"""A kernel of another library's language, launched with all that it reads."""
+
+
+def test_no_folder_holds_too_many_files() -> None:
+    counts = Counter(path.parent.relative_to(PACKAGE).as_posix() for path in FILES)
+    assert {folder: count for folder, count in counts.items() if count > MOST_FILES} == {}
+    assert counts["runner"] <= 20
+
+
+def test_no_family_of_files_is_named_by_a_prefix() -> None:
+    assert [name_of(path) for path in FILES if path.name.startswith(PREFIXES)] == []
+
+
+def test_no_function_outside_of_kernels_takes_many_parameters() -> None:
+    found = {}
+    for path, node in nodes():
+        if isinstance(node, ast.FunctionDef) and room_of(path) != "kernels":
+            given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            names = [argument.arg for argument in given if argument.arg not in ("self", "cls")]
+            if len(names) > MOST_PARAMETERS:
+                found[f"{name_of(path)}:{node.name}"] = len(names)
+    assert found.keys() == CALLED_BY_A_COMPILER
+
+
+def test_a_quantized_network_is_one_class() -> None:
+    classes = [node.name for _, node in nodes() if isinstance(node, ast.ClassDef)]
+    assert [name for name in classes if re.fullmatch(r"Quantized(Network)?|PeerModel", name)] == ["QuantizedNetwork"]

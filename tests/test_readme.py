@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from qbench.cli import root
-from qbench.cli.summary import show_summary
+from qbench.cli.terminal.summary import show_summary
 from qbench.results import frame, read_run
 from qbench.results.kernels.index import kernel_frame
 

@@ -26,7 +26,7 @@ def assembly(target: str, every: bool) -> int:
 
 def show_tiles(name: str, *, every: bool) -> int:
     """Print the depth loops of one instruction set's tiles."""
-    from qbench.cli.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, plain_table
     from qbench.errors import QBenchError, suggest
     from qbench.kernels import CUDA
     from qbench.kernels.tiles.listing import rows

@@ -16,7 +16,7 @@ def ceiling(threads: int, cuda: bool, quick: bool) -> None:
 
     Billions of operations per second for each instruction class (Gop/s), and of bytes for each memory level (GB/s).
     """
-    from qbench.cli.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, plain_table
     from qbench.runner.machine import ceilings
 
     console = make_console()

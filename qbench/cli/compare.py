@@ -64,7 +64,7 @@ def _objections(text: str) -> frozenset[str]:
 
 
 def _show(before: Run[Any], after: Run[Any], comparison: Comparison, *, show_all: bool) -> None:
-    from qbench.cli.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, plain_table
     from qbench.results.compare_table import HEADINGS, remarks, table_rows
 
     console = make_console()

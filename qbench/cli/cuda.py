@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from qbench.cli.style import make_console, plain_table
+from qbench.cli.terminal.style import make_console, plain_table
 
 
 def show_networks(console: Console, networks: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from qbench.cli.cuda import show_networks
 from qbench.cli.kind import Words
-from qbench.cli.style import plain_table
+from qbench.cli.terminal.style import plain_table
 from qbench.core.cells.result import OWN, KernelResult, KernelTrial
 from qbench.metrics.speed import gops
 from qbench.results.kernels.index import ceiling_share, judged, mean_against, ratio_to

@@ -111,7 +111,7 @@ def list_parts(section: str | None) -> None:
     SECTION is one kind of part; without it all are shown. Suites are the packaged ones, and those in the folder
     `suites` here.
     """
-    from qbench.cli.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, plain_table
 
     console = make_console()
     for name in SECTIONS if section is None else (section,):

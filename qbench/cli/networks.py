@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from qbench.cli.kind import Words
-from qbench.cli.style import plain_table, result_line
-from qbench.cli.summary import show_summary
+from qbench.cli.terminal.style import plain_table, result_line
+from qbench.cli.terminal.summary import show_summary
 from qbench.core.trial import Trial
 
 if TYPE_CHECKING:

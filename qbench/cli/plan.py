@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -13,7 +13,7 @@ from qbench.errors import QBenchError, suggest
 
 if TYPE_CHECKING:
     from qbench.runner import Plan
-    from qbench.runner.layer_plan import ModelPlan
+    from qbench.runner.own.layer_plan import ModelPlan
 
 _OF_SUITES = {"out", "filter_text", "overrides", "quick", "fresh"}
 _OF_MODELS = {"spec", "recipe", "method", "layers", "variant", "threads"}
@@ -32,49 +32,43 @@ _SUITES = (".yaml", ".yml")
 @click.option("--fresh", is_flag=True, help="Plan for `qbench run --fresh`: no row is reused.")
 @click.pass_context
 def plan(
-    context: click.Context,
-    target: Path,
-    out: Path,
-    filter_text: str | None,
-    overrides: tuple[str, ...],
-    quick: bool,
-    fresh: bool,
-    spec: str,
-    recipe: str | None,
-    method: str | None,
-    layers: str,
-    variant: str,
-    threads: int,
-) -> None:
+    context: click.Context, /, target: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...],
+    **given: Any,
+) -> None:  # fmt: skip
     """Preview a suite, or the quantization of a network.
 
     TARGET is a suite (SUITE.yaml): its trials, which are new, cached or skipped (and why), and an estimate of the time.
     Or TARGET is a network (MODEL.onnx, a name of `qbench list models`, or the folder of a saved one): what would run in
     integers, what would stay in float and why, with kernels, layouts, memory and operations.
     """
-    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    named = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if _is_model(target):
-        _refuse(context, given & _OF_SUITES, f"{target} is a network; this option is for suites")
+        _refuse(context, named & _OF_SUITES, f"{target} is a network; this option is for suites")
         if target.is_dir():
-            _refuse(context, given & _MADE, f"{target} is already quantized; this option is for ONNX files")
-        from qbench.runner.layer_plan import plan_model
-        from qbench.runner.own_network import Asked
+            _refuse(context, named & _MADE, f"{target} is already quantized; this option is for ONNX files")
+        from qbench.runner.own.layer_plan import plan_model
+        from qbench.runner.own.request import Asked
 
-        asked = Asked(str(target), spec, recipe_of(recipe, method), layers, variant=variant, threads=threads)
+        recipe = recipe_of(given["recipe"], given["method"])
+        asked = Asked(
+            str(target), given["spec"], recipe, given["layers"], variant=given["variant"], threads=given["threads"]
+        )
         _show_model(plan_model(asked))
         return
-    _refuse(context, given & _OF_MODELS, f"{target} is a suite; this option is for networks")
+    _refuse(context, named & _OF_MODELS, f"{target} is a suite; this option is for networks")
     from qbench.runner import plan_run
 
     for one in load(target, filter_text, overrides).each():
-        _show(plan_run(one, out, fresh=fresh, quick=quick))
+        _show(plan_run(one, out, fresh=given["fresh"], quick=given["quick"]))
 
 
 def _is_model(path: Path) -> bool:
     """Return whether a path is a network: an ONNX file, a packaged name, the folder of a saved one."""
     if path.suffix.lower() in _SUITES:
         return False
-    if path.suffix.lower() == ".onnx" or path.is_dir():
+    from qbench.graph.readers import READERS, is_network_file
+
+    if is_network_file(path) or path.is_dir():
         return True
     from qbench.suite import packaged_suites
     from qbench.zoo import MODELS
@@ -82,7 +76,10 @@ def _is_model(path: Path) -> bool:
     known = (*MODELS, *packaged_suites())
     if str(path) not in known and not path.exists():
         hint = suggest(str(path), known)
-        raise QBenchError(f"{path}: expected a suite (.yaml), a network (.onnx) or the name of a packaged one{hint}")
+        formats = ", ".join(READERS)
+        raise QBenchError(
+            f"{path}: expected a suite (.yaml), a network ({formats}) or the name of a packaged one{hint}"
+        )
     return str(path) in MODELS
 
 
@@ -95,7 +92,7 @@ def _refuse(context: click.Context, names: set[str], why: str) -> None:
 
 def _show(found: Plan) -> None:
     from qbench.cli.kind import words_of
-    from qbench.cli.style import duration, make_console
+    from qbench.cli.terminal.style import duration, make_console
 
     console, words = make_console(), words_of(found.suite.kind)
     words.show_plan(console, found)
@@ -112,7 +109,7 @@ def _show(found: Plan) -> None:
 
 
 def _show_model(found: ModelPlan) -> None:
-    from qbench.cli.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, plain_table
 
     console = make_console()
     headings = ("step", "operator", "assigned", "runs in", "kernel", "writes", "Mop", "weights, bytes", "output, bytes")

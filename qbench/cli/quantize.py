@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -67,46 +67,19 @@ if TYPE_CHECKING:
 )
 @click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
 @click.option("--no-times", is_flag=True, help="Score only, measure no times.")
-def quantize(
-    model: str,
-    spec: str,
-    recipe: str | None,
-    method: str | None,
-    layers: str,
-    correction: str | None,
-    variant: str,
-    threads: int,
-    data: str,
-    out: Path,
-    calibration: int | None,
-    seed: int,
-    limit: int | None,
-    mean: tuple[float, ...] | None,
-    std: tuple[float, ...] | None,
-    batches: tuple[float, ...],
-    references: str,
-    quick: bool,
-    no_times: bool,
-) -> int:
+def quantize(model: str, out: Path, quick: bool, no_times: bool, **given: Any) -> int:
     """Quantize one network: save it, score it, time it.
 
     MODEL is an ONNX file or a packaged network. OUT gets the quantized network (network.json, network.safetensors), its
     report with a timeline, and its rows, which `qbench report` and `qbench compare` read. Agreement with fp32 is always
     scored, accuracy too if the images have labels.
     """
-    from qbench.cli.style import make_console
+    from qbench.cli.terminal.style import make_console
     from qbench.report.quantized import write_quantized_report
-    from qbench.runner.once import quantize_asked
-    from qbench.runner.own_network import Asked
+    from qbench.runner.own.once import quantize_asked
+    from qbench.runner.own.request import Asked
 
-    if any(batch != int(batch) for batch in batches):
-        raise QBenchError(f"--batch: expected whole numbers, got {', '.join(f'{batch:g}' for batch in batches)}")
-    asked = Asked(
-        model=model, spec=spec, recipe=recipe_of(recipe, method, correction), overrides=layers, variant=variant,
-        threads=threads, data=data, calibration=calibration, seed=seed, limit=limit, mean=mean, std=std,
-        batch_sizes=tuple(int(batch) for batch in batches),
-        references=tuple(word.strip() for word in references.split(",") if word.strip()),
-    )  # fmt: skip
+    asked = Asked(model=model, **_wishes(given))
     console = make_console()
 
     def tell(text: str) -> None:
@@ -121,8 +94,24 @@ def quantize(
     return 0
 
 
+def _wishes(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options as the fields of `Asked`."""
+    batches, names = given.pop("batches"), given.pop("references").split(",")
+    if any(batch != int(batch) for batch in batches):
+        raise QBenchError(f"--batch: expected whole numbers, got {', '.join(f'{batch:g}' for batch in batches)}")
+    recipe = recipe_of(given.pop("recipe"), given.pop("method"), given.pop("correction"))
+    rules = given.pop("layers")
+    return {
+        **given,
+        "recipe": recipe,
+        "overrides": rules,
+        "batch_sizes": tuple(int(batch) for batch in batches),
+        "references": tuple(word.strip() for word in names if word.strip()),
+    }
+
+
 def _show(console: Console, result: QuantizedResult) -> None:
-    from qbench.cli.style import plain_table
+    from qbench.cli.terminal.style import plain_table
     from qbench.report.quantized import LAYER_HEADINGS, layer_cells, score_rows
     from qbench.results.why import reasons
 

@@ -36,8 +36,8 @@ def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, .
 def _run(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> int:
     """Run a suite and show what came out; return the exit code."""
     from qbench.cli.kind import words_of
-    from qbench.cli.progress import Watch
-    from qbench.cli.style import make_console
+    from qbench.cli.terminal.progress import Watch
+    from qbench.cli.terminal.style import make_console
     from qbench.report import write_report
     from qbench.results import read_run
     from qbench.runner import run_suite

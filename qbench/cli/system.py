@@ -11,7 +11,7 @@ def system() -> None:
 
     CPU, threads, noise sources and versions, with advice. Changes nothing.
     """
-    from qbench.cli.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, plain_table
     from qbench.kernels import variants
     from qbench.runner.machine import environment
 

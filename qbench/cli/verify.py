@@ -14,7 +14,7 @@ def verify(family: str | None) -> int:
     it all are checked. The exit code is 1 if a variant differs.
     """
     from qbench import kernels
-    from qbench.cli.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, plain_table
 
     console = make_console()
     table = plain_table("family", "operation", "variant", "cases", "status", "detail", right=("cases",))

@@ -32,6 +32,7 @@ from qbench.graph.network import (
     outputs_of,
 )
 from qbench.graph.quantized_network import QuantizedNetwork
+from qbench.graph.readers import is_network_file, read_network
 from qbench.graph.weights import depth_weights, is_depthwise
 
 if TYPE_CHECKING:
@@ -66,9 +67,11 @@ __all__ = [
     "depth_weights",
     "inputs_of",
     "is_depthwise",
+    "is_network_file",
     "layer_alone",
     "outputs_of",
     "qdq_onnx_bytes",
+    "read_network",
     "read_onnx",
     "read_quantized",
     "to_onnx_bytes",

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from qbench.core.tensor import Floats
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.affine import symmetric_range
-from qbench.methods.grids import Grid
-from qbench.methods.slices import Doubles, absolute_maximum
+from qbench.methods.fitting.affine import symmetric_range
+from qbench.methods.fitting.grids import Grid
+from qbench.methods.fitting.slices import Doubles, absolute_maximum
 from qbench.methods.uniform import UniformMethod
 
 

@@ -13,11 +13,11 @@ import numpy as np
 from qbench.core.formats import Binary
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor
-from qbench.methods.few_levels import FewLevels
+from qbench.methods.fitting.few_levels import FewLevels
+from qbench.methods.fitting.slices import Doubles, checked_weights, per_slice
 from qbench.methods.law import quantize
 from qbench.methods.method import refuse
 from qbench.methods.mse import binary_scale
-from qbench.methods.slices import Doubles, checked_weights, per_slice
 
 
 class BinaryWeights(FewLevels):

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.tensor import Floats, QTensor
-from qbench.methods.slices import Doubles, per_slice
+from qbench.methods.fitting.slices import Doubles, per_slice
 
 VERSION = 1
 """Raised whenever what is corrected changes: part of the hash under which results are cached."""

@@ -15,8 +15,8 @@ import numpy as np
 from qbench.core.tensor import Floats
 from qbench.methods.absmax import ABSMAX
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.grids import Grid
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.grids import Grid
+from qbench.methods.fitting.slices import Doubles
 from qbench.methods.uniform import UniformMethod
 
 _CANDIDATES = 128

@@ -16,9 +16,9 @@ from qbench.core.granularity import PerTensor
 from qbench.core.spec import QuantSpec, activation_uniform
 from qbench.core.tensor import Floats, QParams, expand
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.level_tables import LevelMethod, full_table, level_params, refined_scales
-from qbench.methods.slices import SMALLEST_SCALE, Doubles, absolute_maximum, per_slice
-from qbench.methods.sorted_points import SortedPoints
+from qbench.methods.fitting.level_tables import LevelMethod, full_table, level_params, refined_scales
+from qbench.methods.fitting.slices import SMALLEST_SCALE, Doubles, absolute_maximum, per_slice
+from qbench.methods.fitting.sorted_points import SortedPoints
 
 _CELLS = 2048  # of the density that starting levels are drawn from
 _ROUNDS = 400

@@ -17,9 +17,9 @@ from qbench.core.formats import Float32, NumberFormat
 from qbench.core.spec import LayerSpec, QuantSpec, activation_uniform
 from qbench.core.tensor import Floats, QParams, QTensor, expand
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.affine import affine_params, scale_and_zero
+from qbench.methods.fitting.affine import affine_params, scale_and_zero
+from qbench.methods.fitting.slices import SMALLEST_SCALE, Doubles, checked_weights, per_slice
 from qbench.methods.method import granularity_reason, is_affine, refuse
-from qbench.methods.slices import SMALLEST_SCALE, Doubles, checked_weights, per_slice
 
 _NUDGE = 2.0**-10  # of a step: a number that is a code's own real, but for float32 rounding, keeps that code
 

@@ -18,7 +18,7 @@ from qbench.core.granularity import PerTensor
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats, QParams, expand
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.level_tables import (
+from qbench.methods.fitting.level_tables import (
     LevelMethod,
     full_table,
     level_params,
@@ -26,8 +26,8 @@ from qbench.methods.level_tables import (
     signed_table,
     slice_maximum,
 )
-from qbench.methods.slices import SMALLEST_SCALE, Doubles
-from qbench.methods.sorted_points import SortedPoints
+from qbench.methods.fitting.slices import SMALLEST_SCALE, Doubles
+from qbench.methods.fitting.sorted_points import SortedPoints
 
 _OCTAVES = 2.0 ** np.arange(-6, 1.6, 0.5)  # tried ratios are 2**-octaves
 _CLIPS = 2.0 ** (-np.arange(13) / 4)  # tried scales, in units of the largest magnitude

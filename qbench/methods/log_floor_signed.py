@@ -20,10 +20,10 @@ from qbench.core.formats import Float32, Logarithmic, NumberFormat
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats, QParams, expand
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.level_tables import LevelMethod, level_params, signed_table, slice_maximum
+from qbench.methods.fitting.level_tables import LevelMethod, level_params, signed_table, slice_maximum
+from qbench.methods.fitting.slices import SMALLEST_SCALE
 from qbench.methods.method import refuse
 from qbench.methods.nonlinear import LOGARITHM
-from qbench.methods.slices import SMALLEST_SCALE
 
 
 class LogFloorSigned(LevelMethod):

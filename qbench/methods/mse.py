@@ -13,11 +13,11 @@ from qbench.core.formats import Binary, NumberFormat, Ternary
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.affine import affine_params, best_range
-from qbench.methods.grids import Grid, best_step
+from qbench.methods.fitting.affine import affine_params, best_range
+from qbench.methods.fitting.grids import Grid, best_step
+from qbench.methods.fitting.slices import SMALLEST_SCALE, Doubles, as_scale, checked_weights, per_slice
+from qbench.methods.fitting.sorted_points import SortedPoints, best_multiple
 from qbench.methods.law import quantize
-from qbench.methods.slices import SMALLEST_SCALE, Doubles, as_scale, checked_weights, per_slice
-from qbench.methods.sorted_points import SortedPoints, best_multiple
 from qbench.methods.uniform import UniformMethod
 
 

@@ -14,8 +14,8 @@ from qbench.core.formats import Codebook, Float32, NumberFormat
 from qbench.core.spec import QuantSpec, activation_uniform
 from qbench.core.tensor import Floats, QParams
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.level_tables import LevelMethod, level_params, slice_maximum
-from qbench.methods.slices import SMALLEST_SCALE
+from qbench.methods.fitting.level_tables import LevelMethod, level_params, slice_maximum
+from qbench.methods.fitting.slices import SMALLEST_SCALE
 
 _BITS = 4
 _OUTERMOST = 0.5 * ((1 - 1 / 32) + (1 - 1 / 30))

@@ -25,8 +25,8 @@ from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats, QParams, expand
 from qbench.errors import QBenchError
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.level_tables import LevelMethod, level_params, slice_maximum
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.level_tables import LevelMethod, level_params, slice_maximum
+from qbench.methods.fitting.slices import Doubles
 
 _NUDGE = 2.0**-20  # of a step: log(100) / log(1000) * 255 is 170, in float64 as well as on paper
 

@@ -13,8 +13,8 @@ import numpy as np
 from qbench.core.tensor import Floats
 from qbench.errors import QBenchError
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.grids import Grid
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.grids import Grid
+from qbench.methods.fitting.slices import Doubles
 from qbench.methods.uniform import UniformMethod
 
 

@@ -17,7 +17,7 @@ from qbench.core.formats import NumberFormat, PowerOfTwo
 from qbench.core.spec import QuantSpec, activation_uniform
 from qbench.core.tensor import Floats, QParams, expand
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.level_tables import (
+from qbench.methods.fitting.level_tables import (
     LevelMethod,
     level_params,
     refined_scales,
@@ -25,7 +25,7 @@ from qbench.methods.level_tables import (
     slice_maximum,
     slice_sums,
 )
-from qbench.methods.sorted_points import SortedPoints, best_multiple
+from qbench.methods.fitting.sorted_points import SortedPoints, best_multiple
 
 _TOP_EXPONENT = 14
 _SHARES = 2.0 ** (0.5 - np.arange(33) / 8)  # tried scales: sqrt(2) times what covers the maximum, down to 1/11 of it

@@ -14,9 +14,9 @@ import numpy as np
 from qbench.core.formats import Ternary
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor, expand
-from qbench.methods.few_levels import FewLevels
+from qbench.methods.fitting.few_levels import FewLevels
+from qbench.methods.fitting.slices import Doubles, absolute_maximum, as_scale, checked_weights, per_slice
 from qbench.methods.method import refuse
-from qbench.methods.slices import Doubles, absolute_maximum, as_scale, checked_weights, per_slice
 
 
 class TernaryWeights(FewLevels):

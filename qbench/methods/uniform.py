@@ -2,7 +2,7 @@
 
 Weights: `core.spec.weight_uniform`, zero point 0. One bit is the exception: signed symmetric codes would be {-1, 0}, a
 grid without a positive number, so 1-bit weights have the unsigned codes {0, 1} with zero point 0.5: real = -scale/2 or
-scale/2. Activations: unsigned codes with a whole zero point (`qbench.methods.affine`).
+scale/2. Activations: unsigned codes with a whole zero point (`qbench.methods.fitting.affine`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from qbench.core.formats import Float32, NumberFormat, Uniform
 from qbench.core.spec import LayerSpec, QuantSpec, activation_uniform, weight_uniform
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.affine import affine_params, scale_and_zero
-from qbench.methods.grids import Grid
+from qbench.methods.fitting.affine import affine_params, scale_and_zero
+from qbench.methods.fitting.grids import Grid
+from qbench.methods.fitting.slices import SMALLEST_SCALE, Doubles, as_scale, checked_weights, per_slice
 from qbench.methods.law import quantize
 from qbench.methods.method import granularity_reason, is_affine, refuse
-from qbench.methods.slices import SMALLEST_SCALE, Doubles, as_scale, checked_weights, per_slice
 
 ONE_BIT = Uniform(1, signed=False, symmetric=False)
 

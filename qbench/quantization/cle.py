@@ -19,7 +19,7 @@ from qbench.core.spec import LayerSpec
 from qbench.core.tensor import Floats
 from qbench.graph import Conv, Flatten, Layer, Linear, Network, Node, Pool, QuantizedNetwork
 from qbench.graph.nodes import Clamp
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
 

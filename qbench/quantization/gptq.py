@@ -24,7 +24,7 @@ from qbench.core.tensor import QParams, QTensor, expand
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork, depth_weights
 from qbench.methods import dequantize, quantize
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
 

@@ -17,7 +17,7 @@ from qbench.core.tensor import Floats
 from qbench.errors import QBenchError
 from qbench.graph import Layer, Network
 from qbench.methods.activation_stats import ActivationObserver, ActivationStats
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.windows import rows_of
 
 Made = TypeVar("Made")

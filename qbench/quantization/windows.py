@@ -6,7 +6,7 @@ import numpy as np
 
 from qbench.core.tensor import Floats
 from qbench.graph import Conv, Layer
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.slices import Doubles
 
 
 def rows_of(layer: Layer, tensor: Floats, most: int) -> Floats:

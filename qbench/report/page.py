@@ -12,15 +12,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from qbench.metrics import METRICS, MetricKind, kind, load_task
-from qbench.report import layer_table, machine, table, words
+from qbench.report import machine, words
 from qbench.report.answer import Answer, find
 from qbench.report.banners import Banner, run_banners
 from qbench.report.cards import Card, cards, headline
 from qbench.report.figures import Drawn
-from qbench.report.floor import Pair, pairs
 from qbench.report.rows import Row
-from qbench.report.side import side_by_side
-from qbench.report.table import Table
+from qbench.report.tables import layer_table, table
+from qbench.report.tables.floor import Pair, pairs
+from qbench.report.tables.side import side_by_side
+from qbench.report.tables.table import Table
 from qbench.report.view import RunView
 from qbench.results import left_out
 

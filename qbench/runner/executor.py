@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from qbench.errors import MachineError
-from qbench.runner.devices import DEVICES
 from qbench.runner.job import AnyResult, AnyTrial, Job
 from qbench.runner.machine import lock
+from qbench.runner.machine.devices import DEVICES
 from qbench.runner.machine.environment import versions
 from qbench.runner.maker import Maker, open_maker
 

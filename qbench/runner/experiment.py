@@ -16,10 +16,10 @@ from typing import Any
 import qbench
 from qbench.errors import MachineError
 from qbench.results import MachineFacts, RunHeader, RunState, RunWriter, SuiteFacts, read_run, write_tables
-from qbench.runner.devices import DEVICES
 from qbench.runner.executor import Executor, Local
 from qbench.runner.job import AnyTrial
 from qbench.runner.machine import environment, lock
+from qbench.runner.machine.devices import DEVICES
 from qbench.runner.observer import RunObserver, Silent
 from qbench.runner.plan import Plan, plan_run
 from qbench.runner.run_folder import new_run, point_to

@@ -11,10 +11,10 @@ from typing import Any
 from qbench.errors import MachineError, ResultsError
 from qbench.results import read_run
 from qbench.results.header import FILE_NAME, RunHeader, read_header
-from qbench.runner.devices import DEVICES
 from qbench.runner.job import AnyResult, Job
 from qbench.runner.kind import PlanFacts, run_kind
 from qbench.runner.machine.affinity import allowed_cpus
+from qbench.runner.machine.devices import DEVICES
 from qbench.suite import AnySuite
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from qbench.core.rules import Rule
 from qbench.errors import SuiteError
+from qbench.graph.readers import READERS
 from qbench.suite.axes import (
     Backend,
     Bits,
@@ -256,12 +257,12 @@ class Suite(AnySuite):
         ) or (self,)
 
     def model_source(self) -> str:
-        """Return what names the network: a packaged name as written, or the path of an ONNX file."""
-        return self._beside(self.model, ".onnx")
+        """Return what names the network: a packaged name as written, or the path of a file."""
+        return self._beside(self.model, *READERS)
 
     def data_source(self) -> str:
         """Return what names the data: a known name as written, or the path of an .npz file."""
         return self._beside(self.data, ".npz")
 
-    def _beside(self, word: str, suffix: str) -> str:
-        return str(self._folder / word) if word.lower().endswith(suffix) else word
+    def _beside(self, word: str, *suffixes: str) -> str:
+        return str(self._folder / word) if word.lower().endswith(suffixes) else word

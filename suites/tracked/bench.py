@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from qbench.engine import Session, build_session
 from qbench.kernels.jit import source_hash
-from qbench.runner.bench import Bench
 from qbench.runner.machine.lock import timing
 from qbench.runner.machine.quiet import quiet_cores
+from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.phases import Phases

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from qbench.metrics import accuracy, speed
-from qbench.runner.score import all_logits
+from qbench.runner.networks.score import all_logits
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import batch_of, network_operations, ready_peers
 from qbench.runner.timing.sampling import Cell, interleave

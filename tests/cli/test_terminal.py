@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 from qbench.cli.kind import words_of
-from qbench.cli.progress import Watch
-from qbench.cli.style import duration, result_line
-from qbench.cli.summary import show_summary
+from qbench.cli.terminal.progress import Watch
+from qbench.cli.terminal.style import duration, result_line
+from qbench.cli.terminal.summary import show_summary
 from qbench.results import read_run
 
 MakeRun = Callable[..., Path]

@@ -11,10 +11,10 @@ from qbench.core.spec import QuantSpec, activation_uniform, parse_spec, weight_u
 from qbench.core.tensor import Floats, QTensor
 from qbench.errors import QBenchError
 from qbench.methods import METHODS, ActivationObserver, ActivationStats, fake_quantize, method_spec
+from qbench.methods.fitting.sorted_points import SortedPoints
 from qbench.methods.kl import entropy_limit
 from qbench.methods.percentile import Percentile
 from qbench.methods.pot import nearest_power, power_levels
-from qbench.methods.sorted_points import SortedPoints
 
 RELU = np.maximum(np.random.default_rng(0).normal(size=200_000), 0).astype(np.float32)
 SIGNED = np.random.default_rng(1).normal(0.5, 1, 200_000).astype(np.float32)

@@ -16,7 +16,7 @@ from qbench.core.granularity import PerTensor
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats
 from qbench.methods import METHODS
-from qbench.methods.grids import Grid, best_step, grid_error
+from qbench.methods.fitting.grids import Grid, best_step, grid_error
 
 COUNT = 10**6
 WITHIN = 0.005

@@ -15,9 +15,9 @@ from qbench.core.tensor import Floats, QParams
 from qbench.engine.container import container_of, level_thresholds
 from qbench.kernels.quantize.reference import fake_quantize_f32, fake_quantize_levels_f32
 from qbench.methods import METHODS, dequantize, fake_quantize, quantize
-from qbench.methods.level_tables import full_table, signed_table
+from qbench.methods.fitting.level_tables import full_table, signed_table
+from qbench.methods.fitting.slices import Doubles
 from qbench.methods.pot import power_levels
-from qbench.methods.slices import Doubles
 
 SCALES = st.floats(2.0**-40, 2.0**40, width=32)
 BITS = st.integers(1, 8)

@@ -15,9 +15,9 @@ from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.metrics import accuracy
 from qbench.quantization import Observations
 from qbench.quantization.windows import mean_window
-from qbench.runner.bench import Bench
+from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
-from qbench.runner.score import all_logits
+from qbench.runner.networks.score import all_logits
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.phases import Phases
 from qbench.suite import Suite, load_suite

@@ -11,7 +11,7 @@ from qbench.registry import Registry
 from qbench.report import write_report
 from qbench.report.page import banners
 from qbench.report.plots import PLOTS
-from qbench.report.table import trials
+from qbench.report.tables.table import trials
 from qbench.report.view import load
 
 VOID = {"meta", "link", "br", "input", "img", "hr"}

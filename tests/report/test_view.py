@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from qbench.report import answer, floor
+from qbench.report import answer
+from qbench.report.tables import floor
 from qbench.report.view import RunView, load, unique, widths
 
 

@@ -11,7 +11,7 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession
 from qbench.graph import Clamp, Conv, Flatten, Linear, Network, Pool, read_onnx, write_onnx
-from qbench.runner.bench import Bench
+from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.runner.timing.clock import Clock
 from qbench.suite import Planned, Suite, expand, load_suite

@@ -19,7 +19,7 @@ from qbench.report import write_report
 from qbench.results import compare_runs, frame, read_run, write_tables
 from qbench.results.reader import NetworkRun
 from qbench.runner import run_suite
-from qbench.runner.bench import Bench
+from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.suite import load_suite
 

@@ -9,15 +9,15 @@ import pytest
 from qbench.core.trial import TrialResult
 from qbench.engine import FloatSession
 from qbench.peers import PEERS
-from qbench.runner.baseline import check_runtimes
-from qbench.runner.bench import Bench
-from qbench.runner.layer_plan import plan_model
+from qbench.runner.networks.baseline import check_runtimes
+from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
-from qbench.runner.own_network import Asked
+from qbench.runner.networks.trial import run_trial
+from qbench.runner.own.layer_plan import plan_model
+from qbench.runner.own.request import Asked
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import ready_peers
 from qbench.runner.timing.sampling import Rules
-from qbench.runner.trial import run_trial
 from qbench.suite import Planned, Suite, expand, load_suite
 from qbench.zoo.text.documents import Documents
 from tests.engine.encoder import encoder, ids

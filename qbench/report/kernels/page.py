@@ -15,7 +15,7 @@ from qbench.report.kernels.plots import kernel_plots
 from qbench.report.kernels.table import EACH, HOW, kernel_table
 from qbench.report.kernels.view import KernelView, absent_parties, against_words
 from qbench.report.page import render_template
-from qbench.report.table import Cell, Column, Line, Table
+from qbench.report.tables.table import Cell, Column, Line, Table
 from qbench.results.kernels.index import Judged, Mean, mean_against
 from qbench.results.reader import KernelRun
 

@@ -6,7 +6,7 @@ from qbench.core.cells.result import OWN, KernelResult
 from qbench.metrics.speed import Ratio, gops
 from qbench.report import words
 from qbench.report.kernels.view import KernelView
-from qbench.report.table import Cell, Column, Line, Table
+from qbench.report.tables.table import Cell, Column, Line, Table
 from qbench.results.kernels.index import ceiling_share, ratio_to, scaling
 
 EACH, HOW = "each library", "how"

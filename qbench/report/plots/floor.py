@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qbench.report.floor import Pair, pairs
 from qbench.report.labels import label_ends
 from qbench.report.plots import scale
 from qbench.report.plots.plot import Plot
 from qbench.report.style import MUTED, PAPER, Layout, Margins, method_style, narrower, panel_title, panels
+from qbench.report.tables.floor import Pair, pairs
 from qbench.report.view import WIDTHS, RunView, in_bits
 from qbench.report.words import number
 

@@ -24,14 +24,14 @@ from qbench.graph import QuantizedNetwork
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers.cuda import CUDA_NETWORKS
 from qbench.results.left_out import NOT_TIMED
-from qbench.runner.alarms import range_alarms
-from qbench.runner.bench import Bench
 from qbench.runner.cuda.clock import DeviceClock
-from qbench.runner.row import Row
+from qbench.runner.networks.alarms import range_alarms
+from qbench.runner.networks.bench import Bench
+from qbench.runner.networks.row import Row
+from qbench.runner.networks.trial import describe, row_of, run_trial
 from qbench.runner.timing.network import batch_of, network_operations
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules, interleave
-from qbench.runner.trial import describe, row_of, run_trial
 from qbench.suite import Planned
 
 SCORED = 256
@@ -76,7 +76,7 @@ class DeviceFacts:
 
 
 def run_device_trial(planned: Planned, bench: Bench, place: Place, *, cache_hash: str) -> TrialResult:
-    """Return the row of a trial, whatever happens in it; see `qbench.runner.trial.run_trial`."""
+    """Return the row of a trial, whatever happens in it; see `qbench.runner.networks.trial.run_trial`."""
     if planned.trial.layer_spec.scope == "none":
         scored = replace(planned, measure=("accuracy",))
         row = run_trial(scored, bench, cache_hash=cache_hash, rules=place.rules, clock=place.clock)

@@ -13,7 +13,6 @@ from qbench.engine.device.session import Picker
 from qbench.errors import QBenchError
 from qbench.kernels.cuda.checks.verify import DeviceRow, verify
 from qbench.kernels.cuda.machines.driver import Device
-from qbench.runner.bench import Bench
 from qbench.runner.cuda import ceilings
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.contest import Contest
@@ -21,6 +20,7 @@ from qbench.runner.cuda.network import Place, run_device_trial
 from qbench.runner.cuda.tuner import Tuner
 from qbench.runner.kind import run_kind
 from qbench.runner.machine.child import Child
+from qbench.runner.networks.bench import Bench
 from qbench.runner.timing.sampling import Rules
 from qbench.suite import Planned, Suite
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qbench.runner.bench import Bench
+from qbench.runner.networks.bench import Bench
 from qbench.runner.timing.network import network_operations
 from qbench.runner.timing.rules import timing_rules
 from qbench.suite import Planned, Suite

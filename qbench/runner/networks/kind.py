@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 from qbench.errors import MachineError, suggest
-from qbench.graph import Network, read_onnx
+from qbench.graph import Network, read_network
 from qbench.kernels.variants import NAMES
 from qbench.quantization import layer_kinds
 from qbench.results import DataFacts, ModelFacts
-from qbench.runner.bench import Bench, References
 from qbench.runner.identity import trial_hash
 from qbench.runner.job import Job
 from qbench.runner.kind import PlanFacts, RunKind
+from qbench.runner.networks.bench import Bench, References
 from qbench.runner.networks.estimate import estimate_s
 from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.network import network_operations
@@ -33,7 +33,7 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
         QBenchError: the network or the data cannot be read, or do not fit each other.
     """
     return Bench(
-        network or read_onnx(model_path(suite.model_source())),
+        network or read_network(model_path(suite.model_source())),
         data or load_data(suite.data_source()),
         threads=suite.threads,
         limit=suite.data_limit,

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from qbench.core.trial import Trial, TrialResult
-from qbench.runner.baseline import check_declared, check_runtimes
-from qbench.runner.bench import Bench
 from qbench.runner.job import Job
 from qbench.runner.maker import CpuMaker, Tell
+from qbench.runner.networks.baseline import check_declared, check_runtimes
+from qbench.runner.networks.bench import Bench
+from qbench.runner.networks.trial import run_trial
 from qbench.runner.plan import Plan
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.rules import timing_rules
-from qbench.runner.trial import run_trial
 from qbench.suite import Planned, Suite
 
 

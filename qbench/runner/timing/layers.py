@@ -23,8 +23,8 @@ from qbench.kernels.conv.reference import Window, conv_f32
 from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.metrics.tensor import sqnr_db
 from qbench.results.left_out import NOT_TIMED
-from qbench.runner.bench import INDEPENDENT, Bench, peer
 from qbench.runner.machine.quiet import quiet_cores
+from qbench.runner.networks.bench import INDEPENDENT, Bench, peer
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Cell, Rules, interleave
 

@@ -16,9 +16,9 @@ from qbench.errors import QBenchError
 from qbench.graph import Network
 from qbench.metrics.tensor import sqnr_db
 from qbench.results.left_out import NOT_TIMED
-from qbench.runner.bench import Bench, peer
 from qbench.runner.machine.quiet import quiet_cores
-from qbench.runner.score import Runnable
+from qbench.runner.networks.bench import Bench, peer
+from qbench.runner.networks.score import Runnable
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Cell, Rules, interleave
 

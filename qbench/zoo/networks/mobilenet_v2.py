@@ -61,6 +61,6 @@ def _inverted_residual(
     x = _unit(network, f"{module}.conv.{place}", x, wide, kernel=3, stride=stride, groups=wide)
     residual = stride == 1 and given == channels
     x = network.conv(
-        f"{module}.conv.{place + 1}", x, channels, norm=f"{module}.conv.{place + 2}", gain=_GAIN if residual else 1.0
+        f"{module}.conv.{place + 1}", x, channels, norm=(f"{module}.conv.{place + 2}", _GAIN if residual else 1.0)
     )
     return network.add(module, x, source) if residual else x

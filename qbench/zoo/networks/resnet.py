@@ -38,7 +38,7 @@ def basic(network: SeededNetwork, module: str, source: Tensor, width: int, strid
     """Add two 3 x 3 convolutions and the shortcut."""
     x = network.conv(f"{module}.conv1", source, width, kernel=3, stride=stride, norm=f"{module}.bn1")
     x = network.relu(f"{module}.relu", x)
-    x = network.conv(f"{module}.conv2", x, width, kernel=3, norm=f"{module}.bn2", gain=_GAIN)
+    x = network.conv(f"{module}.conv2", x, width, kernel=3, norm=(f"{module}.bn2", _GAIN))
     return _joined(network, module, x, source, stride)
 
 
@@ -47,7 +47,7 @@ def bottleneck(network: SeededNetwork, module: str, source: Tensor, width: int, 
     x = network.relu(f"{module}.relu", network.conv(f"{module}.conv1", source, width, norm=f"{module}.bn1"))
     x = network.conv(f"{module}.conv2", x, width, kernel=3, stride=stride, norm=f"{module}.bn2")
     x = network.relu(f"{module}.relu_1", x)
-    x = network.conv(f"{module}.conv3", x, 4 * width, norm=f"{module}.bn3", gain=_GAIN)
+    x = network.conv(f"{module}.conv3", x, 4 * width, norm=(f"{module}.bn3", _GAIN))
     return _joined(network, module, x, source, stride)
 
 

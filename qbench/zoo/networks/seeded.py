@@ -58,8 +58,7 @@ class SeededNetwork:
         kernel: int = 1,
         stride: int = 1,
         groups: int = 1,
-        norm: str,
-        gain: float = 1.0,
+        norm: tuple[str, float] | str,
     ) -> Tensor:
         """Add a convolution with its batch norm; padding keeps the size at stride 1.
 
@@ -70,16 +69,17 @@ class SeededNetwork:
             kernel: height and width of the window.
             stride: of the window.
             groups: 1, or the channels of a depthwise convolution.
-            norm: name of the batch norm.
-            gain: size of what the batch norm gives: below 1 where it is added to a residual.
+            norm: name of the batch norm, and the size of what it gives: 1 where that is left out, below it where a
+                residual is added.
         """
+        named, gain = (norm, 1.0) if isinstance(norm, str) else norm
         weight = self._weights(channels, source.values.shape[-1] // groups, kernel, kernel)
         padding = kernel // 2
         values = exact.conv(source.values, weight, stride=stride, padding=padding, groups=groups)
         name = self._file.conv(
             module, source.name, weight.astype(np.float32), stride=stride, padding=padding, groups=groups
         )
-        return self._batch_norm(norm, Tensor(name, rounded(values)), gain=gain)
+        return self._batch_norm(named, Tensor(name, rounded(values)), gain=gain)
 
     def relu(self, module: str, source: Tensor) -> Tensor:
         """Add max(x, 0)."""

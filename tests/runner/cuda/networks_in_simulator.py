@@ -8,10 +8,11 @@ from typing import Any
 
 from qbench.kernels.cuda.choose.choice import Job, Tiles, Words
 from qbench.kernels.cuda.language.shapes import TileShape
-from qbench.runner import devices, run_suite
+from qbench.runner import run_suite
 from qbench.runner.cuda import health, maker
 from qbench.runner.cuda.clock import DeviceClock
 from qbench.runner.cuda.worker import Holder
+from qbench.runner.machine import devices
 from qbench.suite import load_suite
 from tests.runner.cuda.in_simulator import Device
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qbench.cli.style import make_console
-from qbench.cli.summary import show_summary
+from qbench.cli.terminal.style import make_console
+from qbench.cli.terminal.summary import show_summary
 from qbench.core.tensor import Floats
 from qbench.core.trial import TrialResult
 from qbench.engine import FloatSession

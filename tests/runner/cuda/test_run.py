@@ -16,10 +16,11 @@ from qbench.kernels.cuda.checks import verify
 from qbench.kernels.cuda.checks.verify import DeviceRow
 from qbench.kernels.cuda.machines import driver
 from qbench.results import read_run
-from qbench.runner import Silent, devices, plan_run, run_suite
+from qbench.runner import Silent, plan_run, run_suite
 from qbench.runner.cuda import health, kernels, maker
 from qbench.runner.cuda.worker import LostError, Worker
 from qbench.runner.job import AnyResult
+from qbench.runner.machine import devices
 from qbench.suite import KernelSuite, load_suite
 
 TEXT = """

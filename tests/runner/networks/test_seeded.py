@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qbench.cli.style import make_console
-from qbench.cli.summary import show_summary
+from qbench.cli.terminal.style import make_console
+from qbench.cli.terminal.summary import show_summary
 from qbench.graph import write_onnx
 from qbench.report import write_report
 from qbench.results import read_run

@@ -14,9 +14,9 @@ from qbench.errors import QBenchError, ResultsError
 from qbench.results import compare_runs, read_run
 from qbench.results.quantized import FILE_NAME, QuantizedResult, read_quantized
 from qbench.results.why import own_measurements, reasons, split
-from qbench.runner.layer_plan import plan_model
-from qbench.runner.once import quantize, quantize_asked
-from qbench.runner.own_network import Asked
+from qbench.runner.own.layer_plan import plan_model
+from qbench.runner.own.once import quantize, quantize_asked
+from qbench.runner.own.request import Asked
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from qbench.core.granularity import PerTensor
 from qbench.core.spec import QuantSpec, activation_uniform
 from qbench.core.tensor import Floats, QParams
 from qbench.methods.activation_stats import ActivationObserver, ActivationStats
-from qbench.runner.alarms import output_alarms, outside_share, range_alarms
+from qbench.runner.networks.alarms import output_alarms, outside_share, range_alarms
 
 NORMAL = np.random.default_rng(0).standard_normal(100_000).astype(np.float32)
 

@@ -9,7 +9,7 @@ from qbench.errors import ModelError
 from qbench.metrics import Answers
 from qbench.metrics.classification import TOP1
 from qbench.metrics.fidelity import FIDELITY
-from qbench.runner.baseline import check_declared, check_runtimes
+from qbench.runner.networks.baseline import check_declared, check_runtimes
 
 IMAGES, CLASSES = 1000, 4
 

@@ -15,17 +15,17 @@ from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.metrics import measured
-from qbench.runner.alarms import label_alarms, range_alarms
-from qbench.runner.bench import Bench
-from qbench.runner.peer_trial import run_peer
-from qbench.runner.row import LayerRow, Row
-from qbench.runner.score import WeightScores, all_logits
+from qbench.runner.networks.alarms import label_alarms, range_alarms
+from qbench.runner.networks.bench import Bench
+from qbench.runner.networks.peer_trial import run_peer
+from qbench.runner.networks.row import LayerRow, Row
+from qbench.runner.networks.score import WeightScores, all_logits
+from qbench.runner.networks.verify import verify
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.layers import measure_layers
 from qbench.runner.timing.network import measure_network, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
-from qbench.runner.verify import verify
 from qbench.suite import Planned
 
 SEEDED = "weights are seeded: speed and agreement with fp32 only, no accuracy"
@@ -134,7 +134,7 @@ def _run_qbench(
             row.alarms += range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats())
         row.alarms += label_alarms(bench.answers, classes=len(bench.data.classes))
         if trial.batch_sizes:
-            _time(planned, bench, session, row, phases, logits=logits, rules=rules, clock=clock)
+            _time(planned, bench, (session, logits), row, phases, rules=rules, clock=clock)
         if keep is not None:
             keep(trial, made, session, row.layer_rows)
     return None
@@ -150,17 +150,14 @@ def verified(session: Session, made: QuantizedNetwork, bench: Bench, phases: Pha
 
 
 def _time(
-    planned: Planned,
-    bench: Bench,
-    session: Session,
-    row: Row,
-    phases: Phases,
-    *,
-    logits: Floats,
-    rules: Rules,
+    planned: Planned, bench: Bench, scored: tuple[Session, Floats], row: Row, phases: Phases, *, rules: Rules,
     clock: Clock,
-) -> None:
-    """Fill in the times of the network and of its layers, as the trial's sweep wants them."""
+) -> None:  # fmt: skip
+    """Fill in the times of the network and of its layers, as the trial's sweep wants them.
+
+    `scored` holds the session and its logits.
+    """
+    session, logits = scored
     if "speed" in planned.measure:
         with phases("load"):
             batches = planned.trial.batch_sizes

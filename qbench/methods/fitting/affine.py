@@ -14,8 +14,8 @@ import numpy as np
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import QParams
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.slices import SMALLEST_SCALE
-from qbench.methods.sorted_points import SortedPoints
+from qbench.methods.fitting.slices import SMALLEST_SCALE
+from qbench.methods.fitting.sorted_points import SortedPoints
 
 
 def scale_and_zero(range_min: float, range_max: float, bits: int) -> tuple[float, int]:

@@ -7,10 +7,10 @@ from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.peers import Prepared
 from qbench.results.left_out import NOT_TIMED
-from qbench.runner.bench import Bench, peer
 from qbench.runner.machine.quiet import quiet_cores
-from qbench.runner.row import Row
-from qbench.runner.score import all_logits
+from qbench.runner.networks.bench import Bench, peer
+from qbench.runner.networks.row import Row
+from qbench.runner.networks.score import all_logits
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import batch_of, check_peer, network_operations
 from qbench.runner.timing.phases import Phases

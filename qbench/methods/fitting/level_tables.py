@@ -16,10 +16,17 @@ from qbench.core.formats import Binary, Float32, NumberFormat, Ternary, Uniform
 from qbench.core.spec import LayerSpec, QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor, expand
 from qbench.methods.activation_stats import ActivationStats
+from qbench.methods.fitting.slices import (
+    SMALLEST_SCALE,
+    Doubles,
+    absolute_maximum,
+    as_scale,
+    checked_weights,
+    per_slice,
+)
 from qbench.methods.law import fake_quantize, quantize
 from qbench.methods.method import granularity_reason, mse_activation_reason, refuse
 from qbench.methods.mse import MSE
-from qbench.methods.slices import SMALLEST_SCALE, Doubles, absolute_maximum, as_scale, checked_weights, per_slice
 
 
 class LevelMethod(ABC):

@@ -20,7 +20,7 @@ from qbench.graph import Network, QuantizedNetwork
 from qbench.kernels.layout import Layout
 from qbench.quantization import Observations, layer_kinds
 from qbench.quantization.per_layer import PerLayer
-from qbench.runner.own_network import Asked, assigned_network, read_network
+from qbench.runner.own.request import Asked, assigned_network, read_network
 from qbench.runner.timing.steps import float_reasons
 
 _IMAGES = 2

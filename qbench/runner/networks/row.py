@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from qbench.core.tensor import Floats
 from qbench.core.trial import Execution, Measurement, Metric, Trial, TrialResult
 from qbench.metrics import Answers, Scored
-from qbench.runner.alarms import output_alarms
-from qbench.runner.score import score_outputs
+from qbench.runner.networks.alarms import output_alarms
+from qbench.runner.networks.score import score_outputs
 
 LayerRow = dict[str, str | float | int | None]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from qbench.core.formats import Binary, NumberFormat, Ternary, Uniform
 from qbench.core.tensor import Floats
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.slices import Doubles
 
 _COARSE = 2.0 ** (-np.arange(37) / 6.0)  # shares of the covering step: 12 % apart, down to 1/64 for a lone outlier
 _FINE = (np.linspace(2 ** (-1 / 6), 2 ** (1 / 6), 9), np.linspace(0.973, 1.027, 9), np.linspace(0.9949, 1.0051, 7))

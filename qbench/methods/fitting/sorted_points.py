@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from qbench.methods.slices import Doubles
+from qbench.methods.fitting.slices import Doubles
 
 
 class SortedPoints:

@@ -15,11 +15,11 @@ from qbench.errors import QBenchError
 from qbench.graph import Linear, Network
 from qbench.metrics import kinds
 from qbench.quantization import activation_specs
-from qbench.runner import trial as trial_module
-from qbench.runner.bench import Bench
+from qbench.runner.networks import trial as trial_module
+from qbench.runner.networks.bench import Bench
+from qbench.runner.networks.trial import run_trial
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Rules
-from qbench.runner.trial import run_trial
 from qbench.suite import Planned
 
 ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)

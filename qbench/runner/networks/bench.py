@@ -20,7 +20,7 @@ from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import Answers, Task, task_of
 from qbench.peers import PEERS, Peer, Prepared
 from qbench.quantization import Observations, assigned, parse_recipe
-from qbench.runner.score import all_logits
+from qbench.runner.networks.score import all_logits
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.phases import Phases
 from qbench.zoo import Samples

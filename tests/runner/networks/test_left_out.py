@@ -16,11 +16,11 @@ from qbench.peers import Peer, Prepared
 from qbench.peers.onnxruntime.fp32 import OnnxRuntimeFp32
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
 from qbench.results import left_out
-from qbench.runner.baseline import check_runtimes
-from qbench.runner.bench import Bench
+from qbench.runner.networks.baseline import check_runtimes
+from qbench.runner.networks.bench import Bench
+from qbench.runner.networks.trial import run_trial
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Rules
-from qbench.runner.trial import run_trial
 from qbench.suite import Planned
 
 ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qbench.report import words
 from qbench.report.rows import FP32, Row
-from qbench.report.table import Cell, Column, Line, Table
+from qbench.report.tables.table import Cell, Column, Line, Table
 from qbench.report.view import RunView
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from qbench.core.trial import Trial, TrialResult
 from qbench.engine import Session
@@ -28,19 +29,19 @@ from qbench.results.quantized import (
     write_product,
 )
 from qbench.results.reader import ROWS_NAME
-from qbench.runner.bench import Bench
-from qbench.runner.devices import DEVICES
 from qbench.runner.executor import Local
 from qbench.runner.experiment import header_of, run_plan
 from qbench.runner.job import Job
+from qbench.runner.machine.devices import DEVICES
+from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import network_jobs
 from qbench.runner.networks.maker import NetworkMaker
+from qbench.runner.networks.row import LayerRow
+from qbench.runner.networks.trial import run_trial
 from qbench.runner.observer import Silent
-from qbench.runner.own_network import Asked, prepare
+from qbench.runner.own.request import Asked, prepare
 from qbench.runner.plan import Plan
-from qbench.runner.row import LayerRow
 from qbench.runner.timing.steps import float_reasons, step_times
-from qbench.runner.trial import run_trial
 from qbench.suite import Planned
 
 Tell = Callable[[str], None]
@@ -55,6 +56,27 @@ class Quantization:
     folder: Path
 
 
+class More(TypedDict, total=False):
+    """What can be said beside network, data and recipe."""
+
+    calibration: int
+    """Number of calibration images; 512, or as many as there are, where it is left out."""
+    seed: int
+    """Draw of images; 0."""
+    threads: int
+    """Threads to run on; 2."""
+    limit: int
+    """Evaluate on at most so many images."""
+    mean: tuple[float, ...]
+    """Per channel, to normalize a folder's images with, on a scale of 0 to 1."""
+    std: tuple[float, ...]
+    """Per channel, of a folder's images."""
+    batch_sizes: tuple[int, ...]
+    """Images per timed call; 1 and 32."""
+    references: tuple[str, ...]
+    """Other libraries that are timed in turns; onnxruntime in fp32."""
+
+
 def quantize(
     model: str | Path,
     *,
@@ -63,9 +85,7 @@ def quantize(
     spec: str = "w8c-a8t",
     recipe: str = "mse",
     layers: str | Mapping[str, str] = "",
-    calibration: int | None = None,
-    seed: int = 0,
-    threads: int = 2,
+    **more: Unpack[More],
 ) -> Quantization:
     """Quantize a network, save it into `out`, score it, and time it beside fp32.
 
@@ -76,17 +96,14 @@ def quantize(
         spec: token of all layers that no rule names.
         recipe: the stages that make it, e.g. `mse`, `mse/both`, `cle/mse+gptq/bias` (`qbench list stages`).
         layers: rules for single layers: pattern -> token, or the text of them.
-        calibration: number of calibration images; None for 512, or as many as there are.
-        seed: draw of images.
-        threads: threads to run on.
+        more: of `More`.
 
     Raises:
         QBenchError: whatever is wrong with the network, the data, the spec or the rules.
     """
     rules = layers if isinstance(layers, str) else ",".join(f"{name}={token}" for name, token in layers.items())
     asked = Asked(
-        model=str(model), data=str(data), spec=spec, recipe=recipe, overrides=rules, calibration=calibration,
-        seed=seed, threads=threads,
+        model=str(model), data=str(data), spec=spec, recipe=recipe, overrides=rules, **more,
     )  # fmt: skip
     return quantize_asked(asked, Path(out))
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from qbench.cli.style import duration
+from qbench.cli.terminal.style import duration
 
 if TYPE_CHECKING:
     from qbench.cli.kind import Words

@@ -13,7 +13,7 @@ from qbench.engine import FloatSession
 from qbench.errors import DataError, MachineError
 from qbench.graph import depth_weights
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
-from qbench.runner.bench import Bench
+from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import batch_of, check_peer, ready_peers

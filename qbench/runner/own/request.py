@@ -9,12 +9,13 @@ from qbench.core.recipe import NONE, RecipeParts
 from qbench.core.rules import Rule, parse_rules
 from qbench.core.spec import parse_spec
 from qbench.errors import MachineError, ModelError, QBenchError, suggest
-from qbench.graph import Network, QuantizedNetwork, read_onnx
+from qbench.graph import Network, QuantizedNetwork
+from qbench.graph import read_network as read_file
 from qbench.kernels.variants import NAMES
 from qbench.peers import PEERS
 from qbench.quantization import assigned, parse_recipe
-from qbench.runner.bench import Bench
 from qbench.runner.machine.affinity import allowed_cpus
+from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.suite import Suite
 from qbench.suite.schema import Calibration, Sweep, Timing
@@ -93,7 +94,7 @@ def _known(what: str, word: str, known: list[str] | tuple[str, ...]) -> None:
 
 def read_network(asked: Asked) -> Network:
     """Return the network; raise ModelError when it cannot be read, has no layer with weights, or free sizes."""
-    network = read_onnx(model_path(asked.model))
+    network = read_file(model_path(asked.model))
     if len(network.inputs) != 1 or min(network.input_shape, default=1) < 1:
         shapes = ", ".join(f"'{name}' {network.shapes[name]}" for name in network.inputs)
         raise ModelError(f"{asked.model}: expected one input of sizes that are fixed but for the batch, got {shapes}")

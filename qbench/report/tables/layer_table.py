@@ -5,7 +5,7 @@ from __future__ import annotations
 from qbench.metrics import kind, speed
 from qbench.report import words
 from qbench.report.rows import FP32, INT8, LayerTime, Row
-from qbench.report.table import Cell, Column, Line, Table, score
+from qbench.report.tables.table import Cell, Column, Line, Table, score
 from qbench.report.view import RunView
 
 
