@@ -3,8 +3,9 @@
 Where channel j leaves one layer through a relu and enters one other, W1's row j by 1/s_j and W2's column j by s_j give
 the same function for any s_j > 0; s_j = sqrt(r1_j / r2_j) gives both the range sqrt(r1_j r2_j). Pairs are gone through
 until nothing moves. Then biases that stand so high that the relu never cuts are absorbed into the next layer. A relu6
-scales no longer, and becomes a relu, as in the paper. Source: Nagel et al. 2019, "Data-free quantization through weight
-equalization and bias correction", sections 4.1 and 4.1.3.
+scales no longer, so it becomes a relu, as in the paper; but only where the calibration samples hardly reach its upper
+end: where they do, the pair stays as it is, since without the end the network would be another one. Source: Nagel et
+al. 2019, "Data-free quantization through weight equalization and bias correction", sections 4.1 and 4.1.3.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from qbench.quantization.stages import Place
 RELU = Clamp(0.0, float("inf"))
 ROUNDS, STILL = 20, 1e-3
 """Rounds over all pairs at most, and the change of a scale below which they have settled."""
-ABSORBED_SAMPLES, DEVIATIONS = 64, 3.0
+SAMPLES, DEVIATIONS = 64, 3.0
 """Samples whose channels are looked at, and by how many deviations the relu must lie below their mean."""
+CLIPPED = 1e-3
+"""Share of a layer's outputs that may stand at the upper end of its clamp for the clamp to be taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class CrossLayerEqualization:
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
         """Return the network with other weights and biases, and the same function but for clamped relus."""
-        found = list(pairs(quantized.network))
+        found = [pair for pair in pairs(quantized.network) if _is_free(quantized.network.node(pair.first), seen)]
         layers = {layer.name: layer for layer in quantized.network.layers}
         for pair in found:
             layers[pair.first] = replace(layers[pair.first], activation=_unclamped(layers[pair.first]), source="")
@@ -94,6 +97,15 @@ def _only_reader(network: Network, tensor: str) -> Node | None:
     if len(readers) != 1 or tensor in network.outputs:
         return None
     return None if isinstance(readers[0], Conv) and readers[0].residual == tensor else readers[0]
+
+
+def _is_free(layer: Node, seen: Observations) -> bool:
+    """Return whether a layer's clamp has no upper end, or one that its outputs hardly reach."""
+    assert isinstance(layer, Layer)
+    if layer.activation is None or np.isinf(layer.activation.high):
+        return True
+    values = seen.samples_of(layer.output, SAMPLES)
+    return bool(np.mean(values >= layer.activation.high) <= CLIPPED)
 
 
 def _unclamped(layer: Layer) -> Clamp | None:
@@ -143,7 +155,7 @@ def _absorb(layers: dict[str, Layer], pair: Pair, seen: Observations) -> None:
     padded = isinstance(second, Conv) and any(second.pads)
     if first.activation is None or padded or pair.places != 1 or _pools(seen.network, pair):
         return
-    values = seen.input_samples(second, ABSORBED_SAMPLES).astype(np.float64)
+    values = seen.input_samples(second, SAMPLES).astype(np.float64)
     axes = tuple(range(values.ndim - 1))
     height = np.maximum(0.0, values.mean(axis=axes) - DEVIATIONS * values.std(axis=axes))
     if not height.any():

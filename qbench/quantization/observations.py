@@ -126,6 +126,10 @@ class Observations:
         """Return what enters a layer for the first `count` samples, float32 NHWC; raise QBenchError as `gram`."""
         return np.concatenate([values.copy() for values in self._entering(layer, count)])
 
+    def samples_of(self, tensor: str, count: int) -> Floats:
+        """Return a tensor for the first `count` samples, float32 NHWC; raise QBenchError where it is not seen."""
+        return np.concatenate([values.copy() for values in self._shown(tensor, count)])
+
     def _gram(self, layer: Layer, samples: int | None, most_rows: int) -> Doubles:
         count = len(self.samples()[:samples])
         total, seen = np.zeros(0), 0
@@ -138,15 +142,19 @@ class Observations:
 
     def _entering(self, layer: Layer, count: int) -> Iterator[Floats]:
         """Yield what enters a layer for the first `count` samples, some at a time; nothing behind it is computed."""
+        return self._shown(self.network.unflattened(layer.input), count)
+
+    def _shown(self, tensor: str, count: int) -> Iterator[Floats]:
+        """Yield a tensor for the first `count` samples, some at a time; nothing behind it is computed."""
         from qbench.engine import FloatSession  # with Numba, which recipes are read and checked without
 
-        tensor, seen = self.network.unflattened(layer.input), False
+        seen = False
         with self._phase("calibrate"), FloatSession(self.network, threads=self.threads) as session:
             for values in session.tensor(self.samples()[:count], tensor):
                 seen = True
                 yield values
         if not seen:
-            raise QBenchError(f"layer '{layer.name}': its input is not seen in calibration")
+            raise QBenchError(f"tensor '{tensor}': it is not seen in calibration")
 
     def _tapped(self, tap: Tap) -> None:
         from qbench.engine import FloatSession  # with Numba, which recipes are read and checked without

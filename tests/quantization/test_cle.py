@@ -16,7 +16,7 @@ from qbench.quantization import Observations, assigned, parse_recipe
 from qbench.quantization.cle import CrossLayerEqualization, pairs
 from tests.runner.conftest import small_network
 
-RELU, RELU6 = Clamp(0.0, float("inf")), Clamp(0.0, 6.0)
+RELU = Clamp(0.0, float("inf"))
 Numbers = Callable[..., Floats]
 
 
@@ -102,9 +102,18 @@ def test_a_bias_that_stands_high_moves_into_the_next_layer() -> None:
     assert after < 0.5 * before
 
 
-def test_a_relu6_becomes_a_relu() -> None:
-    network = equalized(separable(RELU6))
-    assert [layer.activation for layer in network.layers] == [RELU, RELU, None, None]
+def test_a_relu6_that_is_hardly_reached_becomes_a_relu() -> None:
+    network = separable(Clamp(0.0, 60.0))
+    found = equalized(network)
+    assert [layer.activation for layer in found.layers] == [RELU, RELU, None, None]
+    assert sqnr_db(answers(network), answers(found)) > 90
+
+
+def test_a_relu6_that_clips_keeps_its_pair_as_it_is() -> None:
+    network = separable(Clamp(0.0, 0.5))
+    found = equalized(network)
+    assert [layer.activation for layer in found.layers[:2]] == [Clamp(0.0, 0.5)] * 2
+    assert sqnr_db(answers(network), answers(found)) > 90
 
 
 def test_one_scale_per_tensor_loses_less_after_it() -> None:
