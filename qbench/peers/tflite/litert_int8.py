@@ -37,6 +37,8 @@ class LiteRtInt8(EightBitPeer):
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> LiteRtSession:
         """Return the model ready to run on `threads` threads; raise ModelError when LiteRT cannot hold it."""
+        if quantized.is_float:
+            raise ModelError(f"{self.name}: expected a model with codes and scales, got one in float32")
         return LiteRtSession(quantized, threads=threads, name=self.name)
 
 
