@@ -7,15 +7,18 @@ which run without Numba (`native`).
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding as llvm
 from numba import cfunc, config, int64, njit, types
-from numba.core import compiler, compiler_lock, event, registry
+from numba.core import compiler, compiler_lock, event, registry, typed_passes, untyped_passes
+from numba.core.compiler_machinery import PassManager
 from numba.np import linalg
 
 from qbench.errors import MachineError
@@ -71,8 +74,12 @@ event.register("numba:compile", _Compilations())  # type: ignore[no-untyped-call
 
 
 def jit(function: Compiled) -> Compiled:
-    """Compile `function` without the GIL and without fast-math, cached on disk."""
-    compiled: Compiled = njit(nogil=True, cache=True, error_model="numpy", boundscheck=False)(function)
+    """Compile `function` without the GIL and without fast-math, cached on disk, for kernels and for Python.
+
+    Numba would also make a wrapper for callers in C, which takes a tenth of the time and which nothing calls.
+    """
+    left_out: Any = {"no_cfunc_wrapper": True}
+    compiled: Compiled = njit(nogil=True, cache=True, error_model="numpy", boundscheck=False, **left_out)(function)
     return compiled
 
 
@@ -135,6 +142,43 @@ def compiled_assembly(function: Compiled, kind: str) -> str:
     return assembly
 
 
+class _Passes(compiler.CompilerBase):
+    """Numba's passes, without those that only closures, arrays' expressions, `with` and the like need.
+
+    A C function is a loop over calls; the same image comes out, a tenth sooner.
+    """
+
+    def define_pipelines(self) -> list[Any]:
+        """Return the passes, in Numba's order."""
+        passes = PassManager("c function")  # type: ignore[no-untyped-call]
+        for step in (
+            untyped_passes.TranslateByteCode, untyped_passes.FixupArgs, untyped_passes.IRProcessing,
+            untyped_passes.RewriteSemanticConstants, untyped_passes.DeadBranchPrune, untyped_passes.GenericRewrites,
+            untyped_passes.RewriteDynamicRaises, untyped_passes.InlineInlinables, untyped_passes.DeadBranchPrune,
+            untyped_passes.ReconstructSSA, typed_passes.NopythonTypeInference, typed_passes.PreLowerStripPhis,
+            typed_passes.InlineOverloads, typed_passes.NoPythonSupportedFeatureValidation, typed_passes.IRLegalization,
+            typed_passes.NativeLowering, typed_passes.NoPythonBackend,
+        ):  # fmt: skip
+            passes.add_pass(step, step.__name__)  # type: ignore[no-untyped-call]
+        passes.finalize()  # type: ignore[no-untyped-call]
+        return [passes]
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Let Python look for no cycles meanwhile: the compiler's many objects live until it is done.
+
+    Looking through them again and again is a tenth of its time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _native_module(function: Compiled, kind: str) -> tuple[Any, Any]:
     """Return a C function as an LLVM module of its own, optimized, and the machine that it is for."""
     signature = SIGNATURES[kind]
@@ -143,12 +187,13 @@ def _native_module(function: Compiled, kind: str) -> tuple[Any, Any]:
     # `no_compile`: machine code is emitted below, and once; Numba's own would be a tenth of the time, and unused
     for flag in ("no_cpython_wrapper", "no_cfunc_wrapper", "no_compile"):
         setattr(flags, flag, True)
-    result: Any = compiler.compile_extra(  # type: ignore[no-untyped-call]
-        target.typing_context, target.target_context, function, signature.args, signature.return_type, flags, {}
-    )
-    codegen = result.library.codegen
-    with compiler_lock.global_compiler_lock:
+    with compiler_lock.global_compiler_lock, _without_collections():
+        result: Any = compiler.compile_extra(  # type: ignore[no-untyped-call]
+            target.typing_context, target.target_context, function, signature.args, signature.return_type, flags, {},
+            pipeline_class=_Passes,
+        )  # fmt: skip
         result.library.finalize()
+    codegen = result.library.codegen
     module = result.library._final_module.clone()
     pointer = "ptr" if kind == "task" else "i64"
     names = {"triple": module.triple, "name": result.fndesc.llvm_func_name, "pointer": pointer, "entry": _ENTRY}
