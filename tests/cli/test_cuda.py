@@ -54,6 +54,7 @@ def test_networks_stand_beside_the_other_library_or_their_reason() -> None:
     assert "failed  two: no kernel" in text.getvalue()
 
 
+@pytest.mark.xdist_group("ptx")
 def test_the_table_of_compiled_kernels_shows_no_spill(capsys: pytest.CaptureFixture[str]) -> None:
     assert show_ptx() == 0
     printed = capsys.readouterr().out

@@ -16,6 +16,8 @@ from qbench.kernels.cuda.layers import quantize_kernel
 from qbench.kernels.cuda.multiply.hopper_kernel import hopper_kernel, hopper_shape
 from qbench.kernels.cuda.multiply.tile_kernel import tile_kernel
 
+pytestmark = pytest.mark.xdist_group("ptx")
+"""With the table of `tests.cli.test_cuda`: a process compiles each kernel once, and the listing is half a minute."""
 LISTED = [
     pytest.param(listed, capability, id=f"{listed.kernel.name}-{listed.words}-sm{capability}")
     for listed in catalogue()
