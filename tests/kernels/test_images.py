@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -33,6 +34,14 @@ def python(code: str, folder: Path, **environment: str) -> subprocess.CompletedP
     variables = {**os.environ, "QBENCH_CACHE_DIR": str(folder), **environment}
     root = Path(__file__).parents[2]
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=variables, cwd=root)
+
+
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a first start compiled and wrote; tests that change it copy it, and are of the group `images`."""
+    folder = tmp_path_factory.mktemp("first")
+    assert python(START, folder).stdout == "128 numba llvmlite.binding\n"
+    return folder
 
 
 def weighted(a: int, b: int, c: int, d: int) -> int:
@@ -112,27 +121,33 @@ print("passed over")
 
 
 @here
-def test_a_second_start_needs_neither_numba_nor_llvm(tmp_path: Path) -> None:
-    assert python(START, tmp_path).stdout == "128 numba llvmlite.binding\n"
-    assert python(START, tmp_path).stdout == "128\n"
+@pytest.mark.xdist_group("images")
+def test_a_second_start_needs_neither_numba_nor_llvm(first_start: Path) -> None:
+    assert python(START, first_start).stdout == "128\n"
 
 
 @here
+@pytest.mark.xdist_group("images")
 @pytest.mark.parametrize("variable", ["NUMBA_CPU_NAME=x86-64", "NUMBA_OPT=1"])
-def test_what_the_environment_tells_the_compiler_is_compiled_anew(tmp_path: Path, variable: str) -> None:
-    assert "numba" in python(START, tmp_path).stdout
+def test_what_the_environment_tells_the_compiler_is_compiled_anew(
+    first_start: Path, tmp_path: Path, variable: str
+) -> None:
+    folder = shutil.copytree(first_start, tmp_path / "cache")
     name, _, value = variable.partition("=")
-    done = python(START, tmp_path, **{name: value})
+    done = python(START, folder, **{name: value})
     assert done.stdout == "128 numba llvmlite.binding\n", done.stderr[-1500:]
 
 
 @here
-def test_a_broken_image_is_compiled_anew_and_put_right(tmp_path: Path) -> None:
-    python(START, tmp_path)
-    for path in tmp_path.rglob("*.image"):
+@pytest.mark.xdist_group("images")
+def test_a_broken_image_is_compiled_anew_and_put_right(first_start: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(first_start, tmp_path / "cache")
+    broken = list(folder.rglob("*.image"))
+    assert broken
+    for path in broken:
         path.write_bytes(path.read_bytes()[:-3])
-    assert python(START, tmp_path).stdout == "128 numba llvmlite.binding\n"
-    assert python(START, tmp_path).stdout == "128\n"
+    assert python(START, folder).stdout == "128 numba llvmlite.binding\n"
+    assert python(START, folder).stdout == "128\n"
 
 
 def test_a_folder_that_cannot_be_written_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
