@@ -63,7 +63,7 @@ def plan(
 
 
 def _is_model(path: Path) -> bool:
-    """Return whether a path is a network: an ONNX file, a packaged name, the folder of a saved one."""
+    """Return whether a path is a network: a file of a known format, a packaged name, the folder of a saved one."""
     if path.suffix.lower() in _SUITES:
         return False
     from qbench.graph.readers import READERS, is_network_file

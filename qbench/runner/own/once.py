@@ -90,7 +90,7 @@ def quantize(
     """Quantize a network, save it into `out`, score it, and time it beside fp32.
 
     Args:
-        model: path of an ONNX file, or name of a packaged network.
+        model: path of a file of a known format (`qbench.graph.readers`), or name of a packaged network.
         data: a known name, an `.npz` file, or a folder of images (one folder per class: labelled).
         out: folder of the saved network and of its run; made when it is missing.
         spec: token of all layers that no rule names.

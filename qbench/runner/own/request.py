@@ -28,7 +28,7 @@ class Asked:
     """What the user wants of a network.
 
     Args:
-        model: path of an ONNX file, or name of a packaged network.
+        model: path of a file of a known format (`qbench.graph.readers`), or name of a packaged network.
         spec: token of all layers that no rule names.
         recipe: the stages that make it, e.g. `mse`, `cle/mse+gptq/bias`.
         overrides: rules for single layers, as `qbench.core.rules.parse_rules` reads them.
