@@ -87,10 +87,11 @@ def spec_options(command: Command) -> Command:
 
 def recipe_of(recipe: str | None, method: str | None, correction: str | None = None) -> str:
     """Return the recipe that --recipe says, or the older --method and --correction; raise QBenchError for both."""
-    if recipe and (method or correction):
+    if recipe is not None and (method or correction):
         raise QBenchError(f"--recipe {recipe}: it cannot be combined with {'--method' if method else '--correction'}")
-    words = [method or "mse"] + ([correction] if correction and correction != "none" else [])
-    return recipe or "/".join(words)
+    if recipe is not None:
+        return recipe
+    return "/".join([method or "mse"] + ([correction] if correction and correction != "none" else []))
 
 
 def _joined(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> str:

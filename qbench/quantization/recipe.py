@@ -84,8 +84,8 @@ def parse_recipe(text: str) -> Recipe:
     places = [place for place, segment in enumerate(segments) if segment.partition("+")[0] in known]
     if len(places) != 1:
         got = " and ".join(segments[place] for place in places) or "none"
-        word = next((one for one in segments if one.partition("+")[0] not in STAGES), segments[-1])
-        hint = "" if places else suggest(word, (*known, *STAGES))
+        word = next((one for one in segments if one.partition("+")[0] not in STAGES), "")
+        hint = suggest(word, (*known, *STAGES)) if word and not places else ""
         raise QBenchError(f"recipe '{text}': expected one method, got {got}{hint}")
     codes, *roundings = segments[places[0]].split("+")
     before, after = segments[: places[0]], segments[places[0] + 1 :]

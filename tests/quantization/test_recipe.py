@@ -36,7 +36,7 @@ def test_a_trial_says_its_recipe_and_keeps_the_keys_of_older_rows() -> None:
     [
         ("", "expected one method, got none"),
         ("mze", "did you mean 'mse'"),
-        ("bias", "expected one method, got none"),
+        ("bias", "expected one method, got none$"),
         ("mse/minmax", "expected one method, got mse and minmax"),
         ("mse/gptq", "expected 'gptq' behind the method and a '\\+', got it after the method"),
         ("bias/mse", "expected 'bias' after the method, got it before the method"),
