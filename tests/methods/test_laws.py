@@ -168,7 +168,7 @@ def test_rounding_to_levels_is_that_of_the_kernels_bit_by_bit(x: Floats, scale: 
 )
 def test_one_group_of_the_whole_depth_is_a_channel(weights: Floats, method: str, bits: int) -> None:
     part = METHODS.load(method)
-    number_format: NumberFormat = part.weight_format({"ternary": 2, "binary": 1}.get(method, bits))
+    number_format: NumberFormat = part.weight_format({"ternary": 2, "binary": 1, "nf4": 4}.get(method, bits))
     channel = part.quantize_weights(weights, QuantSpec(number_format, PerChannel()))
     group = part.quantize_weights(weights, QuantSpec(number_format, PerGroup(32)))
     assert np.array_equal(channel.codes, group.codes)

@@ -12,6 +12,7 @@ from qbench.core.trial import Trial
 from qbench.engine import FloatSession
 from qbench.errors import DataError, MachineError
 from qbench.graph import depth_weights
+from qbench.peers.onnxruntime.fp32 import OnnxRuntimeFp32
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
@@ -63,14 +64,14 @@ def test_a_batch_larger_than_the_data_begins_again(bench: Bench) -> None:
 
 
 def test_a_peer_that_is_missing_leaves_a_remark(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OnnxRuntimeInt8, "supports", lambda _: "not installed")
+    monkeypatch.setattr(OnnxRuntimeInt8, "missing", lambda _: "not installed")
     peers, notes = ready_peers(bench, ["onnxruntime-fp32", "onnxruntime-int8"], batches=[1, 8])
     assert {batch: list(calls) for batch, calls in peers.items()} == {1: ["onnxruntime-fp32"], 8: ["onnxruntime-fp32"]}
     assert notes == ["not timed: onnxruntime-int8: not installed"]
 
 
 def test_the_independent_runtime_must_be_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qbench.peers.onnxruntime.fp32.missing", lambda: "gone")
+    monkeypatch.setattr(OnnxRuntimeFp32, "missing", lambda _: "gone")
     with pytest.raises(MachineError, match="onnxruntime-fp32: gone"):
         _ = bench.answers
 

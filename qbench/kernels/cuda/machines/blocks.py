@@ -25,26 +25,25 @@ def block_manager(kernel: Any) -> Any:
         def run(self) -> None:
             """Run the kernel, then count no longer."""
             super().run()
-            self._manager.leave(failed=self.exception is not None)
+            self._manager.leave(self.exception)
 
     class Block(kernel.BlockManager):  # type: ignore[misc]
         """Runs one block."""
 
         def run(self, grid_point: Any, *arguments: Any) -> None:
-            """Start all threads, wait until they have ended, and raise what the first of them raised."""
+            """Start all threads, wait until they have ended, and raise what the first that failed has raised."""
             self._change = threading.Condition()
             self._round = self._waiting = 0
-            self._failed = False
+            self._failure: Any = None
             points = list(np.ndindex(*self._block_dim))
             self._live = len(points)
             threads = [Thread(lambda: self._f(*arguments), self, grid_point, at, self._debug) for at in points]
             for thread in threads:
                 thread.start()
             with self._change:
-                self._change.wait_for(lambda: self._failed or not self._live)
-            for thread in threads:
-                if thread.exception:
-                    raise thread.exception[0].with_traceback(thread.exception[1])
+                self._change.wait_for(lambda: self._failure or not self._live)
+            if self._failure:
+                raise self._failure[0].with_traceback(self._failure[1])
 
         def meet(self) -> None:
             """Wait until every live thread is here; raise RuntimeError when one has failed."""
@@ -52,16 +51,16 @@ def block_manager(kernel: Any) -> Any:
                 here = self._round
                 self._waiting += 1
                 self._go_on()
-                self._change.wait_for(lambda: self._failed or self._round != here)
-                if self._failed:
+                self._change.wait_for(lambda: self._failure or self._round != here)
+                if self._failure:
                     raise RuntimeError("another thread of the block failed")
 
-        def leave(self, *, failed: bool) -> None:
-            """Count a thread out; the others may have waited for it only."""
+        def leave(self, exception: Any) -> None:
+            """Count a thread out that raised `exception` (with its traceback) or None; others may wait for it only."""
             with self._change:
                 self._live -= 1
-                if failed:
-                    self._failed = True
+                if exception:
+                    self._failure = self._failure or exception
                     self._change.notify_all()
                 self._go_on()
 
