@@ -7,6 +7,7 @@ arithmetic of any kind folds away, and a Reshape that keeps the batch is disting
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 
@@ -68,12 +69,10 @@ def survey(file: File, nodes: Sequence[NodeProto], *, shapes: Mapping[str, Shape
             if all(isinstance(size, int) for port in file.inputs for size in port.dims[1:]):
                 raise
         return _survey(file, nodes, shapes=shapes, batch=None, fixed=None, step=FREE_STEPS[1])
-    try:
+    with suppress(ModelError):  # it needs its batch: the walk below succeeds, or says what is wrong
         found = _survey(file, nodes, shapes=shapes, batch=None, fixed=fixed)
         if all(found.types[name].has_batch for name in file.outputs if name not in found.constants):
             return found
-    except ModelError:
-        pass  # it needs its batch: the walk below succeeds, or says what is wrong
     return _survey(file, nodes, shapes=shapes, batch=fixed, fixed=fixed)
 
 

@@ -20,6 +20,7 @@ from qbench.errors import QBenchError, ResultsError
 from qbench.graph import QuantizedNetwork
 from qbench.kernels.variants import choose
 from qbench.results import RunWriter
+from qbench.results.header import read_header
 from qbench.results.quantized import (
     FILE_NAME,
     Product,
@@ -39,7 +40,7 @@ from qbench.runner.networks.maker import NetworkMaker
 from qbench.runner.networks.row import LayerRow
 from qbench.runner.networks.trial import run_trial
 from qbench.runner.observer import Silent
-from qbench.runner.own.request import Asked, prepare
+from qbench.runner.own.request import SUITE_NAME, Asked, prepare
 from qbench.runner.plan import Plan
 from qbench.runner.timing.steps import float_reasons, step_times
 from qbench.suite import Planned
@@ -122,20 +123,29 @@ def quantize_asked(
     """
     if out.exists() and not out.is_dir():
         raise ResultsError(f"{out}: expected a folder to write into, got a file")
-    if (out / ROWS_NAME).exists() and not (out / FILE_NAME).exists():
+    if (out / ROWS_NAME).exists() and not _is_ours(out):
         raise ResultsError(f"{out}: expected a folder for one quantized network, found the run of a suite in it")
     tell("reading the network and the data")
     suite, bench = prepare(asked, timed=timed)
     jobs = network_jobs(suite, bench, DEVICES["cpu"].identity(), quick)
     plan = Plan(suite, bench, quick, jobs, {}, None)
     maker, observer = KeepingMaker(plan, out), _Telling(tell)
-    (out / ROWS_NAME).unlink(missing_ok=True)
+    for name in (FILE_NAME, ROWS_NAME):
+        (out / name).unlink(missing_ok=True)
     with RunWriter.create(out, header_of(plan, datetime.now(UTC))) as writer, Local(plan, maker) as executor:
         run_plan(plan, writer, executor, observer)
     failed = [row for row in writer.results.values() if row.status != "ok"]
     if failed:
         raise QBenchError(failed[-1].reason)
     return Quantization(load_network(out), read_quantized(out), out)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether the run in a folder is of one quantized network, finished or not."""
+    try:
+        return read_header(folder).suite.name == SUITE_NAME
+    except ResultsError:
+        return False
 
 
 class _Telling(Silent):

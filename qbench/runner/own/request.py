@@ -22,6 +22,9 @@ from qbench.suite.schema import Calibration, Sweep, Timing
 from qbench.zoo import model_path
 from qbench.zoo.own_data import DEFAULT_CALIBRATION, Wanted, load_own
 
+SUITE_NAME = "quantize"
+"""Name of the suite of one trial that a wish becomes, by which its folder is known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -152,7 +155,7 @@ def prepare(asked: Asked, *, timed: bool) -> tuple[Suite, Bench]:
 
 def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
     return Suite(
-        name="quantize",
+        name=SUITE_NAME,
         title=f"{Path(asked.model).stem}, {asked.spec} by {asked.recipe}",
         model=asked.model,
         data=asked.data,

@@ -71,6 +71,22 @@ def test_the_run_of_a_suite_is_not_written_over(model: str, labelled: str, tmp_p
         quantize_asked(Asked(model, data=labelled), tmp_path)
 
 
+def test_what_was_interrupted_is_begun_anew_in_the_same_folder(
+    model: str, labelled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    asked = Asked(model, data=labelled, calibration=16)
+    with monkeypatch.context() as patched:
+        patched.setattr("qbench.runner.own.once.write_product", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            quantize_asked(asked, tmp_path, timed=False)
+    assert (tmp_path / "trials.jsonl").exists()
+    assert not (tmp_path / FILE_NAME).exists()
+    assert quantize_asked(asked, tmp_path, timed=False).result.row.status == "ok"
+
+
 def test_labelled_images_give_accuracy_beside_fp32(timed: tuple[Path, QuantizedResult]) -> None:
     result = timed[1]
     assert result.labelled
