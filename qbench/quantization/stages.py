@@ -12,8 +12,6 @@ from qbench.registry import Registry
 Place = Literal["before", "codes", "rounding", "after"]
 """Where a stage may stand: it changes the float network, makes codes, rounds them anew, or corrects what was made."""
 
-PLACES: tuple[Place, ...] = ("before", "codes", "rounding", "after")
-
 
 class Stage(Protocol):
     """One step from a network in float32 to a quantized one. Stateless: the same input and seed give the same output.
