@@ -6,8 +6,9 @@ import ast
 import gc
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
@@ -21,14 +22,26 @@ from qbench.peers.cuda import CUDA_NETWORKS
 from qbench.quantization import parse_recipe
 from qbench.runner.machine.environment import distributions, operator_libraries, versions
 from qbench.suite import KernelSuite, Planned, Suite
+from qbench.zoo.cache import cache_folder, keep
 
 _ROOMS = ("core", "kernels", "graph", "engine", "methods", "metrics", "quantization", "peers", "runner", "zoo")
 
 
 @cache
 def sources_hash() -> str:
-    """Return the hash of all sources that can change a number in a row (no suite, report or command line)."""
-    return hash_of(Path(qbench.__file__).parent)
+    """Return the hash of all sources that can change a number in a row (no suite, report or command line).
+
+    Parsing them takes over a second, so what was found is kept beside what else is cached, by the hash of their bytes.
+    """
+    root = Path(qbench.__file__).parent
+    kept = cache_folder() / "sources" / _bytes_hash(root)
+    with suppress(OSError, UnicodeDecodeError):
+        if len(text := kept.read_text(encoding="ascii")) == hashlib.sha256().digest_size * 2:
+            return text
+    found = hash_of(root)
+    with suppress(OSError):
+        keep(kept, found.encode())
+    return found
 
 
 def hash_of(root: Path) -> str:
@@ -39,10 +52,22 @@ def hash_of(root: Path) -> str:
     """
     found = hashlib.sha256()
     with _no_collection():
-        for room in _ROOMS:
-            for path in sorted((root / room).rglob("*.py")):
-                found.update(str(path.relative_to(root)).encode())
-                found.update(_code_of(path.read_bytes()))
+        for path in _sources(root):
+            found.update(str(path.relative_to(root)).encode())
+            found.update(_code_of(path.read_bytes()))
+    return found.hexdigest()
+
+
+def _sources(root: Path) -> Iterator[Path]:
+    for room in _ROOMS:
+        yield from sorted((root / room).rglob("*.py"))
+
+
+def _bytes_hash(root: Path) -> str:
+    """Return the hash of the source files as they are, and of the Python that would parse them."""
+    found = hashlib.sha256(sys.version.encode())
+    for path in _sources(root):
+        found.update(str(path.relative_to(root)).encode() + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()
 
 

@@ -84,3 +84,18 @@ def test_every_process_gives_the_same_hash() -> None:
 
 def test_all_rooms_that_compute_are_hashed() -> None:
     assert sources_hash() == hash_of(Path(qbench.__file__).parent)
+
+
+def test_what_was_found_of_the_sources_is_kept_and_a_damaged_one_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QBENCH_CACHE_DIR", str(tmp_path))
+    asked = sources_hash.__wrapped__
+    found = asked()
+    (kept,) = (tmp_path / "sources").iterdir()
+    assert found == hash_of(Path(qbench.__file__).parent)
+    kept.write_text("0" * 64)
+    assert asked() == "0" * 64
+    kept.write_text("0" * 63)
+    assert asked() == found
+    assert kept.read_text() == found
