@@ -84,10 +84,19 @@ class Row:
         return "fp32" if self.is_baseline else f"{self.token} {self.method}{corrected}"
 
     @property
+    def recipe(self) -> str:
+        """The stages that made it, e.g. `mse`, `mse/both`."""
+        return self.result.trial.recipe
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all layers have one spec: the rows that lines of a plot join."""
+        return not (self.result.trial.edges or self.result.trial.overrides)
+
+    @property
     def is_plain(self) -> bool:
-        """Whether all layers have one spec and nothing was corrected: the rows that lines of a plot join."""
-        trial = self.result.trial
-        return not (trial.edges or trial.overrides or trial.recipe != trial.method)
+        """Whether all layers have one spec, and the recipe is a method alone."""
+        return self.is_even and self.recipe == self.method
 
     @property
     def is_baseline(self) -> bool:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -8,10 +9,10 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from qbench.metrics.classification import TOP1
-from qbench.report.plots import PLOTS, pareto, scale
+from qbench.report.plots import PLOTS, accuracy, pareto, scale
 from qbench.report.plots.plot import Plot
 from qbench.report.style import FILE, NARROW, WIDE, Layout, Margins, panels
-from qbench.report.view import RunView, load
+from qbench.report.view import RunView, load, view_of
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,29 @@ def test_every_plot_states_a_finding_and_its_conditions(view: RunView, name: str
     assert plot.name == name
     assert len(plot.title.split()) >= 5
     assert "resnet20" in plot.subtitle
+
+
+def of_methods(view: RunView, recipes: dict[str, str]) -> RunView:
+    """The run with only some methods' rows, each with what is corrected after it."""
+    rows = [row for row in view.run.results if row.trial.method in ("none", *recipes)]
+    named = [replace(row, trial=replace(row.trial, correction=recipes.get(row.trial.method, ""))) for row in rows]
+    return view_of(replace(view.run, results=tuple(named)))
+
+
+def test_lines_are_recipes_and_the_title_says_so(view: RunView) -> None:
+    plot = accuracy.by_method(of_methods(view, {"mse": "both", "linear_floor": ""}))
+    assert plot is not None
+    assert "the recipe decides" in plot.title
+    assert {"mse/both", "linear_floor"} <= {text for text, _ in texts(plot.draw(FILE))}
+    plain = accuracy.by_method(of_methods(view, {"mse": "", "linear_floor": ""}))
+    assert plain is not None
+    assert "the method decides" in plain.title
+
+
+def test_a_line_by_itself_is_not_compared(view: RunView) -> None:
+    plot = accuracy.by_method(of_methods(view, {"mse": ""}))
+    assert plot is not None
+    assert plot.title == "mse, from 8 bits to 2 bits"
 
 
 @pytest.mark.parametrize("name", list(PLOTS))

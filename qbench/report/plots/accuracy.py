@@ -55,20 +55,23 @@ class Panel:
 
 
 def by_method(view: RunView) -> Plot | None:
-    """Return accuracy against bits by method, at the granularity that most methods share."""
-    rows = [row for row in view.network if row.is_plain]
-    grain = _commonest(rows, lambda row: row.granularity, lambda row: row.method)
+    """Return accuracy against bits by recipe (most are a method alone), at the granularity that most of them share."""
+    rows = [row for row in view.network if row.is_even]
+    grain = _commonest(rows, lambda row: row.granularity, lambda row: row.recipe)
     rows = [row for row in rows if row.spec.scope == "activations" or row.granularity == grain]
-    known = sorted({row.method for row in rows})
-    drawn = _panels(view, rows, lambda row: row.method, lambda name: method_style(name, known))
+    known = sorted({row.recipe for row in rows})
+    drawn = _panels(view, rows, lambda row: row.recipe, lambda name: method_style(name, known))
     if not drawn:
         return None
-    title, best = "No method stands out: this many images cannot distinguish them", _contrast(drawn)
+    word = "method" if all(row.is_plain for row in rows) else "recipe"
+    title, best = f"No {word} stands out: this many images cannot distinguish them", _contrast(drawn)
+    if len(known) == 1:
+        title = f"{known[0]}, from {in_bits(_widths(drawn)[0])} to {in_bits(_widths(drawn)[-1])}"
     if best is not None and _told_apart(best[2], view):
         panel, width, reached = best
         ranked = sorted(reached, key=lambda name: view.task.gain(reached[name]))
         title = (
-            f"At {in_bits(width)} the method decides: {ranked[-1]} reaches {view.amount(reached[ranked[-1]])}, "
+            f"At {in_bits(width)} the {word} decides: {ranked[-1]} reaches {view.amount(reached[ranked[-1]])}, "
             f"{ranked[0]} {view.amount(reached[ranked[0]])} ({panel})"
         )
     subtitle = f"{view.conditions}; weights {grain}. Bits fall from left to right. {scale.note(view.task)}"
@@ -120,6 +123,11 @@ def _panels(
         series = [Series(n, *style(n), {w: fmean(v) for w, v in p.items()}) for n, p in shown.items()]
         made.append(Panel(title, tuple(series)))
     return tuple(sorted(made, key=lambda p: (p.title != "weights only", "only" not in p.title, p.title)))
+
+
+def _widths(drawn: Sequence[Panel]) -> list[str]:
+    """Return the widths of all lines, falling."""
+    return sorted({width for panel in drawn for series in panel.series for width in series.points}, key=WIDTHS.index)
 
 
 def _contrast(drawn: Sequence[Panel]) -> tuple[str, str, dict[str, float]] | None:
