@@ -100,7 +100,10 @@ class Concat:
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """The channels `channels` of a tensor, in that order: slices, splits and channel shuffles."""
+    """The channels `channels` of a tensor, in that order: slices, splits and channel shuffles.
+
+    -1 stands for a channel of zeros: padding of channels.
+    """
 
     name: str
     input: str

@@ -20,6 +20,7 @@ from qbench.peers import PEERS, Peer, Prepared
 from qbench.zoo.networks.mobilenet_v2 import build
 from qbench.zoo.networks.resnet import basic, bottleneck, resnet
 from qbench.zoo.smooth import load_32
+from tests.graph.test_option_a import resnet8
 from tests.peers.int8_model import int8_model
 
 SATURATING = ("openvino-int8", "torch-int8")
@@ -28,6 +29,7 @@ BUILDERS = {
     "basic": lambda: resnet("basic", basic, depths=(1, 1), widths=(16, 32), seed=1, size=32, classes=10),
     "bottleneck": lambda: resnet("bottleneck", bottleneck, depths=(1, 1), widths=(16, 32), seed=1, size=32, classes=10),
     "mobilenet": lambda: build("mobilenet", ((1, 16, 1, 1), (6, 24, 2, 2)), size=32, stem_stride=1, classes=10, seed=1),
+    "option_a": resnet8,
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from qbench.engine.code_tables import affine_tables, requantize_table, unary_table
+from qbench.engine.code_tables import Table, affine_tables, requantize_table, unary_table
 from qbench.engine.container import Container
 from qbench.engine.lowering.nodes import code_limits
 from qbench.engine.plans.plan import Buffers, Step
@@ -34,7 +34,7 @@ def integer_step(node: Other, boxes: Boxes, layouts: Layouts, operations: int) -
         kernel, more = f"{CHANNELS}:concat_u8_u8", (_widths(node, layouts), tables)
     elif isinstance(node, Select):
         channels = np.asarray(node.channels, np.int64)
-        kernel, more = f"{CHANNELS}:select_u8_u8", (channels, requantize_table(boxes[node.input], out))
+        kernel, more = f"{CHANNELS}:select_u8_u8", (channels, _select_table(node, boxes[node.input], out))
     elif isinstance(node, ChannelAffine):
         kernel, more = f"{CHANNELS}:channel_tables_u8_u8", (affine_tables(node, boxes[node.input], out),)
     elif isinstance(node, Unary):
@@ -91,6 +91,12 @@ def _product(node: Mul, boxes: Mapping[str, Container], layouts: Layouts) -> tup
         out.floor,
     )
     return f"{CHANNELS}:mul_u8_u8_u8", more
+
+
+def _select_table(node: Select, source: Container, target: Container) -> Table:
+    """Return what each code becomes, and after those, where the node puts in zeros, the code of zero."""
+    table = requantize_table(source, target)
+    return np.append(table, np.uint8(target.pad_code)) if min(node.channels) < 0 else table
 
 
 def _is_gate(node: Mul, layouts: Layouts) -> bool:

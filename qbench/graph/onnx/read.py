@@ -26,6 +26,8 @@ from qbench.graph.passes.identity import drop_aliases
 from qbench.graph.passes.naming import name_nodes
 from qbench.graph.passes.padding import merge_padding
 from qbench.graph.passes.residual import fuse_residual
+from qbench.graph.passes.strides import merge_strides
+from qbench.graph.passes.zeros import merge_zeros
 from qbench.graph.patterns.attention import fuse_attention
 from qbench.graph.patterns.functions import fuse_functions
 from qbench.graph.patterns.layer_norm import fuse_layer_norms
@@ -171,6 +173,7 @@ def _fused(
     """
     nodes = fold_affine(nodes, outputs=outputs, shapes=shapes, fixed=fixed)
     nodes = merge_padding(nodes, outputs=outputs)
+    nodes = merge_zeros(merge_strides(nodes, outputs=outputs), outputs=outputs)
     sums = {id(node.weight): node.output for node in nodes if isinstance(node, Conv)}
     nodes = fuse_residual(nodes, outputs=outputs) if residuals else nodes
     fused = fuse_activation(nodes, outputs=outputs)

@@ -39,9 +39,7 @@ def write_other(builder: Builder, node: Node, shapes: Mapping[str, Shape]) -> No
         case Concat():
             builder.op("Concat", node.inputs, node.output, name=node.name, axis=_axis(shapes[node.output]))
         case Select():
-            indices = builder.constant(f"{node.name}.channels", np.asarray(node.channels, np.int64))
-            axis = _axis(shapes[node.input])
-            builder.op("Gather", [node.input, indices], node.output, name=node.name, axis=axis)
+            _select(builder, node, shapes[node.input])
         case ChannelAffine():
             _affine(builder, node, shapes[node.input])
         case Unary():
@@ -63,6 +61,28 @@ def write_other(builder: Builder, node: Node, shapes: Mapping[str, Shape]) -> No
             _attention(builder, node)
         case _:
             raise AssertionError(f"no spelling of {type(node).__name__}")
+
+
+def _select(builder: Builder, node: Select, shape: Shape) -> None:
+    """Add a Gather; a Pad where zeros stand around all channels; a Pad before the Gather where they stand elsewhere."""
+    axis, count = _axis(shape), shape[_axis(shape) - 1]
+    channels = np.asarray(node.channels, np.int64)
+    real = np.flatnonzero(channels >= 0)
+
+    def pad(output: str, name: str, before: int, after: int) -> str:
+        amounts = np.zeros((2, len(shape) + 1), np.int64)
+        amounts[:, axis] = before, after
+        return builder.op("Pad", [node.input, builder.constant(f"{name}.pads", amounts.reshape(-1))], output, name=name)
+
+    if len(real) < len(channels) and len(real) == count and np.array_equal(channels[real[0] :][:count], range(count)):
+        pad(node.output, node.name, int(real[0]), len(channels) - count - int(real[0]))
+        return
+    source = node.input
+    if len(real) < len(channels):
+        source = pad(f"{node.name}:with_zeros", f"{node.name}.zeros", 0, 1)
+        channels = np.where(channels < 0, count, channels)
+    indices = builder.constant(f"{node.name}.channels", channels)
+    builder.op("Gather", [source, indices], node.output, name=node.name, axis=axis)
 
 
 def _token_mean(builder: Builder, node: TokenMean) -> None:

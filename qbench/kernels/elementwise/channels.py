@@ -1,6 +1,7 @@
 """Loops that pick, join, repeat and multiply: NHWC buffers, every tensor with its own (top, left). Units are rows.
 
-Where codes change their container on the way, `table` (256,) or `tables` (k, 256) says what each becomes.
+Where codes change their container on the way, `table` (256,) or `tables` (k, 256) says what each becomes; where zeros
+are put in, `table` has one entry more, their code.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ def channel_tables_u8_u8(begin: int, end: int, a: Any, out: Any, size: Any, corn
 def select_u8_u8(
     begin: int, end: int, a: Any, out: Any, size: Any, corners: Any, channels: Any, table: Any
 ) -> None:  # fmt: skip
-    """Write table[a[..., channels[i]]] to channel i."""
+    """Write table[a[..., channels[i]]] to channel i, and table[256] where channels[i] is -1."""
     height, width = size
     (ay, ax), (oy, ox) = corners
     for row in range(begin, end):
         n, y = row // height, row % height
         for x in range(width):
             for i in range(channels.shape[0]):
-                out[n, y + oy, x + ox, i] = table[a[n, y + ay, x + ax, channels[i]]]
+                c = channels[i]
+                out[n, y + oy, x + ox, i] = table[a[n, y + ay, x + ax, c]] if c >= 0 else table[TABLE]
 
 
 @jit

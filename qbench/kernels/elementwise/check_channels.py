@@ -60,6 +60,8 @@ def select(rng: np.random.Generator, size: tuple[int, int, int, int]) -> tuple[B
     """Run select_u8_u8."""
     (n, h, w, c), (whole, inner) = size, _bordered(rng, size, CORNERS[0])
     chosen, table = rng.integers(0, c, max(1, c - 2)), _tables(rng, 1)[0]
+    if c % 2:  # zeros in the middle and at the end
+        chosen, table = np.concatenate([chosen, [-1, 0, -1]]), np.append(table, np.uint8(GUARD - 1))
     out = _out(n, h, w, len(chosen))
     channels.select_u8_u8(0, n * h, whole, out, (h, w), (CORNERS[0], (0, 0)), chosen, table)
     return out, reference.select_u8_u8(inner, chosen, table)

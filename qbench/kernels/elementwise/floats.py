@@ -126,14 +126,15 @@ def mul_f32_f32_f32(
 
 @jit
 def select_f32_f32(begin: int, end: int, a: Any, out: Any, size: Any, corners: Any, channels: Any) -> None:
-    """Write a[..., channels[i]] to channel i."""
+    """Write a[..., channels[i]] to channel i, and 0 where channels[i] is -1."""
     height, width = size
     (ay, ax), (oy, ox) = corners
     for row in range(begin, end):
         n, y = row // height, row % height
         for x in range(width):
             for i in range(channels.shape[0]):
-                out[n, y + oy, x + ox, i] = a[n, y + ay, x + ax, channels[i]]
+                c = channels[i]
+                out[n, y + oy, x + ox, i] = a[n, y + ay, x + ax, c] if c >= 0 else np.float32(0)
 
 
 @jit

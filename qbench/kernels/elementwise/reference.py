@@ -34,8 +34,8 @@ def channel_tables_u8_u8(a: Bytes, tables: Bytes) -> Bytes:
 
 
 def select_u8_u8(a: Bytes, channels: npt.NDArray[np.int64], table: Bytes) -> Bytes:
-    """Return the chosen channels, each code through a table."""
-    return table[a[..., channels]]
+    """Return the chosen channels, each code through a table; entry 256 of it where the channel is -1."""
+    return np.where(channels < 0, table[-1], table[a[..., channels]])
 
 
 def concat_u8_u8(parts: list[Bytes], tables: Bytes) -> Bytes:

@@ -10,7 +10,19 @@ from __future__ import annotations
 import numpy as np
 
 from qbench.errors import ModelError
-from qbench.graph import Activation, Add, Clamp, Conv, Flatten, Linear, Node, Pool, QuantizedNetwork, is_depthwise
+from qbench.graph import (
+    Activation,
+    Add,
+    Clamp,
+    Conv,
+    Flatten,
+    Linear,
+    Node,
+    Pool,
+    QuantizedNetwork,
+    Select,
+    is_depthwise,
+)
 from qbench.graph.network import Pads, Pair
 from qbench.graph.shapes import same_pads
 from qbench.graph.writing.qdq_params import weight_codes
@@ -64,6 +76,8 @@ class _Writer:
                 self._pool(node)
             case Flatten() if self._network.shapes[node.input][1:] == (1, 1):
                 self._flatten(node)
+            case Select() if _kept(node) == list(range(self._network.shapes[node.input][0])):
+                self._zeros_beside(node)
             case Activation() if node.clamp in FUSED:
                 raise self._refused(node, "expected its clamp to be fused into the layer before it")
             case _:
@@ -193,8 +207,28 @@ class _Writer:
         if not same_law:
             self._file.operator("QUANTIZE", [pooled], self._codes(node.output))
 
+    def _zeros_beside(self, node: Select) -> None:
+        """Add a PAD of channels: of zeros, whose code is the zero point, beside all channels of the input."""
+        before = next(index for index, channel in enumerate(node.channels) if channel >= 0)
+        count = len(_kept(node))
+        amounts = np.array([[0, 0], [0, 0], [0, 0], [before, len(node.channels) - count - before]], np.int32)
+        given = self._file.tensor(f"{node.name}.pads", amounts.shape, "INT32", data=amounts)
+        same_law = self._law(node.input) == self._law(node.output)
+        target = node.output if same_law else f"{node.output}:before"
+        padded = self._codes(target, self._shape(node.output), like=node.input)
+        self._file.operator("PAD", [self._tensors[node.input], given], padded)
+        if not same_law:
+            self._file.operator("QUANTIZE", [padded], self._codes(node.output))
+
     def _flatten(self, node: Flatten) -> None:
         shape = self._shape(node.output)
         given = self._file.tensor(f"{node.name}.shape", (2,), "INT32", data=np.array(shape, np.int32))
         inputs = [self._tensors[node.input], given]
         self._file.operator("RESHAPE", inputs, self._codes(node.output, like=node.input), newShape=list(shape))
+
+
+def _kept(node: Select) -> list[int]:
+    """Return the channels that a Select takes from its input, where they stand together, else nothing."""
+    kept = [channel for channel in node.channels if channel >= 0]
+    first = next((index for index, channel in enumerate(node.channels) if channel >= 0), 0)
+    return kept if list(node.channels[first : first + len(kept)]) == kept else []

@@ -14,7 +14,20 @@ import numpy as np
 
 from qbench.core.tensor import Floats, QParams
 from qbench.errors import ModelError
-from qbench.graph import Activation, Add, Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool, QuantizedNetwork
+from qbench.graph import (
+    Activation,
+    Add,
+    Clamp,
+    Conv,
+    Flatten,
+    Layer,
+    Linear,
+    Network,
+    Node,
+    Pool,
+    QuantizedNetwork,
+    Select,
+)
 from qbench.graph.writing.qdq_params import weight_codes
 from qbench.peers.laws import shared_law
 from qbench.peers.torch.tokens import token_step
@@ -68,11 +81,23 @@ def _step(
             return node.output, lambda values: rounding(values[node.input].flatten(1))
         case Pool():
             return node.output, lambda values: rounding(_pooled(node, values[node.input]))
+        case Select() if len(quantized.network.shapes[node.input]) == 3:
+            return node.output, lambda values: rounding(_selected(node, values[node.input]))
         case _:
             step = token_step(node, keep=lambda name, floats: _kept(held, name, _copied(floats)))
             if step is None:
                 raise ModelError(f"{name}: expected a model of convolutions or an encoder, got node '{node.name}'")
             return node.output, step
+
+
+def _selected(node: Select, images: Any) -> Any:
+    """Return the channels of a Select; those of zeros stand behind the others while it picks."""
+    import torch
+
+    count = images.shape[1]
+    if min(node.channels) < 0:
+        images = torch.nn.functional.pad(images, (0, 0, 0, 0, 0, 1))
+    return images[:, [channel if channel >= 0 else count for channel in node.channels]]
 
 
 def _over_tokens(network: Network) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qbench.graph.nodes import Concat, Select, Shape
-from qbench.graph.onnx.draft import Draft, UntypedError
+from qbench.graph.nodes import Concat, Pool, Select, Shape
+from qbench.graph.onnx.draft import Alias, Draft, UntypedError
 from qbench.graph.onnx.node_reader import NodeReader
 
 
@@ -43,8 +43,30 @@ def split(node: NodeReader) -> tuple[Draft, ...]:
     )
 
 
-def slices(node: NodeReader) -> Draft:
-    """Read Slice along the channels."""
+def slices(node: NodeReader) -> Draft | tuple[Draft, ...]:
+    """Read Slice along the channels, and over an image every k-th row and column from the first on."""
+    shape, taken = node.shape(), _taken(node)
+    moved = [axis for axis, range_ in taken.items() if range_ != range(shape[axis])]
+    if not moved:
+        return Alias(node.scope(), node.tensor(), node.output)
+    channels = channel_axis(shape)
+    drafts: list[Draft] = []
+    source = node.tensor()
+    if len(shape) == 3 and {1, 2}.intersection(moved):
+        strides = tuple(_stride(shape[axis], taken.get(axis)) for axis in (1, 2))
+        strided = node.output if channels not in moved else f"{node.output}:strided"
+        drafts.append(Pool(node.scope(), "max", source, strided, (1, 1), (strides[0], strides[1])))
+        source = strided
+    elif moved != [channels]:
+        raise UntypedError(f"along axes {[axis + 1 for axis in moved]} of (batch, {shape}), which are not its channels")
+    if channels in moved:
+        drafts.append(Select(node.scope(), source, node.output, tuple(taken[channels])))
+    return tuple(drafts)
+
+
+def _taken(node: NodeReader) -> dict[int, range]:
+    """Return what a Slice takes of each axis that it names, the axes counted without the batch."""
+    shape = node.shape()
     if node.opset < 10:
         starts, ends, axes = (node.several(name) for name in ("starts", "ends", "axes"))
         steps: tuple[int, ...] | None = None
@@ -52,14 +74,31 @@ def slices(node: NodeReader) -> Draft:
         starts, ends = node.integers(1, "starts"), node.integers(2, "ends")
         axes = node.integers(3, "axes") if node.has(3) else None
         steps = node.integers(4, "steps") if node.has(4) else None
-    if starts is None or ends is None or len(starts) != 1 or len(ends) != 1:
-        raise UntypedError("of several axes")
-    axis = (axes[0] if axes else 0) % (len(node.shape()) + 1)
-    count = _check_axis(node, axis)
-    channels = tuple(range(count)[starts[0] : ends[0] : steps[0] if steps else 1])
-    if not channels:
-        raise UntypedError("nothing is left")
-    return Select(node.scope(), node.tensor(), node.output, channels)
+    starts, ends = starts or (), ends or ()
+    axes = tuple(range(len(starts))) if axes is None else axes
+    steps = steps or (1,) * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise node.fail(f"expected as many starts as ends, axes and steps, got {starts}, {ends}, {axes}, {steps}")
+    taken: dict[int, range] = {}
+    for start, end, named, step in zip(starts, ends, axes, steps, strict=True):
+        axis = named % (len(shape) + 1) - 1
+        if axis < 0 and (start, step) == (0, 1) and end >= 2**31 - 1:
+            continue  # all images
+        if axis < 0 or shape[axis] < 1:
+            raise UntypedError(f"along axis {axis + 1} of (batch, {shape})")
+        taken[axis] = range(shape[axis])[start:end:step]
+        if not taken[axis]:
+            raise UntypedError("nothing is left")
+    return taken
+
+
+def _stride(size: int, taken: range | None) -> int:
+    """Return the stride of windows of one pixel that take the same rows, or columns."""
+    if taken is None or taken == range(size):
+        return 1
+    if taken.step < 1 or taken != range(0, size, taken.step):
+        raise UntypedError(f"takes {taken} of {size} rows or columns")
+    return taken.step
 
 
 def gather(node: NodeReader) -> Draft:

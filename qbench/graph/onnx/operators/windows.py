@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from qbench.graph.nodes import Flatten, Pads, Pair, Pool, PoolKind, Resize, TokenMean
-from qbench.graph.onnx.draft import Draft, UntypedError, ZeroPad
+from qbench.graph.nodes import Flatten, Pads, Pair, Pool, PoolKind, Resize, Select, TokenMean
+from qbench.graph.onnx.draft import Alias, Draft, UntypedError, ZeroPad
 from qbench.graph.onnx.node_reader import NodeReader
+from qbench.graph.onnx.operators.channels import channel_axis
 from qbench.graph.shapes import same_pads, window_count
+
+MOST_CHANNELS = 2**16
+"""Zeros may be put beside so many channels at most: a `Select` names every channel."""
 
 
 def pads_of(node: NodeReader, kernel: Pair, strides: Pair, dilations: Pair) -> Pads:
@@ -80,18 +84,40 @@ def reduce_mean(node: NodeReader) -> Draft | tuple[Draft, ...]:
 
 
 def pad(node: NodeReader) -> Draft:
-    """Read Pad with zeros around the image; a later pass merges it into a Conv."""
-    values = node.several("pads") if node.opset < 11 else node.integers(1, "pads")
+    """Read Pad with zeros around the image, which a later pass merges into a window, or beside the channels."""
+    shape, pads = node.shape(), _pads_by_axis(node)
     value = node.number("value", 0.0) if node.opset < 11 else node.scalar(2, "value", 0.0)
     mode = node.word("mode", "constant")
-    node.image()
-    if values is None or len(values) != 8 or node.has(3) or mode != "constant" or value != 0.0:
-        raise UntypedError(f"pads otherwise than with zeros around images: mode '{mode}', value {value}, pads {values}")
-    top, left, bottom, right = values[2], values[3], values[6], values[7]
-    if values[0] or values[1] or values[4] or values[5] or min(top, left, bottom, right) < 0:
-        raise UntypedError(f"pads more than rows and columns, or by less than 0: {values}")
-    raw = node.raw("no convolution can take it in")
+    if all(pair == (0, 0) for pair in pads):
+        return Alias(node.scope(), node.tensor(), node.output)
+    if mode != "constant" or value != 0.0:
+        raise UntypedError(f"pads otherwise than with zeros: mode '{mode}', value {value}")
+    wide = [axis for axis, pair in enumerate(pads) if pair != (0, 0)]
+    if min(min(pair) for pair in pads) < 0:
+        raise UntypedError(f"pads by less than 0: {pads}")
+    channels = channel_axis(shape)
+    if wide == [channels + 1] and 0 < shape[channels] < MOST_CHANNELS > max(pads[channels + 1]):
+        before, after = pads[channels + 1]
+        kept = (*[-1] * before, *range(shape[channels]), *[-1] * after)
+        return Select(node.scope(), node.tensor(), node.output, kept)
+    if len(shape) != 3 or min(wide) < 2:
+        raise UntypedError(f"pads axes {wide} of (batch, {shape})")
+    (top, bottom), (left, right) = pads[2:]
+    raw = node.raw("no window can take it in")
     return ZeroPad(node.scope(), node.tensor(), node.output, (top, left, bottom, right), raw)
+
+
+def _pads_by_axis(node: NodeReader) -> list[tuple[int, int]]:
+    """Return what a Pad adds before and after each axis, the batch first."""
+    rank = len(node.shape()) + 1
+    values = (node.several("pads") or ()) if node.opset < 11 else node.integers(1, "pads")
+    axes = node.integers(3, "axes") if node.has(3) else tuple(range(rank))
+    if len(values) != 2 * len(axes) or not all(-rank <= axis < rank for axis in axes):
+        raise node.fail(f"expected two pads for each of the axes {axes} of rank {rank}, got {values}")
+    pads = [(0, 0)] * rank
+    for axis, before, after in zip(axes, values[: len(axes)], values[len(axes) :], strict=True):
+        pads[axis % rank] = (before, after)
+    return pads
 
 
 def resize(node: NodeReader) -> Draft:
