@@ -57,12 +57,20 @@ def load(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> An
 
 
 def spec_options(command: Command) -> Command:
-    """Add --spec, --recipe, --method, --layers, --variant and --threads."""
+    """Add --spec, --recipe, --method, --layers, --shape, --variant and --threads."""
     rules = "Specs for single layers, e.g. first=w8c-a8t,depthwise=w8c-a8t,blocks.*.conv1=w4g32-a8t; repeatable."
     for option in (
         click.option("--threads", type=int, default=2, show_default=True, help="Number of threads."),
         click.option(
             "--variant", default="auto", show_default=True, help="Force one kernel variant; `qbench system` lists them."
+        ),
+        click.option(
+            "--shape",
+            "shapes",
+            multiple=True,
+            callback=_shapes,
+            metavar="INPUT=SIZES",
+            help="Sizes, without the batch, of an input that the file leaves free, e.g. x=3x48x192; repeatable.",
         ),
         click.option("--layers", multiple=True, callback=_joined, metavar="RULES", help=rules),
         click.option(
@@ -92,6 +100,12 @@ def recipe_of(recipe: str | None, method: str | None, correction: str | None = N
     if recipe is not None:
         return recipe
     return "/".join([method or "mse"] + ([correction] if correction and correction != "none" else []))
+
+
+def _shapes(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    from qbench.graph.readers import parse_shapes
+
+    return parse_shapes(value)
 
 
 def _joined(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> str:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from qbench.runner.own.layer_plan import ModelPlan
 
 _OF_SUITES = {"out", "filter_text", "overrides", "quick", "fresh"}
-_OF_MODELS = {"spec", "recipe", "method", "layers", "variant", "threads"}
-_MADE = {"spec", "recipe", "method", "layers"}
+_OF_MODELS = {"spec", "recipe", "method", "layers", "shapes", "variant", "threads"}
+_MADE = {"spec", "recipe", "method", "layers", "shapes"}
 _SUITES = (".yaml", ".yml")
 
 
@@ -51,7 +51,13 @@ def plan(
 
         recipe = recipe_of(given["recipe"], given["method"])
         asked = Asked(
-            str(target), given["spec"], recipe, given["layers"], variant=given["variant"], threads=given["threads"]
+            str(target),
+            given["spec"],
+            recipe,
+            given["layers"],
+            variant=given["variant"],
+            threads=given["threads"],
+            shapes=given["shapes"],
         )
         _show_model(plan_model(asked))
         return

@@ -84,7 +84,7 @@ class Network:
         nodes: in topological order; every tensor but the ends has the name of the node that writes it.
         shapes: shape of every tensor without its batch, FREE (-1) where only a run shows a size.
         metadata: the file's own facts, e.g. `top1_percent`.
-        sha256: of the file (and of the files that hold its weights, where they lie outside it).
+        sha256: of the file (with those that hold its weights outside it, and with the shapes that it was read for).
         inputs: names of all inputs; one where it is left out.
         outputs: names of all outputs; one where it is left out.
         dtypes: numpy's name of the type of every tensor that is not float32.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from qbench.core.cells.algorithm import split_algorithm
@@ -75,6 +75,15 @@ def _peer(name: str) -> str:
     if name != "qbench" and name not in known:
         raise QBenchError(f"unknown peer '{name}'{suggest(name, known)}")
     return name
+
+
+def _sizes(value: Any) -> Any:
+    from qbench.graph.readers import parse_shape
+
+    try:
+        return "x".join(map(str, parse_shape(str(value))))
+    except QBenchError as error:
+        raise ValueError(str(error)) from error
 
 
 def _operator(name: str) -> str:
@@ -154,6 +163,8 @@ Word = Annotated[str, Field(min_length=1)]
 PlainName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
 Bits = Annotated[int, Field(ge=1, le=8)]
 Seed = Annotated[int, Field(ge=0)]
+Sizes = Annotated[str, BeforeValidator(_sizes), WithJsonSchema({"type": ["string", "integer"]})]
+Shapes = dict[Word, Sizes]
 ScopeName = Literal["weights", "activations", "full"]
 Measure = Literal["accuracy", "speed", "layers"]
 Spec = Annotated[Word, _checked(lambda text: parse_spec(text).token)]

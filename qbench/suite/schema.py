@@ -9,7 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from qbench.core.rules import Rule
 from qbench.errors import SuiteError
-from qbench.graph.readers import READERS
+from qbench.graph.nodes import Shape
+from qbench.graph.readers import READERS, parse_shape
 from qbench.suite.axes import (
     Backend,
     Bits,
@@ -24,6 +25,7 @@ from qbench.suite.axes import (
     Reference,
     ScopeName,
     Seed,
+    Shapes,
     Spec,
     TaskName,
     Word,
@@ -177,6 +179,8 @@ class NetworkChoice(Strict):
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
     data: Word
     """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
+    shapes: Shapes = Field(default={})
+    """Input -> sizes without the batch, e.g. `x: 3x48x192`, for inputs that the network's file leaves free."""
     batch_sizes: ListOf[Annotated[int, Field(ge=1)]] | None = None
     """Images per call where this network is timed at others than the suite's."""
 
@@ -188,6 +192,8 @@ class Suite(AnySuite):
     """`network` (the default): whole networks, not single operations."""
     model: str = ""
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
+    shapes: Shapes = Field(default={})
+    """Input -> sizes without the batch, e.g. `x: 3x48x192`, for inputs that the network's file leaves free."""
     data: str = ""
     """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
     networks: tuple[NetworkChoice, ...] = ()
@@ -247,6 +253,7 @@ class Suite(AnySuite):
                     "title": f"{self.title}: {choice.model}" if self.title else "",
                     "model": choice.model,
                     "data": choice.data,
+                    "shapes": choice.shapes,
                     "networks": (),
                     "timing": self.timing.model_copy(
                         update={} if choice.batch_sizes is None else {"batch_sizes": choice.batch_sizes}
@@ -255,6 +262,11 @@ class Suite(AnySuite):
             )
             for choice in self.networks
         ) or (self,)
+
+    @property
+    def fixed_shapes(self) -> dict[str, Shape]:
+        """Return the sizes that `shapes` gives."""
+        return {name: parse_shape(text) for name, text in self.shapes.items()}
 
     def model_source(self) -> str:
         """Return what names the network: a packaged name as written, or the path of a file."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from onnx import ModelProto
 
-from qbench.errors import ModelError
+from qbench.errors import ModelError, suggest
 from qbench.graph.network import Network
 from qbench.graph.nodes import Conv, Node, Shape
 from qbench.graph.onnx.assemble import Names, Shapes, assembled, names_of
@@ -16,7 +17,7 @@ from qbench.graph.onnx.branches import take_branches
 from qbench.graph.onnx.cut import cut_foreign, identity_raw
 from qbench.graph.onnx.draft import Affine, Alias, Draft, Raw, ZeroPad, reads, writes
 from qbench.graph.onnx.drafting import drafts_of
-from qbench.graph.onnx.file import File, as_file, read_file
+from qbench.graph.onnx.file import File, Port, as_file, read_file
 from qbench.graph.onnx.liveness import live_nodes
 from qbench.graph.onnx.survey import Survey, survey
 from qbench.graph.onnx.tensor_type import FLOAT
@@ -33,8 +34,7 @@ from qbench.graph.patterns.functions import fuse_functions
 from qbench.graph.patterns.layer_norm import fuse_layer_norms
 from qbench.graph.patterns.moves import fuse_moves
 from qbench.graph.patterns.web import Web
-
-NO_SHAPES: Mapping[str, Shape] = {}
+from qbench.graph.readers import NO_SHAPES
 
 
 def read_onnx(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network:
@@ -52,9 +52,15 @@ def read_onnx(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network
         ModelError: one line with the path, and the node and operator where one is at fault.
     """
     try:
-        return network_and_names(read_file(path), path.stem, shapes=shapes)[0]
+        network = network_and_names(read_file(path), path.stem, shapes=shapes)[0]
     except ModelError as error:
         raise named_error(path, error) from error
+    return replace(network, sha256=_with_shapes(network.sha256, shapes)) if shapes else network
+
+
+def _with_shapes(sha256: str, shapes: Mapping[str, Shape]) -> str:
+    """Return the hash of a file and of the shapes that it is read for."""
+    return hashlib.sha256(f"{sha256} {sorted(shapes.items())}".encode()).hexdigest()
 
 
 def named_error(path: Path, error: ModelError) -> ModelError:
@@ -113,12 +119,36 @@ def _surveyed(file: File, shapes: Mapping[str, Shape]) -> tuple[File, Survey]:
 
 
 def _check_images(file: File, shapes: Mapping[str, Shape]) -> None:
-    """Refuse images whose sizes neither the file nor the caller gives: nothing could be planned for them."""
+    """Refuse shapes that do not fit, and images whose sizes nobody gives: nothing could be planned for them."""
+    unknown = next((name for name in shapes if name not in {port.name for port in file.inputs}), None)
+    if unknown is not None:
+        names = [port.name for port in file.inputs]
+        raise ModelError(f"shapes: the file has no input '{unknown}'{suggest(unknown, names)}; it has {names}")
     for port in file.inputs:
+        _check_fits(port, shapes.get(port.name))
         dims = (*port.dims[:1], *shapes[port.name]) if port.name in shapes else port.dims
         if len(dims) == 4 and port.dtype == FLOAT and not all(isinstance(d, int) and d > 0 for d in dims[1:]):
             shown = ["?" if size == "" else size for size in dims]
-            raise ModelError(f"input '{port.name}': expected (batch, c, h, w) with fixed c, h, w, got {shown}")
+            raise ModelError(
+                f"input '{port.name}': expected (batch, c, h, w) with fixed c, h, w, got {shown}; "
+                f"fix them by --shape, such as --shape {port.name}={_example(dims[1:])}"
+            )
+
+
+def _check_fits(port: Port, shape: Shape | None) -> None:
+    """Refuse a shape that the file's own sizes contradict."""
+    if shape is None:
+        return
+    own = port.dims[1:]
+    if len(own) != len(shape) or any(isinstance(a, int) and 0 < a != b for a, b in zip(own, shape, strict=False)):
+        shown = ["?" if size == "" else size for size in port.dims]
+        given = "x".join(map(str, shape))
+        raise ModelError(f"shapes: input '{port.name}' is {shown}, which {given} (without the batch) does not fit")
+
+
+def _example(dims: Sequence[int | str]) -> str:
+    """Return sizes as they are written, 224 where they are free."""
+    return "x".join(str(size) if isinstance(size, int) and size > 0 else "224" for size in dims)
 
 
 def _live(nodes: Sequence[Draft], outputs: Sequence[str]) -> list[Draft]:

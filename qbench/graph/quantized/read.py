@@ -21,12 +21,13 @@ from qbench.graph.nodes import Flatten, Node, Pool, Resize, Select, Shape
 from qbench.graph.onnx.assemble import Names
 from qbench.graph.onnx.file import read_file
 from qbench.graph.onnx.liveness import live_nodes
-from qbench.graph.onnx.read import NO_SHAPES, named_error, network_and_names
+from qbench.graph.onnx.read import named_error, network_and_names
 from qbench.graph.onnx.survey import survey
 from qbench.graph.quantized.codes import Codes, layer_codes
 from qbench.graph.quantized.integer_operators import OPERATORS
 from qbench.graph.quantized.unquantize import Unquantizer
 from qbench.graph.quantized_network import QuantizedNetwork
+from qbench.graph.readers import NO_SHAPES
 
 
 def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, residuals: bool = True) -> QuantizedNetwork:

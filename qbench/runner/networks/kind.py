@@ -33,7 +33,7 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
         QBenchError: the network or the data cannot be read, or do not fit each other.
     """
     return Bench(
-        network or read_network(model_path(suite.model_source())),
+        network or read_network(model_path(suite.model_source()), shapes=suite.fixed_shapes),
         data or load_data(suite.data_source()),
         threads=suite.threads,
         limit=suite.data_limit,

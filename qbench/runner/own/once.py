@@ -76,6 +76,8 @@ class More(TypedDict, total=False):
     """Images per timed call; 1 and 32."""
     references: tuple[str, ...]
     """Other libraries that are timed in turns; onnxruntime in fp32."""
+    shapes: Mapping[str, tuple[int, ...]]
+    """Input -> sizes without the batch, for inputs that the file leaves free."""
 
 
 def quantize(

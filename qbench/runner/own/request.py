@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qbench.core.recipe import NONE, RecipeParts
@@ -45,6 +46,7 @@ class Asked:
         std: per channel, of a folder's images; None for 1.
         batch_sizes: images per timed call.
         references: peers that are timed in turns; those that cannot run here are named in the notes.
+        shapes: input -> sizes without the batch, for inputs that the file leaves free.
     """
 
     model: str
@@ -61,6 +63,7 @@ class Asked:
     std: tuple[float, ...] | None = None
     batch_sizes: tuple[int, ...] = (1, 32)
     references: tuple[str, ...] = ("onnxruntime-fp32",)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parse_spec(self.spec)
@@ -97,10 +100,11 @@ def _known(what: str, word: str, known: list[str] | tuple[str, ...]) -> None:
 
 def read_network(asked: Asked) -> Network:
     """Return the network; raise ModelError when it cannot be read, has no layer with weights, or free sizes."""
-    network = read_file(model_path(asked.model))
+    network = read_file(model_path(asked.model), shapes=asked.shapes)
     if len(network.inputs) != 1 or min(network.input_shape, default=1) < 1:
         shapes = ", ".join(f"'{name}' {network.shapes[name]}" for name in network.inputs)
-        raise ModelError(f"{asked.model}: expected one input of sizes that are fixed but for the batch, got {shapes}")
+        why = f"expected one input of sizes that are fixed but for the batch (by --shape, say), got {shapes}"
+        raise ModelError(f"{asked.model}: {why}")
     if not network.layers:
         raise ModelError(f"{asked.model}: expected a network with a convolution or a matrix product, got none")
     return network
@@ -158,6 +162,7 @@ def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
         name=SUITE_NAME,
         title=f"{Path(asked.model).stem}, {asked.spec} by {asked.recipe}",
         model=asked.model,
+        shapes={name: "x".join(map(str, shape)) for name, shape in asked.shapes.items()},
         data=asked.data,
         calibration=Calibration(samples=samples, seed=asked.seed),
         threads=asked.threads,
