@@ -32,11 +32,12 @@ from qbench.graph.network import (
     outputs_of,
 )
 from qbench.graph.quantized_network import QuantizedNetwork
-from qbench.graph.readers import is_network_file, read_network
+from qbench.graph.readers import is_network_file, read_codes, read_network
 from qbench.graph.weights import depth_weights, is_depthwise
 
 if TYPE_CHECKING:
     from qbench.graph.onnx.read import read_onnx
+    from qbench.graph.quantized.original import original_bytes
     from qbench.graph.quantized.read import read_quantized
     from qbench.graph.writing.qdq import qdq_onnx_bytes
     from qbench.graph.writing.write import layer_alone, to_onnx_bytes, write_onnx
@@ -69,8 +70,10 @@ __all__ = [
     "is_depthwise",
     "is_network_file",
     "layer_alone",
+    "original_bytes",
     "outputs_of",
     "qdq_onnx_bytes",
+    "read_codes",
     "read_network",
     "read_onnx",
     "read_quantized",
@@ -80,6 +83,7 @@ __all__ = [
 
 _PLACES = {
     "layer_alone": "writing.write",
+    "original_bytes": "quantized.original",
     "qdq_onnx_bytes": "writing.qdq",
     "read_onnx": "onnx.read",
     "read_quantized": "quantized.read",

@@ -23,6 +23,7 @@ class QuantizedNetwork:
         activations: tensor -> parameters; tensors that are not named stay float32.
         specs: layer -> what it was assigned; empty where the network was not quantized here.
         others: what tensors that enter no layer were assigned; None where there are no specs.
+        file: path of the quantized file that says all this, "" where it was made here.
     """
 
     network: Network
@@ -30,6 +31,7 @@ class QuantizedNetwork:
     activations: Mapping[str, QParams] = field(default_factory=dict)
     specs: Mapping[str, LayerSpec] = field(default_factory=dict)
     others: LayerSpec | None = None
+    file: str = ""
 
     @property
     def is_float(self) -> bool:

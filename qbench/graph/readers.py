@@ -7,16 +7,26 @@ imported when it is used.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from qbench.errors import ModelError
 from qbench.graph.network import Network
 from qbench.graph.nodes import Shape
+from qbench.graph.quantized_network import QuantizedNetwork
 
 READERS: Mapping[str, str] = {".onnx": "qbench.graph.onnx.read:read_onnx"}
 """Suffix -> `module:function`."""
+
+QUANTIZED: Mapping[str, str] = {".onnx": "qbench.graph.quantized.read:read_kept"}
+"""Suffix -> `module:function` from a path to a `QuantizedNetwork`, or to None for a file that holds no codes."""
+
+UNREAD = "codes_not_read"
+"""Key of a network's metadata that says why the codes of a quantized file could not be taken."""
+
 NO_SHAPES: Mapping[str, Shape] = MappingProxyType({})
 
 
@@ -49,7 +59,11 @@ def parse_shapes(words: Iterable[str]) -> dict[str, Shape]:
 
 
 def read_network(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network:
-    """Return the network of a file; `shapes` (without the batch) fixes the sizes of inputs that it leaves free.
+    """Return the network of a file in float32; of a quantized file, the one that its codes stand for.
+
+    Args:
+        path: the file.
+        shapes: input -> shape without its batch, for inputs whose sizes the file leaves free.
 
     Raises:
         ModelError: there is no reader for it, or its reader refuses it.
@@ -57,6 +71,43 @@ def read_network(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Netw
     suffix = path.suffix.lower()
     if suffix not in READERS:
         raise ModelError(f"{path}: expected a file of {' or '.join(READERS)}, got one of '{suffix}'")
-    module, _, function = READERS[suffix].partition(":")
-    network: Network = getattr(importlib.import_module(module), function)(path, shapes=shapes)
-    return network
+    unread: dict[str, str] = {}
+    try:
+        kept = read_codes(path, shapes=shapes, residuals=True)
+    except ModelError as error:  # operators on codes still run as they stand, each by another library
+        kept, unread = None, {UNREAD: str(error)}
+    network: Network = _function(READERS[suffix])(path, shapes=shapes) if kept is None else kept.network
+    return replace(network, metadata={**network.metadata, **unread}) if unread else network
+
+
+def read_codes(
+    path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, residuals: bool = False
+) -> QuantizedNetwork | None:
+    """Return what a file that is quantized already says; None for a file of floats.
+
+    Args:
+        path: the file.
+        shapes: input -> shape without its batch, for inputs whose sizes the file leaves free.
+        residuals: whether convolutions take in the additions after them, which the file may round before.
+
+    Raises:
+        ModelError: its reader refuses it.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in QUANTIZED:
+        return None
+    found: QuantizedNetwork | None = _function(QUANTIZED[suffix])(path, shapes=shapes, residuals=residuals)
+    return found
+
+
+def holds_codes(path: Path) -> bool:
+    """Return whether a file is quantized already; raise ModelError where it cannot be read."""
+    suffix = path.suffix.lower()
+    module = QUANTIZED[suffix].partition(":")[0] if suffix in QUANTIZED else ""
+    return bool(module) and bool(_function(f"{module}:holds_codes")(path))
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found

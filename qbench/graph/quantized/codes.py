@@ -23,6 +23,9 @@ RANGES: dict[str, tuple[int, bool]] = {
 }  # fmt: skip
 """Name of a type of codes -> bits, signed."""
 
+WIDE: dict[str, tuple[int, int]] = {"uint16": (0, 65535), "int16": (-32768, 32767)}
+"""Name of a type of codes that no integer kernel takes -> its lowest and highest code. They run in float32."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Codes:
@@ -91,7 +94,12 @@ def clipped(params: QParams, low: float, high: float) -> QParams:
 
 
 def layer_codes(layer: Layer, given: Codes) -> QTensor | None:
-    """Return a layer's weights as a QTensor, None where its numbers are not (any more) those of the codes."""
+    """Return a layer's weights as a QTensor, None where its numbers are not (any more) those of the codes.
+
+    So it is where they have more than 8 bits.
+    """
+    if given.kind not in RANGES:
+        return None
     for codes in (given, given.turned()) if given.values.ndim == 2 else (given,):
         if codes.values.shape == layer.weight.shape and np.array_equal(codes.real(), layer.weight):
             return _as_tensor(layer, codes)

@@ -9,7 +9,7 @@ from onnx import NodeProto, TensorProto
 
 from qbench.graph.nodes import Floats
 from qbench.graph.onnx.tensor_type import DTYPE_NAMES
-from qbench.graph.quantized.codes import Codes, tensor_params
+from qbench.graph.quantized.codes import WIDE, Codes, tensor_params
 from qbench.graph.quantized.dynamic_operators import (
     cast,
     dynamic_matmul,
@@ -34,7 +34,18 @@ def _float(to: Unquantizer, proto: NodeProto, index: int, *, name: str = "") -> 
 def _written(to: Unquantizer, proto: NodeProto, source: str, index: int) -> None:
     """Quantize a float result by the scale and zero point at inputs `index` and the next."""
     kind, scale, zero = to.pair(proto, index)
-    to.quantized(source, proto.output[0], tensor_params(kind or "uint8", scale, zero, f"tensor '{proto.output[0]}'"))
+    _codes_of(to, proto, source, kind or "uint8", scale, zero)
+
+
+def _codes_of(to: Unquantizer, proto: NodeProto, source: str, kind: str, scale: Floats, zero: Floats) -> None:
+    """Note that a node's output is the codes of `source`; those of no kernel only keep it in their range."""
+    output = proto.output[0]
+    if kind in WIDE and scale.size == 1:
+        low, high = (float(scale.reshape(())) * (end - float(zero.reshape(()))) for end in WIDE[kind])
+        to.clamped(source, output, low, high)
+        to.wide.add(output)
+        return
+    to.quantized(source, output, tensor_params(kind, scale, zero, f"tensor '{proto.input[0]}'"))
 
 
 def quantize_linear(to: Unquantizer, proto: NodeProto) -> None:
@@ -42,7 +53,7 @@ def quantize_linear(to: Unquantizer, proto: NodeProto) -> None:
     kind, scale, zero = to.pair(proto, 1)
     output_type = DTYPE_NAMES[integer_of(proto, "output_dtype", 0) or TensorProto.UINT8]
     source = to.real.get(proto.input[0], proto.input[0])
-    to.quantized(source, proto.output[0], tensor_params(kind or output_type, scale, zero, f"tensor '{proto.input[0]}'"))
+    _codes_of(to, proto, source, kind or output_type, scale, zero)
 
 
 def dequantize_linear(to: Unquantizer, proto: NodeProto) -> None:
@@ -202,3 +213,6 @@ OPERATORS: Mapping[str, Handler] = {
     "QLinearSoftmax": _unary("Softmax"),
     "QuantizeLinear": quantize_linear,
 }
+
+SIGNS = OPERATORS.keys() - {"Cast", "Clip", "Gather", "Mul", "Pad"}
+"""Operators by which a quantized file is known."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
 
+from qbench.core.spec import FLOAT, LayerSpec
 from qbench.core.tensor import QParams, QTensor
 from qbench.errors import ModelError
 from qbench.graph.network import Network
@@ -24,7 +26,7 @@ from qbench.graph.onnx.liveness import live_nodes
 from qbench.graph.onnx.read import named_error, network_and_names
 from qbench.graph.onnx.survey import survey
 from qbench.graph.quantized.codes import Codes, layer_codes
-from qbench.graph.quantized.integer_operators import OPERATORS
+from qbench.graph.quantized.integer_operators import OPERATORS, SIGNS
 from qbench.graph.quantized.unquantize import Unquantizer
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.readers import NO_SHAPES
@@ -50,14 +52,16 @@ def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, resid
     try:
         file = read_file(path)
         found = survey(file, live_nodes(file), shapes=shapes)
+        ask = partial(network_and_names, name=path.stem, shapes=shapes, residuals=residuals)
         maker = Unquantizer(file, found.constants, OPERATORS)
-        plain = maker.run()
-        network, names = network_and_names(
-            plain, path.stem, shapes=shapes, residuals=residuals, fixed=maker.weights.keys()
-        )
+        network, names = ask(maker.run(), fixed=maker.weights.keys())
+        bare = _without_container(network, maker.activations, names)
+        if bare:
+            maker = Unquantizer(file, found.constants, OPERATORS, clamp=bare)
+            network, names = ask(maker.run(), fixed=maker.weights.keys())
         weights = _weights(network, maker.weights)
         activations = _shared(network, _activations(maker.activations, names))
-        if not weights and not activations:
+        if not weights and not activations and not maker.wide:
             raise ModelError("expected quantized tensors, found none: read it as a float network")
     except ModelError as error:
         raise named_error(path, error) from error
@@ -66,9 +70,53 @@ def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, resid
     return QuantizedNetwork(replace(network, metadata=facts), weights, activations)
 
 
+def read_kept(
+    path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, residuals: bool = False
+) -> QuantizedNetwork | None:
+    """Return what a quantized file says, to be run as it is; None where the file holds no codes.
+
+    Args:
+        path: the file.
+        shapes: input -> shape without its batch, for inputs that the file leaves free.
+        residuals: see `read_quantized`; without it the network rounds where the file does.
+
+    Raises:
+        ModelError: one line with the path.
+    """
+    if not holds_codes(path):
+        return None
+    found = read_quantized(path, shapes=shapes, residuals=residuals)
+    return replace(found, specs=_specs(found), file=str(path))
+
+
+def holds_codes(path: Path) -> bool:
+    """Return whether a file is quantized already; raise ModelError where it cannot be read."""
+    try:
+        return any(node.op_type in SIGNS for node in read_file(path).nodes)
+    except ModelError as error:
+        raise named_error(path, error) from error
+
+
+def _specs(found: QuantizedNetwork) -> dict[str, LayerSpec]:
+    """Return what the file made of every layer."""
+    specs = {}
+    for layer in found.network.layers:
+        codes, params = found.weights.get(layer.name), found.activations.get(found.network.unflattened(layer.input))
+        specs[layer.name] = LayerSpec(codes.spec if codes else FLOAT, params.spec if params else FLOAT)
+    return specs
+
+
 def _weights(network: Network, known: Mapping[str, Codes]) -> dict[str, QTensor]:
     found = {layer.name: layer_codes(layer, known[layer.source]) for layer in network.layers if layer.source in known}
     return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+def _without_container(network: Network, known: Mapping[str, QParams], names: Names) -> set[str]:
+    """Return the tensors that the file saturates where the network keeps no codes that would.
+
+    Those are its outputs, which leave it in float32, and what a layer took into itself with what comes after.
+    """
+    return {tensor for tensor in known if names.get(tensor) is None or names[tensor] in network.outputs}
 
 
 def _activations(known: Mapping[str, QParams], names: Names) -> dict[str, QParams]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from qbench.graph.onnx.file import Array, File
 from qbench.graph.onnx.inference import STANDARD
 from qbench.graph.onnx.liveness import live_nodes
 from qbench.graph.onnx.tensor_type import DTYPE_NAMES
-from qbench.graph.quantized.codes import Codes, clipped, tensor_params
+from qbench.graph.quantized.codes import WIDE, Codes, clipped, tensor_params
 
 MOVES = frozenset({
     "Concat", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Split", "Squeeze",
@@ -38,11 +38,13 @@ class Unquantizer:
         file: the file.
         constants: its constants, folded ones too.
         operators: what to do about an operator; the others are kept.
+        clamp: float tensors that are kept within the range of their codes by a node of their own.
 
     Attributes:
         weights: float constant -> the codes that it stands for.
         activations: float tensor -> its parameters.
         dynamic: float tensors whose parameters are computed anew for every input.
+        wide: tensors of codes of more than 8 bits, which stand for float tensors within their range.
     """
 
     def __init__(
@@ -50,7 +52,11 @@ class Unquantizer:
         file: File,
         constants: Mapping[str, Array],
         operators: Mapping[str, Callable[[Unquantizer, NodeProto], None]],
+        *,
+        clamp: Collection[str] = (),
     ) -> None:
+        self._clamp = clamp
+        self._bare: set[str] = set()  # those of them that were met
         self._operators = operators
         self._file, self._known = file, dict(constants)
         self.constants: dict[str, Array] = dict(file.constants)
@@ -58,6 +64,7 @@ class Unquantizer:
         self.weights: dict[str, Codes] = {}
         self.activations: dict[str, QParams] = {}
         self.dynamic: set[str] = set()
+        self.wide: set[str] = set()
         self.real: dict[str, str] = {}  # tensor of codes -> the float tensor that it stands for
         self.dynamic_scales: dict[str, tuple[str, Floats]] = {}  # tensor of a scale -> its tensor, and a factor
         self.sums: dict[str, NodeProto] = {}  # tensor of 32-bit sums -> the operator that makes them
@@ -160,6 +167,10 @@ class Unquantizer:
         if port is None:
             raise self.fail(proto, f"reads codes '{name}', which no quantizing operator writes")
         self._inputs[name] = replace(port, dtype=TensorProto.FLOAT)
+        if (kind or _name(port.dtype)) in WIDE:
+            self.real[name] = name
+            self.wide.add(name)
+            return name
         self.activations[name] = tensor_params(kind or _name(port.dtype), scale, zero, f"input '{name}'")
         self.real[name] = name
         return name
@@ -176,8 +187,22 @@ class Unquantizer:
             again = f"{output}:real"
             self.nodes.append(helper.make_node("Identity", [source], [again]))
             source = again
+        if source in self._clamp:
+            low, high = (float(params.scale) * (end - float(params.zero_point)) for end in (kind.qmin, kind.qmax))
+            self.activations[source] = params  # kept where the clamp stays a node of its own
+            source = self.clamped(source, output, low, high)
+            self._bare.add(source)
         self.activations[source] = params
         self.real[output] = source
+
+    def clamped(self, source: str, output: str, low: float, high: float) -> str:
+        """Note that the codes `output` stand for `source` kept within low..high; return the name of that tensor."""
+        ends = [f"{output}:low", f"{output}:high"]
+        for name, value in zip(ends, (low, high), strict=True):
+            self.add(name, np.asarray(value, np.float32))
+        self.real[output] = f"{output}:clamped"
+        self.nodes.append(helper.make_node("Clip", [source, *ends], [self.real[output]], name=self.real[output]))
+        return self.real[output]
 
     def _on_codes(self, proto: NodeProto) -> bool:
         return any(name in self.real and name not in self._inputs for name in proto.input)
@@ -203,8 +228,13 @@ class Unquantizer:
     def clip(self, proto: NodeProto, low: float, high: float) -> None:
         """Let a Clip of codes narrow the range of the tensor that they stand for."""
         source = self.real[proto.input[0]]
-        self.activations[source] = clipped(self.activations[source], low, high)
-        self.real[proto.output[0]] = source
+        params = clipped(self.activations[source], low, high)
+        output = proto.output[0]
+        self.activations[source] = params
+        self.real[output] = source
+        if source in self._bare:
+            ends = (float(params.scale) * (end - float(params.zero_point)) for end in (low, high))
+            self.activations[self.clamped(source, output, *ends)] = params
 
 
 def _name(dtype: int) -> str:

@@ -19,6 +19,7 @@ from qbench.core.tensor import QParams, QTensor
 from qbench.engine import build_session
 from qbench.errors import ModelError
 from qbench.graph import (
+    Activation,
     Conv,
     Linear,
     Network,
@@ -360,6 +361,78 @@ def test_relu_that_codes_alone_did_is_put_back(sketch: Sketch) -> None:
     assert activations.keys() == {"x", "y"}
 
 
+def test_sixteen_bits_run_in_float_within_their_range(sketch: Sketch) -> None:
+    x = scales(sketch, "x", 0.001, np.uint16(1000))
+    sketch.node("QuantizeLinear", f"x {x}", "xq")
+    sketch.node("DequantizeLinear", f"xq {x}", "y")
+    sketch.save(opset=21)
+    model = onnx.load(sketch.path)
+    model.ir_version = 10
+    sketch.path.write_bytes(model.SerializeToString())
+    network, weights, activations = read(sketch.path)
+    (node,) = network.nodes
+    assert isinstance(node, Activation)
+    assert (node.clamp.low, node.clamp.high) == (np.float32(-1.0), np.float32(64.535))
+    assert weights == activations == {}
+
+
+@pytest.mark.parametrize(("low", "high"), [(-6.4, 6.35), (0.0, 3.0)])
+def test_an_output_of_codes_saturates_where_the_file_does(sketch: Sketch, low: float, high: float) -> None:
+    x, scale = scales(sketch, "x", 0.05, np.uint8(128)), np.float32((high - low) / 255)
+    y = scales(sketch, "y", float(scale), np.uint8(round(-low / scale)))
+    sketch.node("QuantizeLinear", f"x {x}", "xq")
+    sketch.node("DequantizeLinear", f"xq {x}", "xr")
+    sketch.weights("w", 4, 3, 1, 1)
+    sketch.node("Conv", "xr w", "c", "conv")
+    sketch.node("GlobalAveragePool", "c", "g")
+    sketch.node("Flatten", "g", "f")
+    sketch.constant("v", 50 * np.random.default_rng(1).normal(size=(4, 6)).astype(np.float32))
+    sketch.node("MatMul", "f v", "z", "fc")
+    sketch.node("QuantizeLinear", f"z {y}", "yq")
+    sketch.node("DequantizeLinear", f"yq {y}", "y")
+    kept = read_quantized(sketch.save())
+    network, params = kept.network, kept.activations[kept.network.output]
+    images = 4 * np.random.default_rng(0).normal(size=(8, *network.input_shape)).astype(np.float32)
+    (expected,) = outputs_of_file(sketch.path, {"x": images})
+    assert expected.max() == pytest.approx(float(params.scale) * (255 - float(params.zero_point)))
+    with build_session(kept, threads=1) as session:
+        found = session.run(images)
+    assert np.abs(found - expected).max() < 0.6 * float(params.scale)
+
+
+def test_what_a_layer_takes_in_saturates_before_what_comes_after(sketch: Sketch) -> None:
+    x, c, y = (scales(sketch, name, scale, np.uint8(128)) for name, scale in (("x", 0.05), ("c", 0.01), ("y", 0.05)))
+    sketch.node("QuantizeLinear", f"x {x}", "xq")
+    sketch.node("DequantizeLinear", f"xq {x}", "xr")
+    sketch.weights("w", 4, 3, 1, 1)
+    sketch.node("Conv", "xr w", "c", "conv")
+    sketch.node("QuantizeLinear", f"c {c}", "cq")
+    sketch.node("DequantizeLinear", f"cq {c}", "cr")
+    sketch.node("Relu", "cr", "r")
+    sketch.node("QuantizeLinear", f"r {y}", "yq")
+    sketch.node("DequantizeLinear", f"yq {y}", "y")
+    sketch.save()
+    network = read_quantized(sketch.path).network
+    images = np.random.default_rng(0).uniform(-6, 6, (4, *network.input_shape)).astype(np.float32)
+    (found,), (expected,) = (outputs_of_file(file, {"x": images}) for file in (to_onnx_bytes(network), sketch.path))
+    assert expected.max() <= 1.3
+    assert np.abs(found - expected).max() < 0.1
+
+
+def test_an_output_of_fewer_bits_saturates_at_theirs(sketch: Sketch) -> None:
+    x = scales(sketch, "x", 0.25, np.int8(0))
+    sketch.node("AveragePool", "x", "a", "pool", kernel_shape=[1, 1])
+    sketch.node("QuantizeLinear", f"a {x}", "xq")
+    sketch.constant("low", np.int8(-8))
+    sketch.constant("high", np.int8(7))
+    sketch.node("Clip", "xq low high", "xc")
+    sketch.node("DequantizeLinear", f"xc {x}", "y")
+    network = read_quantized(sketch.save(opset=13)).network
+    images = 4 * np.random.default_rng(0).normal(size=(4, *network.input_shape)).astype(np.float32)
+    (found,) = outputs_of_file(to_onnx_bytes(network), {"x": images})
+    assert (found.min(), found.max()) == (-2.0, 1.75)
+
+
 def test_float_file_has_nothing_quantized() -> None:
     with pytest.raises(ModelError, match="expected quantized tensors, found none"):
         read_quantized(model_path("resnet20"))
@@ -369,7 +442,6 @@ def test_float_file_has_nothing_quantized() -> None:
     ("scale", "zero", "message"),
     [
         (np.float32(0), np.uint8(0), "expected one scale above 0"),
-        (np.float32(1), np.uint16(0), "expected codes of at most 8 bits, got uint16"),
         (np.full(3, 0.1, np.float32), np.zeros(3, np.uint8), "expected one scale above 0, got 3 of them"),
     ],
 )

@@ -1,0 +1,95 @@
+"""Small seeded networks and what onnxruntime.quantization makes of them: files of others, made on the spot."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from onnxruntime import quantization
+
+Reals = npt.NDArray[np.float32]
+SHAPE = (3, 8, 8)
+
+
+def samples(count: int = 16) -> Reals:
+    return np.random.default_rng(5).normal(size=(count, *SHAPE)).astype(np.float32)
+
+
+class _Graph:
+    def __init__(self) -> None:
+        self.generator = np.random.default_rng(0)
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def number(self, name: str, *shape: int, scale: float = 1.0, value: float | None = None) -> str:
+        drawn = self.generator.normal(size=shape) * scale if value is None else np.asarray(value)
+        self.constants.append(numpy_helper.from_array(np.asarray(drawn, np.float32), name))
+        return name
+
+    def add(self, op: str, inputs: list[str], output: str, **attributes: object) -> None:
+        self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
+
+    def save(self, path: Path, *, batch: int | str = "n", outputs: int = 5, kind: int = TensorProto.FLOAT) -> Path:
+        ends = [
+            helper.make_tensor_value_info("x", kind, [batch, *SHAPE]),
+            helper.make_tensor_value_info("y", kind, [batch, outputs]),
+        ]
+        graph = helper.make_graph(self.nodes, "g", ends[:1], ends[1:], self.constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+        onnx.checker.check_model(model)
+        onnx.save(model, path)
+        return path
+
+
+def float_file(path: Path, *, batch: int | str = "n", grouped: bool = True) -> Path:
+    """Save a network of convolutions, a residual, a relu6, pools and a product."""
+    g = _Graph()
+    g.add("Conv", ["x", g.number("w0", 8, 3, 3, 3, scale=0.2), g.number("b0", 8, scale=0.1)], "c0", pads=[1] * 4)
+    g.add("Relu", ["c0"], "r0")
+    g.add("MaxPool", ["r0"], "p0", kernel_shape=[2, 2], strides=[2, 2])
+    g.add("Conv", ["p0", g.number("w1", 8, 8, 3, 3, scale=0.1), g.number("b1", 8, scale=0.1)], "c1", pads=[1] * 4)
+    g.add("Add", ["c1", "p0"], "a1")
+    g.add("Relu", ["a1"], "r1")
+    groups, depth = (8, 1) if grouped else (1, 8)
+    third = [g.number("w2", 8, depth, 3, 3, scale=0.3), g.number("b2", 8)]
+    g.add("Conv", ["r1", *third], "c2", pads=[1] * 4, group=groups)
+    g.add("Clip", ["c2", g.number("low", value=0.0), g.number("high", value=6.0)], "r2")
+    g.add("GlobalAveragePool", ["r2"], "g")
+    g.add("Flatten", ["g"], "f")
+    g.add("Gemm", ["f", g.number("w3", 5, 8, scale=0.3), g.number("b3", 5, scale=0.1)], "y", transB=1)
+    return g.save(path, batch=batch)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._batches = iter([{"x": samples()}])
+
+    def get_next(self) -> dict[str, Reals] | None:
+        return next(self._batches, None)
+
+
+def static_file(
+    folder: Path, *, form: str = "QDQ", activations: str = "QUInt8", weights: str = "QInt8", per_channel: bool = True
+) -> Path:
+    """Save what `quantize_static` makes of the network."""
+    source, path = float_file(folder / "float.onnx"), folder / f"{form}-{activations}-{weights}.onnx"
+    kinds = quantization.QuantType
+    quantization.quantize_static(
+        str(source), str(path), _Reader(), quant_format=quantization.QuantFormat[form],
+        activation_type=kinds[activations], weight_type=kinds[weights], per_channel=per_channel,
+    )  # fmt: skip
+    return path
+
+
+def dynamic_file(folder: Path) -> Path:
+    """Save what `quantize_dynamic` makes of the network."""
+    path = folder / "dynamic.onnx"
+    quantization.quantize_dynamic(str(float_file(folder / "float.onnx")), str(path))
+    return path
