@@ -108,6 +108,43 @@ def _shapes(_context: click.Context, _parameter: click.Parameter, value: tuple[s
     return parse_shapes(value)
 
 
+_MAKE = ("spec", "recipe", "method", "correction", "layers")
+_KEEP = "--keep runs its codes and scales as they are; --spec w8c-a8t quantizes anew the float32 network behind them"
+
+
+def keep_option(command: Command) -> Command:
+    """Add --keep."""
+    told = "Run what a quantized file says as it is: no calibration, no rounding anew."
+    return click.option("--keep", is_flag=True, help=told)(command)
+
+
+def keeps(context: click.Context, model: str, *, keep: bool, choose: bool) -> bool:
+    """Return whether a network's file is run as it is.
+
+    Args:
+        context: knows which options were given.
+        model: the network as it was named.
+        keep: whether --keep was given.
+        choose: whether a quantized file without a word about it is kept, and not refused.
+
+    Raises:
+        QBenchError: options contradict each other, or a quantized file is given without a choice.
+    """
+    source = click.core.ParameterSource.COMMANDLINE
+    named = [name for name in _MAKE if name in context.params and context.get_parameter_source(name) is source]
+    if keep and named:
+        raise QBenchError(f"--keep: it takes the file as it is, and cannot be combined with --{named[0]}")
+    if keep or named:
+        return keep
+    from qbench.graph.readers import holds_codes
+    from qbench.zoo import model_path
+
+    quantized = holds_codes(model_path(model))
+    if quantized and not choose:
+        raise QBenchError(f"{model}: the file is quantized already: {_KEEP}")
+    return quantized
+
+
 def _joined(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> str:
     return ",".join(value)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from qbench.cli.options import load, recipe_of, spec_options, suite_changes
+from qbench.cli.options import keep_option, keeps, load, recipe_of, spec_options, suite_changes
+from qbench.core.recipe import KEEP
 from qbench.errors import QBenchError, suggest
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from qbench.runner.own.layer_plan import ModelPlan
 
 _OF_SUITES = {"out", "filter_text", "overrides", "quick", "fresh"}
-_OF_MODELS = {"spec", "recipe", "method", "layers", "shapes", "variant", "threads"}
-_MADE = {"spec", "recipe", "method", "layers", "shapes"}
+_OF_MODELS = {"spec", "recipe", "method", "layers", "keep", "shapes", "variant", "threads"}
+_MADE = {"spec", "recipe", "method", "layers", "keep", "shapes"}
 _SUITES = (".yaml", ".yml")
 
 
@@ -28,6 +29,7 @@ _SUITES = (".yaml", ".yml")
 @click.argument("target", type=click.Path(path_type=Path))
 @suite_changes
 @spec_options
+@keep_option
 @click.option("--quick", is_flag=True, help="Plan for `qbench run --quick`.")
 @click.option("--fresh", is_flag=True, help="Plan for `qbench run --fresh`: no row is reused.")
 @click.pass_context
@@ -39,7 +41,8 @@ def plan(
 
     TARGET is a suite (SUITE.yaml): its trials, which are new, cached or skipped (and why), and an estimate of the time.
     Or TARGET is a network (MODEL.onnx, a name of `qbench list models`, or the folder of a saved one): what would run in
-    integers, what would stay in float and why, with kernels, layouts, memory and operations.
+    integers, what would stay in float and why, with kernels, layouts, memory and operations. A file that is quantized
+    already is planned as it is, unless --spec or --recipe quantizes it anew.
     """
     named = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     if _is_model(target):
@@ -50,6 +53,8 @@ def plan(
         from qbench.runner.own.request import Asked
 
         recipe = recipe_of(given["recipe"], given["method"])
+        if not target.is_dir() and keeps(context, str(target), keep=given["keep"], choose=True):
+            recipe = KEEP
         asked = Asked(
             str(target),
             given["spec"],

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.cli.options import numbers, recipe_of, spec_options
+from qbench.cli.options import keep_option, keeps, numbers, recipe_of, spec_options
+from qbench.core.recipe import KEEP
 from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 )
 @click.argument("model")
 @spec_options
+@keep_option
 @click.option("--correction", help="Last stage of a recipe: none, bias, variance or both (older form of --recipe).")
 @click.option(
     "--data",
@@ -67,19 +69,25 @@ if TYPE_CHECKING:
 )
 @click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
 @click.option("--no-times", is_flag=True, help="Score only, measure no times.")
-def quantize(model: str, out: Path, quick: bool, no_times: bool, **given: Any) -> int:
+@click.pass_context
+def quantize(
+    context: click.Context, /, model: str, out: Path, quick: bool, no_times: bool, keep: bool, **given: Any
+) -> int:
     """Quantize one network: save it, score it, time it.
 
-    MODEL is an ONNX file or a packaged network. OUT gets the quantized network (network.json, network.safetensors), its
-    report with a timeline, and its rows, which `qbench report` and `qbench compare` read. Agreement with fp32 is always
-    scored, accuracy too if the images have labels.
+    MODEL is an ONNX file or a packaged network; with --keep, a file that is quantized already. OUT gets the quantized
+    network (network.json, network.safetensors), its report with a timeline, and its rows, which `qbench report` and
+    `qbench compare` read. Agreement with fp32 is always scored, accuracy too if the images have labels.
     """
     from qbench.cli.terminal.style import make_console
     from qbench.report.quantized import write_quantized_report
     from qbench.runner.own.once import quantize_asked
     from qbench.runner.own.request import Asked
 
-    asked = Asked(model=model, **_wishes(given))
+    wishes = _wishes(given)
+    if keeps(context, model, keep=keep, choose=False):
+        wishes["recipe"] = KEEP
+    asked = Asked(model=model, **wishes)
     console = make_console()
 
     def tell(text: str) -> None:

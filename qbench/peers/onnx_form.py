@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from qbench.graph import QuantizedNetwork, qdq_onnx_bytes, to_onnx_bytes
+from qbench.graph import QuantizedNetwork, original_bytes, qdq_onnx_bytes, to_onnx_bytes
 
 
 def onnx_bytes(quantized: QuantizedNetwork) -> bytes:
-    """Return a network as an ONNX file: float, or QDQ with u8 activations and s8 weights.
+    """Return a network as an ONNX file: float, or QDQ with u8 activations and s8 weights; as its own file has it.
 
     Raises:
         ModelError: its parameters have no QDQ form (`qbench.graph.writing.qdq`).
     """
+    if quantized.file:
+        return original_bytes(quantized)
     return to_onnx_bytes(quantized.network) if quantized.is_float else qdq_onnx_bytes(quantized)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from qbench.core.formats import Uniform
 from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.recipe import KEEP
 from qbench.core.trial import Trial
 from qbench.graph import QuantizedNetwork
 
@@ -79,6 +80,8 @@ class EightBitPeer:
     def supports(self, trial: Trial) -> str | None:
         """Return why this peer cannot run a trial's spec, or None."""
         weights, activations = trial.layer_spec.weights, trial.layer_spec.activations
+        if trial.method == KEEP:
+            return None
         formats = (weights.format, activations.format)
         eight_bits = all(isinstance(one, Uniform) and one.bits == 8 for one in formats)
         grains = isinstance(weights.granularity, PerChannel | PerTensor)

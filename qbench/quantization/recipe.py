@@ -2,14 +2,15 @@
 
     recipe = [before "/"]* method ["+" rounding]* ["/" after]*          e.g. mse, mse/bias, cle/mse+gptq/both
 
-`none` by itself is the recipe without stages: the network stays in float32.
+`none` by itself is the recipe without stages: the network stays in float32. So is `keep`: a quantized file
+says all.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qbench.core.recipe import NONE, RecipeParts
+from qbench.core.recipe import KEEP, NONE, RecipeParts
 from qbench.core.spec import LayerSpec
 from qbench.errors import QBenchError, suggest
 from qbench.graph import QuantizedNetwork
@@ -32,7 +33,7 @@ class Recipe:
 
     Args:
         parts: the words.
-        stages: in order; none for `none`.
+        stages: in order; none for `none` and `keep`.
     """
 
     parts: RecipeParts
@@ -80,7 +81,7 @@ class Recipe:
 def parse_recipe(text: str) -> Recipe:
     """Return the recipe of a text; raise QBenchError when a stage is unknown, doubled, or out of order."""
     segments = [segment.strip() for segment in text.strip().split("/")]
-    known = (*METHODS, NONE)
+    known = (*METHODS, NONE, KEEP)
     places = [place for place, segment in enumerate(segments) if segment.partition("+")[0] in known]
     if len(places) != 1:
         got = " and ".join(segments[place] for place in places) or "none"
@@ -90,9 +91,10 @@ def parse_recipe(text: str) -> Recipe:
     codes, *roundings = segments[places[0]].split("+")
     before, after = segments[: places[0]], segments[places[0] + 1 :]
     parts = RecipeParts(codes, "/".join(before), "+".join(roundings), "/".join(after))
-    if codes == NONE:
+    if codes in (NONE, KEEP):
         if len(segments) > 1 or roundings:
-            raise QBenchError(f"recipe '{text}': 'none' quantizes nothing and stands by itself")
+            what = "quantizes nothing" if codes == NONE else "takes what a quantized file says"
+            raise QBenchError(f"recipe '{text}': '{codes}' {what} and stands by itself")
         return Recipe(parts, ())
     stages: tuple[Stage, ...] = (
         *_stages(before, "before", text),

@@ -10,7 +10,7 @@ from typing import Any
 
 from qbench.core.facts import spec_facts
 from qbench.core.granularity import PerTensor, parse_granularity
-from qbench.core.recipe import RecipeParts
+from qbench.core.recipe import KEEP, RecipeParts
 from qbench.core.rules import Kind, assign, edge_rules, rules_text
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec, Scope, activation_uniform, parse_spec, weight_uniform
 from qbench.core.trial import Trial
@@ -46,7 +46,7 @@ class _Choice:
 
 
 def expand(
-    suite: Suite, layer_names: Sequence[str] | Mapping[str, Kind], supports: Supports | None = None
+    suite: Suite, layer_names: Sequence[str] | Mapping[str, Kind], supports: Supports | None = None, *, kept: str = ""
 ) -> tuple[Planned, ...]:
     """Return the trials of `suite` in order; the fp32 baseline is always the first, whatever the filter says.
 
@@ -55,6 +55,7 @@ def expand(
         layer_names: the network's layers in order, for `layers: each` and globs; with their operator types where
             `overrides` may name types (layers given only by name count as convolutions).
         supports: recipe and spec -> why it cannot be done, or None; the default asks `qbench.quantization`.
+        kept: token of what the model's file made of it where it is quantized already, for the recipe `keep`.
 
     Raises:
         SuiteError: a name or glob of `layers` or `overrides` matches no layer, rules contradict each other, or edges
@@ -66,7 +67,7 @@ def expand(
     planned = [_baseline(suite)]
     for sweep in suite.sweeps:
         unique: dict[str, Planned] = {}
-        for item in _sweep_trials(suite, sweep, kinds, ask):
+        for item in _sweep_trials(suite, sweep, kinds, ask, kept):
             unique.setdefault(item.trial.key, item)
         planned += [item for item in unique.values() if keep is None or keep(item.trial)]
     return tuple(planned)
@@ -97,11 +98,17 @@ def _baseline(suite: Suite) -> Planned:
     return Planned(trial, measure)
 
 
-def _sweep_trials(suite: Suite, sweep: Sweep, kinds: Mapping[str, Kind], supports: Supports) -> Iterator[Planned]:
+def _sweep_trials(
+    suite: Suite, sweep: Sweep, kinds: Mapping[str, Kind], supports: Supports, kept: str
+) -> Iterator[Planned]:
     layers = _layers(sweep, list(kinds))
     timed = bool({"speed", "layers"} & set(sweep.measure))
     for cell in sweep.cells():
-        for choice, layer in product(list(_choices(suite, cell)), layers):
+        for choice, layer in product(list(_choices(suite, cell, kept)), layers):
+            if choice.recipe.method == KEEP and (choice.edges or sweep.overrides or layer != "all"):
+                raise SuiteError(
+                    f"sweep '{sweep.name}': 'recipe: keep' goes with no rules for layers, edges or 'layers'"
+                )
             if choice.edges and layer != "all":
                 raise SuiteError(f"sweep '{sweep.name}': 'edges' goes with 'layers: all', not with single layers")
             assigned = _assigned(sweep, choice, kinds) if sweep.overrides else ()
@@ -139,12 +146,13 @@ def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def _choices(suite: Suite, cell: Cell) -> Iterator[_Choice]:
+def _choices(suite: Suite, cell: Cell, kept: str) -> Iterator[_Choice]:
     seeds = cell.seed or (suite.calibration.seed,)
     others = (seeds, cell.variant or ("auto",), cell.backend or ("qbench",))
     for recipes in _recipes(cell):
         rest = list(product(cell.edges or ("",), recipes, *others))
-        for spec, reason in _specs(cell, recipes[0].method):
+        specs = _kept(kept) if recipes[0].method == KEEP else _specs(cell, recipes[0].method)
+        for spec, reason in specs:
             for edges, recipe, seed, variant, backend in rest:
                 yield _Choice(spec, recipe, edges, seed, variant, backend, reason)
 
@@ -157,6 +165,11 @@ def _recipes(cell: Cell) -> Iterator[tuple[RecipeParts, ...]]:
         yield (parse_recipe(text).parts,)
     for method in cell.method or ():
         yield tuple(RecipeParts(method, correction=correction) for correction in cell.correction or ("",))
+
+
+def _kept(token: str) -> Iterator[tuple[LayerSpec, str]]:
+    """Yield what the model's own file says, or why it says nothing."""
+    yield parse_spec(token or "w32-a32"), "" if token else "the model's file is not quantized: nothing is there to keep"
 
 
 def _specs(cell: Cell, method: str) -> Iterator[tuple[LayerSpec, str]]:
@@ -215,6 +228,8 @@ def _assigned(sweep: Sweep, choice: _Choice, kinds: Mapping[str, Kind]) -> tuple
 def _why_not(choice: _Choice, assigned: Sequence[str], supports: Supports) -> str:
     """Return why the method cannot do the spec, the edges' spec or one that a rule gives to a layer, or ""."""
     method = choice.recipe.method
+    if method == KEEP:
+        return choice.reason
     if method == "none":
         return "" if choice.spec.scope == "none" else "the method 'none' quantizes nothing"
     asked = [(choice.spec, "")]

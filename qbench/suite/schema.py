@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from qbench.core.recipe import KEEP
 from qbench.core.rules import Rule
 from qbench.errors import SuiteError
 from qbench.graph.nodes import Shape
@@ -83,7 +84,7 @@ class Cell(Strict):
     edges: ListOf[Edges] | None = None
     """Token of the first and last layer; `same` (the default) gives them no exception."""
     recipe: ListOf[RecipeText] | None = None
-    """The stages that make the network, e.g. `mse`, `mse/bias`, `cle/mse+gptq` (`qbench list stages`)."""
+    """The stages that make the network, e.g. `mse`, `cle/mse+gptq/bias`; `keep` takes a quantized file as it is."""
     method: ListOf[Method] | None = None
     """How ranges and codes are chosen: a recipe of one stage; with `correction` behind it where that is given."""
     correction: ListOf[Correction] | None = None
@@ -101,13 +102,13 @@ class Cell(Strict):
         return bool(self.bits or self.spec)
 
     def check_complete(self) -> None:
-        """Raise ValueError unless recipe and width are given, each only once."""
+        """Raise ValueError unless recipe and width are given, each only once; `keep` needs no width."""
         if not self.method and not self.recipe:
             raise ValueError("expected the key 'recipe' or 'method', in the sweep or in each cell of 'include'")
         for other in ("method", "correction"):
             if self.recipe and getattr(self, other):
                 raise ValueError(f"'recipe' already says what '{other}' would; write one of the two")
-        if not self.names_a_width:
+        if not self.names_a_width and set(self.recipe or ()) != {KEEP}:
             raise ValueError("expected the key 'bits' or 'spec', in the sweep or in each cell of 'include'")
         twice = [axis for axis in _WIDTH if getattr(self, axis)]
         if self.spec and twice:
@@ -169,7 +170,7 @@ class Sweep(Cell, SweepHead):
         """Return the products to expand: the sweep's own, when it names a width, then one for each `include`."""
         own = Cell(**{axis: getattr(self, axis) for axis in Cell.model_fields})
         added = tuple(own.overlaid(cell) for cell in self.include)
-        return (own, *added) if own.names_a_width or not added else added
+        return (own, *added) if own.names_a_width or own.recipe == (KEEP,) or not added else added
 
 
 class NetworkChoice(Strict):

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+from qbench.core.recipe import KEEP
 from qbench.core.rules import edge_rules, parse_rules
 from qbench.core.tensor import Floats
 from qbench.core.trial import Trial
 from qbench.engine import FloatSession
-from qbench.errors import DataError, MachineError
+from qbench.errors import DataError, MachineError, ModelError
 from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import Answers, Task, task_of
 from qbench.peers import PEERS, Peer, Prepared
@@ -27,6 +28,8 @@ from qbench.zoo import Samples
 
 INDEPENDENT = "onnxruntime-fp32"
 """The runtime whose fp32 answers every row is compared with."""
+
+NOT_QUANTIZED = "recipe 'keep': expected a file that is quantized already, got a network of float32 numbers"
 
 
 QDQ_SPEC, QDQ_METHOD = "w8c-a8t", "mse"
@@ -67,6 +70,7 @@ class Bench:
         limit: evaluate on the first so many samples, None for all.
         references: other libraries that take turns.
         task: name of how answers are scored, "" for what suits the data.
+        kept: what the network's file says where it is quantized already, None where it is not.
 
     Raises:
         DataError: the network cannot take these samples, or its answers cannot be scored by the task.
@@ -74,10 +78,10 @@ class Bench:
 
     def __init__(
         self, network: Network, data: Samples, *, threads: int, limit: int | None = None,
-        references: References = NO_REFERENCES, task: str = "",
+        references: References = NO_REFERENCES, task: str = "", kept: QuantizedNetwork | None = None,
     ) -> None:  # fmt: skip
         self.network, self.data, self.threads, self.limit = network, data, threads, limit
-        self.references = references
+        self.references, self.kept = references, kept
         self.task: Task = task_of(task, labelled=self.labelled)
         _check_fit(network, data)
         _check_task(self.task, network, data, labelled=self.labelled)
@@ -137,6 +141,8 @@ class Bench:
             QBenchError: a stage refuses a spec or a tensor, or a rule for single layers is wrong.
         """
         recipe = parse_recipe(trial.recipe)
+        if trial.method == KEEP:
+            return self._kept()
         if not recipe.stages:
             return QuantizedNetwork(self.network)
         rules = [*edge_rules(trial.edges), *parse_rules(trial.overrides)]
@@ -145,13 +151,33 @@ class Bench:
         with phases("quantize"):
             return recipe.apply(plain, seen, seed=trial.seed)
 
+    def _kept(self) -> QuantizedNetwork:
+        if self.kept is None:
+            raise ModelError(NOT_QUANTIZED)
+        return self.kept
+
+    @property
+    def kept_token(self) -> str:
+        """What the quantized file made of most of the network's products, as a spec's token; "" without one."""
+        if self.kept is None:
+            return ""
+        shares: dict[str, int] = {}
+        for name, spec in self.kept.specs.items():
+            shares[spec.token] = shares.get(spec.token, 0) + self.kept.network.operations(name)
+        return max(shares, key=lambda token: shares[token], default="w32-a32")
+
     def reference(self, name: str) -> Prepared:
-        """Return the peer `name` holding the network: in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row."""
+        """Return the peer `name` holding the network.
+
+        That is in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row; a file that is quantized already as it is.
+        """
         if peer(name).precision != "int8":
             return self.prepared(name, "float", network=lambda: QuantizedNetwork(self.network))
         return self.prepared(name, "qdq", network=self._reference_int8)
 
     def _reference_int8(self) -> QuantizedNetwork:
+        if self.kept is not None:
+            return self.kept
         drawn = self.references
         trial = Trial(
             "reference", self.network.name, self.data.name, "all", QDQ_SPEC, QDQ_METHOD,

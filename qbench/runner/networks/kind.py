@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from qbench.errors import MachineError, suggest
-from qbench.graph import Network, read_network
+from qbench.graph import Network, read_codes, read_network
+from qbench.graph.readers import UNREAD
 from qbench.kernels.variants import NAMES
 from qbench.quantization import layer_kinds
 from qbench.results import DataFacts, ModelFacts
@@ -32,13 +33,16 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
     Raises:
         QBenchError: the network or the data cannot be read, or do not fit each other.
     """
+    path = model_path(suite.model_source())
+    network = network or read_network(path, shapes=suite.fixed_shapes)
     return Bench(
-        network or read_network(model_path(suite.model_source()), shapes=suite.fixed_shapes),
+        network,
         data or load_data(suite.data_source()),
         threads=suite.threads,
         limit=suite.data_limit,
         references=References(suite.timing.references, suite.calibration.samples, suite.calibration.seed),
         task=suite.task_name,
+        kept=None if UNREAD in network.metadata else read_codes(path, shapes=suite.fixed_shapes),
     )
 
 
@@ -48,7 +52,7 @@ def network_jobs(suite: Suite, bench: Bench, machine: str, quick: bool) -> tuple
     Raises:
         QBenchError: too many samples or threads, a kernel variant that there is not, or layers that there are not.
     """
-    first, *rest = expand(suite, layer_kinds(bench.network))
+    first, *rest = expand(suite, layer_kinds(bench.network), kept=bench.kept_token)
     planned = (first, *sorted(rest, key=is_timed))
     refuse_impossible(planned, bench, suite.device)
     sources = {"model_sha256": bench.network.sha256, "data_sha256": bench.data.sha256}

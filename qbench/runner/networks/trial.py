@@ -9,12 +9,14 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from qbench.core.recipe import KEEP
 from qbench.core.tensor import Floats
 from qbench.core.trial import Execution, Trial, TrialResult
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.metrics import measured
+from qbench.metrics.tensor import sqnr_db
 from qbench.runner.networks.alarms import label_alarms, range_alarms
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.peer_trial import run_peer
@@ -30,6 +32,10 @@ from qbench.suite import Planned
 
 SEEDED = "weights are seeded: speed and agreement with fp32 only, no accuracy"
 
+FILES_RUNTIME = "onnxruntime-int8"
+"""Who runs a quantized ONNX file as it is, in turns with what qbench makes of it."""
+COMPARED = 64
+"""Samples on which it is asked how near the two are."""
 
 Keep = Callable[[Trial, QuantizedNetwork, Session, list[LayerRow]], None]
 """What is done with a quantized network and its session once the row holds all but its end."""
@@ -129,7 +135,9 @@ def _run_qbench(
             logits = all_logits(session, bench.inputs)
             row.score(logits, bench.answers)
             describe(row, session, made)
-        if made.activations:
+        if bench.kept is not None:
+            row.notes += _kept_remarks(trial, bench, logits)
+        if made.activations and trial.method != KEEP:  # what a file says is not looked at on calibration samples
             kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
             row.alarms += range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats())
         row.alarms += label_alarms(bench.answers, classes=len(bench.data.classes))
@@ -161,7 +169,7 @@ def _time(
     if "speed" in planned.measure:
         with phases("load"):
             batches = planned.trial.batch_sizes
-            peers, notes = ready_peers(bench, bench.references.names, batches=batches)
+            peers, notes = ready_peers(bench, references_of(planned.trial, bench), batches=batches)
             row.notes += notes
         for batch in planned.trial.batch_sizes:
             with phases("time"):
@@ -178,6 +186,25 @@ def _time(
         for layer in row.layer_rows:
             step = steps[str(layer["name"])]
             layer |= {"median_s": float(step["median_s"]), "images": int(step["images"])}
+
+
+def references_of(trial: Trial, bench: Bench) -> tuple[str, ...]:
+    """Return the libraries that take turns with a trial; the one that a quantized file was made for is always there."""
+    names = bench.references.names
+    return (*names, FILES_RUNTIME) if trial.method == KEEP and FILES_RUNTIME not in names else names
+
+
+def _kept_remarks(trial: Trial, bench: Bench, logits: Floats) -> list[str]:
+    """Return what is said of a row whose network's file is quantized; of one that keeps it, how near its runtime is."""
+    if trial.method != KEEP:
+        return ["the file is quantized already: float32 is the network that its codes stand for"]
+    remarks = ["codes, scales and zero points are those of the file; int8 libraries run the file itself"]
+    try:
+        expected = bench.reference(FILES_RUNTIME).run(bench.inputs[:COMPARED])
+    except QBenchError as error:
+        return [*remarks, f"not compared with {FILES_RUNTIME}: {error}"]
+    apart_db = sqnr_db(expected, logits[: len(expected)])
+    return [*remarks, f"{FILES_RUNTIME} on the file itself: {apart_db:.1f} dB apart on {len(expected)} samples"]
 
 
 def describe(row: Row, session: Described, made: QuantizedNetwork) -> None:

@@ -20,7 +20,7 @@ from qbench.graph import Network, QuantizedNetwork
 from qbench.kernels.layout import Layout
 from qbench.quantization import Observations, layer_kinds
 from qbench.quantization.per_layer import PerLayer
-from qbench.runner.own.request import Asked, assigned_network, read_network
+from qbench.runner.own.request import Asked, assigned_network, kept_network, read_network
 from qbench.runner.timing.steps import float_reasons
 
 _IMAGES = 2
@@ -101,6 +101,9 @@ def plan_model(asked: Asked) -> ModelPlan:
         saved = load_network(folder)
         tokens = {name: f"w{codes.spec.token}" for name, codes in saved.quantized.weights.items()}
         return _planned(saved.quantized, tokens, asked)
+    if asked.keeps:
+        kept = kept_network(asked)
+        return _planned(kept, {name: spec.token for name, spec in kept.specs.items()}, asked)
     network = read_network(asked)
     plain = assigned_network(asked, network)
     seen = Observations(network, lambda: _made_up_inputs(network, seed=asked.seed), threads=1)

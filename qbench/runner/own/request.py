@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qbench.core.recipe import NONE, RecipeParts
+from qbench.core.recipe import KEEP, NONE, RecipeParts
 from qbench.core.rules import Rule, parse_rules
 from qbench.core.spec import parse_spec
 from qbench.errors import MachineError, ModelError, QBenchError, suggest
-from qbench.graph import Network, QuantizedNetwork
+from qbench.graph import Network, QuantizedNetwork, read_codes
 from qbench.graph import read_network as read_file
+from qbench.graph.readers import UNREAD
 from qbench.kernels.variants import NAMES
 from qbench.peers import PEERS
 from qbench.quantization import assigned, parse_recipe
 from qbench.runner.machine.affinity import allowed_cpus
-from qbench.runner.networks.bench import Bench
+from qbench.runner.networks.bench import NOT_QUANTIZED, Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.suite import Suite
 from qbench.suite.schema import Calibration, Sweep, Timing
@@ -67,6 +68,8 @@ class Asked:
 
     def __post_init__(self) -> None:
         parse_spec(self.spec)
+        if self.keeps and self.overrides:
+            raise QBenchError("recipe 'keep': it takes a file as it is, without rules for layers")
         if self.parts.method == NONE:
             raise QBenchError("recipe 'none': expected a method, got none: the network would stay in float32")
         _known("kernel variant", self.variant, ("auto", *NAMES))
@@ -88,6 +91,11 @@ class Asked:
         return parse_recipe(self.recipe).parts
 
     @property
+    def keeps(self) -> bool:
+        """Whether what a quantized file says is run as it is."""
+        return self.parts.method == KEEP
+
+    @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules for single layers."""
         return parse_rules(self.overrides)
@@ -101,6 +109,8 @@ def _known(what: str, word: str, known: list[str] | tuple[str, ...]) -> None:
 def read_network(asked: Asked) -> Network:
     """Return the network; raise ModelError when it cannot be read, has no layer with weights, or free sizes."""
     network = read_file(model_path(asked.model), shapes=asked.shapes)
+    if asked.keeps and UNREAD in network.metadata:
+        raise ModelError(network.metadata[UNREAD])
     if len(network.inputs) != 1 or min(network.input_shape, default=1) < 1:
         shapes = ", ".join(f"'{name}' {network.shapes[name]}" for name in network.inputs)
         why = f"expected one input of sizes that are fixed but for the batch (by --shape, say), got {shapes}"
@@ -138,8 +148,7 @@ def prepare(asked: Asked, *, timed: bool) -> tuple[Suite, Bench]:
         QBenchError: anything about the network, the data, the spec or the rules is wrong.
     """
     network = read_network(asked)
-    plain, recipe = assigned_network(asked, network), parse_recipe(asked.recipe)
-    calibrated = recipe.needs_samples or any(not spec.activations.is_float for spec in plain.specs.values())
+    calibrated = not asked.keeps and _calibrated(asked, network)
     wanted = Wanted(
         shape=tuple(network.input_shape),
         calibration=asked.calibration if calibrated else 0,
@@ -152,15 +161,31 @@ def prepare(asked: Asked, *, timed: bool) -> tuple[Suite, Bench]:
     samples = asked.calibration or min(DEFAULT_CALIBRATION, max(1, len(data.calibration)))
     suite = _suite(asked, samples, timed=timed)
     bench = bench_of(suite, network=network, data=data)
+    if asked.keeps and bench.kept is None:
+        raise ModelError(f"{asked.model}: {NOT_QUANTIZED}")
     if calibrated:
         data.calibration_indices(samples, asked.seed)
     return suite, bench
 
 
+def _calibrated(asked: Asked, network: Network) -> bool:
+    """Whether a stage looks at calibration images."""
+    specs = assigned_network(asked, network).specs.values()
+    return parse_recipe(asked.recipe).needs_samples or any(not spec.activations.is_float for spec in specs)
+
+
+def kept_network(asked: Asked) -> QuantizedNetwork:
+    """Return what a quantized file says; raise ModelError where it holds no codes, or none that can be read."""
+    found = read_codes(model_path(asked.model), shapes=asked.shapes)
+    if found is None:
+        raise ModelError(f"{asked.model}: {NOT_QUANTIZED}")
+    return found
+
+
 def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
     return Suite(
         name=SUITE_NAME,
-        title=f"{Path(asked.model).stem}, {asked.spec} by {asked.recipe}",
+        title=f"{Path(asked.model).stem}, {'as it is' if asked.keeps else f'{asked.spec} by {asked.recipe}'}",
         model=asked.model,
         shapes={name: "x".join(map(str, shape)) for name, shape in asked.shapes.items()},
         data=asked.data,
@@ -171,7 +196,7 @@ def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
             Sweep(
                 name="quantize",
                 measure=("accuracy", "speed") if timed else ("accuracy",),
-                spec=(asked.spec,),
+                spec=None if asked.keeps else (asked.spec,),
                 recipe=(asked.recipe,),
                 variant=(asked.variant,),
                 overrides={rule.pattern: rule.spec for rule in asked.rules},
