@@ -156,4 +156,15 @@ def numbers(_context: click.Context, parameter: click.Parameter, value: str | No
     try:
         return tuple(float(word) for word in value.split(","))
     except ValueError:
-        raise QBenchError(f"--{parameter.name}: expected numbers separated by commas, got '{value}'") from None
+        raise QBenchError(f"{parameter.opts[0]}: expected numbers separated by commas, got '{value}'") from None
+
+
+def whole_numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Return the whole numbers of `1,32`; raise QBenchError for anything else."""
+    found = numbers(context, parameter, value)
+    if found is None:
+        return None
+    if not all(number.is_integer() for number in found):
+        got = ", ".join(f"{number:g}" for number in found)
+        raise QBenchError(f"{parameter.opts[0]}: expected whole numbers, got {got}")
+    return tuple(int(number) for number in found)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.cli.options import keep_option, keeps, numbers, recipe_of, spec_options
+from qbench.cli.options import keep_option, keeps, numbers, recipe_of, spec_options, whole_numbers
 from qbench.core.recipe import KEEP
-from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     required=True,
-    help="Folder of images (one subfolder per class gives labels), .npz file, or a name of `qbench list data`.",
+    help="Folder of images (one subfolder per class gives labels), .npz file (an array for each input), or a name of "
+    "`qbench list data`.",
 )
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for all that is written.")
 @click.option(
@@ -46,17 +46,29 @@ if TYPE_CHECKING:
     "--mean",
     callback=numbers,
     metavar="N,N,N",
-    help="Per-channel mean to normalize a folder's images with, on a scale of 0 to 1, e.g. 0.485,0.456,0.406.",
+    help="Per-channel mean to normalize your own images with, on a scale of 0 to 1, e.g. 0.485,0.456,0.406.",
 )
 @click.option(
     "--std", callback=numbers, metavar="N,N,N", help="Per-channel standard deviation, e.g. 0.229,0.224,0.225."
+)
+@click.option(
+    "--resize",
+    callback=whole_numbers,
+    metavar="N",
+    help="Scale the shorter side of your own images to N pixels (N,N: height,width) before they are cut, e.g. 256.",
+)
+@click.option(
+    "--crop",
+    callback=whole_numbers,
+    metavar="N",
+    help="Cut out the middle N x N (N,N: height,width) of your own images.  [default: the network's size]",
 )
 @click.option(
     "--batch",
     "batches",
     default="1,32",
     show_default=True,
-    callback=numbers,
+    callback=whole_numbers,
     metavar="N,N",
     help="Batch sizes to time, in images per call.",
 )
@@ -105,15 +117,13 @@ def quantize(
 def _wishes(given: dict[str, Any]) -> dict[str, Any]:
     """Return the options as the fields of `Asked`."""
     batches, names = given.pop("batches"), given.pop("references").split(",")
-    if any(batch != int(batch) for batch in batches):
-        raise QBenchError(f"--batch: expected whole numbers, got {', '.join(f'{batch:g}' for batch in batches)}")
     recipe = recipe_of(given.pop("recipe"), given.pop("method"), given.pop("correction"))
     rules = given.pop("layers")
     return {
         **given,
         "recipe": recipe,
         "overrides": rules,
-        "batch_sizes": tuple(int(batch) for batch in batches),
+        "batch_sizes": batches,
         "references": tuple(word.strip() for word in names if word.strip()),
     }
 

@@ -35,6 +35,9 @@ class AnySuite(Strict):
     MEANINGLESS: ClassVar[frozenset[str]] = frozenset()
     """Keys that change no row: two suites that differ in them alone continue each other's runs."""
 
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Keys that there were not always: at their defaults they are left out, so that earlier runs are continued."""
+
     _folder: Path = PrivateAttr(default=Path())
 
     def each(self) -> tuple[Self, ...]:
@@ -51,6 +54,8 @@ class AnySuite(Strict):
     def sha256(self) -> str:
         """Hash of what the suite means: comments, order of keys and written-out defaults make no difference."""
         left_out = self.MEANINGLESS | ({"device"} if self.device == "cpu" else set())  # as before there were devices
+        fields = type(self).model_fields
+        left_out |= {key for key in self.LATER if getattr(self, key) == fields[key].default}
         data: dict[str, Any] = self.model_dump(mode="json", exclude=set(left_out))
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 

@@ -35,6 +35,9 @@ from qbench.suite.axes import (
 )
 from qbench.suite.base import AnySuite, Strict, doubled
 from qbench.suite.filter import parse_filter
+from qbench.suite.own_images import OwnImages
+from qbench.zoo import DATASETS
+from qbench.zoo.preprocessing import WORDS
 
 
 class Calibration(Strict):
@@ -173,20 +176,20 @@ class Sweep(Cell, SweepHead):
         return (own, *added) if own.names_a_width or own.recipe == (KEEP,) or not added else added
 
 
-class NetworkChoice(Strict):
+class NetworkChoice(OwnImages):
     """A network of a suite of several, and the data that suits it."""
 
     model: Word
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
     data: Word
-    """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
+    """Data (`qbench list data`), or the path of an .npz file or of a folder beside the suite file."""
     shapes: Shapes = Field(default={})
     """Input -> sizes without the batch, e.g. `x: 3x48x192`, for inputs that the network's file leaves free."""
     batch_sizes: ListOf[Annotated[int, Field(ge=1)]] | None = None
     """Images per call where this network is timed at others than the suite's."""
 
 
-class Suite(AnySuite):
+class Suite(OwnImages, AnySuite):
     """A whole suite of networks."""
 
     kind: Literal["network"] = "network"
@@ -196,7 +199,7 @@ class Suite(AnySuite):
     shapes: Shapes = Field(default={})
     """Input -> sizes without the batch, e.g. `x: 3x48x192`, for inputs that the network's file leaves free."""
     data: str = ""
-    """Evaluation data (`qbench list data`), or the path of an .npz file beside the suite file."""
+    """Data (`qbench list data`), or the path of an .npz file or of a folder beside the suite file."""
     networks: tuple[NetworkChoice, ...] = ()
     """Several networks, each with its data, instead of `model` and `data`: one run each, of the same sweeps."""
     data_limit: Annotated[int, Field(ge=1)] | None = None
@@ -214,6 +217,7 @@ class Suite(AnySuite):
     """What is tried."""
 
     MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"kind"})
+    LATER: ClassVar[frozenset[str]] = frozenset({*WORDS, "shapes"})
 
     @field_validator("filter")
     @classmethod
@@ -255,6 +259,7 @@ class Suite(AnySuite):
                     "model": choice.model,
                     "data": choice.data,
                     "shapes": choice.shapes,
+                    **{word: getattr(choice, word) for word in WORDS if getattr(choice, word) is not None},
                     "networks": (),
                     "timing": self.timing.model_copy(
                         update={} if choice.batch_sizes is None else {"batch_sizes": choice.batch_sizes}
@@ -274,8 +279,9 @@ class Suite(AnySuite):
         return self._beside(self.model, *READERS)
 
     def data_source(self) -> str:
-        """Return what names the data: a known name as written, or the path of an .npz file."""
-        return self._beside(self.data, ".npz")
+        """Return what names the data: a known name as written, or the path of a file or of a folder."""
+        named = self.data in DATASETS or ("/" not in self.data and not (self._folder / self.data).is_dir())
+        return self._beside(self.data, ".npz" if named else "")
 
     def _beside(self, word: str, *suffixes: str) -> str:
         return str(self._folder / word) if word.lower().endswith(suffixes) else word

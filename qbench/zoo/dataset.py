@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import DataError
+from qbench.zoo.preprocessing import check_scale
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -83,6 +84,10 @@ class Dataset:
         classes: names of the classes.
         mean: of each channel, on a scale of 0 to 1.
         std: of each channel, on a scale of 0 to 1.
+        dtype: what the network takes: floats are normalized pixels, whole numbers the pixels as they are.
+        channels_last: whether the network takes (n, h, w, c), not (n, c, h, w).
+        scaled: whether mean and std were given by anybody; where they were not, they are 0 and 1.
+        remarks: what its reader has to say of it, a line each.
         sha256: of all of it, derived.
 
     Raises:
@@ -96,18 +101,25 @@ class Dataset:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    dtype: str = "float32"
+    channels_last: bool = False
+    scaled: bool = True
+    remarks: tuple[str, ...] = ()
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Check everything, then fix the hash."""
         _check_images(self.name, "images", self.images)
-        _check_labels(self.name, self.labels, count=len(self.images), classes=len(self.classes))
+        labels_checked(self.name, self.labels, count=len(self.images), classes=len(self.classes))
         _check_images(self.name, "calibration", self.calibration, like=self.images)
         _check_scaling(self.name, self.mean, self.std, channels=self.images.shape[3])
         _check_apart(self.name, self.images, self.calibration)
         digest = hashlib.sha256(content_sha256(self.images, self.labels).encode())
         digest.update(np.ascontiguousarray(self.calibration).tobytes())
-        digest.update(repr((self.images.shape, self.calibration.shape, self.mean, self.std)).encode())
+        facts: tuple[object, ...] = (self.images.shape, self.calibration.shape, self.mean, self.std)
+        if (self.dtype, self.channels_last) != ("float32", False):
+            facts += (self.dtype, self.channels_last)
+        digest.update(repr(facts).encode())
         object.__setattr__(self, "sha256", digest.hexdigest())
 
     def __len__(self) -> int:
@@ -121,34 +133,72 @@ class Dataset:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one image as a network takes it: (c, h, w)."""
+        """Shape of one image as a network takes it: (c, h, w), or (h, w, c)."""
         height, width, channels = self.images.shape[1:]
-        return channels, height, width
+        return (height, width, channels) if self.channels_last else (channels, height, width)
 
-    def inputs(self, start: int = 0, stop: int | None = None) -> Floats:
-        """Return evaluation images `start` to `stop` as a network takes them: float32 (n, c, h, w), normalized."""
-        return self._normalized(self.images[start:stop])
+    def inputs(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
+        """Return evaluation images `start` to `stop` as a network takes them: mostly float32 (n, c, h, w)."""
+        return self._taken(self.images[start:stop])
 
     def calibration_indices(self, count: int, seed: int) -> npt.NDArray[np.int64]:
         """Return which calibration images a draw of `count` without repetition takes, ascending; int64 (count,)."""
-        if not 0 < count <= len(self.calibration):
-            raise DataError(f"data '{self.name}': expected 1..{len(self.calibration)} calibration samples, got {count}")
-        drawn = np.random.default_rng(seed).choice(len(self.calibration), size=count, replace=False)
-        return np.sort(drawn).astype(np.int64)
+        return drawn(self.name, len(self.calibration), count=count, seed=seed)
 
-    def calibration_inputs(self, count: int, seed: int) -> Floats:
-        """Return the calibration images of that draw as float32 (count, c, h, w), normalized."""
-        return self._normalized(self.calibration[self.calibration_indices(count, seed)])
+    def calibration_inputs(self, count: int, seed: int) -> npt.NDArray[Any]:
+        """Return the calibration images of that draw as a network takes them."""
+        return self._taken(self.calibration[self.calibration_indices(count, seed)])
 
-    def _normalized(self, images: Images) -> Floats:
-        """Return (x / 255 - mean) / std through a table of 256 float32 numbers per channel, rounded once."""
-        levels = np.arange(256)[:, None] / 255.0
-        table = ((levels - np.asarray(self.mean)) / np.asarray(self.std)).astype(np.float32)
-        n, height, width, channels = images.shape
-        out = np.empty((n, channels, height, width), np.float32)
-        for channel in range(channels):
-            np.take(table[:, channel], images[..., channel], out=out[:, channel])
-        return out
+    def keys(self) -> list[bytes]:
+        """Return a hash of every evaluation image."""
+        return image_keys(self.images)
+
+    def parted(self, rest: npt.NDArray[np.int64], apart: npt.NDArray[np.int64] | None) -> Self:
+        """Return the data with the images of `rest` to evaluate, and those of `apart`, if given, to calibrate on."""
+        if apart is None and len(rest) == len(self):
+            return self
+        return replace(
+            self,
+            images=self.images[rest],
+            labels=self.labels[rest] if self.labelled else self.labels,
+            calibration=self.calibration if apart is None else self.images[apart],
+        )
+
+    def _taken(self, images: Images) -> npt.NDArray[Any]:
+        """Return images as the network takes them: pixels as they are, or normalized; channels first or last."""
+        kind = np.dtype(self.dtype)
+        if kind.kind == "f":
+            first = normalized(images, self.mean, self.std).astype(kind, copy=False)
+        else:
+            first = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(kind, copy=False)
+        return np.ascontiguousarray(first.transpose(0, 2, 3, 1)) if self.channels_last else first
+
+
+def drawn(name: str, available: int, *, count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return which of `available` samples a draw without repetition takes, ascending; raise DataError for too many."""
+    if not 0 < count <= available:
+        raise DataError(f"data '{name}': expected 1..{available} calibration samples, got {count}")
+    found = np.random.default_rng(seed).choice(available, size=count, replace=False)
+    return np.sort(found).astype(np.int64)
+
+
+def image_keys(images: Images) -> list[bytes]:
+    """Return a hash of every image."""
+    return [hashlib.sha256(image.tobytes()).digest() for image in images]
+
+
+def normalized(images: Images, mean: tuple[float, ...], std: tuple[float, ...]) -> Floats:
+    """Return (x / 255 - mean) / std of images (n, h, w, c) as float32 (n, c, h, w), rounded once.
+
+    It goes through a table of 256 float32 numbers per channel.
+    """
+    levels = np.arange(256)[:, None] / 255.0
+    table = ((levels - np.asarray(mean)) / np.asarray(std)).astype(np.float32)
+    n, height, width, channels = images.shape
+    out = np.empty((n, channels, height, width), np.float32)
+    for channel in range(channels):
+        np.take(table[:, channel], images[..., channel], out=out[:, channel])
+    return out
 
 
 def content_sha256(images: Images, labels: Labels) -> str:
@@ -169,7 +219,8 @@ def _check_images(name: str, what: str, images: Images, *, like: Images | None =
         )
 
 
-def _check_labels(name: str, labels: Labels, *, count: int, classes: int) -> None:
+def labels_checked(name: str, labels: Labels, *, count: int, classes: int) -> None:
+    """Raise DataError unless there is a label for each of `count` samples, or none and no class."""
     if labels.dtype != np.int64 or labels.ndim != 1:
         raise DataError(f"data '{name}': expected labels as int64 (n,), got {labels.dtype} {labels.shape}")
     if not classes and not len(labels):
@@ -183,13 +234,12 @@ def _check_labels(name: str, labels: Labels, *, count: int, classes: int) -> Non
 def _check_scaling(name: str, mean: tuple[float, ...], std: tuple[float, ...], *, channels: int) -> None:
     if len(mean) != channels or len(std) != channels:
         raise DataError(f"data '{name}': expected mean and std of {channels} channels, got {len(mean)} and {len(std)}")
-    if not np.isfinite([*mean, *std]).all() or min(std) <= 0:
-        raise DataError(f"data '{name}': expected finite means and positive stds, got {mean} and {std}")
+    check_scale(f"data '{name}': ", mean, std)
 
 
 def _check_apart(name: str, images: Images, calibration: Images) -> None:
     """Raise DataError when a calibration image is an evaluation image too: its accuracy would flatter."""
-    seen = {hashlib.sha256(image.tobytes()).digest() for image in images}
-    shared = sum(hashlib.sha256(image.tobytes()).digest() in seen for image in calibration)
+    seen = set(image_keys(images))
+    shared = sum(key in seen for key in image_keys(calibration))
     if shared:
         raise DataError(f"data '{name}': {shared} of {len(calibration)} calibration images are evaluation images too")

@@ -10,6 +10,7 @@ import pytest
 
 from qbench.errors import DataError
 from qbench.zoo import Dataset
+from qbench.zoo.dataset import normalized
 
 
 def dataset(**changes: Any) -> Dataset:
@@ -43,7 +44,7 @@ def test_calibration_draw_repeats_for_a_seed_and_changes_with_it() -> None:
     assert len(set(first.tolist())) == 4
     assert list(first) == sorted(first)
     assert list(first) != list(other)
-    np.testing.assert_array_equal(data.calibration_inputs(8, 5), data._normalized(data.calibration))
+    np.testing.assert_array_equal(data.calibration_inputs(8, 5), normalized(data.calibration, data.mean, data.std))
 
 
 @pytest.mark.parametrize("count", [0, -1, 9])

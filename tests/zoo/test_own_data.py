@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 from qbench.errors import DataError
+from qbench.zoo.arrays import Input
 from qbench.zoo.own_data import Wanted, load_own
+from qbench.zoo.preprocessing import Preprocessing
 
-SHAPE = (3, 8, 8)
+SHAPE = (Input("x", (3, 8, 8)),)
 
 
 def picture(seed: int, size: tuple[int, int] = (8, 8)) -> npt.NDArray[np.uint8]:
@@ -65,7 +67,9 @@ def test_larger_images_are_scaled_and_cut(tmp_path: Path) -> None:
 
 
 def test_a_network_of_one_channel_gets_grey_images(tmp_path: Path) -> None:
-    data = load_own(folder(tmp_path, {".": 4}), Wanted((1, 8, 8), calibration=1, mean=(0.5,), std=(0.25,)))
+    data = load_own(
+        folder(tmp_path, {".": 4}), Wanted((Input("x", (1, 8, 8)),), calibration=1, how=Preprocessing((0.5,), (0.25,)))
+    )
     assert data.images.shape[1:] == (8, 8, 1)
     assert data.inputs().min() >= -2
 
@@ -88,7 +92,7 @@ def test_a_folder_of_one_image_many_times_is_refused(tmp_path: Path) -> None:
 def test_no_more_are_evaluated_than_wanted(tmp_path: Path) -> None:
     data = load_own(folder(tmp_path, {"a": 10, "b": 10}), Wanted(SHAPE, calibration=4, limit=5))
     assert (len(data.images), len(data.calibration)) == (5, 4)
-    assert len(load_own("cifar10-shard", Wanted((3, 32, 32), limit=50)).labels) == 50
+    assert len(load_own("cifar10-shard", Wanted((Input("x", (3, 32, 32)),), limit=50)).labels) == 50
 
 
 def test_an_npz_file_needs_neither_labels_nor_calibration(tmp_path: Path) -> None:
@@ -158,13 +162,13 @@ def test_more_calibration_images_than_there_are_is_refused(tmp_path: Path) -> No
 
 
 def test_data_that_brings_its_own_scaling_takes_no_other() -> None:
-    with pytest.raises(DataError, match="it has its own mean and std"):
-        load_own("cifar10-shard", Wanted((3, 32, 32), mean=(0.5, 0.5, 0.5)))
+    with pytest.raises(DataError, match="it has its own mean"):
+        load_own("cifar10-shard", Wanted((Input("x", (3, 32, 32)),), how=Preprocessing((0.5, 0.5, 0.5))))
 
 
 def test_a_network_of_five_channels_takes_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="takes 5"):
-        load_own(folder(tmp_path, {".": 8}), Wanted((5, 8, 8)))
+        load_own(folder(tmp_path, {".": 8}), Wanted((Input("x", (5, 8, 8)),)))
 
 
 def test_a_word_that_is_no_data_gets_a_suggestion() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from qbench.errors import MachineError, suggest
 from qbench.graph import Network, read_codes, read_network
@@ -19,7 +20,8 @@ from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.network import network_operations
 from qbench.suite import Planned, Suite, expand
 from qbench.suite.axes import DeviceName
-from qbench.zoo import Samples, load_data, model_path
+from qbench.zoo import DATASETS, Samples, model_path
+from qbench.zoo.own_data import Wanted, inputs_of, load_own
 
 
 def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | None = None) -> Bench:
@@ -35,15 +37,33 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
     """
     path = model_path(suite.model_source())
     network = network or read_network(path, shapes=suite.fixed_shapes)
+    data = data or _data_of(suite, network)
     return Bench(
         network,
-        data or load_data(suite.data_source()),
+        data,
         threads=suite.threads,
         limit=suite.data_limit,
-        references=References(suite.timing.references, suite.calibration.samples, suite.calibration.seed),
+        references=References(suite.timing.references, calibration_samples(suite, data), suite.calibration.seed),
         task=suite.task_name,
         kept=None if UNREAD in network.metadata else read_codes(path, shapes=suite.fixed_shapes),
     )
+
+
+def _data_of(suite: Suite, network: Network) -> Samples:
+    """Return the data that a suite names; of a folder only as many images as are evaluated, drawn by the seed."""
+    source = suite.data_source()
+    in_folder = source not in DATASETS and Path(source).is_dir()
+    limit = suite.data_limit if in_folder else None
+    wanted = Wanted(inputs_of(network), seed=suite.calibration.seed, limit=limit, how=suite.how)
+    return load_own(source, wanted)
+
+
+def calibration_samples(suite: Suite, data: Samples) -> int:
+    """Return how many calibration samples are drawn: what the suite says, else its default or as many as there are."""
+    calibration = suite.calibration
+    if "samples" in calibration.model_fields_set:
+        return calibration.samples
+    return min(calibration.samples, max(1, len(data.calibration)))
 
 
 def network_jobs(suite: Suite, bench: Bench, machine: str, quick: bool) -> tuple[Job, ...]:
@@ -52,7 +72,9 @@ def network_jobs(suite: Suite, bench: Bench, machine: str, quick: bool) -> tuple
     Raises:
         QBenchError: too many samples or threads, a kernel variant that there is not, or layers that there are not.
     """
-    first, *rest = expand(suite, layer_kinds(bench.network), kept=bench.kept_token)
+    samples = calibration_samples(suite, bench.data)
+    drawn = suite.model_copy(update={"calibration": suite.calibration.model_copy(update={"samples": samples})})
+    first, *rest = expand(drawn, layer_kinds(bench.network), kept=bench.kept_token)
     planned = (first, *sorted(rest, key=is_timed))
     refuse_impossible(planned, bench, suite.device)
     sources = {"model_sha256": bench.network.sha256, "data_sha256": bench.data.sha256}

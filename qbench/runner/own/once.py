@@ -68,10 +68,14 @@ class More(TypedDict, total=False):
     """Threads to run on; 2."""
     limit: int
     """Evaluate on at most so many images."""
-    mean: tuple[float, ...]
-    """Per channel, to normalize a folder's images with, on a scale of 0 to 1."""
-    std: tuple[float, ...]
-    """Per channel, of a folder's images."""
+    mean: float | tuple[float, ...]
+    """Per channel, to normalize your own images with, on a scale of 0 to 1."""
+    std: float | tuple[float, ...]
+    """Per channel."""
+    resize: int | tuple[int, ...]
+    """Pixels of the shorter side, or height and width, that images are scaled to before they are cut."""
+    crop: int | tuple[int, ...]
+    """Side, or height and width, of the middle that is cut out of images; the network's size where it is left out."""
     batch_sizes: tuple[int, ...]
     """Images per timed call; 1 and 32."""
     references: tuple[str, ...]
@@ -94,7 +98,7 @@ def quantize(
 
     Args:
         model: path of a file of a known format (`qbench.graph.readers`), or name of a packaged network.
-        data: a known name, an `.npz` file, or a folder of images (one folder per class: labelled).
+        data: a known name, an `.npz` file, or a folder of images (one folder per class: labelled) or of arrays.
         out: folder of the saved network and of its run; made when it is missing.
         spec: token of all layers that no rule names.
         recipe: the stages that make it, e.g. `mse`, `mse/both`, `cle/mse+gptq/bias` (`qbench list stages`).

@@ -22,7 +22,8 @@ from qbench.runner.networks.kind import bench_of
 from qbench.suite import Suite
 from qbench.suite.schema import Calibration, Sweep, Timing
 from qbench.zoo import model_path
-from qbench.zoo.own_data import DEFAULT_CALIBRATION, Wanted, load_own
+from qbench.zoo.own_data import DEFAULT_CALIBRATION, Wanted, inputs_of, load_own
+from qbench.zoo.preprocessing import Preprocessing
 
 SUITE_NAME = "quantize"
 """Name of the suite of one trial that a wish becomes, by which its folder is known."""
@@ -39,12 +40,14 @@ class Asked:
         overrides: rules for single layers, as `qbench.core.rules.parse_rules` reads them.
         variant: kernel variant to pin, or `auto`.
         threads: threads to run on.
-        data: a known name, an `.npz` file or a folder of images; "" where none is needed.
+        data: a known name, an `.npz` file, a folder of images or of arrays; "" where none is needed.
         calibration: number of calibration images; None for 512, or as many as there are.
         seed: draw of images.
         limit: evaluate on at most this many images.
-        mean: per channel, on a scale of 0 to 1, of a folder's images; None for 0.
-        std: per channel, of a folder's images; None for 1.
+        mean: per channel, on a scale of 0 to 1, of the user's own images; None for 0.
+        std: per channel; None for 1.
+        resize: pixels of the shorter side, or height and width, that images are scaled to before they are cut.
+        crop: side, or height and width, of the middle that is cut out.
         batch_sizes: images per timed call.
         references: peers that are timed in turns; those that cannot run here are named in the notes.
         shapes: input -> sizes without the batch, for inputs that the file leaves free.
@@ -60,8 +63,10 @@ class Asked:
     calibration: int | None = None
     seed: int = 0
     limit: int | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
+    mean: float | tuple[float, ...] | None = None
+    std: float | tuple[float, ...] | None = None
+    resize: int | tuple[int, ...] | None = None
+    crop: int | tuple[int, ...] | None = None
     batch_sizes: tuple[int, ...] = (1, 32)
     references: tuple[str, ...] = ("onnxruntime-fp32",)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -75,6 +80,8 @@ class Asked:
         _known("kernel variant", self.variant, ("auto", *NAMES))
         for name in self.references:
             _known("peer", name, [*PEERS])
+        checked = self.how
+        assert checked is not None
         cores = len(allowed_cpus())
         if not 1 <= self.threads <= cores:
             raise MachineError(f"threads: expected 1..{cores} on this machine, got {self.threads}")
@@ -84,6 +91,11 @@ class Asked:
             raise QBenchError(f"limit: expected at least 1 image, got {self.limit}")
         if not self.batch_sizes or min(self.batch_sizes) < 1:
             raise QBenchError(f"batch sizes: expected whole numbers of at least 1, got {list(self.batch_sizes)}")
+
+    @property
+    def how(self) -> Preprocessing:
+        """What is done to the pixels of the user's own images; raise DataError for what cannot be."""
+        return Preprocessing.of(self.mean, self.std, self.resize, self.crop)
 
     @property
     def parts(self) -> RecipeParts:
@@ -150,12 +162,11 @@ def prepare(asked: Asked, *, timed: bool) -> tuple[Suite, Bench]:
     network = read_network(asked)
     calibrated = not asked.keeps and _calibrated(asked, network)
     wanted = Wanted(
-        shape=tuple(network.input_shape),
+        inputs=inputs_of(network),
         calibration=asked.calibration if calibrated else 0,
         seed=asked.seed,
         limit=asked.limit,
-        mean=asked.mean,
-        std=asked.std,
+        how=asked.how,
     )
     data = load_own(asked.data, wanted)
     samples = asked.calibration or min(DEFAULT_CALIBRATION, max(1, len(data.calibration)))
@@ -189,6 +200,10 @@ def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
         model=asked.model,
         shapes={name: "x".join(map(str, shape)) for name, shape in asked.shapes.items()},
         data=asked.data,
+        mean=asked.how.mean,
+        std=asked.how.std,
+        resize=asked.how.resize,
+        crop=asked.how.crop,
         calibration=Calibration(samples=samples, seed=asked.seed),
         threads=asked.threads,
         timing=Timing(batch_sizes=asked.batch_sizes, references=asked.references),

@@ -7,19 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from qbench.core.trial import Trial
 from qbench.engine import FloatSession
-from qbench.errors import DataError, MachineError
+from qbench.errors import DataError, MachineError, SuiteError
 from qbench.graph import depth_weights
 from qbench.peers.onnxruntime.fp32 import OnnxRuntimeFp32
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
 from qbench.runner.networks.bench import Bench
-from qbench.runner.networks.kind import bench_of
+from qbench.runner.networks.kind import bench_of, network_jobs
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import batch_of, check_peer, ready_peers
 from qbench.runner.timing.phases import Phases
-from qbench.suite import load_suite
+from qbench.suite import Suite, load_suite
+from qbench.zoo import Dataset
 from tests.runner.conftest import small_network
 
 
@@ -101,3 +103,34 @@ def test_images_that_do_not_fit_the_network_are_one_clear_line(
     np.savez(tmp_path / "other.npz", images=images, labels=np.arange(5) % classes)
     with pytest.raises(DataError, match=message):
         bench_of(load_suite(suite_path, overrides=[f"data={tmp_path}/other.npz"]))
+
+
+def test_nobody_has_to_ask_for_fewer_calibration_samples_than_512(suite_path: Path) -> None:
+    suite = load_suite(suite_path, overrides=("calibration={}",))
+    made = bench_of(suite)
+    assert made.references.samples == 16
+    assert {job.trial.calibration for job in network_jobs(suite, made, "machine", False)} == {16}
+    written = load_suite(suite_path, overrides=("calibration.samples=512",))
+    with pytest.raises(DataError, match=r"expected 1..16 calibration samples, got 512"):
+        network_jobs(written, bench_of(written), "machine", False)
+
+
+def test_a_suite_takes_a_folder_of_images_with_the_words_of_the_command_line(suite_path: Path) -> None:
+    folder = suite_path.parent / "pictures"
+    for index in range(12):
+        (folder / str(index % 3)).mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(index).integers(0, 256, (10, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / str(index % 3) / f"{index}.png")
+    words = ("data=pictures", "mean=0.5", "std=[0.25, 0.5, 0.5]", "crop=8", "data_limit=5", "calibration={}")
+    found = bench_of(load_suite(suite_path, overrides=words))
+    assert isinstance(found.data, Dataset)
+    assert (found.data.mean, found.data.std) == ((0.5, 0.5, 0.5), (0.25, 0.5, 0.5))
+    assert (found.count, len(found.data.calibration), found.labelled) == (5, 3, True)
+    with pytest.raises(SuiteError, match=r"got mean 127; divided by 255: mean 0.498"):
+        load_suite(suite_path, overrides=("mean=127",))
+
+
+def test_keys_that_there_were_not_always_leave_the_hash_of_other_suites_alone(suite: Suite) -> None:
+    other = suite.model_copy(update={"mean": (0.5,)})
+    assert suite.sha256 == "3202909b9552f827c300e14f5c7d3ff03b0ad3e2f5e658d04af92a7fbfcd2b06"
+    assert other.sha256 != suite.sha256
