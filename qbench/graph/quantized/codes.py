@@ -111,12 +111,26 @@ def _as_tensor(layer: Layer, codes: Codes) -> QTensor | None:
     if granularity is None:
         return None
     kind = uniform(codes.kind, f"layer '{layer.name}'")
-    symmetric = kind.signed and not zero.any()
-    narrow = symmetric and kind.bits == 8 and int(codes.values.min()) >= -127
     values = depth_order(layer, codes.values)
+    if isinstance(layer, Conv) and layer.groups > 1 and zero.any():
+        kind, values, zero = _around_zero(kind, values, zero)
+    symmetric = kind.signed and not zero.any()
+    narrow = symmetric and kind.bits == 8 and int(values.min()) >= -127
     flat = values.reshape(len(values), -1).astype(np.int16)
     spec = QuantSpec(Uniform(kind.bits, signed=kind.signed, symmetric=symmetric, narrow=narrow), granularity)
     return QTensor(flat, QParams(spec, scale, zero))
+
+
+def _around_zero(kind: Uniform, values: Ints, zero: Floats) -> tuple[Uniform, Ints, Floats]:
+    """Return the codes of the same reals whose zero points are 0, as they are where those need more than 8 bits.
+
+    Windows of few channels have no product of their own for what a zero point adds.
+    """
+    shifted = values - zero.astype(np.int64).reshape(-1, *[1] * (values.ndim - 1) if zero.ndim else ())
+    for bits in range(kind.bits, 9):
+        if shifted.min() >= -(2 ** (bits - 1)) and shifted.max() < 2 ** (bits - 1):
+            return Uniform(bits, signed=True), shifted, np.zeros_like(zero)
+    return kind, values, zero
 
 
 def _granular(layer: Layer, codes: Codes) -> tuple[Granularity | None, Floats, Floats]:

@@ -76,14 +76,16 @@ class _Reader:
 
 
 def static_file(
-    folder: Path, *, form: str = "QDQ", activations: str = "QUInt8", weights: str = "QInt8", per_channel: bool = True
-) -> Path:
+    folder: Path, *, form: str = "QDQ", activations: str = "QUInt8", weights: str = "QInt8", per_channel: bool = True,
+    symmetric: bool = False,
+) -> Path:  # fmt: skip
     """Save what `quantize_static` makes of the network."""
     source, path = float_file(folder / "float.onnx"), folder / f"{form}-{activations}-{weights}.onnx"
     kinds = quantization.QuantType
     quantization.quantize_static(
         str(source), str(path), _Reader(), quant_format=quantization.QuantFormat[form],
         activation_type=kinds[activations], weight_type=kinds[weights], per_channel=per_channel,
+        extra_options={"WeightSymmetric": True} if symmetric else {},
     )  # fmt: skip
     return path
 

@@ -130,6 +130,16 @@ def test_files_of_all_widths_and_forms_answer_as_their_runtime(made: dict[str, o
     assert_near_the_runtime(kept.file)
 
 
+def test_unsigned_weights_of_grouped_convolutions_run_in_integers(tmp_path: Path) -> None:
+    kept = read_codes(small.static_file(tmp_path, weights="QUInt8", symmetric=True))
+    assert kept is not None
+    with build_session(kept, threads=1) as session:
+        assert (session.execution, session.integer_share) == ("integer", 1.0)
+    depthwise = kept.weights["c2"]
+    assert not depthwise.params.zero_point.any()
+    np.testing.assert_array_equal(depthwise.dequantize().reshape(8, -1), kept.network.layers[2].weight.reshape(8, -1))
+
+
 def test_a_dynamic_file_keeps_its_weights(tmp_path: Path) -> None:
     path = small.dynamic_file(tmp_path)
     kept = read_codes(path)
