@@ -137,9 +137,8 @@ def keeps(context: click.Context, model: str, *, keep: bool, choose: bool) -> bo
     if keep or named:
         return keep
     from qbench.graph.readers import holds_codes
-    from qbench.zoo import model_path
 
-    quantized = holds_codes(model_path(model))
+    quantized = Path(model).is_file() and holds_codes(Path(model))  # packaged networks are float32
     if quantized and not choose:
         raise QBenchError(f"{model}: the file is quantized already: {_KEEP}")
     return quantized

@@ -32,7 +32,7 @@ from qbench.graph.nodes import (
 from qbench.graph.passes.rewire import rewire
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.writing.builder import Builder
-from qbench.graph.writing.qdq_params import activation_scale, tensor_params, weight_codes
+from qbench.graph.writing.qdq_params import activation_scale, tensor_params, weight_codes, with_bias
 from qbench.graph.writing.write import opset_of
 from qbench.graph.writing.write_other import write_other
 
@@ -151,9 +151,7 @@ class _Writer:
 
     def _constants(self, layer: Layer) -> tuple[str, str]:
         """Add a layer's weight and bias as codes; return the tensors that their DequantizeLinear write."""
-        codes, scale = weight_codes(layer, self._weights[layer.name])
-        bias_scale = (scale.astype(np.float64) * self._scales[layer.input]).astype(np.float32)
-        bias = np.rint(layer.bias / bias_scale.astype(np.float64)).clip(-(2**31), 2**31 - 1).astype(np.int32)
+        codes, scale, bias, bias_scale = with_bias(layer, self._weights[layer.name], self._scales[layer.input])
         weight = self._dequantized(f"{layer.name}.weight", codes, scale)
         return weight, self._dequantized(f"{layer.name}.bias", bias, bias_scale)
 

@@ -14,6 +14,8 @@ from qbench.errors import ModelError
 from qbench.graph.network import Flatten, Layer, Network, Pool
 from qbench.graph.weights import onnx_order
 
+_BIAS_END = 2**31 - 1
+
 
 def tensor_params(network: Network, known: Mapping[str, QParams], tensor: str) -> QParams:
     """Return a tensor's parameters, or those of the neighbour that passes the same values on or in.
@@ -68,3 +70,33 @@ def weight_codes(layer: Layer, quantized: QTensor) -> tuple[npt.NDArray[np.int8]
     if number_format.qmax > 127 or np.any(params.zero_point) or not np.all(params.scale > 0):
         raise ModelError(f"qdq: layer '{layer.name}': expected signed weights, zero points of 0 and scales above 0")
     return onnx_order(layer, quantized.codes).astype(np.int8), params.scale
+
+
+def with_bias(
+    layer: Layer, quantized: QTensor, source_scale: float
+) -> tuple[npt.NDArray[np.int8], Floats, npt.NDArray[np.int32], Floats]:
+    """Return a layer's codes, their scale, its bias in 32-bit steps of both scales, and that step.
+
+    A channel whose bias, together with the largest sum, is beyond 32 bits gets a wider scale: of weights that are so
+    small beside their bias, half a step lost is below any step of what the layer writes.
+
+    Args:
+        layer: the layer; its bias is finite.
+        quantized: its codes.
+        source_scale: of the activations that enter it.
+
+    Raises:
+        ModelError: codes or bias have no such form.
+    """
+    codes, scale = weight_codes(layer, quantized)
+    if not np.isfinite(layer.bias).all():
+        raise ModelError(f"qdq: layer '{layer.name}': expected a bias of numbers, got {layer.bias.min():g}")
+    step = scale.astype(np.float64) * source_scale
+    room = max(1.0, _BIAS_END - 2.0 * 255 * 128 * codes[0].size)
+    wider = np.maximum(1.0, np.abs(layer.bias.astype(np.float64)) / (step * room))
+    if np.any(wider > 1.0):
+        codes = np.rint(codes / wider.reshape(-1, *[1] * (codes.ndim - 1))).astype(np.int8)
+        scale, step = (scale * wider).astype(np.float32), step * wider
+    bias_scale = np.maximum(step.astype(np.float32), np.finfo(np.float32).tiny)
+    bias = np.rint(layer.bias / bias_scale.astype(np.float64)).clip(-_BIAS_END - 1, _BIAS_END).astype(np.int32)
+    return codes, scale, bias, bias_scale

@@ -25,7 +25,7 @@ from qbench.graph import (
 )
 from qbench.graph.network import Pads, Pair
 from qbench.graph.shapes import same_pads
-from qbench.graph.writing.qdq_params import weight_codes
+from qbench.graph.writing.qdq_params import weight_codes, with_bias
 from qbench.peers.laws import shared_law
 from qbench.peers.tflite.file import TfliteFile
 
@@ -113,7 +113,7 @@ class _Writer:
         depthwise = is_depthwise(node)
         if node.groups > 1 and not depthwise:
             raise self._refused(node, f"a convolution in {node.groups} groups")
-        codes, scale = weight_codes(node, self._weights[node.name])
+        codes, scale, bias, bias_scale = with_bias(node, self._weights[node.name], self._law(node.input)[0])
         ohwi = codes.transpose(0, 2, 3, 1)
         data = np.moveaxis(ohwi, 0, 3).reshape(1, *node.weight.shape[2:], -1) if depthwise else ohwi
         weight = self._file.tensor(
@@ -130,18 +130,12 @@ class _Writer:
         }  # fmt: skip
         if depthwise:
             geometry["depthMultiplier"] = len(codes) // node.groups
-        inputs = [source, weight, self._bias(node, scale)]
+        params = self._file.quantization(np.broadcast_to(bias_scale, len(codes)), 0)
+        held = self._file.tensor(f"{node.name}.bias", bias.shape, "INT32", params=params, data=bias)
+        inputs = [source, weight, held]
         self._file.operator("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", inputs, self._codes(target), **geometry)
         if node.residual is not None:
             self._sum((target, node.residual), node.output, node.activation, node=node)
-
-    def _bias(self, node: Conv, scale: np.ndarray) -> int:
-        scales = (np.broadcast_to(scale, len(node.bias)).astype(np.float64) * self._law(node.input)[0]).astype(
-            np.float32
-        )
-        codes = np.rint(node.bias / scales.astype(np.float64)).clip(-(2**31), 2**31 - 1).astype(np.int32)
-        params = self._file.quantization(scales, 0)
-        return self._file.tensor(f"{node.name}.bias", codes.shape, "INT32", params=params, data=codes)
 
     def _padded(
         self, tensor: str, pads: Pads, kernel: Pair, strides: Pair, dilations: Pair = (1, 1)

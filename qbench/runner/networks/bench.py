@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+import numpy as np
+
 from qbench.core.recipe import KEEP
 from qbench.core.rules import edge_rules, parse_rules
 from qbench.core.tensor import Floats
 from qbench.core.trial import Trial
-from qbench.engine import FloatSession
+from qbench.engine import FloatSession, build_session
 from qbench.errors import DataError, MachineError, ModelError
 from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import Answers, Task, task_of
@@ -54,6 +56,25 @@ class References:
 NO_REFERENCES = References()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Expected:
+    """Right answers of a peer.
+
+    Args:
+        plain: fp32's.
+        simulated: those of the codes that the peer was handed, in qbench's own arithmetic; None for a peer of floats.
+    """
+
+    plain: Floats
+    simulated: Floats | None = None
+
+
+def simulation(quantized: QuantizedNetwork, inputs: Floats, *, threads: int) -> Floats:
+    """Return the logits of a quantized network in qbench's own arithmetic."""
+    with build_session(quantized, threads=threads) as session:
+        return session.run(inputs)
+
+
 def peer(name: str) -> Peer:
     """Return the peer `name`."""
     found: Peer = PEERS.part(name)
@@ -87,6 +108,7 @@ class Bench:
         _check_task(self.task, network, data, labelled=self.labelled)
         self._observations: dict[tuple[int, int], Observations] = {}
         self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._simulated: dict[int, Floats] = {}
 
     @cached_property
     def inputs(self) -> Floats:
@@ -173,9 +195,21 @@ class Bench:
         """
         if peer(name).precision != "int8":
             return self.prepared(name, "float", network=lambda: QuantizedNetwork(self.network))
-        return self.prepared(name, "qdq", network=self._reference_int8)
+        return self.prepared(name, "qdq", network=lambda: self.reference_int8)
 
-    def _reference_int8(self) -> QuantizedNetwork:
+    def expected_of(self, name: str, size: int) -> Expected:
+        """Return what a peer's answers to a batch are held against; see `Expected`."""
+        inputs = np.ascontiguousarray(self.inputs[np.arange(size) % len(self.inputs)])
+        plain = self.answers.logits[np.arange(size) % len(self.inputs)]
+        if peer(name).precision != "int8":
+            return Expected(plain)
+        if size not in self._simulated:
+            self._simulated[size] = simulation(self.reference_int8, inputs, threads=self.threads)
+        return Expected(plain, self._simulated[size])
+
+    @cached_property
+    def reference_int8(self) -> QuantizedNetwork:
+        """What int8 peers hold."""
         if self.kept is not None:
             return self.kept
         drawn = self.references

@@ -35,8 +35,9 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
     Raises:
         QBenchError: the network or the data cannot be read, or do not fit each other.
     """
-    path = model_path(suite.model_source())
-    network = network or read_network(path, shapes=suite.fixed_shapes)
+    source, shapes = suite.model_source(), suite.fixed_shapes
+    network = network or read_network(model_path(source), shapes=shapes)
+    quantized = Path(source).is_file() and UNREAD not in network.metadata  # packaged networks are float32
     data = data or _data_of(suite, network)
     return Bench(
         network,
@@ -45,7 +46,7 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
         limit=suite.data_limit,
         references=References(suite.timing.references, calibration_samples(suite, data), suite.calibration.seed),
         task=suite.task_name,
-        kept=None if UNREAD in network.metadata else read_codes(path, shapes=suite.fixed_shapes),
+        kept=read_codes(Path(source), shapes=shapes) if quantized else None,
     )
 
 

@@ -8,11 +8,11 @@ from qbench.graph import QuantizedNetwork
 from qbench.peers import Prepared
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.machine.quiet import quiet_cores
-from qbench.runner.networks.bench import Bench, peer
+from qbench.runner.networks.bench import Bench, Expected, peer, simulation
 from qbench.runner.networks.row import Row
 from qbench.runner.networks.score import all_logits
 from qbench.runner.timing.clock import Clock
-from qbench.runner.timing.network import batch_of, check_peer, network_operations
+from qbench.runner.timing.network import CHECKED_IMAGES, batch_of, check_peer, network_operations
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules, interleave
 from qbench.suite import Planned
@@ -39,9 +39,16 @@ def run_peer(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules:
     if reason is not None:
         return reason
     with phases("pack"):
-        prepared = _prepare(trial, bench, phases)
+        handed = _handed(trial, bench, phases)
+        prepared = peer(trial.backend).prepare(handed, threads=bench.threads)
     with phases("score"):
         logits = all_logits(prepared, bench.inputs)
+        try:
+            check_peer(
+                trial.backend, logits[:CHECKED_IMAGES], _expected(handed, bench, min(CHECKED_IMAGES, len(logits)))
+            )
+        except QBenchError as error:
+            return str(error)
         row.score(logits, bench.answers)
     precision = peer(trial.backend).precision
     row.execution = "integer" if precision == "int8" else "float32"
@@ -49,20 +56,24 @@ def run_peer(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules:
         row.notes.append(f"{trial.backend} computes in bfloat16")
     if "speed" in planned.measure:
         try:
-            _time(planned, bench, prepared, row, phases, rules=rules, clock=clock)
+            _time(planned, bench, (prepared, handed), row, phases, rules=rules, clock=clock)
         except QBenchError as error:
             row.notes.append(f"{NOT_TIMED}{error}")
     return None
 
 
 def _time(
-    planned: Planned, bench: Bench, prepared: Prepared, row: Row, phases: Phases, *, rules: Rules, clock: Clock
-) -> None:
-    """Fill in the peer's times; raise QBenchError when it answers so far from fp32 that it may not be timed."""
-    trial = planned.trial
+    planned: Planned, bench: Bench, ready: tuple[Prepared, QuantizedNetwork], row: Row, phases: Phases, *,
+    rules: Rules, clock: Clock,
+) -> None:  # fmt: skip
+    """Fill in the peer's times; raise QBenchError when it answers a batch of this size wrongly.
+
+    `ready` holds the peer and what it was handed.
+    """
+    trial, (prepared, handed) = planned.trial, ready
     for batch in trial.batch_sizes:
         inputs = batch_of(bench.inputs, batch)
-        check_peer(trial.backend, prepared.run(inputs), batch_of(bench.answers.logits, batch))
+        check_peer(trial.backend, prepared.run(inputs), _expected(handed, bench, batch))
         cell = Cell(
             trial.backend, prepared.bind(inputs), batch, batch * network_operations(bench.network), bench.threads
         )
@@ -70,8 +81,16 @@ def _time(
             row.measurements += interleave(f"network/batch{batch}", [cell], rules, clock=clock, quiet=quiet)
 
 
-def _prepare(trial: Trial, bench: Bench, phases: Phases) -> Prepared:
-    chosen = peer(trial.backend)
-    if chosen.precision != "int8":
-        return chosen.prepare(QuantizedNetwork(bench.network), threads=bench.threads)
-    return chosen.prepare(bench.quantized(trial, phases), threads=bench.threads)
+def _handed(trial: Trial, bench: Bench, phases: Phases) -> QuantizedNetwork:
+    """Return what the peer is to run."""
+    if peer(trial.backend).precision != "int8":
+        return QuantizedNetwork(bench.network)
+    return bench.quantized(trial, phases)
+
+
+def _expected(handed: QuantizedNetwork, bench: Bench, size: int) -> Expected:
+    """Return what answers to the first `size` samples are held against."""
+    plain = batch_of(bench.answers.logits, size)
+    if handed.is_float:
+        return Expected(plain)
+    return Expected(plain, simulation(handed, batch_of(bench.inputs, size), threads=bench.threads))

@@ -17,6 +17,7 @@ from qbench.core.formats import Uniform
 from qbench.core.granularity import PerChannel, PerGroup, PerTensor
 from qbench.core.spec import QuantSpec, activation_uniform, weight_uniform
 from qbench.core.tensor import QParams, QTensor
+from qbench.engine import build_session
 from qbench.errors import ModelError
 from qbench.graph import Layer, Network, QuantizedNetwork, depth_weights, qdq_onnx_bytes, read_onnx, to_onnx_bytes
 from qbench.zoo import load_data, model_path
@@ -195,3 +196,39 @@ def test_weight_parameters_of_another_form_are_refused(resnet: Network, params: 
     changed = QTensor(stem.codes, replace(stem.params, **WEIGHTS[message]))
     with pytest.raises(ModelError, match=f"qdq: layer 'stem': .*{message}"):
         qdq_onnx_bytes(QuantizedNetwork(resnet, {**params[0], "stem": changed}, params[1]))
+
+
+@pytest.mark.parametrize("granularity", [PerChannel(), PerTensor()])
+@pytest.mark.parametrize("factor", [1.0, 1e3, 1e6])
+def test_a_bias_beyond_32_bits_of_its_scales_is_held_by_wider_ones(
+    sketch: Sketch, granularity: PerChannel | PerTensor, factor: float
+) -> None:
+    sketch.constant("w", 1e-7 * np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32))
+    bias = np.float32(factor) * np.asarray([1.0, -2.0, 0.5, 0.0], np.float32)
+    sketch.constant("b", bias)
+    sketch.constant("v", np.eye(4, dtype=np.float32))
+    sketch.node("Conv", "x w b", "c", "conv")
+    sketch.node("GlobalAveragePool", "c", "g")
+    sketch.node("Flatten", "g", "f")
+    sketch.node("Gemm", "f v", "y")
+    network = read_onnx(sketch.save())
+    weights, activations = {}, {}
+    for layer in network.layers:
+        flat = depth_weights(layer)
+        scale = np.abs(flat).max(axis=1 if isinstance(granularity, PerChannel) else None) / np.float32(127)
+        params = QParams(QuantSpec(weight_uniform(8), granularity), np.asarray(scale), np.zeros_like(scale))
+        weights[layer.name] = QTensor(np.rint(flat / scale.reshape(-1, 1)).astype(np.int16), params)
+    wide = (-2.0 * factor, factor)
+    for tensor, (low, high) in {"x": (-4.0, 4.0), **{node.output: wide for node in network.nodes[:3]}}.items():
+        step = np.float32((high - low) / 255)
+        zero = np.asarray(round(-low / float(step)), np.float32)
+        activations[tensor] = QParams(QuantSpec(activation_uniform(8), PerTensor()), np.asarray(step), zero)
+    made = QuantizedNetwork(network, weights, activations)
+    x = np.random.default_rng(1).normal(size=(3, 3, 8, 8)).astype(np.float32)
+    runtime = onnxruntime.InferenceSession(qdq_onnx_bytes(made), providers=["CPUExecutionProvider"])
+    found = runtime.run(None, {"x": x})[0]
+    with build_session(made, threads=1) as session:
+        own = session.run(x)
+    a_step = 1.01 * 3 * factor / 255
+    np.testing.assert_allclose(own, np.tile(bias, (3, 1)), atol=a_step)
+    np.testing.assert_allclose(found, own, atol=a_step)

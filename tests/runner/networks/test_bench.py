@@ -11,11 +11,12 @@ from PIL import Image
 
 from qbench.core.trial import Trial
 from qbench.engine import FloatSession
-from qbench.errors import DataError, MachineError, SuiteError
+from qbench.errors import DataError, MachineError, QBenchError, SuiteError
 from qbench.graph import depth_weights
+from qbench.metrics.tensor import sqnr_db
 from qbench.peers.onnxruntime.fp32 import OnnxRuntimeFp32
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
-from qbench.runner.networks.bench import Bench
+from qbench.runner.networks.bench import Bench, Expected
 from qbench.runner.networks.kind import bench_of, network_jobs
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import batch_of, check_peer, ready_peers
@@ -79,13 +80,26 @@ def test_the_independent_runtime_must_be_there(bench: Bench, monkeypatch: pytest
 
 
 def test_a_peer_with_wrong_logits_is_not_timed(bench: Bench) -> None:
-    logits = bench.answers.logits
-    check_peer("onnxruntime-int8", logits * np.float32(1.1), logits)
-    for wrong in (logits * 2, np.full_like(logits, np.nan)):
-        with pytest.raises(Exception, match="from fp32's"):
-            check_peer("onnxruntime-int8", wrong, logits)
-    with pytest.raises(Exception, match="from fp32's"):
-        check_peer("onnxruntime-fp32", logits * np.float32(1.01), logits)
+    expected = bench.expected_of("onnxruntime-int8", 16)
+    logits, codes = expected.plain, expected.simulated
+    assert codes is not None
+    assert sqnr_db(logits, codes) > 20
+    check_peer("onnxruntime-int8", codes * np.float32(1.05), expected)
+    for wrong in (codes * 2, np.full_like(codes, np.nan)):
+        with pytest.raises(QBenchError, match="from those of the same codes here, expected at least 20 dB"):
+            check_peer("onnxruntime-int8", wrong, expected)
+    with pytest.raises(QBenchError, match="from fp32's"):
+        check_peer("onnxruntime-fp32", logits * np.float32(1.01), bench.expected_of("onnxruntime-fp32", 16))
+
+
+def test_codes_far_from_fp32_are_held_against_themselves() -> None:
+    generator = np.random.default_rng(0)
+    plain, noise = (generator.normal(size=(64, 4)).astype(np.float32) for _ in range(2))
+    expected = Expected(plain, plain + 0.5 * noise)
+    check_peer("onnxruntime-int8", plain + 0.45 * noise, expected)
+    for wrong in (np.zeros_like(plain), np.full_like(plain, 9)):
+        with pytest.raises(QBenchError, match="expected at least 5 dB"):
+            check_peer("onnxruntime-int8", wrong, expected)
 
 
 @pytest.mark.parametrize(
