@@ -38,12 +38,14 @@ class RunKind:
             are done. Raises QBenchError for what no job could be done with here.
         facts: what `run.json` says of a plan beside what it says of every plan.
         makers: device -> class of who makes the rows there (`qbench.runner.maker.Maker`), as `module:attribute`.
+        remarks: a suite's world -> what is suspicious about it, a line each, before anything is computed.
     """
 
     world: Callable[[Any], Any]
     jobs: Callable[[Any, Any, str, bool], tuple[Job, ...]]
     facts: Callable[[Plan], PlanFacts]
     makers: Mapping[str, str]
+    remarks: Callable[[Any], tuple[str, ...]] = lambda _: ()
 
 
 def run_kind(kind: str) -> RunKind:

@@ -29,7 +29,7 @@ class Plan:
         jobs: every row in the order in which it is made, e.g. the fp32 row, accuracy, then times.
         cached: trial key -> row of an earlier run that is still true.
         folder: the run that is continued, None when a new one is started.
-        remarks: why earlier runs were not continued.
+        remarks: why earlier runs were not continued, and what is suspicious about the input.
     """
 
     suite: AnySuite
@@ -75,11 +75,12 @@ def plan_run(suite: AnySuite, results_root: Path, *, fresh: bool = False, quick:
     kind, machine = run_kind(suite.kind), DEVICES[suite.device].identity()
     world = kind.world(suite)
     jobs = kind.jobs(suite, world, machine, quick)
+    told = kind.remarks(world)
     if fresh:
-        return Plan(suite, world, quick, jobs, {}, None)
+        return Plan(suite, world, quick, jobs, {}, None, told)
     hashes = {job.trial.key: job.cache_hash for job in jobs}
     folder, cached, remarks = _earlier(suite, results_root, hashes, machine, quick=quick)
-    return Plan(suite, world, quick, jobs, cached, folder, tuple(remarks))
+    return Plan(suite, world, quick, jobs, cached, folder, (*remarks, *told))
 
 
 def refuse_threads(threads: int) -> None:

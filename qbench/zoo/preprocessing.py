@@ -5,12 +5,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from qbench.errors import DataError
 
+KNOWN: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "ImageNet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "-1 to 1": ((0.5,), (0.5,)),
+    "0 to 1": ((0.0,), (1.0,)),
+    "0 to 255": ((0.0,), (1 / 255,)),
+    "Caffe": ((0.485, 0.456, 0.406), (1 / 255,)),
+    "CIFAR-10": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
+    "CLIP": ((0.4815, 0.4578, 0.4082), (0.2686, 0.2613, 0.2758)),
+    "MNIST": ((0.1307,), (0.3081,)),
+}
+"""Mean and std that public networks are trained with; one number counts for all channels."""
+BY_COLOUR = "Caffe"
+"""Of these the one whose means go with colours, whatever the order of the channels."""
 WORDS = ("mean", "std", "resize", "crop")
 SCALE = 255
 _LARGEST_SIDE = 16_384

@@ -39,6 +39,8 @@ def show_summary(console: Console, run: NetworkRun) -> None:
         console.print(found)
     for _, row in table[table["status"] == "failed"].iterrows():
         console.print(f"failed  {row['key']}: {row['reason']}", markup=False, highlight=False, style="red")
+    for line in dict.fromkeys(line for row in run.results if row.trial.sweep == "baseline" for line in row.alarms):
+        console.print(f"alarm: {line}", markup=False, highlight=False, soft_wrap=True, style="yellow")
     for note in left_out(run.results):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     words = table["status"].value_counts().to_dict()

@@ -9,7 +9,6 @@ import numpy as np
 from qbench.core.formats import Uniform
 from qbench.core.tensor import Floats, QParams
 from qbench.methods.activation_stats import ActivationStats
-from qbench.metrics import Answers, accuracy
 from qbench.metrics.task import Outputs
 
 SATURATED = 0.10
@@ -54,17 +53,3 @@ def outside_share(stats: ActivationStats, low: float, high: float) -> float:
     """Return the share of the numbers seen that lie outside low..high, to the width of a histogram's bin."""
     outside = (stats.centers < low) | (stats.centers > high)
     return float(stats.counts[outside].sum()) / stats.count
-
-
-def label_alarms(answers: Answers, *, classes: int) -> list[str]:
-    """Return what looks wrong about labels that fp32 itself is right about no oftener than by chance."""
-    if classes < 2 or not answers.labelled or answers.task.outputs != "classes":
-        return []
-    right = accuracy.correct(answers.logits, answers.labels)
-    low, _ = accuracy.wilson(int(right.sum()), len(right))
-    if low > 1.0 / classes:
-        return []
-    return [
-        f"fp32 is right on {100 * right.mean():.1f} % of the images, as by chance: expected classes in the "
-        "order of the network's outputs, and the mean and std that it was trained with"
-    ]

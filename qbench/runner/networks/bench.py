@@ -23,7 +23,9 @@ from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import Answers, Task, task_of
 from qbench.peers import PEERS, Peer, Prepared
 from qbench.quantization import Observations, assigned, parse_recipe
+from qbench.runner.networks.doctor import look
 from qbench.runner.networks.score import all_logits
+from qbench.runner.networks.suspects import suspicions
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.phases import Phases
 from qbench.zoo import Samples
@@ -147,6 +149,22 @@ class Bench:
         """What qbench's own graph answers in fp32."""
         with FloatSession(self.network, threads=self.threads) as session:
             return all_logits(session, self.inputs)
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What looks suspicious about the samples, before anything is computed."""
+        return look(self.data, self.network, self.count)
+
+    @cached_property
+    def suspicions(self) -> list[str]:
+        """What is likely to be wrong where fp32 itself answers badly."""
+
+        def run(inputs: Floats) -> Floats:
+            with FloatSession(self.network, threads=self.threads) as session:
+                return all_logits(session, inputs)
+
+        operations = sum(self.network.operations(layer.name) for layer in self.network.layers)
+        return suspicions(self.answers, self.data, operations=operations, run=run)
 
     def observations(self, samples: int, seed: int) -> Observations:
         """Return what a draw of calibration samples shows of the fp32 network."""

@@ -141,4 +141,5 @@ NETWORKS = RunKind(
         "cpu": "qbench.runner.networks.maker:NetworkMaker",
         "cuda": "qbench.runner.cuda.networks:CudaNetworkMaker",
     },
+    lambda bench: bench.remarks,
 )

@@ -42,5 +42,7 @@ def check_baseline(bench: Bench, tell: Tell) -> None:
     """Check qbench's fp32 answers against an independent runtime's, and those against what the model declares."""
     tell("checking the fp32 baseline")
     check_runtimes(bench.answers, bench.own_logits)
+    for line in bench.suspicions:
+        tell(f"input: {line}")
     metadata, data = bench.network.metadata, bench.data.name
     tell(check_declared(bench.answers, metadata, data=data, whole=bench.uses_all_images))

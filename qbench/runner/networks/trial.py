@@ -17,7 +17,7 @@ from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.metrics import measured
 from qbench.metrics.tensor import sqnr_db
-from qbench.runner.networks.alarms import label_alarms, range_alarms
+from qbench.runner.networks.alarms import range_alarms
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.peer_trial import run_peer
 from qbench.runner.networks.row import LayerRow, Row
@@ -140,7 +140,7 @@ def _run_qbench(
         if made.activations and trial.method != KEEP:  # what a file says is not looked at on calibration samples
             kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
             row.alarms += range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats())
-        row.alarms += label_alarms(bench.answers, classes=len(bench.data.classes))
+        row.alarms += bench.suspicions
         if trial.batch_sizes:
             _time(planned, bench, (session, logits), row, phases, rules=rules, clock=clock)
         if keep is not None:

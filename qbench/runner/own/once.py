@@ -50,11 +50,16 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quantization:
-    """What came of quantizing a network: `saved` is what was read again, `result` the row and what stands beside it."""
+    """What came of quantizing a network.
+
+    `saved` is what was read again, `result` the row and what stands beside it, `remarks` what is suspicious about the
+    input, a line each.
+    """
 
     saved: SavedNetwork
     result: QuantizedResult
     folder: Path
+    remarks: tuple[str, ...] = ()
 
 
 class More(TypedDict, total=False):
@@ -134,16 +139,17 @@ def quantize_asked(
     tell("reading the network and the data")
     suite, bench = prepare(asked, timed=timed)
     jobs = network_jobs(suite, bench, DEVICES["cpu"].identity(), quick)
-    plan = Plan(suite, bench, quick, jobs, {}, None)
+    plan = Plan(suite, bench, quick, jobs, {}, None, bench.remarks)
     maker, observer = KeepingMaker(plan, out), _Telling(tell)
     for name in (FILE_NAME, ROWS_NAME):
         (out / name).unlink(missing_ok=True)
     with RunWriter.create(out, header_of(plan, datetime.now(UTC))) as writer, Local(plan, maker) as executor:
+        observer.on_start(plan)
         run_plan(plan, writer, executor, observer)
     failed = [row for row in writer.results.values() if row.status != "ok"]
     if failed:
         raise QBenchError(failed[-1].reason)
-    return Quantization(load_network(out), read_quantized(out), out)
+    return Quantization(load_network(out), read_quantized(out), out, (*bench.remarks, *bench.suspicions))
 
 
 def _is_ours(folder: Path) -> bool:
@@ -159,6 +165,11 @@ class _Telling(Silent):
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
+
+    def on_start(self, plan: Plan) -> None:
+        """Pass on what is suspicious about the input."""
+        for remark in plan.remarks:
+            self._tell(remark)
 
     def on_phase(self, text: str) -> None:
         """Pass it on."""
