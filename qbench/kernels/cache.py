@@ -35,8 +35,38 @@ def source_hash() -> str:
 
 def cache_root() -> Path:
     """Return the folder of everything that qbench compiles."""
-    given = os.environ.get("QBENCH_CACHE_DIR")
-    return Path(given or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "qbench") / "jit"
+    return cache_home() / "jit"
+
+
+def cache_home() -> Path:
+    """Return the folder of all that qbench keeps for this user outside of results.
+
+    It is the one that QBENCH_CACHE_DIR names, else `qbench` in the one of XDG_CACHE_HOME, else in `.cache` of the home
+    folder. An empty variable counts as none, and so does a relative XDG_CACHE_HOME, as its standard has it.
+
+    Raises:
+        MachineError: no variable names a folder, and this user has no home.
+    """
+    if named := os.environ.get("QBENCH_CACHE_DIR"):
+        return Path(named)
+    if (custom := os.environ.get("XDG_CACHE_HOME", "")) and Path(custom).is_absolute():
+        return Path(custom) / "qbench"
+    home = os.environ.get("HOME") or _home_by_name()
+    if not home:
+        raise MachineError(
+            "no folder to keep compiled kernels in: HOME is not set, and the user has no home; set QBENCH_CACHE_DIR"
+        )
+    return Path(home) / ".cache" / "qbench"
+
+
+def _home_by_name() -> str:
+    """Return the home folder of this user in the system's list of users, "" where it does not know him."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def machine_key(cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:

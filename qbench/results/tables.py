@@ -105,6 +105,8 @@ def cell_text(row: pd.Series, name: str, *, interval: bool = True) -> str:
         return value.replace("|", "\\|") or "-"
     if value is None or pd.isna(value):
         return "-"
+    if name.endswith("_p"):
+        return "<0.01" if float(value) < 0.01 else f"{float(value):.2f}"
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     if low is None or high is None or pd.isna(low) or pd.isna(high) or not interval:
         return number_text(float(value))
@@ -117,7 +119,7 @@ def number_text(value: float) -> str:
         return f"{value:g}"
     if abs(value) < 0.001:
         return f"{value:.1e}"
-    places = max(0, min(2, 3 - math.floor(math.log10(abs(value)))))
+    places = max(0, min(2 if abs(value) >= 0.01 else 4, 3 - math.floor(math.log10(abs(value)))))
     return f"{value:.{places}f}"
 
 

@@ -21,10 +21,17 @@ def new_run(folder: Path, suite_sha256: str, header: Callable[[datetime], RunHea
 
 
 def point_to(folder: Path) -> None:
-    """Make `latest` beside the run name it, in one step; raise ResultsError when it cannot be written."""
+    """Make `latest` beside the run lead to it, in one step; raise ResultsError when it cannot be written.
+
+    It is a symbolic link, or a text file that holds the run's name where the file system has no links.
+    """
     pointer, fresh = folder.parent / LATEST_NAME, folder.parent / f".{LATEST_NAME}.new"
     try:
-        fresh.write_text(folder.name + "\n", encoding="utf-8")
+        fresh.unlink(missing_ok=True)
+        try:
+            fresh.symlink_to(folder.name, target_is_directory=True)
+        except (OSError, NotImplementedError):
+            fresh.write_text(folder.name + "\n", encoding="utf-8")
         fresh.replace(pointer)
     except OSError as error:
         raise ResultsError(f"{pointer}: cannot write: {error.strerror}") from error

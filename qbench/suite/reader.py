@@ -10,6 +10,9 @@ import yaml
 
 from qbench.errors import SuiteError
 
+MOST_DEPTH, MOST_VALUES = 40, 100_000
+"""No suite needs more lists and mappings within each other, or more values, aliases counted as often as they stand."""
+
 Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | None"
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -84,9 +87,11 @@ class _Builder:
         self.places: dict[KeyPath, str] = {}
         self._loader = yaml.SafeLoader("")
         self._open: set[int] = set()
+        self._built = 0
 
     def compose(self, text: str) -> yaml.Node | None:
         try:
+            self._check_depth(text)
             return yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -94,7 +99,23 @@ class _Builder:
         except yaml.YAMLError as error:
             raise SuiteError(f"{self.source}: not valid YAML: {' '.join(str(error).split())}") from error
 
+    def _check_depth(self, text: str) -> None:
+        """Raise SuiteError for lists in lists beyond what any suite needs: they would end in a RecursionError."""
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MOST_DEPTH:
+                assert event.start_mark is not None
+                line = f"{self.source}:{event.start_mark.line + 1}"
+                raise SuiteError(
+                    f"{line}: expected at most {MOST_DEPTH} lists and mappings within each other, got more"
+                )
+
     def build(self, node: yaml.Node, path: KeyPath) -> Data:
+        self._built += 1
+        if len(path) > MOST_DEPTH or self._built > MOST_VALUES:
+            most = f"{MOST_DEPTH} lists within each other" if len(path) > MOST_DEPTH else f"{MOST_VALUES:,} values"
+            raise SuiteError(f"{self._place(node)}: expected at most {most}, got more: what do its aliases repeat?")
         self.places[path] = self._place(node)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)

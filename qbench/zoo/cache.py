@@ -7,15 +7,12 @@ import hashlib
 import os
 from pathlib import Path
 
+from qbench.kernels.cache import cache_home
+
 
 def cache_folder() -> Path:
-    """Return the folder that QBENCH_CACHE_DIR names, else the one that is the platform's custom."""
-    named = os.environ.get("QBENCH_CACHE_DIR")
-    if named:
-        return Path(named)
-    import pooch
-
-    return Path(pooch.os_cache("qbench"))
+    """Return the folder that QBENCH_CACHE_DIR names, else the one that is the custom; raise MachineError for none."""
+    return cache_home()
 
 
 def keep(path: Path, content: bytes) -> None:

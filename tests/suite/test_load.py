@@ -222,3 +222,26 @@ def test_a_suite_without_a_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none.yaml").write_text("name: none\nmodel: resnet20\nsweeps: [{name: bits, bits: 8, method: mse}]\n")
     with pytest.raises(SuiteError, match="or only 'networks'; see 'data'"):
         load_suite(tmp_path / "none.yaml")
+
+
+def test_a_suite_that_grows_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "grows.yaml"
+    laughs = "".join(
+        f"{name}: &{name} [{', '.join(8 * [f'*{before}'])}]\n"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    deep = "".join(f"{name}: &{name} {20 * '['}*{before}{20 * ']'}\n" for before, name in (("a", "b"), ("b", "c")))
+    for text, line, message in (
+        ("name: x\nsweeps: " + 3000 * "[" + 3000 * "]", 2, "expected at most 40 lists and mappings within each other"),
+        ("name: x\nsweeps: " + 3000 * "{a: ", 2, "expected at most 40 lists and mappings within each other"),
+        ("name: x\nsweeps:\n" + "".join(f"{i * ' '}- \n" for i in range(1, 500)), 42, "expected at most 40"),
+        (f"a: &a [1, 2]\n{laughs}", 1, "expected at most 100,000 values"),
+        (f"a: &a [1, 2]\n{deep}", 1, "expected at most 40 lists within each other"),
+    ):
+        path.write_text(text)
+        with pytest.raises(SuiteError) as refusal:
+            load_suite(path)
+        assert message in str(refusal.value)
+        assert f"grows.yaml:{line}" in str(refusal.value)
+    with pytest.raises(SuiteError, match=r"--set sweeps=.*expected at most 40"):
+        load_suite(Path("tiny"), overrides=("sweeps=" + 100 * "[",))

@@ -19,9 +19,12 @@ PIPE_COLUMNS = 200
 
 
 def make_console() -> Console:
-    """Return a console on standard output; one that is no terminal is wide, so that keys and paths are not broken."""
-    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console() if narrow else Console(width=PIPE_COLUMNS)
+    """Return a console on standard output; one that is no terminal is wide, so that keys and paths are not broken.
+
+    What it prints is text: names of layers, paths and rules hold square brackets and colons that mean nothing.
+    """
+    narrow = sys.stdout.isatty() or bool(os.environ.get("COLUMNS", "").isdigit())
+    return Console(markup=False, emoji=False, highlight=False, width=None if narrow else PIPE_COLUMNS)
 
 
 def plain_table(*headings: str, right: Iterable[str] = (), title: str = "") -> Table:
