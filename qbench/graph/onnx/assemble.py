@@ -50,7 +50,7 @@ def assembled(file: File, found: Survey, name: str, *, whole: Sequence[Node], na
     first = inputs[0] if inputs else ""
     return Network(
         name=name, input=first, input_shape=shapes.get(first, ()), output=file.outputs[0], nodes=named, shapes=shapes,
-        metadata={entry.key: entry.value for entry in file.model.metadata_props}, sha256=file.sha256,
+        metadata={**{entry.key: entry.value for entry in file.model.metadata_props}, **file.notes}, sha256=file.sha256,
         inputs=inputs, outputs=file.outputs, batch=found.batch,
         dtypes={tensor: kind.dtype_name for tensor, kind in types.items() if kind.dtype != FLOAT},
         unbatched=frozenset(tensor for tensor, kind in types.items() if not kind.has_batch),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,7 @@ class File:
         inputs: the inputs that are no constants.
         outputs: names of the outputs.
         sha256: of the file, followed by the files of external weights.
+        notes: what reading changed, for the network's metadata.
     """
 
     model: ModelProto
@@ -54,6 +55,7 @@ class File:
     inputs: tuple[Port, ...]
     outputs: tuple[str, ...]
     sha256: str
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_file(path: Path) -> File:

@@ -98,6 +98,8 @@ class NodeReader:
         if kind.dtype != FLOAT or not kind.has_batch:
             what = f"{kind.dtype_name} of shape {kind.dims}" if kind.dims is not None else "of unknown shape"
             raise UntypedError(f"input {index} is no batch of float32 numbers but {what}")
+        if kind.dims is not None and len(kind.dims) == 1:
+            raise UntypedError(f"input {index} is one number an image, without channels")
         return str(self.proto.input[index])
 
     def shape(self, index: int = 0) -> Shape:

@@ -21,6 +21,7 @@ from qbench.graph.onnx.file import File, Port, as_file, read_file
 from qbench.graph.onnx.liveness import live_nodes
 from qbench.graph.onnx.survey import Survey, survey
 from qbench.graph.onnx.tensor_type import FLOAT
+from qbench.graph.onnx.widen import OTHERS, widened, without_bfloat16
 from qbench.graph.passes.activation import fuse_activation
 from qbench.graph.passes.affine import fold_affine
 from qbench.graph.passes.identity import drop_aliases
@@ -35,6 +36,8 @@ from qbench.graph.patterns.layer_norm import fuse_layer_norms
 from qbench.graph.patterns.moves import fuse_moves
 from qbench.graph.patterns.web import Web
 from qbench.graph.readers import NO_SHAPES
+
+FLOATS = (FLOAT, *OTHERS)
 
 
 def read_onnx(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network:
@@ -93,7 +96,8 @@ def network_and_names(
         fixed: weights whose numbers nothing may be folded into.
     """
     _check_images(file, shapes)
-    file, found = _surveyed(file, shapes)
+    file, found = _surveyed(file if trivial else without_bfloat16(file), shapes)
+    file, found = (file, found) if trivial else widened(file, found)
     drafts, known = drafts_of(file, found)
     kept, outputs = drop_aliases(drafts, outputs=file.outputs)
     live, outputs = _with_own_outputs(_live(kept, outputs), file, found, outputs, trivial=trivial)
@@ -127,7 +131,7 @@ def _check_images(file: File, shapes: Mapping[str, Shape]) -> None:
     for port in file.inputs:
         _check_fits(port, shapes.get(port.name))
         dims = (*port.dims[:1], *shapes[port.name]) if port.name in shapes else port.dims
-        if len(dims) == 4 and port.dtype == FLOAT and not all(isinstance(d, int) and d > 0 for d in dims[1:]):
+        if len(dims) == 4 and port.dtype in FLOATS and not all(isinstance(d, int) and d > 0 for d in dims[1:]):
             shown = ["?" if size == "" else size for size in dims]
             raise ModelError(
                 f"input '{port.name}': expected (batch, c, h, w) with fixed c, h, w, got {shown}; "
