@@ -14,7 +14,7 @@ import numpy.typing as npt
 from onnx import ModelProto
 from onnx.backend.base import Backend, BackendRep
 
-from qbench.engine.foreign import ForeignRunner
+from qbench.engine.reference_runner import AnyRunner
 from qbench.errors import ModelError
 from qbench.graph import Foreign, Network, Node, outputs_of
 from qbench.graph.onnx.read import network_of_model
@@ -28,7 +28,7 @@ class QBenchRep(BackendRep):
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._runners = [(node, ForeignRunner(_runnable(network, node))) for node in network.nodes]
+        self._runners = [(node, AnyRunner(_runnable(network, node))) for node in network.nodes]
 
     def run(self, inputs: Sequence[Array], **kwargs: Any) -> tuple[Array, ...]:
         """Return the outputs in the network's order, given the inputs in its order; no other arguments are known."""

@@ -171,7 +171,7 @@ def table(found: Sequence[Outcome]) -> str:
         f"**{passed} of {total} tests pass as they stand; of {len(bound)} with several inputs,",
         f"{sum(not outcome.reason for outcome in bound)} pass with all but the first made constants**, as weights are",
         "in networks. *typed* counts the runs in which every node became one of qbench's own; the others ran, whole",
-        "or in part, through onnxruntime.",
+        "or in part, through onnxruntime, and what it has no kernel for through the reference of the `onnx` package.",
         "",
         "| operator | pass | of | typed | why others do not |",
         "|---|---:|---:|---:|---|",

@@ -190,7 +190,7 @@ GRAPHS: dict[str, tuple[Draw, list[type]]] = {
     "a gate": (_gate, [Pool, Unary, Mul]),
     "a square": (_square, [Mul]),
     "a norm after a relu": (_norm_after_relu, [Activation, ChannelAffine]),
-    "a linear over pixels": (_linear_over_pixels, [Foreign]),
+    "a linear over pixels": (_linear_over_pixels, [Foreign, Linear, Foreign]),
     "padding before a pool": (_pad_before_a_pool, [Foreign, Pool]),
     "a reflecting pad": (_reflecting_pad, [Foreign]),
     "an average in ceil mode": (_average_in_ceil_mode, [Pool]),

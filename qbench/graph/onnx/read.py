@@ -14,27 +14,23 @@ from qbench.graph.network import Network
 from qbench.graph.nodes import Conv, Node, Shape
 from qbench.graph.onnx.assemble import Names, Shapes, assembled, names_of
 from qbench.graph.onnx.branches import take_branches
-from qbench.graph.onnx.cut import cut_foreign, identity_raw
-from qbench.graph.onnx.draft import Affine, Alias, Draft, Raw, ZeroPad, reads, writes
+from qbench.graph.onnx.cut import cut_foreign
+from qbench.graph.onnx.draft import Affine, Alias, Draft, Raw, ZeroPad
 from qbench.graph.onnx.drafting import drafts_of
 from qbench.graph.onnx.file import File, Port, as_file, read_file
 from qbench.graph.onnx.liveness import live_nodes
+from qbench.graph.onnx.recognition import recognize
 from qbench.graph.onnx.survey import Survey, survey
 from qbench.graph.onnx.tensor_type import FLOAT
 from qbench.graph.onnx.widen import OTHERS, widened, without_bfloat16
 from qbench.graph.passes.activation import fuse_activation
 from qbench.graph.passes.affine import fold_affine
-from qbench.graph.passes.identity import drop_aliases
 from qbench.graph.passes.naming import name_nodes
+from qbench.graph.passes.orders import fold_orders
 from qbench.graph.passes.padding import merge_padding
 from qbench.graph.passes.residual import fuse_residual
 from qbench.graph.passes.strides import merge_strides
 from qbench.graph.passes.zeros import merge_zeros
-from qbench.graph.patterns.attention import fuse_attention
-from qbench.graph.patterns.functions import fuse_functions
-from qbench.graph.patterns.layer_norm import fuse_layer_norms
-from qbench.graph.patterns.moves import fuse_moves
-from qbench.graph.patterns.web import Web
 from qbench.graph.readers import NO_SHAPES
 
 FLOATS = (FLOAT, *OTHERS)
@@ -99,9 +95,10 @@ def network_and_names(
     file, found = _surveyed(file if trivial else without_bfloat16(file), shapes)
     file, found = (file, found) if trivial else widened(file, found)
     drafts, known = drafts_of(file, found)
-    kept, outputs = drop_aliases(drafts, outputs=file.outputs)
-    live, outputs = _with_own_outputs(_live(kept, outputs), file, found, outputs, trivial=trivial)
-    recognized = _recognized(live, outputs, found, opset=file.opset)
+    turn = (not fixed, not fixed and not trivial)
+    file, recognized, outputs = recognize(file, found, drafts, trivial=trivial, regions=turn[0], inputs=turn[1])
+    turned = {port.name: found.types[port.name].shape for port in file.inputs}
+    known = {**{name: kind.shape for name, kind in found.types.items()}, **known, **turned}
     fused, before = _fused(recognized, outputs, known, residuals=residuals, fixed=fixed)
     whole = _typed(cut_foreign(fused, outputs=outputs, file=file, survey=found))
     ends = {port.name: port.name for port in file.inputs} | dict(zip(outputs, file.outputs, strict=True))
@@ -155,48 +152,6 @@ def _example(dims: Sequence[int | str]) -> str:
     return "x".join(str(size) if isinstance(size, int) and size > 0 else "224" for size in dims)
 
 
-def _live(nodes: Sequence[Draft], outputs: Sequence[str]) -> list[Draft]:
-    """Return the nodes that an output depends on."""
-    wanted = set(outputs)
-    kept: list[Draft] = []
-    for node in reversed(nodes):
-        if wanted.intersection(writes(node)):
-            wanted.update(reads(node))
-            kept.append(node)
-    return kept[::-1]
-
-
-def _with_own_outputs(
-    nodes: list[Draft], file: File, found: Survey, outputs: Sequence[str], *, trivial: bool
-) -> tuple[list[Draft], tuple[str, ...]]:
-    """Give outputs that no node writes, or that are one tensor, a node of their own; refuse a network of only such."""
-    written = {tensor for node in nodes for tensor in writes(node)}
-    owned: list[str] = []
-    for name, tensor in zip(file.outputs, outputs, strict=True):
-        constant = tensor in found.constants
-        if (tensor in written and tensor not in owned) or (nodes and name == tensor and not constant):
-            owned.append(tensor)
-            continue
-        if not nodes and not trivial:
-            what = "is a constant" if constant else "returns its input"
-            raise ModelError(f"expected a network, got one whose output '{name}' {what}")
-        proper = name if name != tensor else f"{name}:output"
-        nodes.append(identity_raw(tensor, proper, constant=constant))
-        found.types[proper] = found.types[tensor]
-        owned.append(proper)
-    return nodes, tuple(owned)
-
-
-def _recognized(nodes: Sequence[Draft], outputs: Sequence[str], found: Survey, *, opset: int) -> Sequence[Draft]:
-    """Put one node in the place of many that spell it."""
-    web = Web(nodes, outputs=outputs, found=found, opset=opset)
-    fuse_functions(web)
-    fuse_layer_norms(web)
-    fuse_moves(web)
-    fuse_attention(web)
-    return _live(drop_aliases(web.nodes, outputs=outputs)[0], outputs)
-
-
 def _fused(
     nodes: Sequence[Draft], outputs: Sequence[str], shapes: Shapes, *, residuals: bool, fixed: Collection[str]
 ) -> tuple[tuple[Draft, ...], Names]:
@@ -208,6 +163,7 @@ def _fused(
     nodes = fold_affine(nodes, outputs=outputs, shapes=shapes, fixed=fixed)
     nodes = merge_padding(nodes, outputs=outputs)
     nodes = merge_zeros(merge_strides(nodes, outputs=outputs), outputs=outputs)
+    nodes = fold_orders(nodes, outputs=outputs, fixed=fixed)
     sums = {id(node.weight): node.output for node in nodes if isinstance(node, Conv)}
     nodes = fuse_residual(nodes, outputs=outputs) if residuals else nodes
     fused = fuse_activation(nodes, outputs=outputs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from onnx import NodeProto, helper, numpy_helper
@@ -46,6 +46,7 @@ class Survey:
         batch: the batch that the file is fixed to, None where any will do.
         opsets: domain -> version.
         origins: folded constant -> the file's constant that it is another form of.
+        multiples: a free size, as `types` numbers it -> how many times the batch it is.
     """
 
     nodes: tuple[NodeProto, ...]
@@ -54,6 +55,7 @@ class Survey:
     batch: int | None
     opsets: dict[str, int]
     origins: dict[str, str]
+    multiples: dict[int, int] = field(default_factory=dict)
 
 
 def survey(file: File, nodes: Sequence[NodeProto], *, shapes: Mapping[str, Shape]) -> Survey:
@@ -112,7 +114,13 @@ def _survey(
         for name, kind in first.types.items()
     }
     left = tuple(proto for proto in first.nodes if not all(name in same for name in proto.output if name))
-    return Survey(left, same, merged, batch, first.opsets, _origins(first.nodes, same))
+    times = {code: a // PROBES[0] for (a, b), code in codes.items() if free and _is_multiple(a, b)}
+    return Survey(left, same, merged, batch, first.opsets, _origins(first.nodes, same), times)
+
+
+def _is_multiple(first: int, second: int) -> bool:
+    """Whether a size in two walks is the same number of times the batch."""
+    return first % PROBES[0] == 0 and second % PROBES[1] == 0 and first // PROBES[0] == second // PROBES[1] > 0
 
 
 def _origins(nodes: Sequence[NodeProto], constants: Mapping[str, Array]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import helper
 
-from qbench.graph.nodes import Select, Shape
+from qbench.graph.nodes import Flatten, Select, Shape
 from qbench.graph.onnx.draft import Alias, Draft, Raw
 from qbench.graph.onnx.tensor_type import BATCH
 from qbench.graph.patterns.web import Web, operator
@@ -30,6 +30,24 @@ def fuse_moves(web: Web) -> None:
                 made, chain = found
                 merged.update(id(node) for node in chain)
                 web.put(made, chain)
+
+
+def fuse_flattened(web: Web) -> None:
+    """Let what flattens a turned image flatten the image itself, and pick the numbers in the other order."""
+    for node in list(web.nodes):
+        turned = web.writer(node.input) if isinstance(node, Flatten) else None
+        if not isinstance(node, Flatten) or not isinstance(turned, Raw) or operator(turned) != "Transpose":
+            continue
+        perm, shape = web.reader(turned).several("perm"), web.shape(turned.reads[0])
+        if perm is None or perm[0] != 0 or len(shape) != 3 or web.only_reader(turned.output) is not node:
+            continue
+        if not 0 < math.prod(shape) <= MOST_NUMBERS or min(shape) < 1:
+            continue
+        places = np.arange(math.prod(shape)).reshape(shape).transpose([axis - 1 for axis in perm[1:]])
+        flat = f"{node.output}:flat"
+        channels = tuple(int(place) for place in places.reshape(-1))
+        made = (Flatten(node.name, turned.reads[0], flat), Select(node.name, flat, node.output, channels))
+        web.put(made, [turned, node])
 
 
 def _chain(web: Web, start: Raw) -> tuple[Draft, list[Raw]] | None:
@@ -77,6 +95,8 @@ def _as_one(web: Web, start: Raw, end: Raw, places: Places, source: Shape) -> Dr
     tensor = start.reads[0]
     if places.shape == source and np.array_equal(places, straight):
         return Alias(start.name, tensor, end.output)
+    if places.ndim == 2 and len(source) == 4 and np.array_equal(places, straight.reshape(source[0], -1)):
+        return Flatten(start.name, tensor, end.output)
     if places.shape == source and places.ndim == 4:
         channels = places[0, :, 0, 0] // (source[2] * source[3])
         if np.array_equal(places, straight[:, channels]):

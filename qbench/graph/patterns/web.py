@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from onnx import helper
+
 from qbench.graph.nodes import Shape
 from qbench.graph.onnx.draft import Affine, Draft, Raw, reads, writes
+from qbench.graph.onnx.file import Array
 from qbench.graph.onnx.node_reader import NodeReader
 from qbench.graph.onnx.survey import Survey
+from qbench.graph.onnx.tensor_type import TensorType
 
 
 class Web:
@@ -24,11 +28,21 @@ class Web:
         self._slots: list[Draft | None] = []
         self.place: dict[str, int] = {}
         self._readers: dict[str, list[Draft]] = {}
-        self.outputs, self.types = frozenset(outputs), found.types
-        self._constants, self._opset = found.constants, opset
+        self.outputs, self.types, self.multiples = frozenset(outputs), found.types, found.multiples
+        self._constants, self._opset, self._found = found.constants, opset, found
         for slot, node in enumerate(nodes):
             self._slots.append(None)
             self._enter(node, slot)
+
+    def again(self, nodes: Sequence[Draft]) -> Web:
+        """Return a web of other nodes of the same file."""
+        return Web(nodes, outputs=tuple(self.outputs), found=self._found, opset=self._opset)
+
+    def constant(self, name: str, value: Array) -> str:
+        """Add a constant to the file's, and return its name."""
+        self._constants[name] = value
+        self.types[name] = TensorType(int(helper.np_dtype_to_tensor_dtype(value.dtype)), tuple(value.shape))
+        return name
 
     @property
     def nodes(self) -> list[Draft]:
