@@ -3,11 +3,13 @@
 A rule is a pattern and a token, `blocks.*.conv1=w4g32-a8t`. One that means a single layer (a name, `first`, `last`)
 beats a glob, and a glob beats an operator type (`conv`, `depthwise`, `linear`). Two rules of one rank that disagree
 about a layer are refused, and so is a rule that no layer matches: nothing is chosen silently. `name:` or `type:` before
-a word says which is meant where a layer has the name of a type.
+a word says which is meant where a layer has the name of a type. A pattern with spaces, commas or other signs of the
+text of rules stands in double quotes, as JSON has them.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ KINDS: tuple[Kind, ...] = ("conv", "depthwise", "linear")
 
 EDGES = ("first", "last")
 _TYPE, _GLOB, _ONE = 1, 2, 3
+_QUOTED = re.compile(r"""(?<![^\s,])(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*')(?=\s*[:=])""")
+"""A pattern in quotes, before what stands between it and its token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,14 @@ class Rule:
     @property
     def text(self) -> str:
         """The rule as it is written on the command line."""
-        return f"{self.pattern}={self.spec}"
+        plain = not re.search(r"[\s,=#\"'\\]", self.pattern)
+        return f"{self.pattern if plain else json.dumps(self.pattern, ensure_ascii=False)}={self.spec}"
+
+
+def name_rule(layer: str, spec: str) -> Rule:
+    """Return the rule of one layer, whatever its name is: it may be that of a type, or begin as such a word."""
+    said = layer in (*KINDS, *EDGES) or layer.startswith(("name:", "type:"))
+    return Rule(f"name:{layer}" if said else layer, spec)
 
 
 def parse_rules(text: str) -> tuple[Rule, ...]:
@@ -57,16 +68,34 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
     Raises:
         QBenchError: a word is no rule, or a token cannot be read.
     """
-    bare = re.sub(r"(?m)(^|\s)#.*$|^\s*overrides:\s*$|[\"']", "", text)
+    quoted: list[str] = []
+
+    def put_aside(found: re.Match[str]) -> str:
+        quoted.append(_unquoted(found[0]))
+        return f"\0{len(quoted) - 1}\0"
+
+    marked = _QUOTED.sub(put_aside, text.replace("\0", " "))
+    bare = re.sub(r"(?m)(^|\s)#.*$|^\s*overrides:\s*$|[\"']", "", marked)
     joined = re.sub(r"\s*[:=]\s*(?=w[^\s,:=]+-a[^\s,]+)", "=", bare)
     rules = []
     for word in re.split(r"[,\s]+", joined.strip()):
-        pattern, equals, token = word.rpartition("=")
-        if word and not equals:
-            raise QBenchError(f"layer rule '{word}': expected pattern=token, as in classifier=w8c-a8t")
+        whole = re.sub(r"\0(\d+)\0", lambda found: quoted[int(found[1])], word)
+        if word and "=" not in word:
+            raise QBenchError(f"layer rule '{whole}': expected pattern=token, as in classifier=w8c-a8t")
         if word:
+            pattern, _, token = whole.rpartition("=")
             rules.append(Rule(pattern, token))
     return tuple(rules)
+
+
+def _unquoted(text: str) -> str:
+    """Return what quotes hold; the whole, without them, where double quotes hold what JSON does not know."""
+    if text[0] == '"':
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text.strip('"')
+    return text[1:-1]
 
 
 def edge_rules(spec: str) -> tuple[Rule, ...]:

@@ -78,9 +78,12 @@ def test_plan_of_a_suite_shows_what_rules_give_to_layers(call: Call, tmp_path: P
 
 
 def test_overrides_are_printed_ready_to_be_pasted(call: Call) -> None:
-    done = call("overrides", PUBLISHED, "--points", "0.4")
+    done = call("overrides", PUBLISHED, "--points", "0.4", "--candidates")
     assert done.code == 0
-    assert done.out.startswith('overrides:\n  "stem": w8c-a8t  # loses')
+    first, command, *rest = done.out.splitlines()
+    assert first == "# a candidate, not a plan: its layers were scored alone; this scores them together:"
+    assert command.startswith("# qbench quantize resnet20 --data cifar10-shard --spec w8c-a8t --recipe mse --layers ")
+    assert rest[:2] == ["overrides:", '  "stem": w8c-a8t  # keeps its bits']
     again = call("plan", "resnet20", "--layers", done.out)
     assert again.code == 0, again.err
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from qbench.core.rules import Kind, Rule, assign, parse_rules, rules_text
+from qbench.core.rules import Kind, Rule, assign, name_rule, parse_rules, rules_text
 from qbench.errors import QBenchError
 
 KINDS: dict[str, Kind] = {
@@ -104,3 +106,33 @@ def test_a_wrong_rule_is_refused_in_one_line(text: str, message: str) -> None:
 def test_a_type_that_the_network_lacks_is_refused() -> None:
     with pytest.raises(QBenchError, match=r"no layer is of the type 'depthwise'; types here: conv"):
         tokens("depthwise=w8c-a8t", {"only": "conv"})
+
+
+ODD = [
+    "linear",
+    "first",
+    "name:x",
+    "type:conv",
+    "a b",
+    "a,b",
+    "blocks[stem]conv",
+    'say "it"',
+    "it's",
+    "a#b",
+    "a = b",
+    "x=w8c-a8t",
+    "back\\slash",
+    "größe",
+    "a: b",
+    "[a-d]*",
+]
+
+
+def test_a_rule_of_one_layer_is_read_back_whatever_its_name_is() -> None:
+    kinds: dict[str, Kind] = dict.fromkeys([*ODD, "a", "b", "linear2"], "linear")
+    rules = [name_rule(name, "w2c-a8t") for name in ODD]
+    assert sorted(parse_rules(rules_text(rules)), key=str) == sorted(rules, key=str)
+    pasted = "overrides:\n" + "\n".join(f'  {json.dumps(rule.pattern)}: {rule.spec}  # it\'s "0.1"' for rule in rules)
+    assert list(parse_rules(pasted)) == rules
+    found = assign(kinds, "w4c-a8t", parse_rules(pasted))
+    assert {name for name, token in found.items() if token == "w2c-a8t"} == set(ODD)
