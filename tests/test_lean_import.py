@@ -104,3 +104,37 @@ def test_a_plan_over_tokens_is_made_without_numba() -> None:
     python("import qbench.kernels.variants as v; v.choose()")
     code = "import sys, qbench.engine.tokens.plan; print('numba' in sys.modules)"
     assert python(code).strip() == "False"
+
+
+LIBRARIES = (
+    "openvino", "torch", "onnxruntime", "ai_edge_litert", "tensorflow", "triton", "zentorch", "numkong", "xllamacpp",
+    "cupy",
+)  # fmt: skip
+"""Modules of peers, which listing never loads into its own process."""
+
+
+@pytest.mark.parametrize("arguments", [["list", "operators"], ["list"], ["list", "--help"], ["run", "--help"]])
+def test_listing_loads_no_library(arguments: list[str]) -> None:
+    """Each package is there and breaks the process when it is imported, as some do beside others."""
+    code = f"""
+import sys, importlib.metadata
+class Abort:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {LIBRARIES!r}:
+            import os; os.write(2, name.encode()); os._exit(134)
+sys.meta_path.insert(0, Abort())
+real = importlib.metadata.version
+importlib.metadata.version = lambda name: "1.0" if name in ("openvino", "torch", "ai-edge-litert") else real(name)
+sys.argv = ["qbench", *{arguments!r}]
+from qbench.cli import main
+try:
+    main()
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+print([name for name in {LIBRARIES!r} if name in sys.modules])
+"""
+    printed = python(code)
+    assert printed.splitlines()[-1] == "[]"
+    if arguments == ["list", "operators"]:
+        assert "(openvino 1.0)" in printed
+        assert "not installed: numkong" in printed or "(numkong" in printed

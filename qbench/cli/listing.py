@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from qbench.registry import Registry
 
 Rows = Iterator[tuple[str, str]]
 
@@ -60,19 +63,24 @@ def _metrics() -> Rows:
 def _peers() -> Rows:
     from qbench.peers import PEERS
 
-    for name in PEERS:
-        peer = PEERS.part(name)
-        reason = peer.missing()
-        yield name, _first_line(peer) if reason is None else f"not available: {reason}"
+    return _libraries(PEERS)
 
 
 def _operators() -> Rows:
     from qbench.peers.operators import OPERATORS
 
-    for name in OPERATORS:
-        peer = OPERATORS.part(name)
-        reason = peer.missing()
-        yield name, _first_line(peer) if reason is None else f"not available: {reason}"
+    return _libraries(OPERATORS)
+
+
+def _libraries(table: Registry) -> Rows:
+    """Yield each peer with its packages' versions; whether it can run here is asked where it is to run."""
+    from qbench.peers.installed import installed
+
+    for name in table:
+        part = table.load(name)
+        versions, missing = installed(part.distributions)
+        held = ", ".join(f"{package} {version}" for package, version in versions.items())
+        yield name, f"not installed: {', '.join(missing)}" if missing else f"{_first_line(part)} ({held})"
 
 
 def _suites() -> Rows:
