@@ -21,6 +21,10 @@ class ModelError(QBenchError):
     """A network file cannot be read, or holds something that qbench does not cover."""
 
 
+class NotInstalledError(ModelError):
+    """A network comes out of a package that is optional and not there; the line says how to get it."""
+
+
 class DataError(QBenchError):
     """Images or labels are missing, damaged, or of the wrong shape."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qbench.cli.options import load, suite_options
+from qbench.errors import NotInstalledError, QBenchError
 
 if TYPE_CHECKING:
     from qbench.suite import AnySuite
@@ -22,19 +23,47 @@ if TYPE_CHECKING:
 def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...], quick: bool, fresh: bool) -> int:
     """Run a suite, or continue it, and write its report.
 
-    SUITE is a file, or the name of a packaged suite (`qbench list suites`).
+    SUITE is a file, or the name of a packaged suite (`qbench list suites`). One of several networks makes a run of
+    each, leaves out what cannot be run with a line that says why, and ends in a table: OUT/<suite>/networks.md.
 
     Every finished trial is one line of OUT/<suite>/<run>/trials.jsonl. A killed run continues when the same command is
     given again. Tables, plots and a page are written beside the rows. The exit code is 1 if a trial failed. A suite of
     `kind: kernels` times single operations beside other libraries (suites/kernels.yaml); one with `device: cuda` runs
     on the first GPU (suites/cuda.yaml).
     """
-    found = [_run(one, out, quick=quick, fresh=fresh) for one in load(suite, filter_text, overrides).each()]
-    return max(found)
+    whole = load(suite, filter_text, overrides)
+    if whole.each() == (whole,):
+        return _run(whole, out, quick=quick, fresh=fresh)[0]
+    return _run_each(whole, out, quick=quick, fresh=fresh)
 
 
-def _run(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> int:
-    """Run a suite and show what came out; return the exit code."""
+def _run_each(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> int:
+    """Run a suite of several networks; one that cannot be run is left out with a line. Show all in one table."""
+    from qbench.cli.terminal.style import make_console
+    from qbench.cli.terminal.summary import show_overview
+    from qbench.results import read_run
+    from qbench.results.overview import overview, write_overview
+
+    console, codes, folders, left_out = make_console(), [0], [], {}
+    for one in suite.each():
+        console.print(f"{one.name}", markup=False, highlight=False, style="bold")
+        try:
+            code, folder = _run(one, out, quick=quick, fresh=fresh)
+            folders.append(folder)
+        except QBenchError as error:
+            code = 0 if isinstance(error, NotInstalledError) else 2
+            left_out[one.name.removeprefix(f"{suite.name}-")] = ("failed" if code else "skipped", str(error))
+            console.print(str(error), markup=False, highlight=False, style="red" if code else "yellow")
+        codes.append(code)
+    table = overview([read_run(folder) for folder in folders], left_out)
+    show_overview(console, table)
+    for path in write_overview(out / suite.name, suite.title or suite.name, table):
+        console.print(f"table  {path}", markup=False, highlight=False, soft_wrap=True)
+    return max(codes)
+
+
+def _run(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> tuple[int, Path]:
+    """Run a suite and show what came out; return the exit code and the run's folder."""
     from qbench.cli.kind import words_of
     from qbench.cli.terminal.progress import Watch
     from qbench.cli.terminal.style import make_console
@@ -54,4 +83,4 @@ def _run(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> int:
         console.print(fault, markup=False, highlight=False, style="red")
     for name, path in (("tables", folder / "table.md"), ("report", page)):
         console.print(f"{name}  {path}", markup=False, highlight=False, soft_wrap=True)
-    return 1 if faults or any(result.status == "failed" for result in found.results) else 0
+    return 1 if faults or any(result.status == "failed" for result in found.results) else 0, folder

@@ -36,8 +36,9 @@ from qbench.suite.axes import (
 from qbench.suite.base import AnySuite, Strict, doubled
 from qbench.suite.filter import parse_filter
 from qbench.suite.own_images import OwnImages
-from qbench.zoo import DATASETS
+from qbench.zoo import DATASETS, suited_data
 from qbench.zoo.preprocessing import WORDS
+from qbench.zoo.seeded import is_seeded
 
 
 class Calibration(Strict):
@@ -181,8 +182,8 @@ class NetworkChoice(OwnImages):
 
     model: Word
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
-    data: Word
-    """Data (`qbench list data`), or the path of an .npz file or of a folder beside the suite file."""
+    data: str = ""
+    """Data as for a suite of one network; left out, those that suit a packaged network."""
     shapes: Shapes = Field(default={})
     """Input -> sizes without the batch, e.g. `x: 3x48x192`, for inputs that the network's file leaves free."""
     batch_sizes: ListOf[Annotated[int, Field(ge=1)]] | None = None
@@ -257,7 +258,7 @@ class Suite(OwnImages, AnySuite):
                     "name": f"{self.name}-{Path(choice.model).stem}",
                     "title": f"{self.title}: {choice.model}" if self.title else "",
                     "model": choice.model,
-                    "data": choice.data,
+                    "data": choice.data or suited_data(choice.model),
                     "shapes": choice.shapes,
                     **{word: getattr(choice, word) for word in WORDS if getattr(choice, word) is not None},
                     "networks": (),
@@ -280,7 +281,8 @@ class Suite(OwnImages, AnySuite):
 
     def data_source(self) -> str:
         """Return what names the data: a known name as written, or the path of a file or of a folder."""
-        named = self.data in DATASETS or ("/" not in self.data and not (self._folder / self.data).is_dir())
+        known = self.data in DATASETS or is_seeded(self.data)
+        named = known or ("/" not in self.data and not (self._folder / self.data).is_dir())
         return self._beside(self.data, ".npz" if named else "")
 
     def _beside(self, word: str, *suffixes: str) -> str:

@@ -12,6 +12,8 @@ from pathlib import Path
 from qbench.errors import DataError, ModelError, suggest
 from qbench.registry import Registry
 from qbench.zoo.dataset import Dataset, Samples
+from qbench.zoo.public import NETWORKS
+from qbench.zoo.seeded import is_seeded, load_seeded, parts_of
 
 MODELS = Registry(
     "qbench.models",
@@ -23,6 +25,7 @@ MODELS = Registry(
         "mobilenet_v2_32-seeded": "qbench.zoo.built:MOBILENET_V2_32",
         "efficientnet_lite0": "qbench.zoo.built:EFFICIENTNET_LITE0",
         "minilm_l6-bbc": "qbench.zoo.built:MINILM_BBC",
+        **{name: f"qbench.zoo.public:{name}" for name in NETWORKS},
     },
 )
 DATASETS = Registry(
@@ -37,7 +40,7 @@ DATASETS = Registry(
     },
 )
 
-__all__ = ["DATASETS", "MODELS", "Dataset", "Samples", "load_data", "model_path"]
+__all__ = ["DATASETS", "MODELS", "Dataset", "Samples", "known_shapes", "load_data", "model_path", "suited_data"]
 
 
 def model_path(name_or_path: str) -> Path:
@@ -51,6 +54,17 @@ def model_path(name_or_path: str) -> Path:
     raise ModelError(f"model '{name_or_path}': no such file and no packaged network{suggest(name_or_path, MODELS)}")
 
 
+def known_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    """Return the sizes, without the batch, that a packaged network's file leaves free and its data fix."""
+    data = suited_data(name)
+    return {part.name: part.shape for part in parts_of(data)} if is_seeded(data) else {}
+
+
+def suited_data(name: str) -> str:
+    """Return the name of the data that suits a packaged network, "" for any other."""
+    return str(MODELS.load(name).data) if name in MODELS else ""
+
+
 def load_data(name: str, *, folder: Path | None = None) -> Samples:
     """Return evaluation data by its name in `DATASETS`, or from the user's own `.npz` file.
 
@@ -61,6 +75,8 @@ def load_data(name: str, *, folder: Path | None = None) -> Samples:
     Raises:
         DataError: when there is no such data, or it is damaged or of the wrong shape.
     """
+    if is_seeded(name):
+        return load_seeded(name)
     if name in DATASETS:
         dataset: Samples = DATASETS.load(name)(folder=folder)
         return dataset

@@ -21,6 +21,7 @@ from qbench.zoo.own_file import Array, are_pictures, arrays_of, pictures_of, rea
 from qbench.zoo.own_images import find_images
 from qbench.zoo.pixels import fitted, read_images
 from qbench.zoo.preprocessing import AS_THEY_ARE, Preprocessing
+from qbench.zoo.seeded import is_seeded, load_seeded
 
 if TYPE_CHECKING:
     from qbench.graph import Network
@@ -73,6 +74,8 @@ def load_own(source: str, wanted: Wanted) -> Samples:
     from qbench.zoo import DATASETS, load_data
 
     path = Path(source)
+    if is_seeded(source):
+        return _set_apart(load_seeded(source, wanted.inputs), wanted)
     if source in DATASETS:
         if wanted.how.given:
             raise DataError(f"data '{source}': it has its own {wanted.how.given[0]}; give them only for your own data")

@@ -31,7 +31,7 @@ from qbench.zoo.preprocessing import AS_THEY_ARE, Preprocessing
 _PICTURES = ("images", "labels", "calibration", "classes", "mean", "std")
 _ONLY = ("inputs", "images")
 """What an only input may be called instead of its name."""
-_PREFIX = "calibration_"
+CALIBRATION_PREFIX = "calibration_"
 Array = npt.NDArray[np.generic]
 
 
@@ -104,7 +104,7 @@ def arrays_of(where: str, arrays: Mapping[str, Array], inputs: tuple[Input, ...]
     """
     only = len(inputs) == 1
     names = {one.name: _name_of(one, arrays, only=only) for one in inputs}
-    apart = {one.name: _name_of(one, arrays, only=only, prefix=_PREFIX) for one in inputs}
+    apart = {one.name: _name_of(one, arrays, only=only, prefix=CALIBRATION_PREFIX) for one in inputs}
     known = {*names.values(), *apart.values(), "labels", "classes"}
     unknown = sorted(set(arrays) - known)
     missing = [one.text for one in inputs if names[one.name] not in arrays]

@@ -13,10 +13,14 @@ from qbench.cli.terminal.style import plain_table
 from qbench.metrics import Task, load_task
 from qbench.results import frame, left_out
 from qbench.results.columns import timed_column
+from qbench.results.overview import heading, means
+from qbench.results.tables import cell_text
 
 if TYPE_CHECKING:
     from qbench.results import NetworkRun
 
+_LONGEST = 80
+"""Letters of a reason on the terminal."""
 _ROW_OF = (
     "scope",
     "granularity",
@@ -28,6 +32,23 @@ _ROW_OF = (
     "edges",
     "overrides",
 )
+
+
+def show_overview(console: Console, table: pd.DataFrame) -> None:
+    """Print one line for each network of a suite of several; the reasons stand in the files."""
+    shown = [name for name in table.columns if not name.startswith("images_per_s") and name not in ("recipe", "status")]
+    headings = [heading(name) for name in shown]
+    text = ("model", "spec", "execution", "why")
+    found = plain_table(*headings, right=[heading(name) for name in shown if name not in text])
+    for _, row in table.iterrows():
+        found.add_row(*(cell_text(row, name) if name != "why" else _short(str(row["why"])) for name in shown))
+    console.print(found)
+    for line in means(table):
+        console.print(line, markup=False, highlight=False)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def show_summary(console: Console, run: NetworkRun) -> None:

@@ -20,7 +20,7 @@ from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.network import network_operations
 from qbench.suite import Planned, Suite, expand
 from qbench.suite.axes import DeviceName
-from qbench.zoo import DATASETS, Samples, model_path
+from qbench.zoo import DATASETS, Samples, known_shapes, model_path
 from qbench.zoo.own_data import Wanted, inputs_of, load_own
 
 
@@ -35,7 +35,7 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
     Raises:
         QBenchError: the network or the data cannot be read, or do not fit each other.
     """
-    source, shapes = suite.model_source(), suite.fixed_shapes
+    source, shapes = suite.model_source(), known_shapes(suite.model) | suite.fixed_shapes
     network = network or read_network(model_path(source), shapes=shapes)
     quantized = Path(source).is_file() and UNREAD not in network.metadata  # packaged networks are float32
     data = data or _data_of(suite, network)

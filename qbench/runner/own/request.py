@@ -21,7 +21,7 @@ from qbench.runner.networks.bench import NOT_QUANTIZED, Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.suite import Suite
 from qbench.suite.schema import Calibration, Sweep, Timing
-from qbench.zoo import model_path
+from qbench.zoo import known_shapes, model_path
 from qbench.zoo.own_data import DEFAULT_CALIBRATION, Wanted, inputs_of, load_own
 from qbench.zoo.preprocessing import Preprocessing
 
@@ -120,7 +120,7 @@ def _known(what: str, word: str, known: list[str] | tuple[str, ...]) -> None:
 
 def read_network(asked: Asked) -> Network:
     """Return the network; raise ModelError when it cannot be read, has no layer with weights, or free sizes."""
-    network = read_file(model_path(asked.model), shapes=asked.shapes)
+    network = read_file(model_path(asked.model), shapes=known_shapes(asked.model) | dict(asked.shapes))
     if asked.keeps and UNREAD in network.metadata:
         raise ModelError(network.metadata[UNREAD])
     if len(network.inputs) != 1 or min(network.input_shape, default=1) < 1:
@@ -187,7 +187,7 @@ def _calibrated(asked: Asked, network: Network) -> bool:
 
 def kept_network(asked: Asked) -> QuantizedNetwork:
     """Return what a quantized file says; raise ModelError where it holds no codes, or none that can be read."""
-    found = read_codes(model_path(asked.model), shapes=asked.shapes)
+    found = read_codes(model_path(asked.model), shapes=known_shapes(asked.model) | dict(asked.shapes))
     if found is None:
         raise ModelError(f"{asked.model}: {NOT_QUANTIZED}")
     return found
