@@ -57,6 +57,22 @@ def _sum_that_broadcasts(sketch: Sketch) -> None:
     sketch.node("Add", "x a", "y")
 
 
+def _sum_of_several(sketch: Sketch) -> None:
+    sketch.node("Sigmoid", "x", "a")
+    sketch.node("Tanh", "x", "b")
+    sketch.node("Sum", "x a b", "y")
+
+
+def _difference(sketch: Sketch) -> None:
+    sketch.weights("w", 3, 3, 1, 1)
+    sketch.node("Conv", "x w", "a")
+    sketch.node("Sub", "x a", "y")
+
+
+def _largest(sketch: Sketch) -> None:
+    sketch.node("ReduceMax", "x", "y", axes=[2, 3], keepdims=0)
+
+
 def _gate(sketch: Sketch) -> None:
     sketch.node("GlobalAveragePool", "x", "a")
     sketch.node("Sigmoid", "a", "b")
@@ -200,7 +216,10 @@ GRAPHS: dict[str, tuple[Draw, list[type]]] = {
     "a clip upside down": (_clip_upside_down, [Activation]),
     "a mean over channels": (_mean_over_channels, [Foreign]),
     "computed weights": (_computed_weights, [Foreign]),
-    "a slope per channel": (_slope_a_channel, [Foreign]),
+    "a slope per channel": (_slope_a_channel, [Activation, Activation, ChannelAffine, Add]),
+    "a sum of several": (_sum_of_several, [Unary, Unary, Add, Add]),
+    "a difference": (_difference, [Conv]),
+    "the largest of an image": (_largest, [Pool, Flatten]),
     "parts side by side": (_parts_side_by_side, [Conv, Select, Select, Pool, Concat]),
     "channels picked": (_channels_picked, [Select, Select]),
     "an image doubled": (_doubled, [Resize]),
@@ -238,7 +257,7 @@ def test_neighbours_with_a_typed_node_on_a_way_between_them_stay_apart(sketch: S
     sketch.weights("w", 3, 3, 1, 1)
     sketch.node("Ceil", "x", "a")
     sketch.node("Conv", "a w", "b")
-    sketch.node("Sub", "a b", "y")
+    sketch.node("Div", "a b", "y")
     assert kinds(same(sketch.save())) == [Foreign, Conv, Foreign]
 
 
@@ -403,3 +422,14 @@ def test_operators_of_onnxruntimes_own_are_foreign(sketch: Sketch) -> None:
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     path.write_bytes(model.SerializeToString())
     assert kinds(same(path)) == [Foreign, Activation]
+
+
+@pytest.mark.parametrize("opset", [7, 8, 9, 10])
+def test_operators_of_old_sets_are_written_back_in_a_newer_one(sketch: Sketch, opset: int) -> None:
+    sketch.node("LRN", "x", "a", size=3)
+    sketch.weights("w", 4, 3, 1, 1)
+    sketch.node("Conv", "a w", "b")
+    sketch.node("Softmax", "b", "y", axis=1)  # over all that is behind the axis, before operator set 13
+    network = same(sketch.save(opset=opset))
+    assert kinds(network) == [Foreign, Conv, Foreign]
+    assert {node.opset for node in network.foreign} == {13}

@@ -23,6 +23,9 @@ from qbench.graph.order import in_order
 NEWEST_RUN = 25
 """The newest operator set that onnxruntime 1.32 has kernels of throughout."""
 
+OLDEST_WRITTEN, CONVERTED = 11, 13
+"""The oldest operator set that typed nodes are written in, and the one that what is older is converted to."""
+
 Members = Sequence[Raw]
 T = TypeVar("T")
 
@@ -144,13 +147,16 @@ def _model(
 
 
 def _runnable(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model of an operator set that onnxruntime knows, where the file's is newer and all can be said in it."""
-    if max((entry.version for entry in model.opset_import if entry.domain in STANDARD), default=0) <= NEWEST_RUN:
+    """Return a model of an operator set that onnxruntime knows and typed nodes are written in, where one can say it."""
+    version = max((entry.version for entry in model.opset_import if entry.domain in STANDARD), default=NEWEST_RUN)
+    has_bodies = any(entry.HasField("g") or entry.graphs for proto in model.graph.node for entry in proto.attribute)
+    if OLDEST_WRITTEN <= version <= NEWEST_RUN or (version < OLDEST_WRITTEN and has_bodies):  # bodies would stay old
         return model
+    model.ir_version = max(model.ir_version, 4)  # before, the converter takes initializers for inputs
     try:
-        return onnx.version_converter.convert_version(model, NEWEST_RUN)
-    except (RuntimeError, ValueError):  # something in it is new indeed: onnxruntime will say what
-        return model
+        return onnx.version_converter.convert_version(model, NEWEST_RUN if version > NEWEST_RUN else CONVERTED)
+    except (RuntimeError, ValueError, onnx.version_converter.ConvertError):
+        return model  # something in it is new, or gone, indeed: onnxruntime will say what
 
 
 def _port(name: str, survey: Survey) -> ValueInfoProto:

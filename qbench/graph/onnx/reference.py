@@ -19,7 +19,10 @@ class Reference:
     def __init__(self, model: bytes) -> None:
         from onnx.reference import ReferenceEvaluator  # half a second to import
 
-        self._evaluator: Any = ReferenceEvaluator(onnx.load_from_string(model))
+        try:
+            self._evaluator: Any = ReferenceEvaluator(onnx.load_from_string(model))
+        except Exception as error:  # operators that it does not know, or not in this version
+            raise ModelError(f"the reference of onnx fails: {' '.join(str(error).split())[:200]}") from error
 
     def run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         """Return the model's outputs for its inputs, both in its order; raise ModelError where it cannot."""

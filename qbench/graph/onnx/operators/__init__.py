@@ -13,8 +13,8 @@ from qbench.graph.onnx.operators.channels import concat, gather, slices, split
 from qbench.graph.onnx.operators.elementwise import NAMES, gelu, power, prelu, unary
 from qbench.graph.onnx.operators.normal import layer_normalization, softmax
 from qbench.graph.onnx.operators.plain import alias, bound, cast, clip, flatten, relu, transpose
-from qbench.graph.onnx.operators.weighted import arithmetic, batch_normalization, conv, gemm, matmul, negate
-from qbench.graph.onnx.operators.windows import global_pool, pad, pool, reduce_mean, resize
+from qbench.graph.onnx.operators.weighted import arithmetic, batch_normalization, conv, gemm, matmul, negate, total
+from qbench.graph.onnx.operators.windows import global_pool, pad, pool, reduce_max, reduce_mean, resize
 
 OPERATORS: Mapping[str, Callable[[NodeReader], Draft | tuple[Draft, ...]]] = {
     "Add": arithmetic,
@@ -44,6 +44,7 @@ OPERATORS: Mapping[str, Callable[[NodeReader], Draft | tuple[Draft, ...]]] = {
     "PRelu": prelu,
     "Pad": pad,
     "Pow": power,
+    "ReduceMax": reduce_max,
     "ReduceMean": reduce_mean,
     "Relu": relu,
     "Reshape": flatten,
@@ -53,6 +54,7 @@ OPERATORS: Mapping[str, Callable[[NodeReader], Draft | tuple[Draft, ...]]] = {
     "Split": split,
     "Squeeze": flatten,
     "Sub": arithmetic,
+    "Sum": total,
     "Transpose": transpose,
     "Unsqueeze": flatten,
     "Upsample": resize,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-from qbench.graph.nodes import Unary
+import numpy as np
+
+from qbench.graph.nodes import Activation, Add, ChannelAffine, Clamp, Unary
 from qbench.graph.onnx.draft import Draft, UntypedError
 from qbench.graph.onnx.node_reader import NodeReader
 
@@ -34,12 +37,22 @@ def gelu(node: NodeReader) -> Draft:
     return Unary(node.scope(), name, node.tensor(), node.output)
 
 
-def prelu(node: NodeReader) -> Draft:
-    """Read the PRelu whose slope is one number."""
-    slope = node.floats(1, "slope")
-    if slope.size != 1 or slope.ndim > len(node.shape()) + 1:
-        raise UntypedError("a slope per channel")
-    return Unary(node.scope(), "leaky_relu", node.tensor(), node.output, (float(slope.reshape(-1)[0]),))
+def prelu(node: NodeReader) -> Draft | tuple[Draft, ...]:
+    """Read PRelu: one slope is a leaky relu; a slope a channel scales what is below zero, beside what is above it."""
+    slope, shape = node.floats(1, "slope"), node.shape()
+    if slope.size == 1 and slope.ndim <= len(shape) + 1:
+        return Unary(node.scope(), "leaky_relu", node.tensor(), node.output, (float(slope.reshape(-1)[0]),))
+    channels = shape[0] if len(shape) == 3 else shape[-1]
+    tail = (1, 1) if len(shape) == 3 else ()
+    if slope.size != channels or slope.shape[-1 - len(tail) :] != (channels, *tail) or slope.ndim > len(shape) + 1:
+        raise UntypedError(f"its slope {slope.shape} is not one number per channel of {shape}")
+    below, scaled, above = (f"{node.output}:{word}" for word in ("below", "scaled", "above"))
+    return (
+        Activation(node.scope(), node.tensor(), above, Clamp(0.0, math.inf)),
+        Activation(node.scope(), node.tensor(), below, Clamp(-math.inf, 0.0)),
+        ChannelAffine(node.scope(), below, scaled, slope.reshape(-1), np.zeros(channels, np.float32)),
+        Add(node.scope(), (above, scaled), node.output),
+    )
 
 
 def power(node: NodeReader) -> Draft:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from onnx import helper
 
 from qbench.graph.nodes import Add, Conv, Floats, Linear, Mul, Shape, Unary
-from qbench.graph.onnx.draft import Affine, Draft, Raw, UntypedError
+from qbench.graph.onnx.draft import Affine, Alias, Draft, Raw, UntypedError
 from qbench.graph.onnx.node_reader import NodeReader
 from qbench.graph.onnx.operators.windows import pads_of
 
@@ -125,11 +125,37 @@ def negate(node: NodeReader) -> Draft:
     return Affine(node.scope(), node.op, node.tensor(), node.output, scale, offset, axis=None, raw=node.raw(_ALONE))
 
 
-def _of_two(node: NodeReader) -> Draft:
+def total(node: NodeReader) -> Draft | tuple[Draft, ...]:
+    """Read Sum of tensors of one shape, one after the other."""
+    names = [node.tensor(index) for index in range(len(node.proto.input))]
+    shapes = {node.shape(index) for index in range(len(names))}
+    if len(shapes) > 1:
+        raise UntypedError(f"of tensors {sorted(shapes)}")
+    if len(names) == 1:
+        return Alias(node.scope(), names[0], node.output)
+    made: list[Draft] = []
+    for index, other in enumerate(names[1:], 1):
+        output = node.output if index == len(names) - 1 else f"{node.output}:sum{index}"
+        made.append(Add(node.scope(), (names[0] if index == 1 else made[-1].output, other), output))
+    return tuple(made)
+
+
+def _difference(node: NodeReader, names: tuple[str, str]) -> tuple[Draft, ...]:
+    """Return a sum with the negated tensor: a layer that it comes from takes the sign in."""
+    negated = f"{node.output}:negated"
+    protos = (helper.make_node("Neg", [names[1]], [negated], name=f"{node.label}.neg"),)
+    raw = Raw(node.scope(), protos, names[1:], names[1:], (negated,), f"node '{node.label}' (Sub): {_ALONE}")
+    minus = Affine(node.scope(), "Sub", names[1], negated, -np.ones(1), np.zeros(1), axis=None, raw=raw)
+    return minus, Add(node.scope(), (names[0], negated), node.output)
+
+
+def _of_two(node: NodeReader) -> Draft | tuple[Draft, ...]:
     first, second = node.shape(0), node.shape(1)
     names = (node.tensor(0), node.tensor(1))
     if node.op == "Add" and first == second:
         return Add(node.scope(), names, node.output)
+    if node.op == "Sub" and first == second:
+        return _difference(node, names)
     if node.op == "Mul" and first == second:
         return Mul(node.scope(), names, node.output)
     if node.op == "Mul" and len(first) == len(second) == 3:

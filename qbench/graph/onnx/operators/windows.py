@@ -73,14 +73,23 @@ def reduce_mean(node: NodeReader) -> Draft | tuple[Draft, ...]:
     axes = node.axes(1, since=18)
     if len(node.shape()) == 2 and axes in ((1,), (-2,)) and not node.integer("keepdims", 1):
         return TokenMean(node.scope(), node.tensor(), node.output)
+    return _over_image(node, axes, "global_average")
+
+
+def reduce_max(node: NodeReader) -> Draft | tuple[Draft, ...]:
+    """Read the ReduceMax that is a global maximum; without keepdims a Flatten follows this."""
+    return _over_image(node, node.axes(1, since=18), "max")
+
+
+def _over_image(node: NodeReader, axes: tuple[int, ...] | None, kind: PoolKind) -> Draft | tuple[Draft, ...]:
     _, height, width = node.image()
     if axes is None or {axis % 4 for axis in axes} != {2, 3}:
-        raise UntypedError(f"a mean over axes {axes}, not 2 and 3")
+        raise UntypedError(f"over axes {axes}, not 2 and 3")
     if node.integer("keepdims", 1):
-        return Pool(node.scope(), "global_average", node.tensor(), node.output, (height, width))
-    mean = f"{node.output}:mean"
-    pooled = Pool(node.scope(), "global_average", node.tensor(), mean, (height, width))
-    return pooled, Flatten(node.scope(), mean, node.output)
+        return Pool(node.scope(), kind, node.tensor(), node.output, (height, width))
+    whole = f"{node.output}:{'mean' if kind == 'global_average' else kind}"
+    pooled = Pool(node.scope(), kind, node.tensor(), whole, (height, width))
+    return pooled, Flatten(node.scope(), whole, node.output)
 
 
 def pad(node: NodeReader) -> Draft:
