@@ -52,8 +52,12 @@ def mul(to: Unquantizer, proto: NodeProto) -> None:
 
 def _scaled_sums(to: Unquantizer, proto: NodeProto, product: NodeProto, scale: Floats) -> None:
     zero = to.constant(product, 3).astype(np.float32) if to.has(product, 3) else np.zeros((), np.float32)
-    scale = scale.reshape(-1) if scale.size > 1 else scale.reshape(())
-    zero = np.broadcast_to(zero.reshape(-1) if zero.size > 1 else zero.reshape(()), scale.shape).astype(np.float32)
+    if zero.size > 1 and scale.size not in (1, zero.size):
+        raise to.fail(product, f"expected a zero point for each scale {scale.shape}, got {zero.shape}")
+    many = max(scale.size, zero.size) > 1
+    scale, zero = (
+        np.ravel(one) if many else one.reshape(()) for one in np.broadcast_arrays(np.ravel(scale), np.ravel(zero))
+    )
     is_conv = product.op_type == "ConvInteger"
     codes = to.codes(product, 1, scale, zero, axis=0 if is_conv else 1)
     weight = to.weight(f"{proto.output[0]}:weight", codes)

@@ -129,7 +129,14 @@ class Unquantizer:
         if not self.has(proto, index + 1):
             return "", scale, np.zeros_like(scale)
         zero = self.constant(proto, index + 1)
-        return str(zero.dtype), scale, np.broadcast_to(zero.astype(np.float32), scale.shape).copy()
+        if zero.shape != scale.shape and zero.size not in (1, scale.size):
+            raise self.fail(proto, f"expected a zero point for each scale {scale.shape}, got {zero.shape}")
+        numbers = zero.astype(np.float32)
+        return (
+            str(zero.dtype),
+            scale,
+            np.full(scale.shape, numbers.reshape(())) if zero.size == 1 else numbers.reshape(scale.shape),
+        )
 
     def codes(
         self, proto: NodeProto, index: int, scale: Floats, zero: Floats, *, axis: int = 0, block: int = 0

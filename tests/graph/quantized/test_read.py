@@ -344,6 +344,15 @@ def test_input_of_codes_becomes_a_float_input_with_parameters(sketch: Sketch) ->
     assert (float(activations["x"].scale), float(activations["x"].zero_point)) == (0.25, 7)
 
 
+def test_a_zero_point_may_have_a_dimension_more_than_its_scale(sketch: Sketch) -> None:
+    x = scales(sketch, "x", 0.03, np.asarray([120], np.uint8))
+    sketch.node("QuantizeLinear", f"x {x}", "xq")
+    sketch.node("DequantizeLinear", f"xq {x}", "xr")
+    sketch.weights("w", 4, 3, 1, 1)
+    sketch.node("Conv", "xr w", "y", "conv")
+    assert float(read_quantized(sketch.save()).activations["x"].zero_point) == 120
+
+
 def test_relu_that_codes_alone_did_is_put_back(sketch: Sketch) -> None:
     x = scales(sketch, "x", 0.03, np.uint8(120))
     y = scales(sketch, "y", 0.03, np.uint8(0))
@@ -443,6 +452,7 @@ def test_float_file_has_nothing_quantized() -> None:
     [
         (np.float32(0), np.uint8(0), "expected one scale above 0"),
         (np.full(3, 0.1, np.float32), np.zeros(3, np.uint8), "expected one scale above 0, got 3 of them"),
+        (np.float32(1), np.zeros(3, np.uint8), "expected a zero point for each scale (), got (3,)"),
     ],
 )
 def test_parameters_that_no_tensor_can_have_are_refused(sketch: Sketch, scale: Any, zero: Any, message: str) -> None:
