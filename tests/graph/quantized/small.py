@@ -36,13 +36,14 @@ class _Graph:
     def add(self, op: str, inputs: list[str], output: str, **attributes: object) -> None:
         self.nodes.append(helper.make_node(op, inputs, [output], name=output, **attributes))
 
-    def save(self, path: Path, *, batch: int | str = "n", outputs: int = 5, kind: int = TensorProto.FLOAT) -> Path:
+    def save(self, path: Path, *, batch: int | str = "n", outputs: int = 5, opset: int = 21) -> Path:
         ends = [
-            helper.make_tensor_value_info("x", kind, [batch, *SHAPE]),
-            helper.make_tensor_value_info("y", kind, [batch, outputs]),
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, *SHAPE]),
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, [batch, outputs]),
         ]
         graph = helper.make_graph(self.nodes, "g", ends[:1], ends[1:], self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+        versions = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=versions, ir_version=10 if opset == 21 else 13)
         onnx.checker.check_model(model)
         onnx.save(model, path)
         return path
@@ -95,3 +96,35 @@ def dynamic_file(folder: Path) -> Path:
     path = folder / "dynamic.onnx"
     quantization.quantize_dynamic(str(float_file(folder / "float.onnx")), str(path))
     return path
+
+
+def blocked_file(path: Path, *, form: str, kind: int = TensorProto.UINT4) -> Path:
+    """Save a convolution and a product whose weights of few bits share scales in blocks of 16 or 32.
+
+    Args:
+        path: where.
+        form: `MatMulNBits`, or `DequantizeLinear` of blocks.
+        kind: type of the codes of `DequantizeLinear`.
+    """
+    g = _Graph()
+    g.add("Conv", ["x", g.number("w0", 64, 3, 3, 3, scale=0.2), g.number("b0", 64, scale=0.1)], "c0", pads=[1] * 4)
+    g.add("Relu", ["c0"], "r0")
+    g.add("GlobalAveragePool", ["r0"], "g")
+    g.add("Flatten", ["g"], "f")
+    scale = g.generator.uniform(0.02, 0.05, (5, 2)).astype(np.float32)
+    if form == "MatMulNBits":
+        packed = g.generator.integers(0, 256, (5, 2, 16)).astype(np.uint8)
+        g.constants += [numpy_helper.from_array(packed, "w"), numpy_helper.from_array(scale.reshape(-1), "s")]
+        g.add(form, ["f", "w", "s"], "y", domain="com.microsoft", K=64, N=5, bits=4, block_size=32)
+    else:
+        bits = 4 if kind in (TensorProto.UINT4, TensorProto.INT4) else 2
+        codes = g.generator.integers(0, 2**bits, (5, 64)) - (2 ** (bits - 1) if kind in _SIGNED else 0)
+        g.constants.append(helper.make_tensor("w", kind, codes.shape, codes.reshape(-1).tolist()))
+        g.constants.append(numpy_helper.from_array(scale, "s"))
+        g.add(form, ["w", "s"], "v", axis=1, block_size=32)
+        g.add("Gemm", ["f", "v"], "y", transB=1)
+    return g.save(path, opset=25 if kind in _TWO_BITS else 21)
+
+
+_SIGNED = (TensorProto.INT4, TensorProto.INT2)
+_TWO_BITS = (TensorProto.UINT2, TensorProto.INT2)

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from onnx import TensorProto
 
 from qbench.cli.commands import root
 from qbench.core.tensor import Floats
@@ -28,6 +29,7 @@ from qbench.runner.own.request import Asked
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.rules import timing_rules
 from qbench.suite import expand, load_suite
+from tests.graph.oracle import outputs_of_file
 from tests.graph.quantized import small
 
 
@@ -138,6 +140,25 @@ def test_unsigned_weights_of_grouped_convolutions_run_in_integers(tmp_path: Path
     depthwise = kept.weights["c2"]
     assert not depthwise.params.zero_point.any()
     np.testing.assert_array_equal(depthwise.dequantize().reshape(8, -1), kept.network.layers[2].weight.reshape(8, -1))
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "token"),
+    [
+        ("MatMulNBits", TensorProto.UINT4, "w4g32-a32"),
+        ("DequantizeLinear", TensorProto.UINT4, "w4g32-a32"),
+        ("DequantizeLinear", TensorProto.INT4, "w4g32-a32"),
+        ("DequantizeLinear", TensorProto.INT2, "w2g32-a32"),
+    ],
+)
+def test_blocks_of_few_bits_are_kept(tmp_path: Path, form: str, kind: int, token: str) -> None:
+    kept = read_codes(small.blocked_file(tmp_path / "blocked.onnx", form=form, kind=kind))
+    assert kept is not None
+    assert {spec.token for spec in kept.specs.values()} == {"w32-a32", token}
+    x = small.samples()
+    (expected,) = outputs_of_file(Path(kept.file), {"x": x})
+    with build_session(kept, threads=1) as session:
+        assert sqnr_db(expected, session.run(x)) > 100
 
 
 def test_a_dynamic_file_keeps_its_weights(tmp_path: Path) -> None:
