@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -86,9 +87,9 @@ def _with_base(path: Path, *, seen: tuple[Path, ...]) -> Document:
         raise SuiteError(f"{place}: 'base' expected the path of a suite, got {word!r}")
     chain = (*seen, path.resolve())
     parent = path.parent / word
-    if parent.resolve() in chain:
+    if Path(os.path.realpath(parent)) in chain:
         raise SuiteError(f"{place}: 'base' leads back to {word}")
-    if not parent.is_file():
+    if not os.path.isfile(parent):  # a path that no system takes is no file either
         raise SuiteError(f"{place}: 'base' names {parent}, which does not exist")
     base = _with_base(parent, seen=chain)
     places = dict(base.places) | {(): document.places[()]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def packaged_suites() -> Mapping[str, Path]:
 def find_suite(path: Path) -> Path:
     """Return the file that is meant: `path` itself, or the packaged suite of that name; raise SuiteError."""
     known = packaged_suites()
-    if path.is_file() or path.suffix or path.name != str(path):
+    if os.path.isfile(path) or path.suffix or path.name != str(path):
         return path
     if path.name not in known:
         hint = suggest(path.name, known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -282,7 +283,7 @@ class Suite(OwnImages, AnySuite):
     def data_source(self) -> str:
         """Return what names the data: a known name as written, or the path of a file or of a folder."""
         known = self.data in DATASETS or is_seeded(self.data)
-        named = known or ("/" not in self.data and not (self._folder / self.data).is_dir())
+        named = known or ("/" not in self.data and not os.path.isdir(self._folder / self.data))
         return self._beside(self.data, ".npz" if named else "")
 
     def _beside(self, word: str, *suffixes: str) -> str:

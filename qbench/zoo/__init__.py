@@ -7,6 +7,7 @@ entry-point group.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from qbench.errors import DataError, ModelError, suggest
@@ -49,7 +50,7 @@ def model_path(name_or_path: str) -> Path:
         packaged: Path = MODELS.load(name_or_path).path
         return packaged
     path = Path(name_or_path)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     raise ModelError(f"model '{name_or_path}': no such file and no packaged network{suggest(name_or_path, MODELS)}")
 

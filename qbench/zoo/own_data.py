@@ -85,7 +85,7 @@ def load_own(source: str, wanted: Wanted) -> Samples:
         if wanted.limit is not None:
             raise DataError(f"data '{source}': --limit works only with images, got {wanted.limit}")
         return found
-    if path.is_dir():
+    if os.path.isdir(path):
         files = {file.stem: file for file in sorted(path.glob("*.npy"))}
         return (
             _from_arrays(source, {name: read_npy(file) for name, file in files.items()}, wanted)
@@ -116,7 +116,7 @@ def calibration_count(available: int, wanted: int | None) -> int:
 def _no_data(source: str, path: Path, known: list[str]) -> str:
     """Return what is wrong with a source that there is not: a path that leads nowhere, or a name nobody knows."""
     expected = "expected a known name, an .npz file or a folder of images"
-    if path.is_file():
+    if os.path.isfile(path):
         return f"data '{source}': {expected}, got a file{f' of {path.suffix}' if path.suffix else ''}"
     if os.sep not in source and not path.suffix:
         return f"data '{source}': {expected}{suggest(source, known)}"

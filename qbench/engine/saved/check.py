@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
+
 from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.tensor import QParams
 from qbench.engine.saved.values import ValueFormError
@@ -15,6 +17,8 @@ from qbench.graph.shapes import shape_after
 
 def check_network(network: Network, weights: Mapping[str, StoredCodes], activations: Mapping[str, QParams]) -> None:
     """Raise ValueFormError, or ModelError for a shape that does not fit its node, with what is wrong first."""
+    if (network.input, network.output) != (network.inputs[0], network.outputs[0]):
+        raise ValueFormError(f"ends '{network.input}' and '{network.output}', which are not the first of all ends")
     known = {name: network.shapes[name] for name in network.inputs}
     layers = {layer.name: layer for layer in network.layers}
     for name in weights:
@@ -24,6 +28,8 @@ def check_network(network: Network, weights: Mapping[str, StoredCodes], activati
     for name in activations:
         if name.partition(":")[0] not in network.shapes:
             raise ValueFormError(f"parameters of '{name}', which is no tensor of the network")
+        if not np.all(np.isfinite(activations[name].scale) & (activations[name].scale > 0)):
+            raise ValueFormError(f"parameters of '{name}' with a scale that is not positive")
     for node in network.nodes:
         _check_node(node, known)
         for tensor in node.outputs if isinstance(node, Foreign) else (node.output,):

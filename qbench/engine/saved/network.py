@@ -34,6 +34,8 @@ from qbench.graph.quantized_network import QuantizedNetwork
 
 FORMAT, VERSION = "qbench network", 1
 JSON_NAME, TENSORS_NAME = "network.json", "network.safetensors"
+_OF_ODD_VALUES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError)
+"""What constructors and checks raise of numbers and names that no network has."""
 _EMPTY = np.zeros(0, np.float32)
 
 Facts = Mapping[str, str | int | float | bool]
@@ -113,7 +115,7 @@ def load_network(folder: str | Path) -> SavedNetwork:
     try:
         arrays: dict[str, Array] = load_tensors(tensors)
         return _restored(document, arrays, disk_bytes=len(text) + len(tensors))
-    except (SafetensorError, ValueFormError, ValueError, TypeError, KeyError, AttributeError, QBenchError) as error:
+    except (SafetensorError, ValueFormError, QBenchError, *_OF_ODD_VALUES) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"{folder}: expected a network as qbench saves it, got: {reason}") from error
 
@@ -127,6 +129,9 @@ def _restored(document: Mapping[str, Any], arrays: Mapping[str, Array], *, disk_
         if isinstance(node, Layer) and node.name in stored:
             node = dataclasses.replace(node, weight=blank(tuple(document["shapes"][node.name])))
         nodes.append(node)
+    for name, params in activations.items():
+        if not isinstance(params, QParams):
+            raise ValueFormError(f"parameters of '{name}', which are none")
     outline = dataclasses.replace(decode(document["network"], arrays), nodes=tuple(nodes))
     check_network(outline, stored, activations)
     quantized = QuantizedNetwork(outline, StoredWeights(stored), activations)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, TypeAlias, get_args
+from functools import cache
+from typing import Any, TypeAlias, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from qbench.core import formats, granularity
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import QParams
+from qbench.engine.saved.types import conforms
 from qbench.graph.network import Clamp, Network, Node
 
 Array: TypeAlias = npt.NDArray[np.generic]
@@ -30,6 +32,10 @@ CLASSES: dict[str, type[Any]] = {
         Clamp, Network, QuantSpec, QParams,
     )
 }  # fmt: skip
+
+
+_MOST_ZEROS = 1 << 28
+"""Numbers of the largest array that is told by its shape alone, a gigabyte."""
 
 
 class ValueFormError(Exception):
@@ -98,12 +104,26 @@ def decode(data: Any, arrays: Mapping[str, Array]) -> Any:
     if word == "float32":
         return np.asarray(float(content), np.float32)
     if word == "zeros":
+        if not _is_shape(content):
+            raise ValueFormError(f"zeros of a shape {content!r:.80}")
         return np.zeros(tuple(content), np.float32)
     if word in ("array", "bytes"):
         if content not in arrays:
             raise ValueFormError(f"tensor '{content}' is missing")
         return arrays[content].tobytes() if word == "bytes" else arrays[content]
     raise ValueFormError(f"unknown word '{word}'")
+
+
+def _is_shape(content: Any) -> bool:
+    """Return whether a list holds sizes of an array that fits into memory."""
+    sizes = isinstance(content, list) and all(type(size) is int and 0 <= size <= _MOST_ZEROS for size in content)
+    return sizes and math.prod(content) <= _MOST_ZEROS
+
+
+@cache
+def _types(name: str) -> Mapping[str, Any]:
+    """Return the types of the fields of a known class."""
+    return get_type_hints(CLASSES[name])
 
 
 def _decode_class(data: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
@@ -114,4 +134,10 @@ def _decode_class(data: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
     found = set(data) - {"is"}
     if found != known:
         raise ValueFormError(f"{name}: expected the fields {sorted(known)}, got {sorted(found)}")
-    return CLASSES[name](**{field: decode(data[field], arrays) for field in sorted(found)})
+    values = {field: decode(data[field], arrays) for field in sorted(found)}
+    types = _types(name)
+    for field, value in values.items():
+        if not conforms(value, types[field]):
+            shown = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+            raise ValueFormError(f"{name}: '{field}' is no {types[field]}: {shown[:80]}")
+    return CLASSES[name](**values)

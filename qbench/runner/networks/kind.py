@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 from qbench.errors import MachineError, suggest
@@ -37,7 +38,7 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
     """
     source, shapes = suite.model_source(), known_shapes(suite.model) | suite.fixed_shapes
     network = network or read_network(model_path(source), shapes=shapes)
-    quantized = Path(source).is_file() and UNREAD not in network.metadata  # packaged networks are float32
+    quantized = os.path.isfile(source) and UNREAD not in network.metadata  # packaged networks are float32
     data = data or _data_of(suite, network)
     return Bench(
         network,
@@ -53,7 +54,7 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
 def _data_of(suite: Suite, network: Network) -> Samples:
     """Return the data that a suite names; of a folder only as many images as are evaluated, drawn by the seed."""
     source = suite.data_source()
-    in_folder = source not in DATASETS and Path(source).is_dir()
+    in_folder = source not in DATASETS and os.path.isdir(source)
     limit = suite.data_limit if in_folder else None
     wanted = Wanted(inputs_of(network), seed=suite.calibration.seed, limit=limit, how=suite.how)
     return load_own(source, wanted)
