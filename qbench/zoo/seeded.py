@@ -133,6 +133,9 @@ KINDS: dict[str, Callable[[Part, int, Numbers], Array]] = {
 }  # fmt: skip
 
 
+_PICTURES = ("images", "bgr")
+
+
 def is_seeded(name: str) -> bool:
     """Return whether a name of data says what is to be made."""
     return name.startswith(PREFIX)
@@ -160,14 +163,18 @@ def load_seeded(name: str, inputs: tuple[Input, ...] = ()) -> Arrays:
 
     Args:
         name: `seeded:...`.
-        inputs: of the network, whose order and types the arrays take; () for those of the name.
+        inputs: of the network, whose order and types the arrays take, and whose channels may stand first where
+            those of the file stand last; () for those of the name.
 
     Raises:
         DataError: the name cannot be read, or does not fit the network.
     """
     made = {}
     for index, part in enumerate(parts_of(name)):
-        made[part.name] = KINDS[part.kind](part, EVALUATED + CALIBRATION, Numbers(_SEED + 1000 * index))
+        array = KINDS[part.kind](part, EVALUATED + CALIBRATION, Numbers(_SEED + 1000 * index))
+        moved = tuple(part.shape[-1:] + part.shape[:-1])
+        first = part.kind in _PICTURES and Input(part.name, moved, str(array.dtype)) in inputs
+        made[part.name] = np.moveaxis(array, -1, 1) if first else array
     wanted = inputs or tuple(Input(key, array.shape[1:], str(array.dtype)) for key, array in made.items())
     both = {key: array[:EVALUATED] for key, array in made.items()}
     both |= {CALIBRATION_PREFIX + key: array[EVALUATED:] for key, array in made.items()}

@@ -48,6 +48,11 @@ def test_pictures_are_the_same_in_either_order_of_axes() -> None:
     np.testing.assert_array_equal(first.transpose(0, 2, 3, 1), last)
 
 
+def test_channels_move_to_the_front_where_the_network_was_read_so() -> None:
+    last, first = load_seeded("seeded:x=32x64x3:bgr"), load_seeded("seeded:x=32x64x3:bgr", (Input("x", (3, 32, 64)),))
+    np.testing.assert_array_equal(last.parts["x"].transpose(0, 3, 1, 2), first.parts["x"])
+
+
 def test_several_inputs_come_in_the_network_s_order() -> None:
     inputs = (Input("mask", (6,), "int64"), Input("ids", (6,), "int64"))
     data = load_own("seeded:ids=6:ids9,mask=6:ones", Wanted(inputs))

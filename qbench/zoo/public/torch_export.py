@@ -40,6 +40,7 @@ def export(builder: str, argument: str, *, exporter: Exporter, seed: int = SEED)
         seed: of all weights.
     """
     torch = library("torch")
+    torch.set_num_threads(1)  # sums in one order, so that a file does not depend on the number of cores
     torch.manual_seed(seed)
     module, _, function = builder.partition(":")
     make = getattr(importlib.import_module(module), function)
