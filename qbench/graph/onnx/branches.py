@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from onnx import GraphProto, NodeProto, helper, numpy_helper
+from onnx import GraphProto, NodeProto, helper
 
 from qbench.errors import ModelError
 from qbench.graph.onnx.draft import uncovered
-from qbench.graph.onnx.file import Array
+from qbench.graph.onnx.file import Array, inner_array
 from qbench.graph.onnx.inference import STANDARD
 
 
@@ -31,7 +31,7 @@ def take_branches(nodes: Sequence[NodeProto], known: Mapping[str, Array], *, con
             continue
         changed = True
         _check_new(proto, [t.name for t in body.initializer], constants)
-        constants.update({tensor.name: numpy_helper.to_array(tensor) for tensor in body.initializer})
+        constants.update({tensor.name: inner_array(tensor) for tensor in body.initializer})
         kept.extend(body.node)
         for inner, outer in zip(body.output, proto.output, strict=True):
             kept.append(helper.make_node("Identity", [inner.name], [outer], name=f"{proto.name}/{outer}"))

@@ -166,6 +166,13 @@ def _array(tensor: TensorProto, folder: Path) -> Array:
     return array
 
 
+def inner_array(tensor: TensorProto) -> Array:
+    """Return a tensor that lies in an attribute or in a body; raise ModelError where it is damaged, or elsewhere."""
+    if tensor.data_location == TensorProto.EXTERNAL:
+        raise ModelError(f"tensor '{tensor.name}': expected it inside the file, as it is no initializer of the graph")
+    return _array(tensor, Path())
+
+
 def _one_line(error: Exception) -> str:
     return str(error).strip().split("\n", maxsplit=1)[0][:200]
 

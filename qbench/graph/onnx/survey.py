@@ -12,13 +12,13 @@ from copy import copy
 from dataclasses import dataclass, field
 
 import numpy as np
-from onnx import NodeProto, helper, numpy_helper
+from onnx import NodeProto, helper
 
 from qbench.errors import ModelError
 from qbench.graph.nodes import FREE, Shape
 from qbench.graph.onnx.branches import taken_branch
 from qbench.graph.onnx.constants import fold
-from qbench.graph.onnx.file import Array, File
+from qbench.graph.onnx.file import Array, File, inner_array
 from qbench.graph.onnx.inference import STANDARD, infer
 from qbench.graph.onnx.tensor_type import BATCH, TensorType, from_proto
 
@@ -28,6 +28,10 @@ PROBES = (23, 29)
 FREE_STEPS = (64, 8)
 """Other free sizes are multiples of the first, so that halving and doubling them fits; where a table of positions is
 shorter than that, of the second."""
+
+FAR = 32
+WINDOWS = frozenset({"AveragePool", "Conv", "ConvInteger", "ConvTranspose", "LpPool", "MaxPool", "QLinearConv", "STFT"})
+"""Operators behind which short free sizes may look fixed; then a third walk has sizes FAR times as large."""
 
 MOST_FOLDED = 32 * 2**20
 """All folded constants together may have so many numbers, and two for each that the file holds."""
@@ -113,9 +117,29 @@ def _survey(
         name: _merged(kind, second.types.get(name, kind), codes, batch=PROBES if free else (batch, batch))
         for name, kind in first.types.items()
     }
+    if free and FREE in _kinds_of_sizes(file, shapes) and any(proto.op_type in WINDOWS for proto in nodes):
+        far = _Walk(file, PROBES[0], fixed)
+        with suppress(ModelError):  # what the file cannot do with so large sizes says nothing: only what was reached
+            far.run(nodes, _input_sizes(file, shapes, 1, unfix=fixed is not None, step=FAR * step, batch=PROBES[0]))
+        same = {n: array for n, array in same.items() if n not in far.types or _equal(array, far.constants.get(n))}
+        merged = {name: _unfixed(kind, first.types[name], far.types.get(name)) for name, kind in merged.items()}
     left = tuple(proto for proto in first.nodes if not all(name in same for name in proto.output if name))
     times = {code: a // PROBES[0] for (a, b), code in codes.items() if free and _is_multiple(a, b)}
     return Survey(left, same, merged, batch, first.opsets, _origins(first.nodes, same), times)
+
+
+def _kinds_of_sizes(file: File, shapes: Mapping[str, Shape]) -> set[int]:
+    """Return FREE where a size besides the batch is given by nobody."""
+    rows = [shapes.get(port.name, port.dims[1:]) for port in file.inputs]
+    return {FREE for row in rows for size in row if not isinstance(size, int)}
+
+
+def _unfixed(kind: TensorType, near: TensorType, far: TensorType | None) -> TensorType:
+    """Return a type whose fixed sizes are so for inputs that are much larger, too: windows leave one of few."""
+    if far is None or kind.dims is None or near.dims is None or far.dims is None or len(far.dims) != len(kind.dims):
+        return kind
+    rows = zip(kind.dims, near.dims, far.dims, strict=True)
+    return TensorType(kind.dtype, tuple(FREE if size >= 0 and a != b else size for size, a, b in rows))
 
 
 def _is_multiple(first: int, second: int) -> bool:
@@ -153,7 +177,9 @@ def _merged(
     return TensorType(first.dtype, tuple(dims))
 
 
-def _input_sizes(file: File, shapes: Mapping[str, Shape], turn: int, *, unfix: bool, step: int) -> Sizes:
+def _input_sizes(
+    file: File, shapes: Mapping[str, Shape], turn: int, *, unfix: bool, step: int, batch: int = 0
+) -> Sizes:
     """Return the sizes of all inputs in one of the two walks."""
     numbers: dict[str, int] = {}
     found: Sizes = {}
@@ -165,7 +191,7 @@ def _input_sizes(file: File, shapes: Mapping[str, Shape], turn: int, *, unfix: b
         sizes = []
         for axis, size in enumerate(dims):
             if axis == 0 and (unfix or isinstance(size, str)):
-                sizes.append(PROBES[turn])
+                sizes.append(batch or PROBES[turn])
             elif isinstance(size, int):
                 sizes.append(size)
             else:
@@ -205,7 +231,7 @@ class _Walk:
         inner = copy(self)
         inner.constants, inner.types, inner.nodes = dict(self.constants), dict(self.types), []
         for tensor in body.initializer:
-            inner._add(tensor.name, numpy_helper.to_array(tensor))
+            inner._add(tensor.name, inner_array(tensor))
         for node in body.node:
             inner._visit(node)
         self._room = inner._room

@@ -16,7 +16,7 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, numpy_helper
 
 from qbench.errors import ModelError
-from qbench.graph.onnx.file import Array, File, Port
+from qbench.graph.onnx.file import Array, File, Port, inner_array
 from qbench.graph.onnx.survey import Survey
 from qbench.graph.onnx.tensor_type import FLOAT
 
@@ -144,4 +144,4 @@ def _widen_body(body: GraphProto, kinds: Kinds) -> None:
 def _widen_tensor(tensor: TensorProto, kinds: Kinds) -> None:
     if tensor.data_type in kinds:
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(_float32(name, numpy_helper.to_array(tensor), kinds), name))
+        tensor.CopyFrom(numpy_helper.from_array(_float32(name, inner_array(tensor), kinds), name))
