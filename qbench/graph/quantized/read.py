@@ -27,6 +27,7 @@ from qbench.graph.onnx.read import named_error, network_and_names
 from qbench.graph.onnx.survey import survey
 from qbench.graph.quantized.codes import Codes, layer_codes
 from qbench.graph.quantized.integer_operators import OPERATORS, SIGNS
+from qbench.graph.quantized.saturation import without_container
 from qbench.graph.quantized.unquantize import Unquantizer
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.readers import NO_SHAPES
@@ -55,7 +56,7 @@ def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, resid
         ask = partial(network_and_names, name=path.stem, shapes=shapes, residuals=residuals)
         maker = Unquantizer(file, found.constants, OPERATORS)
         network, names = ask(maker.run(), fixed=maker.weights.keys())
-        bare = _without_container(network, maker.activations, names)
+        bare = without_container(maker.nodes, maker.activations.keys(), names, network.outputs)
         if bare:
             maker = Unquantizer(file, found.constants, OPERATORS, clamp=bare)
             network, names = ask(maker.run(), fixed=maker.weights.keys())
@@ -109,14 +110,6 @@ def _specs(found: QuantizedNetwork) -> dict[str, LayerSpec]:
 def _weights(network: Network, known: Mapping[str, Codes]) -> dict[str, QTensor]:
     found = {layer.name: layer_codes(layer, known[layer.source]) for layer in network.layers if layer.source in known}
     return {name: tensor for name, tensor in found.items() if tensor is not None}
-
-
-def _without_container(network: Network, known: Mapping[str, QParams], names: Names) -> set[str]:
-    """Return the tensors that the file saturates where the network keeps no codes that would.
-
-    Those are its outputs, which leave it in float32, and what a layer took into itself with what comes after.
-    """
-    return {tensor for tensor in known if names.get(tensor) is None or names[tensor] in network.outputs}
 
 
 def _activations(known: Mapping[str, QParams], names: Names) -> dict[str, QParams]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,11 +70,24 @@ def float_file(path: Path, *, batch: int | str = "n", grouped: bool = True) -> P
 
 
 class _Reader:
-    def __init__(self) -> None:
-        self._batches = iter([{"x": samples()}])
+    def __init__(self, feeds: dict[str, Reals]) -> None:
+        self._batches = iter([feeds])
 
     def get_next(self) -> dict[str, Reals] | None:
         return next(self._batches, None)
+
+
+def quantized_static(
+    source: Path, path: Path, *, feeds: dict[str, Reals], form: str = "QDQ", activations: str = "QUInt8",
+    weights: str = "QInt8", **more: Any,
+) -> Path:  # fmt: skip
+    """Save what `quantize_static` makes of a file."""
+    kinds = quantization.QuantType
+    quantization.quantize_static(
+        str(source), str(path), _Reader(feeds), quant_format=quantization.QuantFormat[form],
+        activation_type=kinds[activations], weight_type=kinds[weights], **more,
+    )  # fmt: skip
+    return path
 
 
 def static_file(
@@ -81,14 +95,11 @@ def static_file(
     symmetric: bool = False,
 ) -> Path:  # fmt: skip
     """Save what `quantize_static` makes of the network."""
-    source, path = float_file(folder / "float.onnx"), folder / f"{form}-{activations}-{weights}.onnx"
-    kinds = quantization.QuantType
-    quantization.quantize_static(
-        str(source), str(path), _Reader(), quant_format=quantization.QuantFormat[form],
-        activation_type=kinds[activations], weight_type=kinds[weights], per_channel=per_channel,
+    return quantized_static(
+        float_file(folder / "float.onnx"), folder / f"{form}-{activations}-{weights}.onnx", feeds={"x": samples()},
+        form=form, activations=activations, weights=weights, per_channel=per_channel,
         extra_options={"WeightSymmetric": True} if symmetric else {},
     )  # fmt: skip
-    return path
 
 
 def dynamic_file(folder: Path) -> Path:

@@ -32,6 +32,7 @@ from qbench.graph import (
 )
 from qbench.zoo import load_data, model_path
 from tests.graph.oracle import feeds_of, outputs_of_file
+from tests.graph.quantized import small
 from tests.graph.writing.test_qdq import all_params
 
 if TYPE_CHECKING:
@@ -426,6 +427,18 @@ def test_what_a_layer_takes_in_saturates_before_what_comes_after(sketch: Sketch)
     (found,), (expected,) = (outputs_of_file(file, {"x": images}) for file in (to_onnx_bytes(network), sketch.path))
     assert expected.max() <= 1.3
     assert np.abs(found - expected).max() < 0.1
+
+
+@pytest.mark.parametrize("form", ["QDQ", "QOperator"])
+def test_what_a_pattern_takes_in_gets_no_clamp_that_would_hide_it(form: str, tmp_path: Path) -> None:
+    exported = Path(__file__).parents[1] / "exported" / "shufflenet_script.onnx"
+    x = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
+    path = small.quantized_static(exported, tmp_path / "static.onnx", feeds={"x": x}, form=form)
+    network = read_quantized(path, residuals=False).network
+    assert not network.foreign
+    assert len(network.nodes) == 19
+    (found,), (expected,) = (outputs_of_file(file, {"x": x}) for file in (to_onnx_bytes(network), path))
+    assert 10 * np.log10(np.square(expected).sum() / np.square(found - expected).sum()) > 45
 
 
 def test_an_output_of_fewer_bits_saturates_at_theirs(sketch: Sketch) -> None:
