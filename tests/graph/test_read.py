@@ -258,3 +258,37 @@ def test_old_operator_set_with_attributes_is_read(sketch: Sketch, same: Same) ->
     sketch.node("Squeeze", "d", "y", axes=[2, 3])
     network = same(sketch.save(opset=9))
     assert [type(node) for node in network.nodes] == [Conv, Pool, Flatten]
+
+
+def test_constants_that_the_reference_of_onnx_cannot_compute_are_computed_or_left(sketch: Sketch) -> None:
+    sketch.constant("ids", np.zeros((1, 512), np.int64))
+    sketch.constant("places", np.arange(8)[None])
+    sketch.node("GatherElements", "ids places", "kinds", axis=1)
+    sketch.weights("table", 2, 3)
+    sketch.node("Gather", "table kinds", "rows")
+    sketch.node("Add", "x rows", "y")
+    assert len(read_onnx(sketch.save(("n", 8, 3))).foreign) == 1
+
+
+def test_padding_that_is_computed_from_the_size_of_the_image_is_folded(sketch: Sketch) -> None:
+    sketch.node("Shape", "x", "shape", start=2)
+    sketch.node("Cast", "shape", "real", to=1)
+    for name, value in (("two", 2.0), ("one", 1.0), ("three", 3.0), ("none", 0.0)):
+        sketch.constant(name, np.float32(value))
+    sketch.node("Div", "real two", "half")
+    sketch.node("Ceil", "half", "windows")
+    sketch.node("Sub", "windows one", "steps")
+    sketch.node("Mul", "steps two", "strided")
+    sketch.node("Add", "strided three", "wanted")
+    sketch.node("Sub", "wanted real", "missing")
+    sketch.node("Clip", "missing none", "added")
+    sketch.node("Cast", "added", "whole", to=7)
+    sketch.constant("zeros4", np.zeros(4, np.int64))
+    sketch.constant("zeros2", np.zeros(2, np.int64))
+    sketch.node("Concat", "zeros4 zeros2 whole", "pads", axis=0)
+    sketch.node("Pad", "x pads", "p")
+    sketch.weights("w", 4, 3, 3, 3)
+    sketch.node("Conv", "p w", "y", strides=[2, 2])
+    (conv,) = read_onnx(sketch.save()).nodes
+    assert isinstance(conv, Conv)
+    assert conv.pads == (0, 0, 1, 1)
