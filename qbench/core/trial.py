@@ -11,7 +11,9 @@ from qbench.core.recipe import RecipeParts
 from qbench.core.spec import LayerSpec, parse_spec
 
 Status = Literal["ok", "skipped", "failed"]
-Execution = Literal["float32", "integer", "dequantized", "simulated"]
+Execution = Literal["float32", "integer", "mixed", "dequantized", "simulated"]
+ON_INTEGERS: tuple[Execution, ...] = ("integer", "mixed")
+"""What runs on integer kernels: all layers, or those that no rule and no format keeps in float32."""
 Direction = Literal["higher", "lower", "none"]
 
 _LONGEST_RULES = 48

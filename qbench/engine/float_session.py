@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from qbench.engine.kinds import has_tokens
-from qbench.engine.plans.floats import float_layouts, float_plan, layer_step
-from qbench.engine.plans.stages import micro_batch
-from qbench.engine.session import Session
-from qbench.engine.tokens.plan import token_plan
+from qbench.engine.kinds import shown
+from qbench.engine.plans.network import plan_network
+from qbench.engine.session import Inputs, Session, several
+from qbench.engine.steps.layers import float_layer_step
 from qbench.graph.network import Conv, Network
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.layout import aligned
@@ -20,6 +20,7 @@ from qbench.kernels.tasks import Task
 from qbench.kernels.variants import choose
 
 Floats = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 Tap = Callable[[str, Floats], None]
 
 
@@ -28,83 +29,75 @@ class FloatSession(Session):
 
     def __init__(self, network: Network, *, threads: int = 2, variant: str = "auto") -> None:
         self._variant = chosen = choose(variant)
-        self._shown: frozenset[str] | None = None
-        if has_tokens(network):
-            made = token_plan(QuantizedNetwork(network), variant=chosen, integer=False)
-            self._shown = frozenset(layer.input for layer in made.network.layers)
-            super().__init__(
-                made.network, made.plan, threads=threads, execution="float32", failures=made.failures, words=made.words
-            )  # fmt: skip
-            return
-        size = micro_batch([*float_layouts(network, 1).values()])
-        plan = float_plan(QuantizedNetwork(network), images=size, variant=chosen)
-        super().__init__(network, plan, threads=threads, execution="float32")
+        planned = plan_network(QuantizedNetwork(network), variant=chosen, integer=False)
+        super().__init__(planned, threads=threads, execution="float32")
+        self._shown = shown(planned.network)
 
-    def run(self, x: Floats, *, tap: Tap | None = None) -> Floats:
-        """Return logits; `tap` is called with every tensor but the output, as NHWC, a micro-batch at a time, in order.
+    def run(self, *inputs: Array, tap: Tap | None = None) -> Array:
+        """Return the first output; `tap` is called with tensors as NHWC, a micro-batch at a time, in order.
 
-        A convolution that adds a residual also shows its result before the addition, as `<name>:pre_add`. Networks over
-        tokens show what enters a layer, and nothing else.
+        Those are the tensors that can be quantized: what enters a layer, and of images also what is added, pooled and
+        so on. A convolution that adds a residual also shows its result before the addition, as `<name>:pre_add`.
         """
         if tap is None:
-            return super().run(x)
-        befores = self._before_additions()
-        parts = [
-            np.ascontiguousarray(x[i : i + self.plan.images], self._kind) for i in range(0, len(x), self.plan.images)
-        ]
-        return np.concatenate([self._tapped(part, tap, befores) for part in parts])
+            return super().run(*inputs)
+        arrays, befores = self._checked(inputs), self._before_additions()
+        size, count = self.plan.images, len(arrays[0])
+        parts = [[array[i : i + size] for array in arrays] for i in range(0, count, size)]
+        made = np.concatenate([self._tapped(part, tap, befores) for part in parts])
+        return made.reshape(made.shape[:2]) if made.ndim == 4 and made.shape[2:] == (1, 1) else made
 
-    def tensor(self, x: Floats, name: str) -> Iterator[Floats]:
+    def tensor(self, x: Inputs, name: str) -> Iterator[Floats]:
         """Yield one tensor as NHWC, a micro-batch at a time, computing nothing behind it.
 
         Args:
-            x: images, or texts.
+            x: images, texts, or an array for each input.
             name: of a tensor that `run` shows; nothing is yielded of any other.
         """
-        if not self._shows(name):
+        if name not in self._shown:
             return
-        space, plan = self._spaces[0], self.plan
-        last = next((place for place, step in enumerate(plan.steps) if step.writes == name), -1)
-        if last < 0 and name != plan.input:
+        space, steps = self._spaces[0], (*self.plan.loads, *self.plan.steps)
+        last = next((place for place, step in reversed([*enumerate(steps)]) if step.writes == name), -1)
+        if last < 0:
             return
-        for start in range(0, len(x), plan.images):
-            part = np.ascontiguousarray(x[start : start + plan.images], self._kind)
+        arrays = self._checked(several(x))
+        for start in range(0, len(arrays[0]), self.plan.images):
+            part = [array[start : start + self.plan.images] for array in arrays]
             self._load(part)
-            for task in space.tasks[1 : last + 2]:
-                run_task(task, images=len(part))
+            for task in space.tasks[len(part) : last + 1]:
+                run_task(task, images=len(part[0]))
             self._raise_failure()
-            yield self._interior(name, len(part))
+            yield self._interior(name, len(part[0]))
 
     def _before_additions(self) -> dict[str, tuple[Task, Floats]]:
         """Return, for every convolution that adds a residual, the task that computes it without, and what it writes."""
         found: dict[str, tuple[Task, Floats]] = {}
         for node in self.network.nodes:
-            if isinstance(node, Conv) and node.residual is not None:
+            if isinstance(node, Conv) and node.residual is not None and node.output in self.plan.layouts:
                 layout = self.plan.layouts[node.output]
                 scratch = aligned(layout.size_bytes)
-                step = layer_step(node, self.plan.layouts, None, self._variant, 0, plain=True)
+                step = float_layer_step(node, None, self.plan.layouts, self._variant, 0, plain=True)
                 task = step.bind({**self._spaces[0].buffers, node.output: scratch})
                 found[node.name] = (task, layout.interior(scratch.view(np.float32)))  # type: ignore[assignment]
         return found
 
-    def _tapped(self, part: Floats, tap: Tap, befores: Mapping[str, tuple[Task, Floats]]) -> Floats:
-        space, plan, count = self._spaces[0], self.plan, len(part)
+    def _tapped(self, part: Sequence[Array], tap: Tap, befores: Mapping[str, tuple[Task, Floats]]) -> Floats:
+        space, plan, count = self._spaces[0], self.plan, len(part[0])
         self._load(part)
-        if self._shows(plan.input):
-            tap(plan.input, self._interior(plan.input, count))
-        for step, task in zip(plan.steps, space.tasks[1:], strict=True):
+        for load in plan.loads:
+            if load.writes in self._shown:
+                tap(load.writes, self._interior(load.writes, count))
+        for step, task in zip(plan.steps, space.tasks[len(plan.loads) :], strict=True):
             if step.name in befores:
                 before, sums = befores[step.name]
                 run_task(before, images=count)
                 tap(f"{step.name}:pre_add", sums[:count])
             run_task(task, images=count)
-            if self._shows(step.writes):
+            if step.writes in self._shown:
                 tap(step.writes, self._interior(step.writes, count))
         self._raise_failure()
-        return space.logits[:count].copy()
-
-    def _shows(self, tensor: str) -> bool:
-        return tensor != self.plan.output if self._shown is None else tensor in self._shown
+        made: Floats = space.output()[:count].copy()
+        return made
 
     def _interior(self, tensor: str, count: int) -> Floats:
         layout = self.plan.layouts[tensor]

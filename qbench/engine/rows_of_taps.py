@@ -10,7 +10,7 @@ import numpy as np
 from qbench.core.granularity import PerGroup
 from qbench.core.tensor import QTensor
 from qbench.engine.container import Container
-from qbench.engine.lowering.numbers import s8_codes
+from qbench.engine.lowering.numbers import NotIntegerError, s8_codes
 from qbench.graph.network import Conv, Network, Node, inputs_of
 from qbench.kernels.conv.reference import Codes, Window
 from qbench.kernels.layout import Layout
@@ -42,7 +42,11 @@ def _is_plain(node: Node, weights: Mapping[str, QTensor]) -> bool:
     if not isinstance(node, Conv) or node.groups > 1 or node.dilations[1] > 1 or node.name not in weights:
         return False
     quantized = weights[node.name]
-    return not isinstance(quantized.spec.granularity, PerGroup) and not np.any(s8_codes(quantized)[1])
+    try:
+        _, zeros = s8_codes(quantized)
+    except NotIntegerError:
+        return False
+    return not isinstance(quantized.spec.granularity, PerGroup) and not np.any(zeros)
 
 
 def rows_of_taps(window: Window, codes: Codes, lhs: Layout) -> tuple[Window, Codes, Layout]:

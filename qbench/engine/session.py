@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,20 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.trial import Execution
-from qbench.engine.kinds import has_tokens
-from qbench.engine.lowering.numbers import NotIntegerError
-from qbench.engine.plans.floats import float_layouts, float_plan
-from qbench.engine.plans.integers import integer_plan
-from qbench.engine.plans.plan import X_ADDRESS, Plan, workspaces
-from qbench.engine.plans.stages import micro_batch
+from qbench.engine.plans.network import Planned, plan_network
+from qbench.engine.plans.plan import X_ADDRESS, workspaces
 from qbench.engine.team import Job, Team
-from qbench.errors import DataError, QBenchError
-from qbench.graph.network import Network
+from qbench.errors import DataError
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.program import run_task
 from qbench.kernels.variants import choose
 
-Floats = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
+Inputs = Array | Sequence[Array]
+"""The array of a network's only input, or one for each input."""
 
 SHARING_COST = 1.25
 """How much longer a pass takes in all when threads share every layer: they meet after each."""
@@ -45,29 +42,31 @@ def shares_of(images: int, threads: int) -> list[tuple[int, int]] | None:
 
 
 class Session:
-    """A network ready to run on images (n, c, h, w), or on whatever numbers it takes for a text.
+    """A network ready to run on arrays with the batch first: images (n, c, h, w), texts, whatever it takes.
 
     It owns threads: close it, or use it in a `with`.
 
     Attributes:
-        execution: what arithmetic runs: float32, integer, dequantized or simulated.
+        variant: of its float steps.
+        execution: what arithmetic runs: float32, integer, mixed, dequantized or simulated.
         execution_reason: why it is not integer, else what stays in float32 between integer layers, "" for nothing.
+        reasons: layer -> why it does not run in integers.
     """
 
     def __init__(
-        self, network: Network, plan: Plan, *, threads: int, execution: Execution, reason: str = "",
-        failures: list[QBenchError] | None = None, words: int = 0,
+        self, planned: Planned, *, threads: int, execution: Execution, reason: str = "", variant: str = "auto"
     ) -> None:  # fmt: skip
-        self.network, self.plan, self.threads = network, plan, threads
-        self._kind = np.dtype(network.dtypes.get(network.input, "float32"))
-        self._words = words  # ids are below it, where ids are read
-        self._failures = [] if failures is None else failures  # of operators that another library runs
+        network, plan = planned.network, planned.plan
+        self.network, self.plan, self.threads, self.variant = network, plan, threads, variant
+        self.reasons = planned.reasons
+        self._kinds = [np.dtype(network.dtypes.get(name, "float32")) for name in network.inputs]
+        self._words = planned.words  # ids are below it, where ids are read
+        self._failures = planned.failures  # of operators that another library runs
         self.execution, self.execution_reason = execution, reason
         self._spaces = workspaces(plan, threads)
         self._jobs: list[Job | None] = [None] * threads
         self._team = Team(threads)
         self._one_run = threading.Lock()  # Python threads may share a session: its buffers serve one run at a time
-        self._classes = plan.layouts[plan.output].channels
 
     @property
     def kernels(self) -> dict[str, str]:
@@ -97,12 +96,21 @@ class Session:
 
     def compile(self) -> None:
         """Run one image through every thread's steps, so that nothing compiles later."""
-        blank = np.zeros((1, *self.network.input_shape), self._kind)
-        self.run(blank)
-        self.run(np.repeat(blank, self.threads, axis=0))
+        network = self.network
+        for count in (1, self.threads):
+            self.run(*(
+                np.zeros((count, *network.shapes[name]), kind)
+                for name, kind in zip(network.inputs, self._kinds, strict=True)
+            ))  # fmt: skip
 
-    def run(self, x: Floats) -> Floats:
-        """Return logits float32 (n, classes) of images (n, c, h, w) or texts (n, tokens).
+    def run(self, *inputs: Array) -> Array:
+        """Return the first output of images (n, c, h, w), texts (n, tokens), or whatever the inputs are.
+
+        Args:
+            inputs: one array for each input of the network, in its order, the batch first.
+
+        Returns:
+            Logits float32 (n, classes), also where the file has (n, classes, 1, 1); else (n, ...) as in the file.
 
         Raises:
             DataError: they have another shape.
@@ -110,27 +118,45 @@ class Session:
 
         Safe to call from several Python threads; runs of one session follow each other.
         """
-        if not x.ndim or x.shape[1:] != self.network.input_shape:
-            raise DataError(
-                f"network '{self.network.name}': expected images (n, {self.network.input_shape}), got {x.shape}"
-            )
-        images = np.ascontiguousarray(x, self._kind)
-        if self._words and len(images) and not (images.min() >= 0 and images.max() < self._words):
-            found = f"{images.min()}..{images.max()}"
-            raise DataError(f"network '{self.network.name}': expected ids of 0..{self._words - 1}, got {found}")
-        logits = np.empty((len(images), self._classes), np.float32)
-        if len(images):
-            with self._one_run:
-                self._run(images, logits)
-        return logits
+        made = self.run_all(*inputs)[0]
+        return made.reshape(made.shape[:2]) if made.ndim == 4 and made.shape[2:] == (1, 1) else made
 
-    def _run(self, images: Floats, logits: Floats) -> None:
+    def run_all(self, *inputs: Array) -> tuple[Array, ...]:
+        """Return every output, in the network's order and shapes, the batch first; see `run`."""
+        arrays = self._checked(inputs)
+        count = len(arrays[0])
+        made = tuple(np.empty((count, *output.shape), output.kind) for output in self.plan.outputs)
+        if count:
+            with self._one_run:
+                self._run(arrays, made)
+        return made
+
+    def _checked(self, inputs: Sequence[Array]) -> list[Array]:
+        """Return the inputs as the plan takes them; raise DataError where they are not what the network wants."""
+        network = self.network
+        start = f"network '{network.name}'"
+        if len(inputs) != len(network.inputs):
+            raise DataError(f"{start}: expected {', '.join(network.inputs)}, got {len(inputs)} arrays")
+        for name, x in zip(network.inputs, inputs, strict=True):
+            wanted, what = network.shapes[name], "images" if len(inputs) == 1 else f"'{name}'"
+            if not isinstance(x, np.ndarray):
+                raise DataError(f"{start}: expected {what} as an array (n, {wanted}), got {type(x).__name__}")
+            if not x.ndim or x.shape[1:] != wanted or len(x) != len(inputs[0]):
+                raise DataError(f"{start}: expected {what} (n, {wanted}), got {x.shape}")
+        arrays = [np.ascontiguousarray(x, kind) for x, kind in zip(inputs, self._kinds, strict=True)]
+        ids = arrays[0]
+        if self._words and len(ids) and not (ids.min() >= 0 and ids.max() < self._words):
+            raise DataError(f"{start}: expected ids of 0..{self._words - 1}, got {ids.min()}..{ids.max()}")
+        return arrays
+
+    def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Run each thread's share, or all of it together."""
-        shares = shares_of(len(images), self.threads)
+        count = len(inputs[0])
+        shares = shares_of(count, self.threads)
         if shares is None:
-            self._team.together(self._job(0, images, logits, 0, len(images)))
+            self._team.together(self._job(0, inputs, outputs, 0, count))
         else:
-            self._team.apart([self._job(thread, images, logits, *ends) for thread, ends in enumerate(shares)])
+            self._team.apart([self._job(thread, inputs, outputs, *ends) for thread, ends in enumerate(shares)])
         self._raise_failure()
 
     def _raise_failure(self) -> None:
@@ -139,31 +165,34 @@ class Session:
             self._failures.clear()
             raise failure
 
-    def _job(self, thread: int, images: Floats, logits: Floats, first: int, last: int) -> Job:
+    def _job(self, thread: int, inputs: Sequence[Array], outputs: Sequence[Array], first: int, last: int) -> Job:
         """Return the job of these images: the last one again where they are the same."""
         space, job = self._spaces[thread], self._jobs[thread]
-        pointers = space.pointers(images, logits)
+        pointers = space.pointers(inputs, outputs)
         if job is None or (job.first, job.last) != (first, last):
             job = self._jobs[thread] = Job(space.program, pointers, first, last, self.plan.images)
         return job
 
-    def profile(self, x: Floats, *, timer: Callable[[], float], repeats: int = 20) -> tuple[dict[str, Any], ...]:
+    def profile(self, x: Inputs, *, timer: Callable[[], float], repeats: int = 20) -> tuple[dict[str, Any], ...]:
         """Return a row per step: name, kind, operations and images of one call, its median seconds on one thread.
 
         Args:
-            x: images; every step runs as many of them as it takes at a time.
+            x: inputs; every step runs as many of them as it takes at a time.
             timer: returns seconds, the caller's clock.
             repeats: passes over the network.
         """
-        space, steps = self._spaces[0], (self.plan.load, *self.plan.steps)
-        counts = [min(len(x), size) for size in (self.plan.sizes[0], *self.plan.sizes)]
+        arrays = self._checked(several(x))
+        space, loads, plan = self._spaces[0], len(self.plan.loads), self.plan
+        steps, sizes = (*plan.loads, *plan.steps), (*plan.sizes[:1] * loads, *plan.sizes)
+        counts = [min(len(arrays[0]), size) for size in sizes]
         times: list[list[float]] = [[] for _ in steps]
-        self._load(np.ascontiguousarray(x[: counts[0]], self._kind))
+        self._load([array[: counts[0]] for array in arrays])
         for _ in range(repeats):
             for samples, task, count in zip(times, space.tasks, counts, strict=True):
                 start = timer()
                 run_task(task, images=count)
                 samples.append(timer() - start)
+        self._raise_failure()
         return tuple(
             {
                 "name": s.name,
@@ -175,12 +204,12 @@ class Session:
             for s, t, count in zip(steps, times, counts, strict=True)
         )
 
-    def _load(self, x: Floats) -> None:
+    def _load(self, inputs: Sequence[Array]) -> None:
         """Convert a micro-batch of images and leave the first thread's program pointing at them."""
-        space = self._spaces[0]
-        self._loaded = x  # the program goes on reading it
-        space.tasks[0].arguments[X_ADDRESS] = x.ctypes.data
-        run_task(space.tasks[0], images=len(x))
+        self._loaded = inputs  # the program goes on reading them
+        for task, x in zip(self._spaces[0].tasks, inputs, strict=False):
+            task.arguments[X_ADDRESS] = x.ctypes.data
+            run_task(task, images=len(x))
 
     def close(self) -> None:
         """End the threads; doing so twice is no error."""
@@ -195,60 +224,36 @@ class Session:
         self.close()
 
 
-def build_session(quantized: QuantizedNetwork, *, variant: str = "auto", threads: int = 2) -> Session:
-    """Return the session of a quantized network: in integers where all of it can be, else simulated in float32.
+def several(x: Inputs) -> Sequence[Array]:
+    """Return inputs as a sequence of arrays."""
+    return (x,) if isinstance(x, np.ndarray) else x
+
+
+def build_session(quantized: QuantizedNetwork, *, variant: str = "auto", threads: int = 2, floats: str = "") -> Session:
+    """Return the session of a quantized network: integers wherever there are codes, float32 beside.
 
     Args:
         quantized: the network, its codes and parameters.
         variant: kernel variant to pin, or `auto`.
         threads: threads to run on.
+        floats: kernel variant of float layers, where it is to be another.
     """
-    chosen, network = choose(variant), quantized.network
-    if has_tokens(network):
-        return _token_session(quantized, variant=chosen, threads=threads)
-    reason = ""
-    if quantized.weights and quantized.activations:
-        try:
-            plan = integer_plan(quantized, variant=chosen)
-            return Session(network, plan, threads=threads, execution="integer")
-        except NotIntegerError as why:
-            reason = str(why)
-    execution = _execution(quantized)
-    if execution == "dequantized":
-        reason = "activations stay in float32"
-    size = micro_batch([*float_layouts(network, 1).values()])
-    plan = float_plan(quantized, images=size, variant=chosen)
-    return Session(network, plan, threads=threads, execution=execution, reason=reason or "weights stay in float32")
+    chosen = choose(variant)
+    planned = plan_network(quantized, variant=chosen, floats=floats and choose(floats))
+    execution, reason = _execution(planned, quantized)
+    return Session(planned, threads=threads, execution=execution, reason=reason, variant=floats or chosen)
 
 
-def _execution(quantized: QuantizedNetwork) -> Execution:
-    """Return what arithmetic a network runs in that is not all in integers."""
-    return "simulated" if quantized.activations else "dequantized" if quantized.weights else "float32"
-
-
-def _token_session(quantized: QuantizedNetwork, *, variant: str, threads: int) -> Session:
-    """Return the session of a network over tokens: all quantized layers in integers, or all simulated in float32."""
-    from qbench.engine.tokens.plan import token_plan  # brings onnx, 20 MB that other networks run without
-
-    reason = "activations stay in float32" if quantized.weights else "weights stay in float32"
-    if quantized.weights and quantized.activations:
-        try:
-            made = token_plan(quantized, variant=variant, integer=True)
-        except NotIntegerError as why:
-            reason = str(why)
-        else:
-            return Session(
-                made.network, made.plan, threads=threads, execution="integer",
-                reason=f"float32 between integer layers: {made.float_parts}", failures=made.failures, words=made.words,
-            )  # fmt: skip
-    execution = _execution(quantized)
-    made = token_plan(quantized, variant=variant, integer=False)
-    return Session(
-        made.network,
-        made.plan,
-        threads=threads,
-        execution=execution,
-        reason=reason,
-        failures=made.failures,
-        words=made.words,
-    )
+def _execution(planned: Planned, quantized: QuantizedNetwork) -> tuple[Execution, str]:
+    """Return what arithmetic runs, and why it is not integers alone."""
+    parts, reasons = planned.float_parts, dict.fromkeys(planned.reasons.values())
+    if planned.integer:
+        beside = f"float32 between integer layers: {parts}" if parts else ""
+        if not planned.reasons:
+            return "integer", beside
+        why = f"{len(planned.reasons)} layers in float32: {next(iter(reasons))}"
+        return "mixed", f"{why}; {beside}" if beside else why
+    if not quantized.activations:
+        what = "activations stay in float32" if quantized.weights else "weights stay in float32"
+        return ("dequantized" if quantized.weights else "float32"), what
+    return "simulated", next(iter(reasons), "") if quantized.weights else "weights stay in float32"

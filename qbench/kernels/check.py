@@ -23,7 +23,7 @@ from qbench.kernels.pack.check import check_pack
 from qbench.kernels.pack.check_unpack import check_unpack
 from qbench.kernels.pool.check import check_global_average, check_max
 from qbench.kernels.quantize.check import check_fake, check_levels, check_quantize
-from qbench.kernels.quantize.check_codes import check_dequantize, check_requantize
+from qbench.kernels.quantize.check_codes import check_dequantize, check_planes, check_quantize_reals, check_requantize
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_layer_norm, check_rows
 from qbench.kernels.winograd.check import CASES as WINOGRAD_CASES
 from qbench.kernels.winograd.check import check_winograd
@@ -72,6 +72,8 @@ QUANTIZE = KernelFamily(
         "quantize_f32_u8": check_quantize,
         "dequantize_u8_f32": check_dequantize,
         "requantize_s32_u8": check_requantize,
+        "quantize_reals_f32_u8": check_quantize_reals,
+        "planes_u8_f32": check_planes,
         "fake_quantize_f32": check_fake,
         "fake_quantize_levels_f32": check_levels,
     },

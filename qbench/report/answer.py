@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from qbench.core.trial import ON_INTEGERS
 from qbench.report.rows import Row
 from qbench.report.view import RunView
 
@@ -43,8 +44,8 @@ def find(view: RunView) -> Answer:
         return float("inf") if packed is None else packed, (lost.value or 0.0) if lost else 0.0
 
     kept = [row for row in view.network if row.target == "kept"]
-    timed = [row for row in view.timed if row.target == "kept" and row.result.execution == "integer"]
-    smallest = _best((row for row in kept if row.result.execution == "integer"), size_then_loss)
+    timed = [row for row in view.timed if row.target == "kept" and row.result.execution in ON_INTEGERS]
+    smallest = _best((row for row in kept if row.result.execution in ON_INTEGERS), size_then_loss)
     return Answer(
         smallest=_best(kept, size_then_loss),
         smallest_integer=smallest,
@@ -54,7 +55,7 @@ def find(view: RunView) -> Answer:
             for row in view.network
             if smallest is not None
             and row.target == "unsure"
-            and row.result.execution == "integer"
+            and row.result.execution in ON_INTEGERS
             and size_then_loss(row)[0] < size_then_loss(smallest)[0]
         ),
     )

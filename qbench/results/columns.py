@@ -40,7 +40,11 @@ TRIAL = (
     Column("granularity", "", "what shares a scale: tensor, channel or groupN; empty for fp32"),
     Column("status", "", "ok, skipped or failed"),
     Column("reason", "", "why the row is not ok"),
-    Column("execution", "", "what arithmetic was scored: float32, integer, dequantized or simulated"),
+    Column(
+        "execution",
+        "",
+        "what arithmetic was scored: float32, integer, mixed, dequantized or simulated",
+    ),
     Column("machine", "", "id of the machine that made the row, as `run.json` names it; empty where there is but one"),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from qbench.core.facts import spec_facts
-from qbench.core.trial import Measurement, Metric, TrialResult
+from qbench.core.trial import ON_INTEGERS, Measurement, Metric, TrialResult
 from qbench.metrics import load_task, measured
 from qbench.metrics.pair import Pair, lost
 from qbench.metrics.speed import Timed, Turns, gops, images_per_s
@@ -122,7 +122,7 @@ def ceiling_of_kernel(kernel: str) -> str:
 def binding_ceiling(result: TrialResult, *, threads: int) -> str:
     """Return the name of the compute ceiling of a row's arithmetic: that of the kernels that do most of its work."""
     suffix = "1" if threads == 1 else "all"
-    if result.execution != "integer":
+    if result.execution not in ON_INTEGERS:
         return f"float32_gflops_{suffix}"
     operations = {row["name"]: row.get("operations") for row in result.layer_rows}
     work: dict[str, float] = {}

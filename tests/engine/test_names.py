@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qbench.engine.plans.integers import integer_plan
+from qbench.engine.plans.network import plan_network
 from qbench.engine.plans.plan import Workspace
 from qbench.graph import Network
 from qbench.graph.quantized_network import QuantizedNetwork
@@ -43,7 +43,8 @@ def test_networks_are_bound_to_kernels_of_the_same_names(
         for cached in (native.task_function, native.entry):
             cached.cache_clear()
         asked.clear()
-        Workspace(integer_plan(QuantizedNetwork(network, *quantized(network, stats, token, method)), variant=VARIANT))
+        made = QuantizedNetwork(network, *quantized(network, stats, token, method))
+        Workspace(plan_network(made, variant=VARIANT).plan)
         found.append(f"{token} {method}")
         found += sorted(f"  {count} {name}" for name, count in Counter(asked).items())
     for cached in (native.task_function, native.entry):

@@ -10,7 +10,6 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession, build_session
 from qbench.engine.steps.other import OTHER
-from qbench.errors import ModelError
 from qbench.graph import Network, QuantizedNetwork, qdq_onnx_bytes, read_onnx
 from qbench.methods import ActivationObserver, ActivationStats
 from tests.graph.conftest import Sketch
@@ -102,8 +101,3 @@ def test_enlarged_and_multiplied_images_run_in_integers(enlarging: Path) -> None
     (expected,) = outputs_of_file(qdq_onnx_bytes(QuantizedNetwork(network, weights, activations)), {"x": x})
     found = session.run(x)
     assert np.abs(found - expected).max() < 0.02 * np.abs(real).max()
-
-
-def test_network_whose_output_is_an_image_is_refused_in_one_line() -> None:
-    with pytest.raises(ModelError, match="expected a vector as output, got images"):
-        FloatSession(read_onnx(EXPORTED / "unet_nearest_script.onnx"))

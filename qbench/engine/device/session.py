@@ -16,8 +16,7 @@ from qbench.core.tensor import Floats, QTensor
 from qbench.engine.lowering.layers import lower
 from qbench.engine.lowering.nodes import lower_add, lower_clamp, lower_pool
 from qbench.engine.lowering.params import Ends
-from qbench.engine.plans.integers import containers, integer_layouts
-from qbench.engine.plans.plan import flat_aliases
+from qbench.engine.plans.forms import all_containers, code_layouts, flat_aliases
 from qbench.engine.windows import window_of
 from qbench.errors import DataError, MachineError
 from qbench.graph.network import Activation, Add, Conv, Flatten, Linear, Node, Pool
@@ -55,8 +54,8 @@ class DeviceSession:
         network, weights = quantized.network, quantized.weights
         self.network, self.images, self._machine = network, images, machine
         self._pick = pick or (lambda task, codes, params, job: choose(job, machine.capability))
-        self._boxes = containers(network, quantized.activations)
-        self._layouts, self._fills = integer_layouts(network, self._boxes, images)
+        self._boxes = all_containers(quantized)
+        self._layouts, self._fills = code_layouts(network, self._boxes, images)
         self._buffers: dict[str, Buffer] = {}
         aliases = flat_aliases(network)
         for tensor in network.shapes:

@@ -8,15 +8,35 @@ Stages part only where a single tensor crosses.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from qbench.graph.network import Flatten, Network, Node, inputs_of, outputs_of
 from qbench.kernels.layout import Layout
 
 CACHE_BYTES = 768 * 1024
 """Room for a micro-batch's activations: three quarters of a 1 MiB second-level cache; see docs/performance.md."""
 MOST_IMAGES = 32
+
+
+class Placed(Protocol):
+    """A step that is to be made.
+
+    Attributes:
+        reads: buffers.
+        writes: buffers.
+        beside: whether it belongs to the step that reads what it writes (a conversion, say): no stage ends behind it,
+            and its buffers are no more than what that step needs anyway.
+    """
+
+    @property
+    def reads(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def writes(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def beside(self) -> bool: ...  # noqa: D102
 
 
 def micro_batch(layouts: Sequence[Layout]) -> int:
@@ -25,34 +45,41 @@ def micro_batch(layouts: Sequence[Layout]) -> int:
     return int(np.clip(CACHE_BYTES // max(1, sum(largest)), 1, MOST_IMAGES))
 
 
-def images_of_nodes(network: Network, layouts: Mapping[str, Layout]) -> dict[str, int]:
-    """Return the images that each node takes at a time: never fewer than the node before, and a multiple of its.
+def images_of(
+    placed: Sequence[Placed], layouts: Mapping[str, Layout], *, inputs: Sequence[str], outputs: Sequence[str]
+) -> list[int]:
+    """Return the images that each step takes at a time: never fewer than the one before, and a multiple of its.
 
     Args:
-        network: the network.
-        layouts: of every tensor, for one image.
+        placed: the steps, in order.
+        layouts: of every buffer, for one image.
+        inputs: buffers that the steps before them write.
+        outputs: buffers that are read after them.
     """
-    stages = _stages(network)
+    stages = _stages(placed, inputs, outputs)
     rooms = [
-        micro_batch([layouts[t] for node in stage for t in (*inputs_of(node), *outputs_of(node))]) for stage in stages
+        micro_batch([layouts[name] for step in stage if not step.beside for name in (*step.reads, *step.writes)])
+        for stage in stages
     ]
-    found, size = {}, 1
+    found: list[int] = []
+    size = 1
     for index, stage in enumerate(stages):
         size *= max(1, min(rooms[index:]) // size)
-        found.update({node.name: size for node in stage})
+        found += [size] * len(stage)
     return found
 
 
-def _stages(network: Network) -> list[list[Node]]:
-    """Cut the nodes wherever one tensor alone is still to be read; a flattened tensor stays with its reader."""
-    last = {tensor: i for i, node in enumerate(network.nodes) for tensor in inputs_of(node)}
-    last[network.output] = len(network.nodes)
-    stages: list[list[Node]] = [[]]
-    alive = set(network.inputs)
-    for index, node in enumerate(network.nodes):
-        stages[-1].append(node)
-        alive = {tensor for tensor in (*alive, *outputs_of(node)) if last.get(tensor, -1) > index}
-        if alive == {node.output} and node.output != network.output and not isinstance(node, Flatten):
+def _stages(placed: Sequence[Placed], inputs: Sequence[str], outputs: Sequence[str]) -> list[list[Placed]]:
+    """Cut the steps wherever one buffer alone is still to be read."""
+    last = {name: i for i, step in enumerate(placed) for name in step.reads}
+    last.update(dict.fromkeys(outputs, len(placed)))
+    stages: list[list[Placed]] = [[]]
+    alive = set(inputs)
+    for index, step in enumerate(placed):
+        stages[-1].append(step)
+        alive = {name for name in (*alive, *step.writes) if last.get(name, -1) > index}
+        is_end = index + 1 == len(placed)
+        if len(alive) == 1 and alive <= set(step.writes) and not (alive & set(outputs) or step.beside or is_end):
             stages.append([])
     return stages
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from qbench.engine.foreign import ForeignRunner
 from qbench.engine.plans.plan import Buffers, Step
 from qbench.errors import ModelError, QBenchError
-from qbench.graph import Foreign, Network, inputs_of
+from qbench.graph import Foreign
 from qbench.kernels.layout import Layout
 from qbench.kernels.tasks import Task
 
@@ -24,13 +25,31 @@ Array = npt.NDArray[Any]
 _TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A tensor that a Foreign reads or writes: the buffer that holds it, its shape without the batch, its type."""
+
+    buffer: str
+    shape: tuple[int, ...]
+    kind: str
+
+    def view(self, buffers: Buffers, layout: Layout) -> Array:
+        """Return the tensor in its own shape, the batch first, without the padding of its buffer."""
+        whole = buffers[self.buffer].view(self.kind)
+        if layout.words != layout.channels:
+            return whole.reshape(layout.images, *self.shape[:-1], layout.words)[..., : layout.channels]
+        return whole.reshape(layout.images, *self.shape)
+
+
 class ForeignCall:
-    """What a task calls: runs the node on the first images of its buffers' views."""
+    """What a task calls: runs the node on the first images of its buffers' views, or on all of a fixed batch."""
 
     def __init__(
-        self, runner: ForeignRunner, reads: Sequence[Array], writes: Array, failures: list[QBenchError]
+        self, runner: ForeignRunner, views: tuple[Sequence[Array], Sequence[Array]], failures: list[QBenchError], *,
+        fixed: bool,
     ) -> None:  # fmt: skip
-        self._runner, self._reads, self._writes, self._failures = runner, reads, writes, failures
+        self._runner, (self._reads, self._writes), self._failures = runner, views, failures
+        self._fixed = fixed
         self._callback = _TASK(self._call)
 
     @property
@@ -42,8 +61,11 @@ class ForeignCall:
         if part:
             return  # the team's first thread computes all of it
         try:
-            (made,) = self._runner.run([array[:images] for array in self._reads])
-            self._writes[:images] = made
+            reads = self._reads if self._fixed else [array[:images] for array in self._reads]
+            for array, made in zip(self._writes, self._runner.run(reads), strict=True):
+                if made.shape[1:] != array.shape[1:] or len(made) != len(reads[0]):
+                    raise self._unexpected(made.shape, array.shape)
+                array[: len(made)] = made
         except QBenchError as error:
             self._failures.append(error)
         except Exception as error:  # whatever it is, compiled code cannot pass it on, and it must not be lost
@@ -52,33 +74,39 @@ class ForeignCall:
                 ModelError(f"node '{node.name}' ({', '.join(node.operators)}): {' '.join(str(error).split())}")
             )
 
-
-def view_of(buffers: Buffers, tensor: str, network: Network, layout: Layout) -> Array:
-    """Return a tensor's numbers in its own shape, the batch first, without the padding of its buffer."""
-    shape = network.shapes[tensor]
-    kind = np.dtype(network.dtypes.get(tensor, "float32"))
-    whole = buffers[tensor].view(kind)
-    if layout.words != layout.channels:
-        return whole.reshape(layout.images, *shape[:-1], layout.words)[..., : layout.channels]
-    return whole.reshape(layout.images, *shape)
+    def _unexpected(self, got: tuple[int, ...], expected: tuple[int, ...]) -> ModelError:
+        node = self._runner.node
+        return ModelError(
+            f"node '{node.name}' ({', '.join(node.operators)}): expected (batch, {', '.join(map(str, expected[1:]))}), "
+            f"got {got}"
+        )
 
 
 def foreign_step(
-    network: Network, node: Foreign, layouts: Mapping[str, Layout], operations: int, failures: list[QBenchError]
+    node: Foreign, ports: tuple[Sequence[Port], Sequence[Port]], layouts: Mapping[str, Layout], operations: int,
+    failures: list[QBenchError], *, fixed: bool,
 ) -> Step:  # fmt: skip
-    """Return the step of a Foreign that writes one tensor.
+    """Return the step of a Foreign.
+
+    Args:
+        node: the node.
+        ports: what it reads and what it writes, in its order.
+        layouts: of all buffers.
+        operations: per image, as far as they are known.
+        failures: where what goes wrong is left.
+        fixed: whether it runs a whole pass or nothing.
 
     Raises:
-        ModelError: it writes several, or onnxruntime cannot run it.
+        ModelError: onnxruntime cannot run it.
     """
-    if len(node.outputs) != 1:
-        raise ModelError(f"node '{node.name}': writes {len(node.outputs)} tensors, expected one for a step")
-    runner = ForeignRunner(node)
+    runner, (reads, writes) = ForeignRunner(node), ports
 
     def join(buffers: Buffers) -> Task:
-        reads = [view_of(buffers, tensor, network, layouts[tensor]) for tensor in node.inputs]
-        call = ForeignCall(runner, reads, view_of(buffers, node.output, network, layouts[node.output]), failures)
+        views = tuple([port.view(buffers, layouts[port.buffer]) for port in side] for side in ports)
+        call = ForeignCall(runner, (views[0], views[1]), failures, fixed=fixed)
         return Task(call, np.zeros(1, np.int64), (call,))
 
     name = "+".join(dict.fromkeys(node.operators))
-    return Step(node.name, f"{name}/onnxruntime", operations, inputs_of(node), node.output, join, False)
+    first, *more = (port.buffer for port in writes)
+    given = tuple(port.buffer for port in reads)
+    return Step(node.name, f"{name}/onnxruntime", operations, given, first, join, False, more=tuple(more))

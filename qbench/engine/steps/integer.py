@@ -12,20 +12,11 @@ from qbench.engine.plans.plan import Buffers, Step
 from qbench.graph.network import Activation, Add, Flatten, Pool
 from qbench.kernels.layout import CHANNEL_MULTIPLE, Layout
 from qbench.kernels.pool.blocks import BLOCK
-from qbench.kernels.product import Product
 from qbench.kernels.tasks import Task, task_of
 
 Boxes = Mapping[str, Container]
 Layouts = Mapping[str, Layout]
 ELEMENTWISE, POOL = "qbench.kernels.elementwise.portable", "qbench.kernels.pool.portable"
-PACK = "qbench.kernels.pack.portable"
-
-
-def pack_kernel(product: Product) -> tuple[str, tuple[int, ...]]:
-    """Return what packs u8 codes to the words that a product of bits reads, and what it takes besides."""
-    if product.lhs_planes:
-        return "pack_u8_planes", (product.lhs_planes,)
-    return f"pack_u8_{product.lhs}", ()
 
 
 def add_step(node: Add, boxes: Boxes, layouts: Layouts, operations: int) -> Step:

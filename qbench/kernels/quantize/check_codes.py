@@ -1,4 +1,4 @@
-"""Dequantizing and requantizing against their law; borders differ, and guards stay untouched."""
+"""Dequantizing, requantizing and reordering against their law; borders differ, and guards stay untouched."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from qbench.kernels.quantize import reference
 from qbench.kernels.quantize.dequantize import dequantize_u8_f32
+from qbench.kernels.quantize.planes import planes_f32_f32, planes_u8_f32, quantize_reals_f32_u8
 from qbench.kernels.quantize.requantize import requantize_s32_u8
 
 SIZES = ((1, 5, 7, 16), (2, 1, 1, 3), (1, 8, 8, 33), (2, 3, 5, 64), (1, 2, 3, 129))
@@ -55,4 +56,43 @@ def check_requantize(variant: str = "portable") -> tuple[int, str]:
             want[:, oy : oy + h, ox : ox + w, :c] = reference.requantize_s32_u8(inner, params, 3, 250, floor=floor)
             if not np.array_equal(out, want):
                 return count, f"{(n, h, w, c)} floor={floor}"
+    return count, ""
+
+
+def check_quantize_reals(variant: str = "portable") -> tuple[int, str]:
+    """Return comparisons and the first mismatch of quantize_reals_f32_u8, ties and numbers out of range included."""
+    rng, count = np.random.default_rng(0), 0
+    numbers = np.float32(4), np.float32(11.5), np.float32(15)
+    for n, h, w, c in SIZES:
+        for floor in (False, True):
+            count += 1
+            x = rng.standard_normal((n, h + 1, w + 2, c)).astype(np.float32) * np.float32(3)
+            x.reshape(-1)[::3] = np.round(x.reshape(-1)[::3] * 8) / 8
+            x.reshape(-1)[:2] = 1e30, -1e30
+            out = np.full((n, h + 1, w + 3, c + 2), GUARD, np.uint8)
+            quantize_reals_f32_u8(0, n * h, x, out, (h, w, c), CORNERS, numbers, floor)
+            (ay, ax), (oy, ox) = CORNERS
+            want = np.full_like(out, GUARD)
+            inner = x[:, ay : ay + h, ax : ax + w].transpose(0, 3, 1, 2)
+            want[:, oy : oy + h, ox : ox + w, :c] = reference.quantize_f32_u8(inner, 4.0, 11.5, 15, floor=floor)
+            if not np.array_equal(out, want):
+                return count, f"{(n, h, w, c)} floor={floor}"
+    return count, ""
+
+
+def check_planes(variant: str = "portable") -> tuple[int, str]:
+    """Return comparisons and the first mismatch of planes_u8_f32 and planes_f32_f32."""
+    rng, count = np.random.default_rng(0), 0
+    for n, h, w, c in SIZES:
+        count += 2
+        codes = rng.integers(0, 256, (n, h + 1, w + 2, c + 3)).astype(np.uint8)
+        inner = codes[:, 1 : 1 + h, 1 : 1 + w, :c].transpose(0, 3, 1, 2)
+        out = np.full((n, c, h, w), GUARD, np.float32)
+        planes_u8_f32(0, n * h, codes, out, (h, w, c), (1, 1), (np.float32(11.5), np.float32(0.31)))
+        if not np.array_equal(out, reference.dequantize_u8_f32(inner, 11.5, 0.31)):
+            return count, f"codes of {(n, h, w, c)}"
+        reals = rng.standard_normal(codes.shape).astype(np.float32)
+        planes_f32_f32(0, n * h, reals, out, (h, w, c), (1, 1))
+        if not np.array_equal(out, reals[:, 1 : 1 + h, 1 : 1 + w, :c].transpose(0, 3, 1, 2)):
+            return count, f"reals of {(n, h, w, c)}"
     return count, ""

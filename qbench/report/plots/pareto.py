@@ -16,6 +16,7 @@ from qbench.report.rows import Row
 from qbench.report.style import (
     AMBER,
     BLUE,
+    GREEN,
     INK,
     MUTED,
     ORANGE,
@@ -31,6 +32,7 @@ from qbench.report.words import size
 
 KINDS = (
     ("integer", BLUE, "o"),
+    ("mixed", GREEN, "^"),
     ("dequantized", PURPLE, "s"),
     ("simulated", AMBER, "D"),
 )

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from qbench.core.trial import ON_INTEGERS
 from qbench.metrics import speed
 from qbench.report.plots.plot import Plot
 from qbench.report.rows import FP32, INT8, Row
@@ -98,7 +99,7 @@ def _draw_batch(axes: Axes, rows: Sequence[Row], batch: int, view: RunView) -> N
             continue
         limit = _ceiling(row, batch)
         values += [found.value, *([limit] if limit else [])]
-        colour = GREY if row.is_baseline else BLUE if row.result.execution == "integer" else PURPLE
+        colour = GREY if row.is_baseline else BLUE if row.result.execution in ON_INTEGERS else PURPLE
         axes.plot([found.low or found.value, found.high or found.value], [place] * 2, color=colour, lw=2.4, alpha=0.5)
         axes.scatter([found.value], [place], s=34, color=colour, zorder=4)
         if limit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from qbench.core.trial import Metric
+from qbench.core.trial import ON_INTEGERS, Metric
 from qbench.metrics import METRICS, kind
 from qbench.report import words
 from qbench.report.rows import FP32, INT8, Row
@@ -143,7 +143,7 @@ def _trial(row: Row, view: RunView) -> Line:
     cells += [score(row.metric(name), digits, interval=False) for name, _, digits in (*_SCORES, *_added(view))]
     share, execution = row.value("integer_share"), result.execution if row.ok else ""
     cells += [
-        Cell(execution, execution, tone="good" if execution == "integer" else ""),
+        Cell(execution, execution, tone="good" if execution in ON_INTEGERS else ""),
         Cell(words.ABSENT if share is None else f"{words.number(100 * share, 1)} %", share),
         Cell(kernels(row)),
         Cell(result.status, result.status, tone=tone),

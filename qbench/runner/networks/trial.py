@@ -11,7 +11,7 @@ from typing import Protocol
 
 from qbench.core.recipe import KEEP
 from qbench.core.tensor import Floats
-from qbench.core.trial import Execution, Trial, TrialResult
+from qbench.core.trial import ON_INTEGERS, Execution, Trial, TrialResult
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
@@ -138,7 +138,7 @@ def _run_qbench(
         if bench.kept is not None:
             row.notes += _kept_remarks(trial, bench, logits)
         if made.activations and trial.method != KEEP:  # what a file says is not looked at on calibration samples
-            kept = {name: params for name, params in made.activations.items() if name in session.plan.layouts}
+            kept = {name: params for name, params in made.activations.items() if name in session.network.shapes}
             row.alarms += range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats())
         row.alarms += bench.suspicions
         if trial.batch_sizes:
@@ -152,7 +152,7 @@ def verified(session: Session, made: QuantizedNetwork, bench: Bench, phases: Pha
     """Compile a session, and hold an integer one against the portable loops; raise QBenchError when they differ."""
     with phases("compile"):
         session.compile()
-    if session.execution == "integer":
+    if session.execution in ON_INTEGERS:
         with phases("verify"):
             verify(session, made, inputs=bench.inputs)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.trial import ON_INTEGERS
 from qbench.engine import Session, build_session
 from qbench.engine.saved.network import load_network
 from qbench.graph import Network, QuantizedNetwork
@@ -62,7 +63,7 @@ class ModelPlan:
 
     Args:
         name: the network's.
-        execution: integer, simulated, dequantized; `reason` says why it is not integer.
+        execution: integer, mixed, simulated, dequantized; `reason` says why it is not integer.
         steps: in order.
         micro_batch: images per pass.
         weight_bytes: of all weights in the kernels' layout.
@@ -142,11 +143,11 @@ def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activ
     operators |= {node.name: "+".join(node.operators) for node in network.foreign}
     reasons = float_reasons(session, weights=weights, activations=activations)
     otherwise = session.execution_reason or "runs in float32"
-    if session.execution == "integer":
+    if session.execution in ON_INTEGERS:
         otherwise = "stays in float32 between integer layers"
     found = []
-    for step in (plan.load, *plan.steps):
-        layout = plan.layouts.get(plan.aliases.get(step.writes, step.writes))
+    for step in (*plan.loads, *plan.steps):
+        layout = plan.layouts.get(step.writes)
         why = "" if step.in_integers else reasons.get(step.name, otherwise)
         found.append(
             StepPlan(

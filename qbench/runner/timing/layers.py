@@ -79,8 +79,8 @@ class LayerTeam:
         stack.callback(self._team.close)
         full = np.repeat(np.ascontiguousarray(images), session.plan.images, axis=0)
         for space in self._spaces:
-            logits = np.empty_like(space.logits)
-            self._team.apart([Job(space.program, space.pointers(full, logits), 0, len(full), len(full))])
+            made = [np.empty((len(full), *output.shape), output.kind) for output in self._plan.outputs]
+            self._team.apart([Job(space.program, space.pointers([full], made), 0, len(full), len(full))])
 
     def call(self, layer: str, batch: int, *, clock: Clock) -> tuple[Callable[[], None], int]:
         """Return a call that runs one layer, with the packing that it alone needs, and how many batches a call does.
@@ -94,9 +94,9 @@ class LayerTeam:
         return self._call(layer, batch, turns=turns), turns
 
     def _call(self, layer: str, batch: int, *, turns: int) -> Callable[[], None]:
-        tasks = [1 + index for index in self._steps(layer)]  # the first task converts the images
+        tasks = [len(self._plan.loads) + index for index in self._steps(layer)]
         programs = [np.tile(program_of([space.tasks[i] for i in tasks]), (turns, 1)) for space in self._spaces]
-        shares, most = shares_of(batch, self._threads), self._plan.sizes[tasks[-1] - 1]
+        shares, most = shares_of(batch, self._threads), self._plan.sizes[tasks[-1] - len(self._plan.loads)]
         jobs = [
             Job(program, NO_POINTERS, 0, last - first, most)
             for program, (first, last) in zip(programs, shares or [(0, batch)], strict=False)

@@ -26,15 +26,14 @@ def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple
     """
     layers = {layer.name for layer in session.network.layers}
     nodes = {node.name for node in session.network.nodes}
-    layouts, aliases = session.plan.layouts, session.plan.aliases
-    whole = {tensor: layouts[aliases.get(tensor, tensor)] for tensor in {*layouts, *aliases}}
-    sizes = {tensor: layout.size_bytes // layout.images for tensor, layout in whole.items()}
-    steps = {step.name: step for step in (session.plan.load, *session.plan.steps)}
+    loads = session.plan.loads
+    sizes = {name: layout.size_bytes // layout.images for name, layout in session.plan.layouts.items()}
+    steps = {step.name: step for step in (*loads, *session.plan.steps)}
     found = []
     for row in session.profile(inputs, timer=clock.now_s, repeats=_PASSES):
         step = steps[str(row["name"])]
-        moved = sum(sizes.get(tensor, 0) for tensor in (*step.reads, step.writes))
-        given = inputs[0].nbytes * int(row["images"]) if step is session.plan.load else 0
+        moved = sum(sizes.get(tensor, 0) for tensor in (*step.reads, *step.written))
+        given = inputs[0].nbytes * int(row["images"]) if step in loads else 0
         role: Role = "product" if step.name in layers else "other" if step.name in nodes else "conversion"
         found.append(
             StepTime(
@@ -72,5 +71,7 @@ def float_reasons(session: Session, *, weights: set[str], activations: set[str])
         elif session.network.unflattened(layer.input) not in activations:
             found[layer.name] = "its input stays in float32"
         else:
-            found[layer.name] = session.execution_reason or "the network runs in float32"
+            found[layer.name] = (
+                session.reasons.get(layer.name) or session.execution_reason or "the network runs in float32"
+            )
     return found

@@ -9,7 +9,7 @@ import pytest
 
 from qbench.core.tensor import Floats
 from qbench.engine import build_session
-from qbench.engine.plans.integers import integer_plan
+from qbench.engine.plans.network import plan_network
 from qbench.engine.plans.stages import calls
 from qbench.graph import Conv, Flatten, Linear, Network, Pool, QuantizedNetwork
 from qbench.graph.network import Add
@@ -62,7 +62,7 @@ def test_calls_of_a_pass_run_early_steps_once_for_each_group_of_images() -> None
 def test_any_batch_gives_what_one_image_at_a_time_does(channels: int, variant: str) -> None:
     net, x = network(channels), pixels(39, channels)
     weights, activations = quantized(net, calibrated(net, x[:2]), "w8c-a8t", "minmax")
-    plan = integer_plan(QuantizedNetwork(net, weights, activations), variant=choose(variant))
+    plan = plan_network(QuantizedNetwork(net, weights, activations), variant=choose(variant)).plan
     assert plan.sizes[0] < plan.sizes[3] < plan.sizes[-1] == plan.images, "three stages"
     assert all(b % a == 0 for a, b in itertools.pairwise(plan.sizes))
     found = {}
@@ -82,8 +82,8 @@ def test_rows_of_taps_give_what_whole_pixels_give(channels: int, monkeypatch: py
     net, x = network(channels), pixels(3, channels)
     weights, activations = quantized(net, calibrated(net, x), "w8c-a8t", "minmax")
     session = build_session(QuantizedNetwork(net, weights, activations), threads=1)
-    assert session.plan.layouts["x"].words == channels
-    monkeypatch.setattr("qbench.engine.plans.integers.takes_rows", lambda *_: False)
+    assert session.plan.layouts["x:codes"].words == channels
+    monkeypatch.setattr("qbench.engine.plans.kept.takes_rows", lambda *_: False)
     whole = build_session(QuantizedNetwork(net, weights, activations), threads=1)
-    assert whole.plan.layouts["x"].words == 4
+    assert whole.plan.layouts["x:codes"].words == 4
     np.testing.assert_array_equal(session.run(x), whole.run(x))

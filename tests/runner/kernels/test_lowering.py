@@ -14,9 +14,9 @@ from qbench.core.granularity import PerTensor
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import QParams, QTensor
 from qbench.engine.device import session as device_session
-from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.engine.lowering.products import counts_bits
-from qbench.engine.plans import integers
+from qbench.engine.plans.network import plan_network
+from qbench.engine.steps import layers
 from qbench.errors import QBenchError
 from qbench.graph import Network, QuantizedNetwork
 from qbench.graph.network import Conv, Flatten, Layer, Linear, Pool
@@ -112,10 +112,9 @@ def test_a_cell_is_bound_as_a_session_binds_the_same_layer(
         reason = "activations with a zero point of 0.5 have no integer kernel for"
         with pytest.raises(QBenchError, match=f"wtc-abt: {reason}"):
             subject.prepare(cell, operands)
-        with pytest.raises(NotIntegerError, match=reason):
-            integers.integer_plan(quantized, variant=variant)
+        assert reason in plan_network(quantized, variant=variant).reasons["cell"]
         return
-    theirs, weights = first_job(monkeypatch, integers, lambda: integers.integer_plan(quantized, variant=variant))
+    theirs, weights = first_job(monkeypatch, layers, lambda: plan_network(quantized, variant=variant))
     monkeypatch.setattr(subject, "choose", lambda name: name)
     ours, given = first_job(monkeypatch, subject, lambda: subject.prepare(cell, operands, variant=variant))
     assert (ours.product, ours.epilogue, ours.window) == (theirs.product, theirs.epilogue, theirs.window)

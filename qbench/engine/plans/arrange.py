@@ -1,0 +1,286 @@
+"""What computes each node, and in which form it reads and writes tensors: integers wherever there are codes.
+
+A layer with codes runs in integers if its input is quantized; it writes codes where its output is, float32 numbers
+otherwise. Nodes without weights run on codes where all they read and write is quantized. Everything else is float, and
+conversions stand between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from qbench.engine.container import Container
+from qbench.engine.kinds import ON_CODES
+from qbench.engine.lowering.layers import Lowered, lower, lower_depthwise
+from qbench.engine.lowering.numbers import NotIntegerError
+from qbench.engine.lowering.params import Ends
+from qbench.engine.lowering.products import counts_bits
+from qbench.engine.plans.forms import Form, is_image, why_float
+from qbench.engine.plans.kept import Kept, Make
+from qbench.engine.steps import floats, integer, tokens
+from qbench.engine.steps.foreign import Port, foreign_step
+from qbench.engine.steps.layers import float_layer_step, integer_layer_step
+from qbench.engine.steps.other import Other, float_step, integer_step
+from qbench.engine.windows import has_own_windows
+from qbench.errors import QBenchError
+from qbench.graph.embedding import embedding_of
+from qbench.graph.network import (
+    Activation,
+    Add,
+    Attention,
+    Conv,
+    Flatten,
+    Foreign,
+    Layer,
+    LayerNorm,
+    Node,
+    Pool,
+    Softmax,
+    TokenMean,
+    Unary,
+    inputs_of,
+    outputs_of,
+)
+from qbench.graph.passes.rewire import rewire
+
+
+@dataclass(slots=True)
+class Arranger:
+    """Goes through a network's nodes in order and says what computes each.
+
+    Args:
+        kept: the forms of its tensors; the steps are put there.
+        variant: kernel variant of integer layers.
+        floats: kernel variant of float ones.
+        reasons: layer -> why it does not run in integers.
+        failures: where Foreign nodes leave what goes wrong.
+        words: ids of the input must be below it; 0 where no step looks any up.
+    """
+
+    kept: Kept
+    variant: str
+    floats: str
+    reasons: dict[str, str] = field(default_factory=dict)
+    failures: list[QBenchError] = field(default_factory=list)
+    words: int = 0
+    _added: dict[str, Add] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Put the steps of all nodes into `kept`."""
+        network = self.kept.ready.network
+        self._find_sums()
+        for node in network.nodes:
+            self._place(node)
+
+    def _place(self, node: Node) -> None:
+        kept = self.kept
+        if kept.owner(node.output) != node.output:
+            pass  # a flattened pixel is what it was
+        elif isinstance(node, Layer):
+            self._layer(node)
+        elif isinstance(node, Foreign):
+            self._foreign(node)
+        elif node.output in self._added:
+            pass  # the layer norm behind it takes it in
+        elif isinstance(node, LayerNorm | Attention) or self._is_gelu_of_rows(node):
+            self._row_step(node)
+        elif isinstance(node, ON_CODES) and self._runs_on_codes(node):
+            self._on_codes(node)
+        else:
+            self._in_float(node)
+
+    def _operations(self, node: Node) -> int:
+        return self.kept.ready.network.operations(node.name)
+
+    def _find_sums(self) -> None:
+        """Find the additions that a layer norm takes in: nothing else reads them."""
+        network = self.kept.ready.network
+        for node in network.nodes:
+            if isinstance(node, Add) and node.activation is None and node.output not in network.outputs:
+                readers = network.consumers(node.output)
+                if len(readers) == 1 and isinstance(readers[0], LayerNorm) and not self.kept.params(node.output):
+                    self._added[node.output] = node
+
+    def _layer(self, node: Layer) -> None:
+        """Put a layer's steps: in integers if it has such a form, else in float, with the reason."""
+        try:
+            self._integer_layer(node)
+        except NotIntegerError as why:
+            self.reasons[node.name] = str(why)
+            self._float_layer(node)
+
+    def _integer_layer(self, node: Layer) -> None:
+        kept, residual = self.kept, node.residual if isinstance(node, Conv) else None
+        if not kept.integer or node.name not in kept.quantized.weights:
+            raise NotIntegerError(f"layer '{node.name}' keeps float32 weights")
+        box = kept.boxes.get(node.input)
+        if box is None:
+            raise NotIntegerError(why_float(kept.quantized, node.input))
+        if residual is None or residual in kept.boxes:
+            own = kept.boxes.get(node.output) if self._writes_codes(node.output) else None
+            lowered = self._lowered(node, Ends(box, own, kept.boxes[residual] if residual else None))
+            self._product(node, lowered, box, kept.write(node.output, "codes" if own else "reals"))
+            return
+        assert isinstance(node, Conv)
+        bare = replace(node, residual=None, activation=None)
+        target = kept.sum_of(node.output)
+        self._product(bare, self._lowered(bare, Ends(box, None)), box, target)
+        beside = kept.need(residual, "reals")
+        total = Add(f"{node.name}:add", (target, beside), kept.write(node.output, "reals"), node.activation)
+        kept.add(total.inputs, (total.output,), partial(floats.elementwise_step, total, operations=0))
+
+    def _lowered(self, node: Layer, ends: Ends) -> Lowered:
+        codes = self.kept.quantized.weights[node.name]
+        if ends.out is None and has_own_windows(node):
+            raise NotIntegerError("its output stays in float32, and kernels for one channel each write codes")
+        return lower_depthwise(node, codes, ends) or lower(node, codes, ends, counts=counts_bits(self.variant))
+
+    def _product(self, node: Layer, lowered: Lowered, box: Container, target: str) -> None:
+        """Put the step of an integer layer that writes `target`, behind the packing of what it reads as bits."""
+        kept, words = self.kept, lowered.product.is_words
+        source = kept.packed(node.input, lowered.product) if words else kept.need(node.input, "codes")
+        moved = replace(node, input=source)
+        if isinstance(moved, Conv) and moved.residual is not None:
+            moved = replace(moved, residual=kept.need(moved.residual, "codes"))
+        moved = replace(moved, output=target)
+        zero = not words and lowered.groups == 1 and box.zero_point == 0
+        kept.add(inputs_of(moved), (target,), partial(
+            integer_layer_step, moved, lowered, variant=self.variant, operations=self._operations(node),
+            zero_padding=zero,
+        ))  # fmt: skip
+
+    def _float_layer(self, node: Layer) -> None:
+        kept = self.kept
+        codes = kept.quantized.weights.get(node.name)
+        is_fake = (codes is not None or not kept.integer) and kept.params(node.input) is not None
+        form: Form = "fake" if is_fake and not kept.for_everyone(kept.owner(node.input)) else "reals"
+        moved = replace(node, input=kept.need(node.input, form))
+        if isinstance(moved, Conv) and moved.residual is not None:
+            moved = replace(moved, residual=kept.need(moved.residual, "reals"))
+        moved = replace(moved, output=kept.write(node.output, "reals"))
+        kept.add(inputs_of(moved), (moved.output,), partial(
+            float_layer_step, moved, codes, variant=self.floats, operations=self._operations(node)
+        ))  # fmt: skip
+
+    def _writes_codes(self, tensor: str) -> bool:
+        """Whether what makes a tensor writes it as codes: all that read it take those, or get what they stand for."""
+        return tensor in self.kept.boxes and (self.kept.for_everyone(tensor) or self._read_as_codes(tensor))
+
+    def _read_as_codes(self, tensor: str) -> bool:
+        kept = self.kept
+        network, weights = kept.ready.network, kept.quantized.weights
+        readers = network.consumers(tensor)
+        wanted = all(isinstance(node, Layer) and node.name in weights for node in readers)
+        return kept.integer and bool(readers) and wanted and tensor not in network.outputs
+
+    def _runs_on_codes(self, node: Node) -> bool:
+        kept = self.kept
+        ends = {kept.owner(tensor) for tensor in kept.ready.network.outputs}
+        boxed = all(tensor in kept.boxes and tensor not in ends for tensor in outputs_of(node))
+        boxed = boxed and all(tensor in kept.boxes for tensor in inputs_of(node))
+        return boxed and any(kept.has_codes(tensor) for tensor in inputs_of(node))
+
+    def _on_codes(self, node: Node) -> None:
+        kept = self.kept
+        names = {tensor: kept.need(tensor, "codes") for tensor in inputs_of(node)}
+        names[node.output] = kept.write(node.output, "codes")
+        boxes = {names[tensor]: kept.boxes[tensor] for tensor in names}
+        moved, operations = rewire(node, names), self._operations(node)
+        make: Make
+        match moved:
+            case Add():
+                make = partial(integer.add_step, moved, boxes, operations=operations)
+            case Activation():
+                make = partial(integer.clamp_step, moved, boxes, operations=operations)
+            case Pool():
+                make = partial(integer.pool_step, moved, boxes, operations=operations)
+            case Flatten():
+                make = partial(integer.flatten_step, moved)
+            case _:
+                assert isinstance(moved, Other)
+                make = partial(integer_step, moved, boxes, operations=operations)
+        self._add(moved, make)
+
+    def _in_float(self, node: Node) -> None:
+        kept = self.kept
+        names = {tensor: kept.need(tensor, "reals") for tensor in inputs_of(node)}
+        raw = not isinstance(node, Flatten) or kept.is_raw(node.input)
+        names[node.output] = kept.write(node.output, "reals", raw=raw)
+        moved, operations = rewire(node, names), self._operations(node)
+        make: Make
+        match moved:
+            case Add() | Activation():
+                make = partial(floats.elementwise_step, moved, operations=operations)
+            case Pool():
+                make = partial(floats.pool_step, moved, operations=operations)
+            case Flatten():
+                make = partial(integer.flatten_step, moved)
+            case Softmax():
+                make = partial(tokens.softmax_step, moved, operations=operations)
+            case TokenMean():
+                make = partial(tokens.mean_step, moved, operations=operations)
+            case _:
+                assert isinstance(moved, Other)
+                make = partial(float_step, moved, operations=operations)
+        self._add(moved, make)
+
+    def _add(self, moved: Node, make: Make) -> None:
+        stays = isinstance(moved, Flatten)  # no stage ends between a flattened tensor and its reader
+        self.kept.add(inputs_of(moved), outputs_of(moved), make, beside=stays)
+
+    def _is_gelu_of_rows(self, node: Node) -> bool:
+        ready = self.kept.ready
+        return isinstance(node, Unary) and node.function in tokens.GELU and not is_image(
+            ready.network, node.input, ready.grids
+        )  # fmt: skip
+
+    def _row_step(self, node: Node) -> None:
+        """Put a step over rows that can write codes itself, where nothing reads its numbers."""
+        kept, operations = self.kept, self._operations(node)
+        added = self._added.get(inputs_of(node)[0])
+        reads = tuple(kept.need(tensor, "reals") for tensor in (inputs_of(node) if added is None else added.inputs))
+        box = kept.boxes.get(node.output) if self._writes_codes(node.output) else None
+        target = kept.write(node.output, "reals" if box is None else "codes")
+        make: Make
+        match node:
+            case LayerNorm():
+                make = partial(tokens.layer_norm_step, node, reads, target, box=box, operations=operations)
+            case Attention():
+                ends = (*reads, target)
+                make = partial(tokens.attention_step, node, ends, box=box, variant=self.floats, operations=operations)
+            case _:
+                assert isinstance(node, Unary)
+                make = partial(tokens.gelu_step, node, (reads[0], target), box=box, operations=operations)
+        kept.add(reads, (target,), make)
+
+    def _foreign(self, node: Foreign) -> None:
+        """Put the step of a node that is not typed: a look-up of ids, or a call of another library."""
+        kept = self.kept
+        network = kept.ready.network
+        reads = [self._port(tensor, kept.need(tensor, self._form(tensor))) for tensor in node.inputs]
+        ids = node.inputs == network.inputs and len(network.input_shape) == 1
+        found = embedding_of(node) if ids else None
+        writes = [self._port(tensor, kept.write(tensor, self._form(tensor))) for tensor in node.outputs]
+        given, made = (tuple(port.buffer for port in side) for side in (reads, writes))
+        make: Make
+        if found is not None and len(found.places) in (1, *network.input_shape):
+            self.words = min(self.words or len(found.table), len(found.table))
+            make = partial(tokens.embedding_step, node.name, (given[0], made[0]), found, kind=reads[0].kind)
+        else:
+            operations = kept.ready.handed.get(node.name, 0)
+            make = partial(
+                foreign_step, node, (reads, writes), operations=operations, failures=self.failures,
+                fixed=network.batch is not None,
+            )  # fmt: skip
+        kept.add(given, made, make)
+
+    def _form(self, tensor: str) -> Form:
+        """Return the form in which another library reads or writes a tensor."""
+        ready = self.kept.ready
+        as_it_is = tensor not in ready.grids or is_image(ready.network, tensor, ready.grids)
+        return "plain" if as_it_is else "reals"
+
+    def _port(self, tensor: str, buffer: str) -> Port:
+        network = self.kept.ready.network
+        return Port(buffer, network.shapes[tensor], network.dtypes.get(tensor, "float32"))

@@ -1,0 +1,159 @@
+"""The forms in which a tensor is kept, each in a buffer of its own, and where its numbers lie in them.
+
+`codes` are u8 and `reals` float32, both as (height, width, channels) with padded channels and the border that padding
+needs; `plain` is the array as ONNX has it, of the tensor's own type, for another library; `fake` is a copy of the reals
+in which each number is what its code stands for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from qbench.engine.container import Container, container_of
+from qbench.engine.lowering.numbers import NotIntegerError
+from qbench.graph.network import (
+    Activation,
+    Add,
+    ChannelAffine,
+    Concat,
+    Conv,
+    Flatten,
+    Linear,
+    Mul,
+    Network,
+    Node,
+    Pads,
+    Pool,
+    Resize,
+    Select,
+    Unary,
+    inputs_of,
+    outputs_of,
+)
+from qbench.graph.nodes import LayerNorm, Softmax
+from qbench.graph.quantized_network import QuantizedNetwork
+from qbench.kernels.layout import Layout, padded_channels
+from qbench.kernels.product import U8_S8
+
+Form = Literal["codes", "reals", "plain", "fake"]
+Grid = tuple[int, int, int]
+"""(height, width, channels): images as they are, rows of tokens as images one pixel wide, vectors as one pixel."""
+
+IMAGES = (Conv, Pool, Resize, Flatten, ChannelAffine, Select, Concat)
+"""Nodes to which three axes are (channels, height, width)."""
+ROWS = (Linear, LayerNorm, Softmax)
+"""Nodes to which the last axis is the channels, however many stand before it."""
+NUMBERS = (Add, Mul, Unary, Activation)
+"""Nodes that take each number by itself: any axis may be the channels, as long as it is the same one."""
+
+
+def name_of(tensor: str, form: Form) -> str:
+    """Return the name of the buffer that holds a tensor in a form."""
+    return tensor if form == "reals" else f"{tensor}:{form}"
+
+
+def grids(network: Network) -> dict[str, Grid]:
+    """Return the grid of every tensor of float32 numbers whose sizes are known and whose first axis is the batch.
+
+    Three axes are an image unless only nodes that mean rows, or numbers beside those, read and write the tensor.
+    """
+    rows, found = _rows(network), {}
+    for tensor, shape in network.shapes.items():
+        known = shape and min(shape) > 0 and tensor not in network.unbatched
+        if not known or network.dtypes.get(tensor, "float32") != "float32":
+            continue
+        is_image = len(shape) == 3 and tensor not in rows
+        found[tensor] = (shape[1], shape[2], shape[0]) if is_image else (math.prod(shape[:-1]), 1, shape[-1])
+    return found
+
+
+def _rows(network: Network) -> set[str]:
+    """Return the tensors of three axes that are rows."""
+    images = {t for node in network.nodes if isinstance(node, IMAGES) for t in _ends(node)}
+    rows = {t for node in network.nodes if isinstance(node, ROWS) for t in _ends(node)} - images
+    beside = [set(_ends(node)) for node in network.nodes if isinstance(node, NUMBERS)]
+    count = -1
+    while count != len(rows):
+        count = len(rows)
+        for ends in beside:
+            if ends & rows:
+                rows |= ends - images
+    return {tensor for tensor in rows if len(network.shapes[tensor]) == 3}
+
+
+def _ends(node: Node) -> tuple[str, ...]:
+    return (*inputs_of(node), *outputs_of(node))
+
+
+def is_image(network: Network, tensor: str, grid: Mapping[str, Grid]) -> bool:
+    """Whether a tensor's grid is that of images: another library then reads it from its plain form."""
+    shape = network.shapes[tensor]
+    return len(shape) == 3 and tensor in grid and grid[tensor] == (shape[1], shape[2], shape[0])
+
+
+def borders(nodes: Iterable[Node]) -> dict[str, Pads]:
+    """Return for every tensor the border that the paddings of the convolutions reading it need."""
+    found: dict[str, Pads] = {}
+    for node in nodes:
+        if isinstance(node, Conv):
+            old = found.get(node.input, (0, 0, 0, 0))
+            found[node.input] = tuple(max(a, b) for a, b in zip(old, node.pads, strict=True))  # type: ignore[assignment]
+    return found
+
+
+def spatial(shape: tuple[int, ...]) -> Grid:
+    """Return (channels, height, width) of a tensor's shape without batch; vectors are 1 x 1 images."""
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (shape[0], 1, 1)
+
+
+def flat_aliases(network: Network) -> dict[str, str]:
+    """Return the flattened tensors that are their input's bytes: those of 1 x 1 images."""
+    return {
+        n.output: n.input
+        for n in network.nodes
+        if isinstance(n, Flatten) and spatial(network.shapes[n.input])[1:] == (1, 1)
+    }
+
+
+def containers(quantized: QuantizedNetwork) -> dict[str, Container]:
+    """Return the container of every tensor that has uniform parameters; flattening keeps its input's."""
+    network, found = quantized.network, {}
+    for tensor in network.shapes:
+        params = quantized.activations.get(network.unflattened(tensor))
+        box = None if params is None else container_of(params)
+        if box is not None:
+            found[tensor] = box
+    return found
+
+
+def all_containers(quantized: QuantizedNetwork) -> dict[str, Container]:
+    """Return the container of every tensor but the output; raise NotIntegerError where one has none."""
+    network, found = quantized.network, containers(quantized)
+    for tensor in network.shapes:
+        if tensor != network.output and tensor not in found:
+            raise NotIntegerError(why_float(quantized, tensor))
+    return found
+
+
+def why_float(quantized: QuantizedNetwork, tensor: str) -> str:
+    """Return why a tensor has no container."""
+    params = quantized.activations.get(quantized.network.unflattened(tensor))
+    what = "stays in float32" if params is None else f"has {type(params.spec.format).__name__} levels"
+    return f"activation '{tensor}' {what}"
+
+
+def code_layouts(
+    network: Network, boxes: Mapping[str, Container], images: int
+) -> tuple[dict[str, Layout], dict[str, float]]:
+    """Return every tensor's layout where all but the output are codes, and what its border holds: the code of zero."""
+    border = borders(network.nodes)
+    layouts, fills = {}, {}
+    for tensor, shape in network.shapes.items():
+        channels, height, width = spatial(shape)
+        item = 4 if tensor == network.output else 1
+        words = U8_S8.pixel_words(channels) if tensor == network.input else padded_channels(channels)
+        layouts[tensor] = Layout(images, height, width, channels, words, item, border.get(tensor, (0, 0, 0, 0)))
+        fills[tensor] = 0.0 if item == 4 else float(boxes[tensor].pad_code)
+    return layouts, fills

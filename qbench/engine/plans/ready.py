@@ -1,0 +1,125 @@
+"""A network made ready for its plan: nodes without a step become Foreign ones, neighbours among them one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from qbench.engine.plans.forms import IMAGES, NUMBERS, ROWS, Grid, grids, is_image
+from qbench.errors import ModelError
+from qbench.graph.network import (
+    Activation,
+    Add,
+    Attention,
+    Conv,
+    Flatten,
+    Foreign,
+    Layer,
+    Mul,
+    Network,
+    Node,
+    TokenMean,
+    inputs_of,
+    outputs_of,
+)
+from qbench.graph.outsource import outsource
+from qbench.graph.quantized_network import QuantizedNetwork
+from qbench.graph.weights import onnx_order
+
+
+class NoPlanError(ModelError):
+    """No program of fixed buffers can run a network; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """A network whose nodes all have a step.
+
+    Args:
+        network: with Foreign nodes in place of those without one.
+        grids: of the tensors that steps read and write.
+        handed: operations of the typed nodes that each Foreign took in, by its name.
+    """
+
+    network: Network
+    grids: Mapping[str, Grid]
+    handed: Mapping[str, int]
+
+
+def ready(quantized: QuantizedNetwork) -> Ready:
+    """Return a network with Foreign nodes in place of those without a step.
+
+    Layers among them get the weights that their codes stand for.
+
+    Raises:
+        NoPlanError: a tensor has a free size, or no batch to cut into passes.
+    """
+    network, grid = quantized.network, grids(quantized.network)
+    stays = {id(node) for node in network.nodes if has_step(node, network, grid)}
+    if all(isinstance(node, Foreign) or id(node) in stays for node in network.nodes) and len(network.foreign) < 2:
+        _check(network)
+        return Ready(network, grid, {})
+    real = replace(network, nodes=tuple(
+        node if id(node) in stays or not isinstance(node, Layer) else _with_real_weights(node, quantized)
+        for node in network.nodes
+    ))  # fmt: skip
+    kept = {node.name for node in network.nodes if id(node) in stays}
+    handed = outsource(real, keep=lambda node: node.name in kept)
+    _check(handed)
+    return Ready(handed, grid, _handed_operations(real, handed, kept))
+
+
+def has_step(node: Node, network: Network, grid: Mapping[str, Grid]) -> bool:
+    """Whether the engine has a step for a node: of its kind, on tensors that lie as it wants them."""
+    ends = (*inputs_of(node), *outputs_of(node))
+    if isinstance(node, Foreign) or not all(tensor in grid for tensor in ends):
+        return False
+    images = [is_image(network, tensor, grid) for tensor in ends]
+    ranks = [len(network.shapes[tensor]) for tensor in ends]
+    if isinstance(node, Attention):
+        return node.mask is None and set(ranks) == {2}
+    if isinstance(node, TokenMean):
+        return ranks[0] == 2
+    if isinstance(node, Flatten):
+        return images[0]
+    if isinstance(node, Mul) and images[0] and network.shapes[node.inputs[1]] == (grid[node.inputs[0]][2], 1, 1):
+        return True
+    if isinstance(node, NUMBERS):
+        same = len({grid[tensor] for tensor in ends}) == 1 and len(set(images)) == 1
+        return same or (isinstance(node, Add | Activation) and len({network.shapes[t] for t in ends}) == 1)
+    if isinstance(node, ROWS):
+        return not any(images)
+    return isinstance(node, IMAGES) and all(is_image or rank < 3 for is_image, rank in zip(images, ranks, strict=True))
+
+
+def _with_real_weights(layer: Layer, quantized: QuantizedNetwork) -> Layer:
+    """Return a layer with the weights that its codes stand for, since another library runs it."""
+    if layer.name not in quantized.weights:
+        return layer
+    reals = quantized.weights[layer.name].dequantize()
+    return replace(layer, weight=onnx_order(layer, reals) if isinstance(layer, Conv) else reals, source="")
+
+
+def _handed_operations(network: Network, handed: Network, kept: set[str]) -> dict[str, int]:
+    """Return the operations of the nodes that each Foreign took in, by its name: they count as float ones."""
+    owner = {tensor: node.name for node in handed.foreign for tensor in node.outputs}
+    written = {tensor for node in handed.nodes for tensor in outputs_of(node)}
+    found: dict[str, int] = {}
+    for node in reversed(network.nodes):
+        if not written & set(outputs_of(node)):
+            readers = network.consumers(node.output)
+            owner[node.output] = next((owner[r.output] for r in readers if r.output in owner), "")
+        if node.output in owner and node.name not in kept:
+            name = owner[node.output]
+            found[name] = found.get(name, 0) + network.operations(node.name)
+    return found
+
+
+def _check(network: Network) -> None:
+    """Raise NoPlanError unless every size is known and every tensor has a batch."""
+    for tensor in dict.fromkeys((*network.inputs, *(t for node in network.nodes for t in outputs_of(node)))):
+        if any(size < 1 for size in network.shapes[tensor]):
+            sizes = ", ".join("?" if size < 1 else str(size) for size in network.shapes[tensor])
+            raise NoPlanError(f"network '{network.name}': '{tensor}' (batch, {sizes}) has a size that only a run shows")
+        if tensor in network.unbatched:
+            raise NoPlanError(f"network '{network.name}': '{tensor}' has no batch to cut into passes")

@@ -1,0 +1,107 @@
+"""Layers with weights as steps, in integers or in float32; the tensors of a layer here are names of buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from qbench.core.tensor import QTensor
+from qbench.engine.lowering.layers import Lowered
+from qbench.engine.plans.plan import SCRATCH, Buffers, Step
+from qbench.engine.rows_of_taps import GROUP_BYTES, rows_of_taps
+from qbench.engine.windows import dense_ohwi, has_own_windows, window_of
+from qbench.graph.network import Clamp, Conv, Layer, inputs_of
+from qbench.graph.weights import depth_weights
+from qbench.kernels.conv.job import Job, Weights
+from qbench.kernels.conv.operation import bind
+from qbench.kernels.conv.pack import pack_weights
+from qbench.kernels.conv.params import ChannelParams
+from qbench.kernels.conv.ways import bind_fastest
+from qbench.kernels.epilogue import Epilogue, Words
+from qbench.kernels.layout import Layout
+from qbench.kernels.product import F32_F32
+from qbench.kernels.tasks import Task, task_of
+
+Layouts = Mapping[str, Layout]
+Floats = npt.NDArray[np.float32]
+UNBOUNDED = Clamp(-np.inf, np.inf)
+
+
+def integer_layer_step(
+    node: Layer, lowered: Lowered, layouts: Layouts, variant: str, operations: int, *, zero_padding: bool
+) -> Step:  # fmt: skip
+    """Return the step of a layer that reads codes, or bits of codes, and writes codes or float32 numbers.
+
+    Args:
+        node: the layer.
+        lowered: what kernels are asked for.
+        layouts: of all buffers; that of the output says what is written.
+        variant: kernel variant.
+        operations: per image.
+        zero_padding: whether the code of zero is 0.
+    """
+    lhs, residual = layouts[node.input], node.residual if isinstance(node, Conv) else None
+    out = layouts[node.output]
+    epilogue = Epilogue("f32" if out.item_bytes == 4 else "u8", lowered.words)
+    window, codes = window_of(node), lowered.codes
+    if lhs.item_bytes == 1 and lhs.words == lhs.channels < GROUP_BYTES:
+        window, codes, lhs = rows_of_taps(window, codes, lhs)
+    job = Job(
+        lowered.product, epilogue, variant, window, lhs, out, layouts[residual] if residual else None,
+        zero_padding=zero_padding, groups=lowered.groups,
+    )  # fmt: skip
+    bound = bind_fastest(job, Weights(codes, lowered.params, lowered.values))
+
+    def join(buffers: Buffers) -> Task:
+        extra = buffers[residual] if residual else None
+        return bound.task(buffers[node.input], buffers[node.output], extra, scratch=buffers[SCRATCH])
+
+    memory = (bound.resident_bytes, bound.scratch_bytes)
+    return Step(node.name, bound.name, operations, inputs_of(node), node.output, join, True, *memory)
+
+
+def float_layer_step(
+    node: Layer, quantized: QTensor | None, layouts: Layouts, variant: str, operations: int, *, plain: bool = False
+) -> Step:
+    """Return the step of a layer in float32, with the weights that its codes stand for where it has codes.
+
+    `plain` leaves residual and activation out (for calibration before the addition).
+    """
+    if isinstance(node, Conv) and has_own_windows(node) and (plain or node.residual is None):
+        return _depthwise_step(node, quantized, layouts, operations, plain=plain)
+    ohwi = dense_ohwi(node, None if quantized is None else quantized.dequantize())
+    clamp = UNBOUNDED if node.activation is None or plain else node.activation
+    residual = node.residual if isinstance(node, Conv) and not plain else None
+    zeros = np.zeros(len(ohwi), np.float32)
+    params = ChannelParams(zeros.astype(np.int32), zeros, node.bias.astype(np.float32), low=clamp.low, high=clamp.high)
+    epilogue, beside = Epilogue("f32", Words(residual=residual is not None)), layouts[residual] if residual else None
+    ends = layouts[node.input], layouts[node.output]
+    job = Job(F32_F32, epilogue, variant, window_of(node), *ends, beside, zero_padding=True)
+    packed = pack_weights(Weights(ohwi, params), F32_F32, variant)
+    bound = bind(job, packed, params)
+
+    def join(buffers: Buffers) -> Task:
+        return bound.task(buffers[node.input], buffers[node.output], buffers[residual] if residual else None)
+
+    return Step(node.name, bound.name, operations, inputs_of(node), node.output, join, False, packed.data.size)
+
+
+def _depthwise_step(node: Conv, quantized: QTensor | None, layouts: Layouts, operations: int, *, plain: bool) -> Step:
+    flat = depth_weights(node) if quantized is None else quantized.dequantize()
+    channels, _, kh, kw = node.weight.shape
+    rhs = np.ascontiguousarray(flat.reshape(channels, kh, kw).transpose(1, 2, 0), np.float32)
+    clamp = UNBOUNDED if node.activation is None or plain else node.activation
+    a, b = layouts[node.input], layouts[node.output]
+    corners = ((a.border[0] - node.pads[0], a.border[1] - node.pads[1]), b.border[:2])
+    size, window = (b.height, b.width, channels), (node.strides, node.dilations)
+    limits = (np.float32(clamp.low), np.float32(clamp.high))
+
+    def join(buffers: Buffers) -> Task:
+        x, y = (buffers[name].view(np.float32).reshape(layouts[name].shape) for name in (node.input, node.output))
+        arguments = (x, rhs, node.bias.astype(np.float32), y, size, corners, window, limits)
+        return task_of("qbench.kernels.depthwise.portable:depthwise_f32_f32", arguments, units=b.height)
+
+    kind = "depthwise_f32_f32/portable"
+    return Step(node.name, kind, operations, (node.input,), node.output, join, False, rhs.nbytes)

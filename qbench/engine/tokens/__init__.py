@@ -1,1 +1,0 @@
-"""Networks over tokens: linear layers in integers, float32 between them."""
