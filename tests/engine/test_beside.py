@@ -9,7 +9,7 @@ import pytest
 
 from qbench.core.tensor import Floats
 from qbench.engine import Session, build_session
-from qbench.graph import Network, QuantizedNetwork
+from qbench.graph import Conv, Network, QuantizedNetwork
 from qbench.kernels import variants
 from qbench.methods import ActivationStats
 
@@ -66,10 +66,15 @@ def test_layers_in_float_leave_all_others_in_integers(
     assert np.mean(got.argmax(1) == want.argmax(1)) >= 0.9
 
 
+@pytest.mark.parametrize("alone", [False, True])
 def test_every_variant_gives_the_same_bits_where_float_layers_sum_alike(
-    network: Network, images: Floats, whole: Quantized
+    network: Network, images: Floats, whole: Quantized, *, alone: bool
 ) -> None:
     made = without(network, whole, *ends(network))
+    if alone:  # codes are added to what becomes float32 numbers
+        node = next(node for node in network.layers if isinstance(node, Conv) and node.residual)
+        beside = {name: whole[1][name] for name in (node.input, str(node.residual))}
+        made = QuantizedNetwork(network, {node.name: whole[0][node.name]}, beside)
     law = session_of(made, variant="portable", floats=variants.choose(), threads=1).run(images[:3])
     for name in variants.NAMES[1:]:
         if variants.unavailable(name) is None:

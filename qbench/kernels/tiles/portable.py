@@ -130,7 +130,7 @@ def run(
                         total = int32(total + int32(np.uint8(lhs[lhs_rows[m] + k_offsets[k] + i]) ^ signs))
                 t = fma(float32(total), shift[n], t)  # type: ignore[call-arg]
             if flags & 1:
-                code = float32(residual[residual_rows[m] // width + n])
+                code = float32(residual[residual_rows[m] // residual.itemsize + n])
                 t = fma(code, residual_scale, t)  # type: ignore[call-arg]
             if flags & 32:
                 t = np.floor(t) if flags & 4 else np.rint(t)

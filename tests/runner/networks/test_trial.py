@@ -59,6 +59,7 @@ def test_fewer_bits_make_smaller_files_and_larger_errors(planned: dict[str, Plan
 
 def test_a_single_layer_leaves_the_others_in_float(planned: dict[str, Planned], bench: Bench) -> None:
     row = run(planned["single/w4c-a4t"], bench)
+    assert row.status == "ok", (row.reason, row.notes)
     assert [layer["spec"] for layer in row.layer_rows] == ["32", "4c", "32"]
     assert [layer["sqnr_db"] is None for layer in row.layer_rows] == [True, False, True]
 
