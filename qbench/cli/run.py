@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,16 +51,24 @@ def _run_each(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> int:
         try:
             code, folder = _run(one, out, quick=quick, fresh=fresh)
             folders.append(folder)
-        except QBenchError as error:
-            code = 0 if isinstance(error, NotInstalledError) else 2
-            left_out[one.name.removeprefix(f"{suite.name}-")] = ("failed" if code else "skipped", str(error))
-            console.print(str(error), markup=False, highlight=False, style="red" if code else "yellow")
+        except Exception as error:  # a bug with one network must not cost the others: its trace is printed
+            code, why = _left_out(error)
+            left_out[one.name.removeprefix(f"{suite.name}-")] = ("failed" if code else "skipped", why)
+            console.print(why, markup=False, highlight=False, style="red" if code else "yellow")
         codes.append(code)
     table = overview([read_run(folder) for folder in folders], left_out)
     show_overview(console, table)
     for path in write_overview(out / suite.name, suite.title or suite.name, table):
         console.print(f"table  {path}", markup=False, highlight=False, soft_wrap=True)
     return max(codes)
+
+
+def _left_out(error: Exception) -> tuple[int, str]:
+    """Return the exit code of a network that could not be run, and why in a line."""
+    if isinstance(error, QBenchError):
+        return 0 if isinstance(error, NotInstalledError) else 2, str(error)
+    traceback.print_exception(error)
+    return 1, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _run(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> tuple[int, Path]:

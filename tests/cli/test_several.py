@@ -20,7 +20,7 @@ sweeps: [{name: speed, spec: w8c-a8t, method: mse}]
 """
 
 
-@pytest.mark.parametrize(("error", "code"), [(NotInstalledError, 0), (DataError, 2)])
+@pytest.mark.parametrize(("error", "code"), [(NotInstalledError, 0), (DataError, 2), (ValueError, 1)])
 def test_a_network_that_cannot_be_run_is_left_out_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception], code: int
 ) -> None:
@@ -38,4 +38,5 @@ def test_a_network_that_cannot_be_run_is_left_out_with_its_line(
     assert asked == [("some-resnet20", "cifar10-shard"), ("some-mlp-torchscript", "seeded:features=20:normal")]
     table = (tmp_path / "out" / "some" / "networks.md").read_text()
     status = "skipped" if code == 0 else "failed"
-    assert f"| mlp-torchscript | {status} | mlp-torchscript: pip install it |" in table
+    bug = "ValueError: " if code == 1 else ""
+    assert f"| mlp-torchscript | {status} | {bug}mlp-torchscript: pip install it |" in table
