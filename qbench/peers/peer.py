@@ -8,7 +8,7 @@ do x.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from qbench.core.recipe import KEEP
 from qbench.core.trial import Trial
 from qbench.graph import QuantizedNetwork
 
+Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Precision = Literal["fp32", "bf16", "int8"]
 
@@ -26,14 +27,14 @@ Precision = Literal["fp32", "bf16", "int8"]
 class Prepared(Protocol):
     """A model that is loaded, optimized and ready to be called."""
 
-    def run(self, inputs: Floats) -> Floats:
+    def run(self, *inputs: Array) -> Floats:
         """Return the float32 output of `inputs` of any batch size, as an array of its own.
 
-        Images are float32 NCHW; token ids are int64 (n, tokens).
+        There is an array for each input of the network. Images are float32 NCHW; token ids are int64 (n, tokens).
         """
         ...
 
-    def bind(self, inputs: Floats) -> Callable[[], Floats]:
+    def bind(self, *inputs: Array) -> Callable[[], Floats]:
         """Return a call that computes these very `inputs` again into one buffer, allocating nothing."""
         ...
 

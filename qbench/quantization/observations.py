@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from qbench.core.several import Inputs, arrays_of, unwrapped
 from qbench.core.tensor import Floats
 from qbench.errors import QBenchError
 from qbench.graph import Layer, Network
@@ -38,13 +39,14 @@ class Observations:
 
     Args:
         network: in float32.
-        samples: returns the drawn samples, float32 (n, c, h, w) or token ids (n, tokens); called once, when needed.
+        samples: returns the drawn samples of every input, float32 (n, c, h, w) or token ids (n, tokens), say; called
+            once, when needed.
         threads: of the float session.
         phase: counts the time of what is computed here, under `calibrate`.
     """
 
     def __init__(
-        self, network: Network, samples: Callable[[], Floats], *, threads: int, phase: Phase = untimed
+        self, network: Network, samples: Callable[[], Inputs], *, threads: int, phase: Phase = untimed
     ) -> None:
         self.network, self.threads, self._phase = network, threads, phase
         self._draw = samples
@@ -76,7 +78,7 @@ class Observations:
             self._kept[key] = make()
         return self._kept[key]  # type: ignore[return-value]
 
-    def samples(self) -> Floats:
+    def samples(self) -> Inputs:
         """Return the calibration samples.
 
         Raises:
@@ -150,7 +152,7 @@ class Observations:
 
         seen = False
         with self._phase("calibrate"), FloatSession(self.network, threads=self.threads) as session:
-            for values in session.tensor(self.samples()[:count], tensor):
+            for values in session.tensor(unwrapped(self.samples()[:count]), tensor):
                 seen = True
                 yield values
         if not seen:
@@ -162,4 +164,4 @@ class Observations:
         samples = self.samples()
         with self._phase("calibrate"), FloatSession(self.network, threads=self.threads) as session:
             for start in range(0, len(samples), _BATCH):
-                session.run(samples[start : start + _BATCH], tap=tap)
+                session.run(*arrays_of(samples[start : start + _BATCH]), tap=tap)

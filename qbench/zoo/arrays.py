@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.several import Inputs, Several, contiguous
 from qbench.errors import DataError
 from qbench.zoo.dataset import Labels, drawn, labels_checked
 
@@ -103,21 +104,26 @@ class Arrays:
         return next(iter(self.parts.values())).shape[1:]
 
     @property
+    def sample_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of one sample of every input."""
+        return tuple(part.shape[1:] for part in self.parts.values())
+
+    @property
     def calibration(self) -> Array:
         """Calibration samples of the first input."""
         return next(iter(self.apart.values()))
 
-    def inputs(self, start: int = 0, stop: int | None = None) -> Array:
-        """Return evaluation samples `start` to `stop` of the first input, as a network takes them."""
-        return np.ascontiguousarray(next(iter(self.parts.values()))[start:stop])
+    def inputs(self, start: int = 0, stop: int | None = None) -> Inputs:
+        """Return evaluation samples `start` to `stop` as a network takes them, of every input."""
+        return contiguous(_inputs(self.parts)[start:stop])
 
     def calibration_indices(self, count: int, seed: int) -> npt.NDArray[np.int64]:
         """Return which calibration samples a draw of `count` without repetition takes, ascending; int64 (count,)."""
         return drawn(self.name, len(self.calibration), count=count, seed=seed)
 
-    def calibration_inputs(self, count: int, seed: int) -> Array:
-        """Return the calibration samples of that draw, of the first input."""
-        return np.ascontiguousarray(self.calibration[self.calibration_indices(count, seed)])
+    def calibration_inputs(self, count: int, seed: int) -> Inputs:
+        """Return the calibration samples of that draw, of every input."""
+        return contiguous(_inputs(self.apart)[self.calibration_indices(count, seed)])
 
     def keys(self) -> list[bytes]:
         """Return a hash of every evaluation sample, of all its inputs."""
@@ -149,6 +155,11 @@ def as_input(array: npt.NDArray[Any], wanted: Input, *, where: str) -> Array:
         got = f"{array.dtype}" if not whole else f"numbers of {array.min()}..{array.max()}"
         raise DataError(f"{where}: expected {wanted.text}, got {got}")
     return array.astype(kind)
+
+
+def _inputs(parts: Mapping[str, Array]) -> Inputs:
+    arrays = tuple(parts.values())
+    return arrays[0] if len(arrays) == 1 else Several(arrays)
 
 
 def _keys(parts: Mapping[str, Array]) -> list[bytes]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.several import Inputs
 from qbench.errors import DataError
 from qbench.zoo.preprocessing import check_scale
 
@@ -59,7 +60,7 @@ class Samples(Protocol):
         """Samples for calibration; none of them is evaluated."""
         ...
 
-    def inputs(self, start: int = 0, stop: int | None = None) -> npt.NDArray[Any]:
+    def inputs(self, start: int = 0, stop: int | None = None) -> Inputs:
         """Return evaluation samples `start` to `stop` as a network takes them."""
         ...
 
@@ -67,7 +68,7 @@ class Samples(Protocol):
         """Return which calibration samples a draw takes."""
         ...
 
-    def calibration_inputs(self, count: int, seed: int) -> npt.NDArray[Any]:
+    def calibration_inputs(self, count: int, seed: int) -> Inputs:
         """Return the calibration samples of that draw as a network takes them."""
         ...
 

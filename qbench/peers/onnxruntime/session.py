@@ -15,6 +15,7 @@ import numpy.typing as npt
 from qbench.errors import ModelError
 from qbench.kernels import VNNI, instruction_sets
 
+Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 _ERRORS_ONLY = 3
 
@@ -38,7 +39,7 @@ def multiply_exactly(options: Any) -> None:
 
 
 class OnnxRuntimeSession:
-    """One ONNX model with one input, float images or token ids, and one float output, on `threads` threads.
+    """One ONNX model and its first output, float32, on `threads` threads.
 
     Args:
         model_bytes: a serialized ONNX model whose first axis is the batch.
@@ -58,23 +59,25 @@ class OnnxRuntimeSession:
             self._session: Any = onnxruntime.InferenceSession(model_bytes, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # pybind exceptions of onnxruntime share no public parent
             raise ModelError(f"{name}: expected a model that onnxruntime accepts, got: {_first_line(error)}") from error
-        self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
+        self._inputs = tuple(one.name for one in self._session.get_inputs())
+        self._output = self._session.get_outputs()[0].name
 
-    def run(self, inputs: Floats) -> Floats:
-        """Return the output of float32 NCHW `inputs`."""
-        result: Floats = self._session.run([self._output], {self._input: inputs})[0]
+    def run(self, *inputs: Array) -> Floats:
+        """Return the first output of an array for each input, of float32 NCHW images mostly."""
+        result: Floats = self._session.run([self._output], dict(zip(self._inputs, inputs, strict=True)))[0]
         return result
 
-    def bind(self, inputs: Floats) -> Callable[[], Floats]:
+    def bind(self, *inputs: Array) -> Callable[[], Floats]:
         """Return a call that computes `inputs` into a buffer of its own."""
-        inputs = np.ascontiguousarray(inputs)
-        target = np.zeros_like(self.run(inputs))
+        kept = tuple(np.ascontiguousarray(array) for array in inputs)
+        target = np.zeros_like(self.run(*kept))
         binding = self._session.io_binding()
-        binding.bind_input(self._input, "cpu", 0, inputs.dtype, inputs.shape, inputs.ctypes.data)
+        for name, array in zip(self._inputs, kept, strict=True):
+            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         binding.bind_output(self._output, "cpu", 0, np.float32, target.shape, target.ctypes.data)
         run_with_binding = self._session.run_with_iobinding
 
-        def call(inputs: Floats = inputs) -> Floats:  # the default keeps the bound memory alive
+        def call(kept: tuple[Array, ...] = kept) -> Floats:  # the default keeps the bound memory alive
             run_with_binding(binding)
             return target
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.several import Array, only
 from qbench.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -69,15 +70,15 @@ class OpenVinoSession:
             self._compiled[shape] = openvino.Core().compile_model(self._model(shape), "CPU", self._settings)
         return self._compiled[shape].create_infer_request()
 
-    def run(self, inputs: Floats) -> Floats:
-        """Return the output of float32 NCHW `inputs`."""
-        return self.bind(inputs)().copy()
+    def run(self, *given: Array) -> Floats:
+        """Return the output of float32 NCHW images."""
+        return self.bind(*given)().copy()
 
-    def bind(self, inputs: Floats) -> Callable[[], Floats]:
-        """Return a call that computes `inputs` into a buffer of its own."""
+    def bind(self, *given: Array) -> Callable[[], Floats]:
+        """Return a call that computes what is given into a buffer of its own."""
         import openvino
 
-        inputs = np.ascontiguousarray(inputs)
+        inputs = np.ascontiguousarray(only(given, self._name))
         parts = np.array_split(inputs, min(self._streams, len(inputs)))
         requests = [self._request(part.shape) for part in parts]
         ends = np.cumsum([0, *map(len, parts)])

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.several import Array, only
 from qbench.errors import ModelError
 from qbench.graph import QuantizedNetwork
 from qbench.peers.peer import EightBitPeer
@@ -55,14 +56,16 @@ class LiteRtSession:
         self._quantized, self._threads, self._name = quantized, threads, name
         self._interpreters: dict[int, Any] = {1: self._interpreter(1)}
 
-    def run(self, inputs: Floats) -> Floats:
-        """Return the output of float32 NCHW `inputs`, or of int64 token ids."""
+    def run(self, *given: Array) -> Floats:
+        """Return the output of float32 NCHW images, or of int64 token ids."""
+        inputs = only(given, self._name)
         if len(inputs) not in self._interpreters:
             self._interpreters[len(inputs)] = self._interpreter(len(inputs))
         return _bound(self._interpreters[len(inputs)], inputs)().copy()
 
-    def bind(self, inputs: Floats) -> Callable[[], Floats]:
-        """Return a call that computes `inputs` into a buffer of its own; it has an interpreter of its own too."""
+    def bind(self, *given: Array) -> Callable[[], Floats]:
+        """Return a call that computes what is given into a buffer of its own; it has an interpreter of its own too."""
+        inputs = only(given, self._name)
         return _bound(self._interpreter(len(inputs)), inputs)
 
     def _interpreter(self, batch: int) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.several import Array, only
 from qbench.errors import ModelError
 from qbench.graph import QuantizedNetwork
 from qbench.peers.torch.program import program
@@ -59,25 +60,25 @@ class TorchSession:
 
             self._program = torch.compile(program(quantized, name=name), dynamic=False, fullgraph=True)
 
-    def run(self, inputs: Floats) -> Floats:
-        """Return the output of float32 NCHW `inputs`, or of int64 token ids."""
-        return self.bind(inputs)().copy()
+    def run(self, *given: Array) -> Floats:
+        """Return the output of float32 NCHW images, or of int64 token ids."""
+        return self.bind(*given)().copy()
 
-    def bind(self, inputs: Floats) -> Callable[[], Floats]:
-        """Return a call that computes `inputs` into a buffer of its own."""
+    def bind(self, *given: Array) -> Callable[[], Floats]:
+        """Return a call that computes what is given into a buffer of its own."""
         import torch
 
         torch.set_num_threads(self._threads)
-        given = torch.from_numpy(inputs.copy())
-        if given.dim() == 4:
-            given = given.contiguous(memory_format=torch.channels_last)
+        inputs = torch.from_numpy(only(given, self._name).copy())
+        if inputs.dim() == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
         compiled, guard = self._program, torch.no_grad
-        target: Floats = np.zeros(self._first(given).shape, np.float32)
+        target: Floats = np.zeros(self._first(inputs).shape, np.float32)
         kept = torch.from_numpy(target)
 
         def call() -> Floats:
             with guard():
-                kept.copy_(compiled(given))
+                kept.copy_(compiled(inputs))
             return target
 
         return call

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from qbench.core.cells.result import OWN
+from qbench.core.several import only
 from qbench.core.tensor import Floats
 from qbench.core.trial import Execution, Measurement, TrialResult
 from qbench.engine import build_session
@@ -97,11 +98,11 @@ def _fill(planned: Planned, bench: Bench, place: Place, row: Row, phases: Phases
         except NotIntegerError as error:
             raise MachineError(f"the device runs integer networks only: {error}") from error
 
-    session = session_of(batches[0])
+    inputs, session = only(bench.inputs, "the device"), session_of(batches[0])
     with phases("verify"):
-        check(session, quantized, bench.inputs)
+        check(session, quantized, inputs)
     with phases("score"):
-        logits = device_logits(session, bench.inputs)
+        logits = device_logits(session, inputs)
         row.score(logits, bench.answers)
         describe(row, DeviceFacts(dict(session.kernels), session.resident_bytes), quantized)
     observed = bench.observations(trial.calibration, trial.seed).stats()
@@ -148,7 +149,7 @@ def _measure(bench: Bench, place: Place, session: DeviceSession, scored: Floats)
         MachineError: the session answers otherwise than it was scored.
     """
     device, batch = place.device, session.images
-    inputs = batch_of(bench.inputs, batch)
+    inputs = batch_of(only(bench.inputs, "the device"), batch)
     _same(session.run(inputs), batch_of(scored, batch), "those that were scored")
     operations, notes = batch * network_operations(bench.network), []
     cells = [Cell(OWN, device.graph(session.work), batch, operations)]

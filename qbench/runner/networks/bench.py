@@ -15,6 +15,7 @@ import numpy as np
 
 from qbench.core.recipe import KEEP
 from qbench.core.rules import edge_rules, parse_rules
+from qbench.core.several import Inputs, contiguous
 from qbench.core.tensor import Floats
 from qbench.core.trial import Trial
 from qbench.engine import FloatSession, build_session
@@ -24,11 +25,12 @@ from qbench.metrics import Answers, Task, task_of
 from qbench.peers import PEERS, Peer, Prepared
 from qbench.quantization import Observations, assigned, parse_recipe
 from qbench.runner.networks.doctor import look
-from qbench.runner.networks.score import all_logits
+from qbench.runner.networks.score import all_logits, answers
 from qbench.runner.networks.suspects import suspicions
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.phases import Phases
 from qbench.zoo import Samples
+from qbench.zoo.arrays import Arrays
 
 INDEPENDENT = "onnxruntime-fp32"
 """The runtime whose fp32 answers every row is compared with."""
@@ -71,10 +73,10 @@ class Expected:
     simulated: Floats | None = None
 
 
-def simulation(quantized: QuantizedNetwork, inputs: Floats, *, threads: int) -> Floats:
+def simulation(quantized: QuantizedNetwork, inputs: Inputs, *, threads: int) -> Floats:
     """Return the logits of a quantized network in qbench's own arithmetic."""
     with build_session(quantized, threads=threads) as session:
-        return session.run(inputs)
+        return answers(session, inputs)
 
 
 def peer(name: str) -> Peer:
@@ -113,8 +115,8 @@ class Bench:
         self._simulated: dict[int, Floats] = {}
 
     @cached_property
-    def inputs(self) -> Floats:
-        """The evaluation samples: images as float32 NCHW, or whatever numbers the network takes."""
+    def inputs(self) -> Inputs:
+        """The evaluation samples: images as float32 NCHW, or whatever numbers the network takes, for each input."""
         return self.data.inputs(0, self.limit)
 
     @property
@@ -217,7 +219,7 @@ class Bench:
 
     def expected_of(self, name: str, size: int) -> Expected:
         """Return what a peer's answers to a batch are held against; see `Expected`."""
-        inputs = np.ascontiguousarray(self.inputs[np.arange(size) % len(self.inputs)])
+        inputs = contiguous(self.inputs[np.arange(size) % len(self.inputs)])
         plain = self.answers.logits[np.arange(size) % len(self.inputs)]
         if peer(name).precision != "int8":
             return Expected(plain)
@@ -254,7 +256,14 @@ class Bench:
 
 
 def _check_fit(network: Network, data: Samples) -> None:
-    if data.sample_shape != network.input_shape:
+    if isinstance(data, Arrays) and tuple(data.parts) == network.inputs:
+        wanted, shapes = [tuple(network.shapes[name]) for name in network.inputs], data.sample_shapes
+        if [*shapes] != wanted:
+            raise DataError(f"data '{data.name}': network '{network.name}' expects {wanted}, got {[*shapes]}")
+    elif len(network.inputs) != 1:
+        names = ", ".join(f"'{name}'" for name in network.inputs)
+        raise DataError(f"data '{data.name}': network '{network.name}' expects an array for each of {names}, got one")
+    elif data.sample_shape != network.input_shape:
         expected, got = (" x ".join(map(str, shape)) for shape in (network.input_shape, data.sample_shape))
         what = "images of {} (channels, height, width)" if len(network.input_shape) == 3 else "samples of {}"
         raise DataError(f"data '{data.name}': network '{network.name}' expects {what.format(expected)}, got {got}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qbench.core.several import arrays_of
 from qbench.core.trial import Trial
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
@@ -10,7 +11,7 @@ from qbench.results.left_out import NOT_TIMED
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.networks.bench import Bench, Expected, peer, simulation
 from qbench.runner.networks.row import Row
-from qbench.runner.networks.score import all_logits
+from qbench.runner.networks.score import all_logits, answers
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import CHECKED_IMAGES, batch_of, check_peer, network_operations
 from qbench.runner.timing.phases import Phases
@@ -73,10 +74,9 @@ def _time(
     trial, (prepared, handed) = planned.trial, ready
     for batch in trial.batch_sizes:
         inputs = batch_of(bench.inputs, batch)
-        check_peer(trial.backend, prepared.run(inputs), _expected(handed, bench, batch))
-        cell = Cell(
-            trial.backend, prepared.bind(inputs), batch, batch * network_operations(bench.network), bench.threads
-        )
+        check_peer(trial.backend, answers(prepared, inputs), _expected(handed, bench, batch))
+        call, operations = prepared.bind(*arrays_of(inputs)), batch * network_operations(bench.network)
+        cell = Cell(trial.backend, call, batch, operations, bench.threads)
         with phases("time"), quiet_cores(bench.threads) as quiet:
             row.measurements += interleave(f"network/batch{batch}", [cell], rules, clock=clock, quiet=quiet)
 

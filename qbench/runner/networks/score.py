@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from qbench.core.several import Inputs, arrays_of
 from qbench.core.tensor import Floats, QTensor, expand
 from qbench.core.trial import Metric
 from qbench.graph import Network, depth_weights
@@ -20,16 +21,24 @@ _BATCH = 256
 
 
 class Runnable(Protocol):
-    """Whatever maps float32 NCHW images to float32 logits."""
+    """Whatever maps float32 NCHW images, or an array for each input, to float32 logits."""
 
-    def run(self, inputs: Floats, /) -> Floats:
-        """Return the logits (n, classes)."""
+    @property
+    def run(self) -> Callable[..., Floats]:
+        """Return the first output, logits (n, classes) mostly, of an array for each input."""
         ...
 
 
-def all_logits(session: Runnable, inputs: Floats) -> Floats:
-    """Return the logits of all images, in batches of 256 and in their order."""
-    return np.concatenate([session.run(inputs[start : start + _BATCH]) for start in range(0, len(inputs), _BATCH)])
+def all_logits(session: Runnable, inputs: Inputs) -> Floats:
+    """Return the answers to all samples, (n, m), in batches of 256 and in their order."""
+    starts = range(0, len(inputs), _BATCH)
+    return np.concatenate([answers(session, inputs[start : start + _BATCH]) for start in starts])
+
+
+def answers(session: Runnable, inputs: Inputs) -> Floats:
+    """Return the first output for some samples as (n, m), whatever its shape: images, say, or a number for each."""
+    found = session.run(*arrays_of(inputs))
+    return found.reshape(len(found), -1)
 
 
 def score_outputs(scored: Scored) -> dict[str, Metric]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from qbench.core.recipe import KEEP
+from qbench.core.several import unwrapped
 from qbench.core.tensor import Floats
 from qbench.core.trial import ON_INTEGERS, Execution, Trial, TrialResult
 from qbench.engine import Session, build_session
@@ -21,7 +22,7 @@ from qbench.runner.networks.alarms import range_alarms
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.peer_trial import run_peer
 from qbench.runner.networks.row import LayerRow, Row
-from qbench.runner.networks.score import WeightScores, all_logits
+from qbench.runner.networks.score import WeightScores, all_logits, answers
 from qbench.runner.networks.verify import verify
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.layers import measure_layers
@@ -182,7 +183,7 @@ def _time(
             times, notes = measure_layers(bench, session, batch=batch, rules=rules, clock=clock)
             row.measurements += times
             row.notes += notes
-            steps = {str(step["name"]): step for step in session.profile(bench.inputs, timer=clock.now_s)}
+            steps = {str(step["name"]): step for step in session.profile(unwrapped(bench.inputs), timer=clock.now_s)}
         for layer in row.layer_rows:
             step = steps[str(layer["name"])]
             layer |= {"median_s": float(step["median_s"]), "images": int(step["images"])}
@@ -200,7 +201,7 @@ def _kept_remarks(trial: Trial, bench: Bench, logits: Floats) -> list[str]:
         return ["the file is quantized already: float32 is the network that its codes stand for"]
     remarks = ["codes, scales and zero points are those of the file; int8 libraries run the file itself"]
     try:
-        expected = bench.reference(FILES_RUNTIME).run(bench.inputs[:COMPARED])
+        expected = answers(bench.reference(FILES_RUNTIME), bench.inputs[:COMPARED])
     except QBenchError as error:
         return [*remarks, f"not compared with {FILES_RUNTIME}: {error}"]
     apart_db = sqnr_db(expected, logits[: len(expected)])

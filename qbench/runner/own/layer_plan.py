@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qbench.core.several import Inputs, Several
 from qbench.core.trial import ON_INTEGERS
 from qbench.engine import Session, build_session
 from qbench.engine.saved.network import load_network
@@ -112,13 +111,15 @@ def plan_model(asked: Asked) -> ModelPlan:
     return _planned(quantized, {name: spec.token for name, spec in plain.specs.items()}, asked)
 
 
-def _made_up_inputs(network: Network, *, seed: int) -> npt.NDArray[Any]:
+def _made_up_inputs(network: Network, *, seed: int) -> Inputs:
     """Return two samples: normal numbers, or zeros and ones where the network wants whole numbers (words, say)."""
-    generator, shape = np.random.default_rng(seed), (_IMAGES, *network.input_shape)
-    kind = np.dtype(network.dtypes.get(network.input, "float32"))
-    if kind.kind == "f":
-        return generator.standard_normal(shape, np.float32).astype(kind)
-    return generator.integers(0, 2, shape).astype(kind)
+    generator, made = np.random.default_rng(seed), []
+    for name in network.inputs:
+        shape, kind = (_IMAGES, *network.shapes[name]), np.dtype(network.dtypes.get(name, "float32"))
+        floats = kind.kind == "f"
+        numbers = generator.standard_normal(shape, np.float32) if floats else generator.integers(0, 2, shape)
+        made.append(numbers.astype(kind))
+    return Several(tuple(made)) if len(made) > 1 else made[0]
 
 
 def _planned(quantized: QuantizedNetwork, tokens: Mapping[str, str], asked: Asked) -> ModelPlan:

@@ -38,6 +38,7 @@ from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import network_jobs
 from qbench.runner.networks.maker import NetworkMaker
 from qbench.runner.networks.row import LayerRow
+from qbench.runner.networks.score import answers
 from qbench.runner.networks.trial import run_trial
 from qbench.runner.observer import Silent
 from qbench.runner.own.request import SUITE_NAME, Asked, prepare
@@ -240,6 +241,6 @@ def _saved(out: Path, trial: Trial, bench: Bench, made: QuantizedNetwork, sessio
     saved = load_network(out)
     images = bench.inputs[: 2 * session.plan.images]
     with saved.session(threads=session.threads, variant=trial.variant) as again:
-        if again.run(images).tobytes() != session.run(images).tobytes():
+        if answers(again, images).tobytes() != answers(session, images).tobytes():
             raise QBenchError(f"{out}: the reloaded network gives different outputs from the saved one")
     return saved

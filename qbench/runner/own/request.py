@@ -123,9 +123,9 @@ def read_network(asked: Asked) -> Network:
     network = read_file(model_path(asked.model), shapes=known_shapes(asked.model) | dict(asked.shapes))
     if asked.keeps and UNREAD in network.metadata:
         raise ModelError(network.metadata[UNREAD])
-    if len(network.inputs) != 1 or min(network.input_shape, default=1) < 1:
+    if not network.inputs or any(min(network.shapes[name], default=1) < 1 for name in network.inputs):
         shapes = ", ".join(f"'{name}' {network.shapes[name]}" for name in network.inputs)
-        why = f"expected one input of sizes that are fixed but for the batch (by --shape, say), got {shapes}"
+        why = f"expected inputs of sizes that are fixed but for the batch (by --shape, say), got {shapes}"
         raise ModelError(f"{asked.model}: {why}")
     if not network.layers:
         raise ModelError(f"{asked.model}: expected a network with a convolution or a matrix product, got none")

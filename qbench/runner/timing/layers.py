@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
+from qbench.core.several import only
 from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.engine import Session
@@ -43,7 +44,7 @@ def measure_layers(
     found: list[Measurement] = []
     notes: list[str] = []
     with ExitStack() as stack:
-        team = LayerTeam(session, bench.inputs[:1], stack)
+        team = LayerTeam(session, only(bench.inputs[:1], "layers alone"), stack)
         for layer in distinct_layers(bench.network, session):
             operations = batch * bench.network.operations(layer.name)
             call, turns = team.call(layer.name, batch, clock=clock)

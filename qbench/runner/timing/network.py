@@ -8,9 +8,11 @@ that is wrong is left out, and the row says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
+from qbench.core.several import Inputs, arrays_of, contiguous
 from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.errors import QBenchError
@@ -19,7 +21,7 @@ from qbench.metrics.tensor import sqnr_db
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.networks.bench import Bench, Expected, peer
-from qbench.runner.networks.score import Runnable
+from qbench.runner.networks.score import Runnable, answers
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Cell, Rules, interleave
 
@@ -32,13 +34,14 @@ _SAME_SQNR_DB = 60.0
 CHECKED_IMAGES = 64
 """Samples on which a peer's answers are held against the right ones."""
 
+Taken = TypeVar("Taken", Floats, Inputs)
 Calls = dict[str, Callable[[], Floats]]
 """By name, what a peer's turn is: its answer to the very images that are timed."""
 
 
-def batch_of(inputs: Floats, size: int) -> Floats:
-    """Return `size` images, the first ones, again from the front when there are too few."""
-    return np.ascontiguousarray(inputs[np.arange(size) % len(inputs)])
+def batch_of(inputs: Taken, size: int) -> Taken:
+    """Return `size` samples, the first ones, again from the front when there are too few."""
+    return contiguous(inputs[np.arange(size) % len(inputs)])  # type: ignore[return-value]  # of the type that it takes
 
 
 def network_operations(network: Network) -> int:
@@ -73,11 +76,11 @@ def ready_peers(bench: Bench, names: Sequence[str], *, batches: Sequence[int]) -
 def _checked_calls(bench: Bench, name: str, batches: Sequence[int]) -> dict[int, Callable[[], Floats]]:
     """Return a peer's call for each batch size; raise what it raises, or QBenchError when it answers wrongly."""
     prepared, images = bench.reference(name), bench.inputs[:CHECKED_IMAGES]
-    check_peer(name, prepared.run(images), bench.expected_of(name, len(images)))
+    check_peer(name, answers(prepared, images), bench.expected_of(name, len(images)))
     calls = {}
     for batch in batches:
-        calls[batch] = prepared.bind(batch_of(bench.inputs, batch))
-        check_peer(name, calls[batch](), bench.expected_of(name, batch))
+        calls[batch] = prepared.bind(*arrays_of(batch_of(bench.inputs, batch)))
+        check_peer(name, calls[batch]().reshape(batch, -1), bench.expected_of(name, batch))
     return calls
 
 
@@ -106,7 +109,8 @@ def measure_network(
         QBenchError: `session` answers otherwise on the images that are timed than it was scored.
     """
     inputs = batch_of(bench.inputs, batch)
-    distance_db = sqnr_db(batch_of(scored, batch), session.run(inputs))
+    arrays = arrays_of(inputs)
+    distance_db = sqnr_db(batch_of(scored, batch), answers(session, inputs))
     if distance_db < _SAME_SQNR_DB:
         raise QBenchError(f"batch {batch}: logits are {distance_db:.0f} dB from those that were scored; not timed")
     operations = batch * network_operations(bench.network)
@@ -114,7 +118,7 @@ def measure_network(
     def cell(name: str, call: Callable[[], object]) -> Cell:
         return Cell(name, call, items=batch, operations=operations, threads=bench.threads)
 
-    cells = [cell("qbench", lambda: session.run(inputs))]
+    cells = [cell("qbench", lambda: session.run(*arrays))]
     cells += [cell(name, call) for name, call in peers.items()]
     with quiet_cores(bench.threads) as quiet:
         return interleave(f"network/batch{batch}", cells, rules, clock=clock, quiet=quiet)

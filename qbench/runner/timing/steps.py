@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from qbench.core.tensor import Floats
+from qbench.core.several import Inputs, arrays_of, unwrapped
 from qbench.engine import Session
 from qbench.results.quantized import Role, StepTime
 from qbench.runner.timing.clock import Clock
@@ -14,7 +14,7 @@ ANOTHER_LIBRARY = "/onnxruntime"
 """How the kind of a step ends that onnxruntime runs."""
 
 
-def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple[StepTime, ...], float]:
+def step_times(session: Session, inputs: Inputs, *, clock: Clock) -> tuple[tuple[StepTime, ...], float]:
     """Return every step with its median time over 30 passes, in the order of running, and that of a whole call.
 
     The call has as many images as the steps that take the most.
@@ -30,10 +30,10 @@ def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple
     sizes = {name: layout.size_bytes // layout.images for name, layout in session.plan.layouts.items()}
     steps = {step.name: step for step in (*loads, *session.plan.steps)}
     found = []
-    for row in session.profile(inputs, timer=clock.now_s, repeats=_PASSES):
+    for row in session.profile(unwrapped(inputs), timer=clock.now_s, repeats=_PASSES):
         step = steps[str(row["name"])]
         moved = sum(sizes.get(tensor, 0) for tensor in (*step.reads, *step.written))
-        given = inputs[0].nbytes * int(row["images"]) if step in loads else 0
+        given = arrays_of(inputs)[loads.index(step)][0].nbytes * int(row["images"]) if step in loads else 0
         role: Role = "product" if step.name in layers else "other" if step.name in nodes else "conversion"
         found.append(
             StepTime(
@@ -47,8 +47,8 @@ def step_times(session: Session, inputs: Floats, *, clock: Clock) -> tuple[tuple
                 moved_bytes=moved * int(row["images"]) + given + step.resident_bytes,
             )
         )
-    images = inputs[: max(step.images for step in found)]
-    calls = [clock.elapsed_s(lambda: session.run(images), 1) for _ in range(_PASSES)]
+    images = arrays_of(inputs[: max(step.images for step in found)])
+    calls = [clock.elapsed_s(lambda: session.run(*images), 1) for _ in range(_PASSES)]
     return tuple(found), statistics.median(calls)
 
 
