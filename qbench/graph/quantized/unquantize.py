@@ -26,7 +26,10 @@ MOVES = frozenset({
 """Operators that may run on codes, as they change no value."""
 
 SIGNED = frozenset({"Add", "BatchNormalization", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul", "Mul", "Sub"})
-"""Operators whose relu an exporter may have left out, as codes cannot be below the zero point."""
+"""Operators whose relu or relu6 an exporter may have left out, as codes cannot be below the zero point."""
+
+_CLIP_OF_INPUTS = 11
+"""The operator set in which the ends of a Clip became inputs."""
 
 Attributes = dict[str, object]
 
@@ -186,16 +189,14 @@ class Unquantizer:
         """Note that the codes `output` stand for the float tensor `source`, below whose zero point nothing is kept."""
         kind = params.spec.format
         assert isinstance(kind, Uniform)
+        low, high = (float(params.scale) * (end - float(params.zero_point)) for end in (kind.qmin, kind.qmax))
         if float(params.zero_point) == kind.qmin and self._makers.get(source) in SIGNED:
-            clamped = f"{source}:relu"
-            self.nodes.append(helper.make_node("Relu", [source], [clamped], name=f"{source}:relu"))
-            source = clamped
+            source = self._clip(source, f"{source}:relu", 0.0, high)
         if source in self.activations and not _same(self.activations[source], params):
             again = f"{output}:real"
             self.nodes.append(helper.make_node("Identity", [source], [again]))
             source = again
         if source in self._clamp:
-            low, high = (float(params.scale) * (end - float(params.zero_point)) for end in (kind.qmin, kind.qmax))
             self.activations[source] = params  # kept where the clamp stays a node of its own
             source = self.clamped(source, output, low, high)
             self._bare.add(source)
@@ -204,12 +205,20 @@ class Unquantizer:
 
     def clamped(self, source: str, output: str, low: float, high: float) -> str:
         """Note that the codes `output` stand for `source` kept within low..high; return the name of that tensor."""
-        ends = [f"{output}:low", f"{output}:high"]
-        for name, value in zip(ends, (low, high), strict=True):
-            self.add(name, np.asarray(value, np.float32))
-        self.real[output] = f"{output}:clamped"
-        self.nodes.append(helper.make_node("Clip", [source, *ends], [self.real[output]], name=self.real[output]))
+        self.real[output] = self._clip(source, f"{output}:clamped", low, high)
         return self.real[output]
+
+    def _clip(self, source: str, output: str, low: float, high: float) -> str:
+        """Add a Clip, in the form that the file's operator set has, and return what it writes."""
+        ends = {"min": np.float32(low), "max": np.float32(high)}
+        if self._file.opset < _CLIP_OF_INPUTS:
+            made = helper.make_node("Clip", [source], [output], name=output, min=float(low), max=float(high))
+        else:
+            for key, value in ends.items():
+                self.add(f"{output}:{key}", np.asarray(value))
+            made = helper.make_node("Clip", [source, *(f"{output}:{key}" for key in ends)], [output], name=output)
+        self.nodes.append(made)
+        return output
 
     def _on_codes(self, proto: NodeProto) -> bool:
         return any(name in self.real and name not in self._inputs for name in proto.input)

@@ -188,7 +188,8 @@ class _Writer:
         ]
         codes = self._builder.op("QuantizeLinear", [source, *parameters], f"{tensor}:codes")
         real = tensor if tensor in self._network.outputs else f"{tensor}:real"
-        self._real[tensor] = self._builder.op("DequantizeLinear", [codes, *parameters], real)
+        name = f"{tensor}:dequantize" if real == tensor else ""  # a layer may have the name of what it writes
+        self._real[tensor] = self._builder.op("DequantizeLinear", [codes, *parameters], real, name=name)
 
 
 def _without_codes(network: Network) -> set[str]:

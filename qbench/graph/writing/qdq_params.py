@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +50,14 @@ def _before(network: Network, known: Mapping[str, QParams], tensor: str) -> QPar
 
 
 def activation_scale(tensor: str, params: QParams) -> tuple[Floats, npt.NDArray[np.uint8]]:
-    """Return a tensor's float32 scale and u8 zero point, both scalars; ModelError when they are not of that form."""
+    """Return a tensor's float32 scale and u8 zero point, both scalars; ModelError when they are not of that form.
+
+    Signed codes are the same numbers with a zero point 128 higher.
+    """
     number_format = params.spec.format
+    if number_format == Uniform(8, signed=True, symmetric=False):
+        spec = replace(params.spec, format=Uniform(8, signed=False, symmetric=False))
+        return activation_scale(tensor, replace(params, spec=spec, zero_point=params.zero_point + np.float32(128)))
     if number_format != Uniform(8, signed=False, symmetric=False) or not isinstance(params.spec.granularity, PerTensor):
         raise ModelError(f"qdq: tensor '{tensor}': expected unsigned 8 bits per tensor, got a{params.spec.token}")
     if params.rounding != "nearest" or params.scale.size != 1:

@@ -12,9 +12,9 @@ _FILE_VERSION = 3
 _OPTIONS = {
     "ADD": "Add", "AVERAGE_POOL_2D": "Pool2D", "BATCH_MATMUL": "BatchMatMul", "CONV_2D": "Conv2D",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "DEQUANTIZE": "Dequantize", "FULLY_CONNECTED": "FullyConnected",
-    "GATHER": "Gather", "GELU": "Gelu", "MAX_POOL_2D": "Pool2D", "MEAN": "Reducer", "MUL": "Mul", "PAD": "Pad",
-    "PADV2": "PadV2", "QUANTIZE": "Quantize", "RESHAPE": "Reshape", "RSQRT": "", "SOFTMAX": "Softmax", "SUB": "Sub",
-    "TRANSPOSE": "Transpose",
+    "GATHER": "Gather", "GELU": "Gelu", "MAXIMUM": "MaximumMinimum", "MAX_POOL_2D": "Pool2D", "MEAN": "Reducer",
+    "MINIMUM": "MaximumMinimum", "MUL": "Mul", "PAD": "Pad", "PADV2": "PadV2", "QUANTIZE": "Quantize",
+    "RESHAPE": "Reshape", "RSQRT": "", "SOFTMAX": "Softmax", "SUB": "Sub", "TRANSPOSE": "Transpose",
 }  # fmt: skip
 _VERSIONS = {"QUANTIZE": 2, "RESHAPE": 1, "FULLY_CONNECTED": 9, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3}
 _LAST_OLD_CODE = 127  # what the old field of 8 bits holds where an operator's number is larger

@@ -7,6 +7,8 @@ Padding that is not TensorFlow's SAME is a PAD of its own, which XNNPACK takes i
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from qbench.errors import ModelError
@@ -86,7 +88,11 @@ class _Writer:
     def _refused(self, node: Node, why: str) -> ModelError:
         return ModelError(f"{self._name}: expected a model that LiteRT can hold, got node '{node.name}': {why}")
 
-    def _fused(self, node: Node, clamp: Clamp | None) -> int:
+    def _fused(self, node: Node, clamp: Clamp | None, tensor: str = "") -> int:
+        """Return LiteRT's number of a clamp; one that ends where the codes of `tensor` do is a relu."""
+        if clamp is not None and clamp not in FUSED and clamp.low == 0 and tensor in self._activations:
+            scale, zero_point = self._law(tensor)
+            clamp = Clamp(0.0, math.inf) if clamp.high >= (scale * (127 - zero_point)) * (1 - 1e-6) else clamp
         if clamp not in FUSED:
             raise self._refused(node, f"a clamp to {clamp.low} .. {clamp.high}" if clamp else "")
         return FUSED[clamp]
@@ -126,7 +132,7 @@ class _Writer:
         geometry = {
             "padding": padding, "strideH": node.strides[0], "strideW": node.strides[1],
             "dilationHFactor": node.dilations[0], "dilationWFactor": node.dilations[1],
-            "fusedActivationFunction": self._fused(node, node.activation) if node.residual is None else 0,
+            "fusedActivationFunction": self._fused(node, node.activation, target) if node.residual is None else 0,
         }  # fmt: skip
         if depthwise:
             geometry["depthMultiplier"] = len(codes) // node.groups
@@ -166,18 +172,29 @@ class _Writer:
         weight = self._file.tensor(f"{node.name}.weight", codes.shape, "INT8", params=params, data=codes)
         bias = self._file.tensor(f"{node.name}.bias", node.bias.shape, "FLOAT32", data=node.bias)
         logits = self._file.tensor(node.output, self._shape(node.output), "FLOAT32")
-        fused = self._fused(node, node.activation)
-        self._tensors[node.output] = self._file.operator(
+        fused = FUSED.get(node.activation)
+        found = self._file.operator(
             "FULLY_CONNECTED",
             [real, weight, bias],
             logits,
             asymmetricQuantizeInputs=True,
-            fusedActivationFunction=fused,
+            fusedActivationFunction=fused or 0,
         )
+        self._tensors[node.output] = found if fused is not None else self._kept_within(node, found)
+
+    def _kept_within(self, node: Linear, source: int) -> int:
+        """Clamp logits by operators of their own: no fused clamp has these ends."""
+        assert node.activation is not None
+        for op, end in (("MAXIMUM", node.activation.low), ("MINIMUM", node.activation.high)):
+            name = f"{node.name}.{op.lower()}"
+            bound = self._file.tensor(f"{name}.end", (1,), "FLOAT32", data=np.array([end], np.float32))
+            target = self._file.tensor(name, self._shape(node.output), "FLOAT32")
+            source = self._file.operator(op, [source, bound], target)
+        return source
 
     def _sum(self, sources: tuple[str, str], output: str, clamp: Clamp | None, *, node: Node | None = None) -> None:
         inputs = [self._tensors[source] for source in sources]
-        fused = self._fused(node or self._network.node(output), clamp)
+        fused = self._fused(node or self._network.node(output), clamp, output)
         self._file.operator("ADD", inputs, self._codes(output), fusedActivationFunction=fused)
 
     def _pool(self, node: Pool) -> None:

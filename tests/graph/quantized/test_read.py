@@ -20,6 +20,7 @@ from qbench.engine import build_session
 from qbench.errors import ModelError
 from qbench.graph import (
     Activation,
+    Clamp,
     Conv,
     Linear,
     Network,
@@ -367,8 +368,20 @@ def test_relu_that_codes_alone_did_is_put_back(sketch: Sketch) -> None:
     (conv,) = network.nodes
     assert isinstance(conv, Conv)
     assert conv.activation is not None
-    assert conv.activation.low == 0
+    assert conv.activation == Clamp(0.0, float(np.float32(0.03) * 255))  # a relu6 may have been left out as well
     assert activations.keys() == {"x", "y"}
+
+
+def test_clamps_have_the_form_of_an_old_operator_set(sketch: Sketch) -> None:
+    y = scales(sketch, "y", 0.03, np.uint8(0))
+    sketch.weights("w", 4, 3, 1, 1)
+    sketch.node("Conv", "x w", "a", "conv")
+    sketch.node("QuantizeLinear", f"a {y}", "aq")
+    sketch.node("DequantizeLinear", f"aq {y}", "y")
+    network, _, _ = read(sketch.save(opset=10))
+    (conv,) = network.nodes
+    assert isinstance(conv, Conv)
+    assert conv.activation == Clamp(0.0, float(np.float32(0.03) * 255))
 
 
 def test_sixteen_bits_run_in_float_within_their_range(sketch: Sketch) -> None:

@@ -15,7 +15,7 @@ from qbench.core.tensor import Floats
 from qbench.engine import build_session
 from qbench.engine.saved.network import load_network
 from qbench.errors import QBenchError
-from qbench.graph import QuantizedNetwork, original_bytes, read_codes, read_network
+from qbench.graph import QuantizedNetwork, original_bytes, qdq_onnx_bytes, read_codes, read_network
 from qbench.graph.readers import UNREAD
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers import PEERS
@@ -185,6 +185,21 @@ def assert_within_a_step(kept: QuantizedNetwork, expected: Floats, found: Floats
     if params is not None:
         steps = np.rint(found / params.scale) - np.rint(expected / params.scale)
         assert np.abs(steps).max() <= 1
+
+
+def test_signed_activations_are_written_for_libraries_as_unsigned_ones(tmp_path: Path) -> None:
+    kept = read_codes(small.static_file(tmp_path, activations="QInt8"))
+    assert kept is not None
+    x = small.samples()
+    (expected,), (found,) = (outputs_of_file(file, {"x": x}) for file in (Path(kept.file), qdq_onnx_bytes(kept)))
+    assert_within_a_step(kept, expected, found)
+    litert = PEERS.part("litert-int8")
+    if litert.missing() is None:  # built from the same codes, its logits kept within the range of the output's
+        prepared, clamp = litert.prepare(kept, threads=1), kept.network.layers[-1].activation
+        assert sqnr_db(expected, prepared.run(x)) > 35
+        assert clamp is not None
+        assert clamp.low * 1.0001 <= prepared.run(50 * x).min()
+        assert prepared.run(50 * x).max() <= clamp.high * 1.0001
 
 
 def test_a_file_of_codes_and_a_fixed_batch_is_run_as_floats_of_any_batch(tmp_path: Path) -> None:
