@@ -9,7 +9,7 @@ from onnx import NodeProto, TensorProto
 
 from qbench.graph.nodes import Floats
 from qbench.graph.onnx.tensor_type import DTYPE_NAMES
-from qbench.graph.quantized.codes import WIDE, Codes, tensor_params
+from qbench.graph.quantized.codes import RANGES, WIDE, Codes, tensor_params
 from qbench.graph.quantized.dynamic_operators import (
     cast,
     dynamic_matmul,
@@ -153,12 +153,12 @@ def concat(to: Unquantizer, proto: NodeProto) -> None:
 
 
 def gather(to: Unquantizer, proto: NodeProto) -> None:
-    """Gather of rows of constant codes (an embedding), which a DequantizeLinear makes real."""
-    reader = to.reader(proto.output[0], "DequantizeLinear")
-    if reader is None or not to.is_constant(proto, 0):
+    """Gather of rows of constant codes (an embedding), whose scale the operator that reads them has."""
+    reader = to.reader(proto.output[0])
+    if reader is None or not to.is_constant(proto, 0) or str(to.constant(proto, 0).dtype) not in RANGES:
         to.keep_or_move(proto)
         return
-    _, scale, zero = to.pair(reader, 1)
+    _, scale, zero = to.pair(reader, list(reader.input).index(proto.output[0]) + 1)
     table = to.weight(f"{proto.output[0]}:table", to.codes(proto, 0, scale, zero))
     real = to.emit("Gather", [table, proto.input[1]], f"{proto.output[0]}:real", proto, **attributes_of(proto))
     to.real[proto.output[0]] = real

@@ -91,9 +91,13 @@ class Unquantizer:
             outputs=outputs,
         )  # fmt: skip
 
-    def reader(self, tensor: str, op: str) -> NodeProto | None:
-        """Return a node of one kind of operator that reads a tensor, None where there is none."""
-        return next((node for node in self._file.nodes if node.op_type == op and tensor in node.input), None)
+    def reader(self, tensor: str) -> NodeProto | None:
+        """Return a node that reads a tensor of codes and has its scale and zero point behind it, None without one."""
+        for node in self._file.nodes:
+            scaled = node.op_type in ("DequantizeLinear", "QGemm") or node.op_type.startswith("QLinear")
+            if scaled and tensor in node.input:
+                return node
+        return None
 
     def keep_or_move(self, proto: NodeProto) -> None:
         """Let a node stand as it is, or, where it moves codes, move what they stand for."""

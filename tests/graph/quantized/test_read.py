@@ -494,3 +494,18 @@ def test_parameters_that_no_tensor_can_have_are_refused(sketch: Sketch, scale: A
         read_quantized(sketch.path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_rows_of_a_table_of_codes_that_an_operator_on_codes_reads(sketch: Sketch) -> None:
+    table = np.random.default_rng(0).integers(0, 256, (2, 4)).astype(np.uint8)
+    sketch.constant("t", table)
+    t, y = scales(sketch, "t_", 0.02, np.uint8(100)), scales(sketch, "y", 0.05, np.uint8(120))
+    sketch.node("Gather", "t x", "g", "words")
+    sketch.node("QLinearAdd", f"g {t} g {t} {y}", "a", "add", domain="com.microsoft")
+    sketch.node("DequantizeLinear", f"a {y}", "y")
+    sketch.save(("n", 3), kind=TensorProto.INT64)
+    path = with_domain(sketch.path)
+    network = read_quantized(path).network
+    feeds = {"x": np.asarray([[0, 1, 1], [1, 0, 0]])}
+    (found,), (expected,) = (outputs_of_file(file, feeds) for file in (to_onnx_bytes(network), path))
+    np.testing.assert_allclose(found, expected, atol=0.026)
