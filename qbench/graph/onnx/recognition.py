@@ -17,6 +17,7 @@ from qbench.graph.patterns.layer_norm import fuse_layer_norms
 from qbench.graph.patterns.moves import fuse_flattened, fuse_moves
 from qbench.graph.patterns.regions import channels_first_inputs, turn_regions
 from qbench.graph.patterns.rows import seen_as_tokens
+from qbench.graph.patterns.transposed import split_transposed
 from qbench.graph.patterns.web import Web
 
 Outputs = tuple[str, ...]
@@ -45,7 +46,7 @@ def recognize(
     if regions:
         nodes, outputs = _plain(turn_regions(web), outputs, file, found, trivial=trivial)
         web = Web(nodes, outputs=outputs, found=found, opset=file.opset)
-        web = web.again(seen_as_tokens(web))
+        web = web.again(split_transposed(web.again(seen_as_tokens(web))))
     fuse_moves(web)
     fuse_flattened(web)
     fuse_attention(web)
