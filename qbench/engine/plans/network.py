@@ -130,7 +130,8 @@ def _sizes(kept: Kept, outputs: Sequence[str]) -> list[int]:
         return [network.batch] * count
     if has_tokens(network):
         return [_images_a_pass(network)] * count
-    if not any(layout.item_bytes == 1 for layout in kept.layouts.values()):
+    codes = kept.integer and any(layout.item_bytes == 1 for layout in kept.layouts.values())
+    if not codes:  # bytes may also be an input as it is: a float session takes as many images in every step
         return [micro_batch([*kept.layouts.values()])] * count
     loaded = [name for op in kept.loads.values() for name in op.writes]
     return images_of(kept.ops, kept.layouts, inputs=loaded, outputs=outputs)

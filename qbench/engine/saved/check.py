@@ -14,6 +14,8 @@ from qbench.engine.saved.weights import StoredCodes
 from qbench.graph.network import Conv, Foreign, Layer, Network, Node, Shape, inputs_of
 from qbench.graph.shapes import shape_after
 
+_LARGEST_ZERO = 2**31
+
 
 def check_network(network: Network, weights: Mapping[str, StoredCodes], activations: Mapping[str, QParams]) -> None:
     """Raise ValueFormError, or ModelError for a shape that does not fit its node, with what is wrong first."""
@@ -30,6 +32,8 @@ def check_network(network: Network, weights: Mapping[str, StoredCodes], activati
             raise ValueFormError(f"parameters of '{name}', which is no tensor of the network")
         if not np.all(np.isfinite(activations[name].scale) & (activations[name].scale > 0)):
             raise ValueFormError(f"parameters of '{name}' with a scale that is not positive")
+        if not np.all(np.abs(activations[name].zero_point) < _LARGEST_ZERO):
+            raise ValueFormError(f"parameters of '{name}' with a zero point that no code has")
     for node in network.nodes:
         _check_node(node, known)
         for tensor in node.outputs if isinstance(node, Foreign) else (node.output,):

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 import qbench
 from qbench.errors import DataError
@@ -74,6 +75,24 @@ def image_out(path: Path) -> Path:
     return saved(path / "paint.onnx", nodes, constants, {"x": (TensorProto.FLOAT, (3, 16, 16))}, (1, 16, 16))
 
 
+def bytes_in(path: Path) -> Path:
+    """Write a network that takes pictures as bytes, and scales them itself."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["f", "scale"], ["s"]),
+        helper.make_node("Conv", ["s", "w", "b"], ["a"], name="one", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["r"]),
+        helper.make_node("GlobalAveragePool", ["r"], ["p"]),
+        helper.make_node("Flatten", ["p"], ["t"]),
+        helper.make_node("Gemm", ["t", "v", "c"], ["y"], name="two", transB=1),
+    ]
+    constants = [
+        *weights(w=(16, 3, 3, 3), b=(16,), v=(4, 16), c=(4,)),
+        numpy_helper.from_array(np.float32(1 / 255), "scale"),
+    ]
+    return saved(path / "bytes.onnx", nodes, constants, {"x": (TensorProto.UINT8, (3, 32, 32))}, (4,))
+
+
 MADE = {"table": table, "pair": two_inputs, "paint": image_out}
 
 
@@ -106,6 +125,20 @@ def test_it_is_planned_quantized_scored_and_saved(name: str, tmp_path: Path) -> 
     with qbench.load(tmp_path / "out").session(threads=1) as session:
         answers = session.run(*(inputs.arrays if name == "pair" else (inputs,)))
     assert answers.shape == (3, *network.shapes[network.output])
+
+
+def test_bytes_are_taken_as_they_are_by_a_session_that_shows_every_tensor(tmp_path: Path) -> None:
+    model = bytes_in(tmp_path)
+    for index in range(24):
+        pixels = GENERATOR.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{index}.png")
+    asked = Asked(str(model), data=str(tmp_path / "pictures"), threads=1, calibration=12)
+    row = quantize_asked(asked, tmp_path / "out", timed=False).result.row
+    assert row.status == "ok"
+    value = row.metrics["sample_sqnr_db"].value
+    assert value is not None
+    assert value > 20
 
 
 def test_a_network_of_several_inputs_wants_an_array_for_each(tmp_path: Path) -> None:
