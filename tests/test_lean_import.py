@@ -102,7 +102,7 @@ def test_a_saved_network_is_read_without_numba_and_onnx() -> None:
 
 def test_a_plan_over_tokens_is_made_without_numba() -> None:
     python("import qbench.kernels.variants as v; v.choose()")
-    code = "import sys, qbench.engine.tokens.plan; print('numba' in sys.modules)"
+    code = "import sys, qbench.engine.plans.network; print('numba' in sys.modules)"
     assert python(code).strip() == "False"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from qbench.engine.container import Container
 from qbench.engine.kinds import ON_CODES
@@ -24,7 +25,6 @@ from qbench.engine.steps.layers import float_layer_step, integer_layer_step
 from qbench.engine.steps.other import Other, float_step, integer_step
 from qbench.engine.windows import has_own_windows
 from qbench.errors import QBenchError
-from qbench.graph.embedding import embedding_of
 from qbench.graph.network import (
     Activation,
     Add,
@@ -43,6 +43,9 @@ from qbench.graph.network import (
     outputs_of,
 )
 from qbench.graph.passes.rewire import rewire
+
+if TYPE_CHECKING:
+    from qbench.graph.embedding import Embedding
 
 
 @dataclass(slots=True)
@@ -260,7 +263,7 @@ class Arranger:
         network = kept.ready.network
         reads = [self._port(tensor, kept.need(tensor, self._form(tensor))) for tensor in node.inputs]
         ids = node.inputs == network.inputs and len(network.input_shape) == 1
-        found = embedding_of(node) if ids else None
+        found = _embedding(node) if ids else None
         writes = [self._port(tensor, kept.write(tensor, self._form(tensor))) for tensor in node.outputs]
         given, made = (tuple(port.buffer for port in side) for side in (reads, writes))
         make: Make
@@ -284,3 +287,9 @@ class Arranger:
     def _port(self, tensor: str, buffer: str) -> Port:
         network = self.kept.ready.network
         return Port(buffer, network.shapes[tensor], network.dtypes.get(tensor, "float32"))
+
+
+def _embedding(node: Foreign) -> Embedding | None:
+    from qbench.graph.embedding import embedding_of  # brings onnx, as every Foreign does
+
+    return embedding_of(node)

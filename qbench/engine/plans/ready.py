@@ -22,7 +22,6 @@ from qbench.graph.network import (
     inputs_of,
     outputs_of,
 )
-from qbench.graph.outsource import outsource
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.weights import onnx_order
 
@@ -59,6 +58,8 @@ def ready(quantized: QuantizedNetwork) -> Ready:
     if all(isinstance(node, Foreign) or id(node) in stays for node in network.nodes) and len(network.foreign) < 2:
         _check(network)
         return Ready(network, grid, {})
+    from qbench.graph.outsource import outsource  # brings onnx, 20 MB that other networks run without
+
     real = replace(network, nodes=tuple(
         node if id(node) in stays or not isinstance(node, Layer) else _with_real_weights(node, quantized)
         for node in network.nodes

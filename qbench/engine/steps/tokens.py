@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,12 @@ import numpy.typing as npt
 from qbench.engine.container import Container
 from qbench.engine.plans.plan import Buffers, Step
 from qbench.graph import Attention, LayerNorm, Softmax, TokenMean, Unary
-from qbench.graph.embedding import Embedding
 from qbench.kernels.layout import Layout
 from qbench.kernels.tasks import Task, task_of
 from qbench.kernels.tokens.rounds import attention_kind, room_of
+
+if TYPE_CHECKING:
+    from qbench.graph.embedding import Embedding
 
 Layouts = Mapping[str, Layout]
 Buffernames = tuple[str, ...]
