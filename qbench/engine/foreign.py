@@ -53,19 +53,6 @@ class ForeignRunner:
         except Exception as error:
             raise _refusal(self.node, "failed", error) from error
 
-    def is_per_image(self, inputs: Sequence[Array]) -> bool:
-        """Whether output i depends on image i only, tested on these inputs; required before splitting a batch.
-
-        Args:
-            inputs: arrays of at least two images, the batch first.
-        """
-        whole = self.run(inputs)
-        parts = [self.run([array[i : i + 1] for array in inputs]) for i in range(len(inputs[0]))]
-        return all(
-            len(output) == len(parts) and np.allclose(output, np.concatenate(apart), rtol=1e-4, atol=1e-5)
-            for output, apart in zip(whole, zip(*parts, strict=True), strict=True)
-        )
-
 
 def _refusal(node: Foreign, what: str, error: Exception) -> ModelError:
     line = " ".join(str(error).split())[:200]

@@ -42,6 +42,27 @@ def outsource(network: Network, *, keep: Callable[[Node], bool]) -> Network:
     )  # fmt: skip
 
 
+def absorbed(network: Network, tensor: str) -> Network | None:
+    """Return the network with what writes a tensor taken into every Foreign that reads it; None where that cannot be.
+
+    Another library then computes it once in each of them, and the tensor is inside. Readers must be Foreign.
+    """
+    writer = next(node for node in network.nodes if tensor in outputs_of(node))
+    readers = network.consumers(tensor)
+    if tensor in network.outputs or not isinstance(writer, Foreign) or not all(isinstance(n, Foreign) for n in readers):
+        return None
+    made: list[Node] = []
+    for node in network.nodes:
+        if node is writer:
+            rest = tuple(t for t in writer.outputs if t != tensor)
+            made += [_merged(network, [writer], rest)] if rest else []
+        elif isinstance(node, Foreign) and tensor in node.inputs:
+            made.append(replace(_merged(network, [writer, node], node.outputs), name=node.name))
+        else:
+            made.append(node)
+    return replace(network, nodes=tuple(made), shapes={t: s for t, s in network.shapes.items() if t != tensor})
+
+
 def _merged(network: Network, members: Sequence[Foreign], wanted: Sequence[str]) -> Foreign:
     written = {tensor for node in members for tensor in node.outputs}
     given = tuple(dict.fromkeys(t for node in members for t in node.inputs if t not in written))

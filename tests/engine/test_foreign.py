@@ -51,18 +51,6 @@ def test_arrays_that_do_not_fit_are_one_line() -> None:
         runner.run([np.zeros((1, 4, 8, 8), np.float32)] * 2)
 
 
-def test_node_that_mixes_images_is_found_out() -> None:
-    node = foreign()
-    x = np.random.default_rng(0).normal(size=(3, 4, 8, 8)).astype(np.float32)
-    assert ForeignRunner(node).is_per_image([x])
-    total = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["": 17]> agraph (float[N, 4] x) => (float[N, 4] y)'
-        " { m = ReduceMean <axes = [0], keepdims = 1> (x) y = Sub(x, m) }"
-    )
-    mixing = Foreign("mix", ("ReduceMean", "Sub"), ("x",), ("y",), total.SerializeToString(), 17)
-    assert not ForeignRunner(mixing).is_per_image([x[:, :, 0, 0]])
-
-
 @pytest.mark.parametrize("name", ["pyramid_script", "inception_script", "unet_nearest_script"])
 def test_networks_with_foreign_nodes_and_several_outputs_answer_as_onnxruntime_does(name: str) -> None:
     path = EXPORTED / f"{name}.onnx"
@@ -75,9 +63,3 @@ def test_networks_with_foreign_nodes_and_several_outputs_answer_as_onnxruntime_d
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(first, found[0].reshape(first.shape))
-
-
-def test_network_of_free_sizes_has_no_program() -> None:
-    network = read_onnx(EXPORTED / "bert_script.onnx")
-    with pytest.raises(ModelError, match=r"'ids' \(batch, \?\) has a size that only a run shows"):
-        FloatSession(network)

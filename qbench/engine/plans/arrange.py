@@ -274,7 +274,7 @@ class Arranger:
             operations = kept.ready.handed.get(node.name, 0)
             make = partial(
                 foreign_step, node, (reads, writes), operations=operations, failures=self.failures,
-                fixed=network.batch is not None,
+                fixed=kept.is_single or network.batch is not None,
             )  # fmt: skip
         kept.add(given, made, make)
 
@@ -286,7 +286,8 @@ class Arranger:
 
     def _port(self, tensor: str, buffer: str) -> Port:
         network = self.kept.ready.network
-        return Port(buffer, network.shapes[tensor], network.dtypes.get(tensor, "float32"))
+        kind, has_batch = network.dtypes.get(tensor, "float32"), tensor not in network.unbatched
+        return Port(buffer, network.shapes[tensor], kind, has_batch)
 
 
 def _embedding(node: Foreign) -> Embedding | None:

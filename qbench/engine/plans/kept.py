@@ -81,6 +81,12 @@ class Kept:
             if isinstance(node, Flatten) and self.ready.grids[node.input][:2] == (1, 1):
                 self._same[node.output] = self.owner(node.input)
 
+    @property
+    def is_single(self) -> bool:
+        """Whether a pass must be one sample: an input or output has no batch of its own."""
+        network = self.ready.network
+        return bool(network.unbatched & {*network.inputs, *network.outputs})
+
     def owner(self, tensor: str) -> str:
         """Return the tensor whose buffers a flattened one shares, or the tensor itself."""
         return self._same.get(tensor, tensor)

@@ -69,7 +69,7 @@ def plan_network(quantized: QuantizedNetwork, *, variant: str, floats: str = "",
         integer: whether integers are wanted at all.
 
     Raises:
-        NoPlanError: a tensor has a free size, or no batch.
+        NoPlanError: an input or output has a free size.
         ModelError: onnxruntime cannot run a Foreign.
     """
     made = ready(quantized)
@@ -126,6 +126,8 @@ def _output(kept: Kept, tensor: str) -> Output:
 def _sizes(kept: Kept, outputs: Sequence[str]) -> list[int]:
     """Return the images that each step takes at a time."""
     network, count = kept.ready.network, len(kept.ops)
+    if kept.is_single:
+        return [1] * count
     if network.batch is not None and network.foreign:
         return [network.batch] * count
     if has_tokens(network):

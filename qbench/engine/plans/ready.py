@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from qbench.engine.plans.forms import IMAGES, NUMBERS, ROWS, Grid, grids, is_image
+from qbench.engine.plans.sizes import with_sizes
 from qbench.errors import ModelError
 from qbench.graph.network import (
     Activation,
@@ -48,26 +49,49 @@ class Ready:
 def ready(quantized: QuantizedNetwork) -> Ready:
     """Return a network with Foreign nodes in place of those without a step.
 
-    Layers among them get the weights that their codes stand for.
+    Layers among them get the weights that their codes stand for. A tensor whose size only a run shows, or that has no
+    batch, stays inside of Foreign nodes: what writes it is taken into those that read it.
 
     Raises:
-        NoPlanError: a tensor has a free size, or no batch to cut into passes.
+        NoPlanError: an input or output has a size that only a run shows.
     """
+    quantized = replace(quantized, network=with_sizes(quantized.network))
     network, grid = quantized.network, grids(quantized.network)
-    stays = {id(node) for node in network.nodes if has_step(node, network, grid)}
-    if all(isinstance(node, Foreign) or id(node) in stays for node in network.nodes) and len(network.foreign) < 2:
-        _check(network)
-        return Ready(network, grid, {})
+    _check_ends(network)
+    kept = {node.name for node in network.nodes if has_step(node, network, grid)}
+    handed = _handed(quantized, kept)
+    while loose := [tensor for node in handed.foreign for tensor in node.outputs if _is_loose(handed, tensor)]:
+        handed = _absorbed(handed, loose[-1])
+    return Ready(handed, grid, _handed_operations(network, handed, kept))
+
+
+def _handed(quantized: QuantizedNetwork, kept: set[str]) -> Network:
+    """Return the network with all nodes but the kept ones as Foreign nodes."""
+    network = quantized.network
+    if all(isinstance(node, Foreign) or node.name in kept for node in network.nodes) and len(network.foreign) < 2:
+        return network
     from qbench.graph.outsource import outsource  # brings onnx, 20 MB that other networks run without
 
     real = replace(network, nodes=tuple(
-        node if id(node) in stays or not isinstance(node, Layer) else _with_real_weights(node, quantized)
+        _with_real_weights(node, quantized) if isinstance(node, Layer) and node.name not in kept else node
         for node in network.nodes
     ))  # fmt: skip
-    kept = {node.name for node in network.nodes if id(node) in stays}
-    handed = outsource(real, keep=lambda node: node.name in kept)
-    _check(handed)
-    return Ready(handed, grid, _handed_operations(real, handed, kept))
+    return outsource(real, keep=lambda node: node.name in kept)
+
+
+def _is_loose(network: Network, tensor: str) -> bool:
+    """Whether a tensor between nodes has no buffer of a known size for each sample."""
+    inside = tensor not in network.outputs and tensor in network.unbatched
+    return inside or any(size < 1 for size in network.shapes[tensor])
+
+
+def _absorbed(network: Network, tensor: str) -> Network:
+    from qbench.graph.outsource import absorbed
+
+    found = absorbed(network, tensor)
+    if found is None:
+        raise NoPlanError(f"network '{network.name}': '{tensor}' has a size that only a run shows, or no batch")
+    return found
 
 
 def has_step(node: Node, network: Network, grid: Mapping[str, Grid]) -> bool:
@@ -116,11 +140,10 @@ def _handed_operations(network: Network, handed: Network, kept: set[str]) -> dic
     return found
 
 
-def _check(network: Network) -> None:
-    """Raise NoPlanError unless every size is known and every tensor has a batch."""
-    for tensor in dict.fromkeys((*network.inputs, *(t for node in network.nodes for t in outputs_of(node)))):
+def _check_ends(network: Network) -> None:
+    """Raise NoPlanError unless every size of every input and output is known."""
+    for tensor in (*network.inputs, *network.outputs):
         if any(size < 1 for size in network.shapes[tensor]):
             sizes = ", ".join("?" if size < 1 else str(size) for size in network.shapes[tensor])
-            raise NoPlanError(f"network '{network.name}': '{tensor}' (batch, {sizes}) has a size that only a run shows")
-        if tensor in network.unbatched:
-            raise NoPlanError(f"network '{network.name}': '{tensor}' has no batch to cut into passes")
+            what = "fix it by --shape" if tensor in network.inputs else "only a run shows it"
+            raise NoPlanError(f"network '{network.name}': '{tensor}' (batch, {sizes}) has a size that is free: {what}")

@@ -27,15 +27,21 @@ _TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A tensor that a Foreign reads or writes: the buffer that holds it, its shape without the batch, its type."""
+    """A tensor that a Foreign reads or writes: its buffer, its shape without the batch, its type.
+
+    Where it has no batch its shape is whole, and a pass is one sample.
+    """
 
     buffer: str
     shape: tuple[int, ...]
     kind: str
+    has_batch: bool = True
 
     def view(self, buffers: Buffers, layout: Layout) -> Array:
         """Return the tensor in its own shape, the batch first, without the padding of its buffer."""
         whole = buffers[self.buffer].view(self.kind)
+        if not self.has_batch:
+            return whole.reshape(self.shape)
         if layout.words != layout.channels:
             return whole.reshape(layout.images, *self.shape[:-1], layout.words)[..., : layout.channels]
         return whole.reshape(layout.images, *self.shape)
@@ -62,10 +68,11 @@ class ForeignCall:
             return  # the team's first thread computes all of it
         try:
             reads = self._reads if self._fixed else [array[:images] for array in self._reads]
-            for array, made in zip(self._writes, self._runner.run(reads), strict=True):
-                if made.shape[1:] != array.shape[1:] or len(made) != len(reads[0]):
+            writes = self._writes if self._fixed else [array[:images] for array in self._writes]
+            for array, made in zip(writes, self._runner.run(reads), strict=True):
+                if made.shape != array.shape:
                     raise self._unexpected(made.shape, array.shape)
-                array[: len(made)] = made
+                array[...] = made
         except QBenchError as error:
             self._failures.append(error)
         except Exception as error:  # whatever it is, compiled code cannot pass it on, and it must not be lost
@@ -76,10 +83,7 @@ class ForeignCall:
 
     def _unexpected(self, got: tuple[int, ...], expected: tuple[int, ...]) -> ModelError:
         node = self._runner.node
-        return ModelError(
-            f"node '{node.name}' ({', '.join(node.operators)}): expected (batch, {', '.join(map(str, expected[1:]))}), "
-            f"got {got}"
-        )
+        return ModelError(f"node '{node.name}' ({', '.join(node.operators)}): expected {expected}, got {got}")
 
 
 def foreign_step(
