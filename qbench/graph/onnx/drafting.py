@@ -39,6 +39,8 @@ def drafts_of(file: File, found: Survey) -> tuple[tuple[Draft, ...], dict[str, S
 def _read(node: NodeReader) -> tuple[Draft, ...]:
     if node.proto.domain not in STANDARD:
         raise UntypedError(f"of domain '{node.proto.domain}'")
+    if node.op == "If":
+        raise UntypedError("which branch it takes depends on what goes in, so layers inside stay in float")
     if node.op not in OPERATORS:
         raise UntypedError("it has no typed node")
     made = OPERATORS[node.op](node)

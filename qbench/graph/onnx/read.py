@@ -13,6 +13,7 @@ from qbench.errors import ModelError, suggest
 from qbench.graph.network import Network
 from qbench.graph.nodes import Conv, Node, Shape
 from qbench.graph.onnx.assemble import Names, Shapes, assembled, names_of
+from qbench.graph.onnx.batch_axis import batch_first
 from qbench.graph.onnx.branches import take_branches
 from qbench.graph.onnx.cut import cut_foreign
 from qbench.graph.onnx.draft import Affine, Alias, Draft, Raw, ZeroPad
@@ -96,8 +97,9 @@ def network_and_names(
         residuals: whether convolutions take in the additions after them.
         fixed: weights whose numbers nothing may be folded into.
     """
+    file = file if trivial else batch_first(without_bfloat16(file))
     _check_images(file, shapes)
-    file, found = _surveyed(file if trivial else without_bfloat16(file), shapes)
+    file, found = _surveyed(file, shapes)
     file, found = (file, found) if trivial else widened(file, found)
     drafts, known = drafts_of(file, found)
     turn = (not fixed, not fixed and not trivial)

@@ -128,7 +128,9 @@ def read_network(asked: Asked) -> Network:
         why = f"expected inputs of sizes that are fixed but for the batch (by --shape, say), got {shapes}"
         raise ModelError(f"{asked.model}: {why}")
     if not network.layers:
-        raise ModelError(f"{asked.model}: expected a network with a convolution or a matrix product, got none")
+        held = next((reason for node in network.foreign for reason in node.reasons if "branch" in reason), "")
+        why = "expected a network with a convolution or a matrix product, got none" + (f": {held}" if held else "")
+        raise ModelError(f"{asked.model}: {why}")
     return network
 
 
