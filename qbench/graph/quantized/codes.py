@@ -47,6 +47,10 @@ class Codes:
     axis: int = 0
     block: int = 0
 
+    def __post_init__(self) -> None:
+        if self.scale.ndim and not self.block and self.values.shape[self.axis : self.axis + 1] != self.scale.shape:
+            raise ModelError(f"scales {self.scale.shape} do not fit axis {self.axis} of codes {self.values.shape}")
+
     def real(self) -> Floats:
         """Return what the codes stand for, in float32, as DequantizeLinear computes it."""
         scale, zero = (self._spread(values) for values in (self.scale, self.zero_point))

@@ -31,6 +31,7 @@ from qbench.graph import (
     read_quantized,
     to_onnx_bytes,
 )
+from qbench.graph.quantized.codes import Codes
 from qbench.zoo import load_data, model_path
 from tests.graph.oracle import feeds_of, outputs_of_file
 from tests.graph.quantized import small
@@ -509,3 +510,8 @@ def test_rows_of_a_table_of_codes_that_an_operator_on_codes_reads(sketch: Sketch
     feeds = {"x": np.asarray([[0, 1, 1], [1, 0, 0]])}
     (found,), (expected,) = (outputs_of_file(file, feeds) for file in (to_onnx_bytes(network), path))
     np.testing.assert_allclose(found, expected, atol=0.026)
+
+
+def test_scales_of_another_number_than_the_codes_are_refused() -> None:
+    with pytest.raises(ModelError, match=r"scales \(16,\) do not fit axis 0 of codes \(10,\)"):
+        Codes("int32", np.zeros(10, np.int64), np.ones(16, np.float32), np.zeros(16, np.float32))
