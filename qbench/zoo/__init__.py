@@ -13,7 +13,7 @@ from pathlib import Path
 from qbench.errors import DataError, ModelError, suggest
 from qbench.registry import Registry
 from qbench.zoo.dataset import Dataset, Samples
-from qbench.zoo.public import NETWORKS
+from qbench.zoo.public import NETWORKS, FromPackage
 from qbench.zoo.seeded import is_seeded, load_seeded, parts_of
 
 MODELS = Registry(
@@ -57,8 +57,10 @@ def model_path(name_or_path: str) -> Path:
 
 def known_shapes(name: str) -> dict[str, tuple[int, ...]]:
     """Return the sizes, without the batch, that a packaged network's file leaves free and its data fix."""
-    data = suited_data(name)
-    return {part.name: part.shape for part in parts_of(data)} if is_seeded(data) else {}
+    row = NETWORKS.get(name)
+    if not isinstance(row, FromPackage) or not row.free:
+        return {}
+    return {part.name: part.shape for part in parts_of(row.data) if part.name in row.free}
 
 
 def suited_data(name: str) -> str:

