@@ -20,11 +20,13 @@ from PIL import Image
 
 from qbench.engine.saved.network import load_network
 from qbench.errors import QBenchError
+from qbench.runner.networks.doctor import look
 from qbench.runner.networks.kind import bench_of, network_jobs
 from qbench.suite import Suite, load_suite
 from qbench.zoo.arrays import Input
 from qbench.zoo.own_data import Wanted, load_own
 from qbench.zoo.preprocessing import Preprocessing
+from tests.runner.conftest import small_network
 
 Random = np.random.Generator
 MakeData = Callable[[Random, Path], Callable[[], object]]
@@ -221,7 +223,12 @@ def _loading(random: Random, path: Path, wanted: tuple[Input, ...]) -> Callable[
     def load() -> object:
         found = load_own(str(path), Wanted(wanted, calibration, 0, limit, Preprocessing.of(**words)))
         apart = len(found.calibration)
-        return found.inputs(), found.sha256, found.calibration_inputs(apart, 0) if apart else None
+        return (
+            look(found, small_network(), len(found)),
+            found.inputs(),
+            found.sha256,
+            found.calibration_inputs(apart, 0) if apart else None,
+        )
 
     return load
 
@@ -246,7 +253,7 @@ def saved(random: Random, original: Path, folder: Path) -> Callable[[], object]:
 
     def run() -> object:
         with load_network(place).session(threads=1) as session:
-            return session.run(np.zeros((1, *session.network.input_shape), np.float32))
+            return session.run(np.zeros((1, *map(abs, session.network.input_shape)), np.float32))
 
     return run
 

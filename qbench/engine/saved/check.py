@@ -11,7 +11,7 @@ from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.tensor import QParams
 from qbench.engine.saved.values import ValueFormError
 from qbench.engine.saved.weights import StoredCodes
-from qbench.graph.network import Conv, Foreign, Layer, Network, Node, Shape, inputs_of
+from qbench.graph.network import FREE, Conv, Foreign, Layer, Network, Node, Shape, inputs_of
 from qbench.graph.shapes import shape_after
 
 _LARGEST_ZERO = 2**31
@@ -21,6 +21,8 @@ def check_network(network: Network, weights: Mapping[str, StoredCodes], activati
     """Raise ValueFormError, or ModelError for a shape that does not fit its node, with what is wrong first."""
     if (network.input, network.output) != (network.inputs[0], network.outputs[0]):
         raise ValueFormError(f"ends '{network.input}' and '{network.output}', which are not the first of all ends")
+    if wrong := [name for name, shape in network.shapes.items() if min(shape, default=0) < FREE]:
+        raise ValueFormError(f"tensor '{wrong[0]}' of shape {network.shapes[wrong[0]]}")
     known = {name: network.shapes[name] for name in network.inputs}
     layers = {layer.name: layer for layer in network.layers}
     for name in weights:

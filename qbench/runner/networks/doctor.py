@@ -40,8 +40,9 @@ def look(data: Samples, network: Network, count: int) -> tuple[str, ...]:
             found += [*finite_remarks(name, part[:count]), *range_remarks(name, part[chosen])]
             found += shift_remarks(part[chosen], data.apart[name][:_LOOKED_AT])
     if data.labelled:
+        noun = "images" if isinstance(data, Dataset) else "samples"
         outputs = math.prod(network.shapes[network.output])
-        found += [*class_remarks(data.labels[:count], data.classes, outputs=outputs), *count_remarks(count)]
+        found += [*class_remarks(data.labels[:count], data.classes, outputs=outputs), *count_remarks(count, noun=noun)]
     return tuple(f"input: {line}" for line in found)
 
 
@@ -51,13 +52,13 @@ def _taken(data: Dataset, chosen: npt.NDArray[np.int64]) -> Array:
     return seen.transpose(0, 3, 1, 2) if data.channels_last else seen
 
 
-def count_remarks(count: int) -> Iterator[str]:
+def count_remarks(count: int, *, noun: str = "images") -> Iterator[str]:
     """Yield how small a loss so many labelled samples can show, where that is over a point."""
     least = 100 * 1.96 * math.sqrt(_CHANGED / max(1, count))
     if least > _WORST_POINTS:
         enough = round((1.96 / (_WANTED_POINTS / 100)) ** 2 * _CHANGED, -3)
         yield (
-            f"{count:,} images cannot show a loss of {_WANTED_POINTS} points, {enough:,.0f} can: the least that they "
+            f"{count:,} {noun} cannot show a loss of {_WANTED_POINTS} points, {enough:,.0f} can: the least that they "
             f"show is about {least:.1f}"
         )
 

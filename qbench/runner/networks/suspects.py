@@ -45,16 +45,20 @@ def suspicions(answers: Answers, data: Samples, *, operations: int, run: Run) ->
     right = accuracy.correct(answers.logits, answers.labels)
     if right.mean() >= POOR:
         return []
-    found = [*_other_pixels(data, answers, right, operations=operations, run=run)] if isinstance(data, Dataset) else []
+    found: list[_Suspicion] = []
+    pictures = isinstance(data, Dataset)
+    if isinstance(data, Dataset):
+        found += _other_pixels(data, answers, right, operations=operations, run=run)
     found += _other_classes(answers, data.classes, right)
     if found:
         return [max(found, key=lambda one: one.share).line]
     low, _ = accuracy.wilson(int(right.sum()), len(right))
     if low > 1.0 / classes:
         return []
+    noun, more = ("images", ", and the mean and std that it was trained with") if pictures else ("samples", "")
     return [
-        f"fp32 is right on {100 * right.mean():.1f} % of the images, as by chance: expected classes in the "
-        "order of the network's outputs, and the mean and std that it was trained with"
+        f"fp32 is right on {100 * right.mean():.1f} % of the {noun}, as by chance: expected classes in the order of "
+        f"the network's outputs{more}"
     ]
 
 
