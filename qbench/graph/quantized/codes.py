@@ -48,7 +48,7 @@ class Codes:
     block: int = 0
 
     def __post_init__(self) -> None:
-        if self.scale.ndim and not self.block and self.values.shape[self.axis : self.axis + 1] != self.scale.shape:
+        if self.scale.size > 1 and not self.block and self.values.shape[self.axis : self.axis + 1] != self.scale.shape:
             raise ModelError(f"scales {self.scale.shape} do not fit axis {self.axis} of codes {self.values.shape}")
 
     def real(self) -> Floats:
