@@ -19,7 +19,7 @@ from qbench.zoo.arrays import Arrays, Input
 from qbench.zoo.dataset import Dataset, Images, Samples, image_keys
 from qbench.zoo.own_file import Array, are_pictures, arrays_of, pictures_of, read_npy, read_npz
 from qbench.zoo.own_images import find_images
-from qbench.zoo.pixels import fitted, read_images
+from qbench.zoo.pixels import fitted, read_images, size_remarks
 from qbench.zoo.preprocessing import AS_THEY_ARE, Preprocessing
 from qbench.zoo.seeded import is_seeded, load_seeded
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from qbench.graph import Network
 
 DEFAULT_CALIBRATION = 512
+_LOOKED_AT = 256
 Indices = npt.NDArray[np.int64]
 
 
@@ -172,6 +173,8 @@ def _from_folder(folder: Path, wanted: Wanted) -> Dataset:
         for part in (evaluation, calibration)
     )
     labels = np.asarray(files.labels, np.int64)[evaluation] if files.labels else np.empty(0, np.int64)
+    looked_at = [files.paths[index] for index in evaluation[:_LOOKED_AT]]
+    remarks = (*files.remarks, *size_remarks(looked_at, size=(taken.width, taken.height)))
     mean, std = (wanted.how.channels(word, taken.channels) for word in ("mean", "std"))
     kept = _unseen(image_keys(images), image_keys(apart), source=str(folder))
     if not kept.all():
@@ -179,7 +182,7 @@ def _from_folder(folder: Path, wanted: Wanted) -> Dataset:
     return Dataset(
         str(folder), images, labels, apart, files.classes,
         mean or (0.0,) * taken.channels, std or (1.0,) * taken.channels, taken.dtype, taken.last,
-        mean is not None or std is not None, files.remarks,
+        mean is not None or std is not None, remarks,
     )  # fmt: skip
 
 

@@ -32,6 +32,19 @@ def read_images(paths: list[Path], *, shape: tuple[int, int, int], how: Preproce
     return out
 
 
+def size_remarks(paths: list[Path], *, size: tuple[int, int]) -> tuple[str, ...]:
+    """Return a line where most of the images, which can be read, are smaller than `size` (width, height)."""
+    from PIL import Image
+
+    small = 0
+    for path in paths:
+        with Image.open(path) as image:
+            small += image.width < size[0] or image.height < size[1]
+    if small <= len(paths) / 2:
+        return ()
+    return (f"{small} of {len(paths)} images are smaller than the {size[1]} x {size[0]} that the network takes",)
+
+
 def fitted(images: Bytes, *, size: tuple[int, int], how: Preprocessing, where: str) -> Bytes:
     """Return images (n, h, w, c) scaled and cut to `size` (width, height); raise DataError for 2 channels or over 3."""
     from PIL import Image

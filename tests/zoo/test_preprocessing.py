@@ -158,3 +158,11 @@ def test_images_of_a_file_are_cut_and_normalized_by_the_same_words(tmp_path: Pat
     np.savez(tmp_path / "mine.npz", images=images, labels=np.arange(6), mean=np.full(3, 0.5), std=np.full(3, 0.5))
     with pytest.raises(DataError, match="it has its own mean"):
         load_own(str(tmp_path / "mine.npz"), Wanted((Input("x", COLOUR),), how=how))
+
+
+def test_images_that_are_scaled_up_are_told(tmp_path: Path) -> None:
+    for index in range(4):
+        saved(tmp_path / f"{index}.png", np.full((6, 30, 3), index, np.uint8))
+    data = load_own(str(tmp_path), Wanted((Input("x", COLOUR),), calibration=0))
+    assert data.remarks == ("4 of 4 images are smaller than the 8 x 8 that the network takes",)  # type: ignore[attr-defined]
+    assert load_own(str(tmp_path), Wanted((Input("x", (3, 6, 6)),), calibration=0)).remarks == ()  # type: ignore[attr-defined]
