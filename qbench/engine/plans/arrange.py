@@ -271,7 +271,7 @@ class Arranger:
             self.words = min(self.words or len(found.table), len(found.table))
             make = partial(tokens.embedding_step, node.name, (given[0], made[0]), found, kind=reads[0].kind)
         else:
-            operations = kept.ready.handed.get(node.name, 0)
+            operations = kept.ready.operations.get(node.name, 0)
             make = partial(
                 foreign_step, node, (reads, writes), operations=operations, failures=self.failures,
                 fixed=kept.is_single or network.batch is not None,

@@ -38,12 +38,12 @@ class Ready:
     Args:
         network: with Foreign nodes in place of those without one.
         grids: of the tensors that steps read and write.
-        handed: operations of the typed nodes that each Foreign took in, by its name.
+        operations: of each Foreign per image, by its name: two per multiply-add.
     """
 
     network: Network
     grids: Mapping[str, Grid]
-    handed: Mapping[str, int]
+    operations: Mapping[str, int]
 
 
 def ready(quantized: QuantizedNetwork) -> Ready:
@@ -62,7 +62,7 @@ def ready(quantized: QuantizedNetwork) -> Ready:
     handed = _handed(quantized, kept)
     while loose := [tensor for node in handed.foreign for tensor in node.outputs if _is_loose(handed, tensor)]:
         handed = _absorbed(handed, loose[-1])
-    return Ready(handed, grid, _handed_operations(network, handed, kept))
+    return Ready(handed, grid, _operations(handed))
 
 
 def _handed(quantized: QuantizedNetwork, kept: set[str]) -> Network:
@@ -125,19 +125,13 @@ def _with_real_weights(layer: Layer, quantized: QuantizedNetwork) -> Layer:
     return replace(layer, weight=onnx_order(layer, reals) if isinstance(layer, Conv) else reals, source="")
 
 
-def _handed_operations(network: Network, handed: Network, kept: set[str]) -> dict[str, int]:
-    """Return the operations of the nodes that each Foreign took in, by its name: they count as float ones."""
-    owner = {tensor: node.name for node in handed.foreign for tensor in node.outputs}
-    written = {tensor for node in handed.nodes for tensor in outputs_of(node)}
-    found: dict[str, int] = {}
-    for node in reversed(network.nodes):
-        if not written & set(outputs_of(node)):
-            readers = network.consumers(node.output)
-            owner[node.output] = next((owner[r.output] for r in readers if r.output in owner), "")
-        if node.output in owner and node.name not in kept:
-            name = owner[node.output]
-            found[name] = found.get(name, 0) + network.operations(node.name)
-    return found
+def _operations(network: Network) -> dict[str, int]:
+    """Return the operations of each Foreign, by its name."""
+    if not network.foreign:
+        return {}
+    from qbench.graph.foreign_operations import operations_of
+
+    return {node.name: operations_of(node) for node in network.foreign}
 
 
 def _check_ends(network: Network) -> None:
