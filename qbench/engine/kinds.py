@@ -7,7 +7,9 @@ from qbench.graph.network import (
     Add,
     ChannelAffine,
     Concat,
+    DepthToSpace,
     Flatten,
+    Interpolate,
     Layer,
     Mul,
     Network,
@@ -21,7 +23,20 @@ from qbench.graph.network import (
 from qbench.graph.weights import is_depthwise
 
 IDS = ("int32", "int64")
-ON_CODES = (Add, Activation, Pool, Flatten, Mul, Concat, Select, ChannelAffine, Unary, Resize)
+ON_CODES = (
+    Add,
+    Activation,
+    Pool,
+    Flatten,
+    Mul,
+    Concat,
+    Select,
+    ChannelAffine,
+    Unary,
+    Resize,
+    Interpolate,
+    DepthToSpace,
+)
 """Nodes without weights that have a step on codes."""
 
 

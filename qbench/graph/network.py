@@ -17,9 +17,11 @@ from qbench.graph.nodes import (
     Clamp,
     Concat,
     Conv,
+    DepthToSpace,
     Flatten,
     Floats,
     Foreign,
+    Interpolate,
     Layer,
     LayerNorm,
     Linear,
@@ -48,9 +50,11 @@ __all__ = [
     "Clamp",
     "Concat",
     "Conv",
+    "DepthToSpace",
     "Flatten",
     "Floats",
     "Foreign",
+    "Interpolate",
     "Layer",
     "LayerNorm",
     "Linear",
@@ -155,7 +159,7 @@ class Network:
                 return elements * math.prod(node.kernel)
             case Attention():
                 return 4 * elements * abs(self.shapes[node.key][0])
-            case Flatten() | Foreign() | Concat() | Select() | Resize():
+            case Flatten() | Foreign() | Concat() | Select() | Resize() | DepthToSpace():
                 return 0
             case _:
                 return elements

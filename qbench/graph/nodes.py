@@ -12,11 +12,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from qbench.graph.row_nodes import Attention, LayerNorm, Softmax, TokenMean
+
+__all__ = ["Attention", "LayerNorm", "Softmax", "TokenMean"]
+
 Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]  # top, left, bottom, right
 Shape = tuple[int, ...]  # (c, h, w), (tokens, c) or (k,); FREE where only a run shows the size
 PoolKind = Literal["max", "average", "global_average"]
+Coordinates = Literal["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
 FREE = -1
 MOST_ELEMENTS = 2**28
 """The most numbers that a tensor may have per image: 1 GiB of float32."""
@@ -169,60 +174,44 @@ class Resize:
 
 
 @dataclass(frozen=True, slots=True)
+class Interpolate:
+    """An image in another size, linear between the four nearest pixels.
+
+    Args:
+        name: the node.
+        input: images (c, h, w).
+        output: images (c, *size).
+        size: height and width.
+        coordinates: where a pixel of the output lies in the input, ONNX's `coordinate_transformation_mode`.
+    """
+
+    name: str
+    input: str
+    output: str
+    size: Pair
+    coordinates: Coordinates
+
+
+@dataclass(frozen=True, slots=True)
+class DepthToSpace:
+    """(c * block^2, h, w) -> (c, h * block, w * block): each channel's block of numbers becomes a block of pixels.
+
+    Channel c * block^2 + i * block + j goes to row i and column j of the blocks of channel c (ONNX's mode CRD).
+    """
+
+    name: str
+    input: str
+    output: str
+    block: int
+
+
+@dataclass(frozen=True, slots=True)
 class Flatten:
     """(c, h, w) -> (c * h * w,), channel slowest as ONNX has it, whatever layout the engine keeps."""
 
     name: str
     input: str
     output: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerNorm:
-    """(x - mean) / sqrt(variance + epsilon) * scale + offset over the last axis; both float32 (c,)."""
-
-    name: str
-    input: str
-    output: str
-    scale: Floats
-    offset: Floats
-    epsilon: float
-
-
-@dataclass(frozen=True, slots=True)
-class Softmax:
-    """exp(x) / sum(exp(x)) over the last axis."""
-
-    name: str
-    input: str
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
-class TokenMean:
-    """The mean of all tokens: (tokens, c) -> (c,)."""
-
-    name: str
-    input: str
-    output: str
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """softmax(q @ k.T * scale + mask) @ v for each of `heads` slices of the channels.
-
-    Query, key, value and output are (tokens, c), head after head; `mask`, where given, broadcasts to
-    (heads, tokens, tokens) with its batch before that.
-    """
-
-    name: str
-    query: str
-    key: str
-    value: str
-    mask: str | None
-    output: str
-    heads: int
-    scale: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,7 +244,8 @@ class Foreign:
 
 Layer = Conv | Linear
 Node = (
-    Conv | Linear | Add | Mul | Concat | Select | ChannelAffine | Unary | Activation | Pool | Resize | Flatten
+    Conv | Linear | Add | Mul | Concat | Select | ChannelAffine | Unary | Activation | Pool | Resize | Interpolate
+    | DepthToSpace | Flatten
     | LayerNorm | Softmax | TokenMean | Attention | Foreign
 )  # fmt: skip
 

@@ -11,7 +11,9 @@ from qbench.graph.nodes import (
     Attention,
     Concat,
     Conv,
+    DepthToSpace,
     Flatten,
+    Interpolate,
     Linear,
     Mul,
     Pads,
@@ -97,6 +99,10 @@ def shape_after(node: Draft, shapes: Sequence[Shape]) -> Shape:
             return (math.prod(shape),)
         case ZeroPad() | Resize():
             return _grown(node, shape)
+        case Interpolate():
+            return _bounded(node.name, "Resize", (shape[0], *node.size))
+        case DepthToSpace():
+            return _spread(node, shape)
         case Concat():
             return _joined(node, shapes)
         case Select():
@@ -117,6 +123,13 @@ def _grown(node: ZeroPad | Resize, shape: Shape) -> Shape:
         return _bounded(node.name, "Resize", (channels, height * node.factors[0], width * node.factors[1]))
     top, left, bottom, right = node.pads
     return _bounded(node.name, "Pad", (channels, height + top + bottom, width + left + right))
+
+
+def _spread(node: DepthToSpace, shape: Shape) -> Shape:
+    channels, height, width = shape
+    if node.block < 1 or channels % node.block**2:
+        raise uncovered(node.name, "DepthToSpace", f"{channels} channels are no blocks of {node.block} x {node.block}")
+    return (channels // node.block**2, height * node.block, width * node.block)
 
 
 def _replaced(shape: Shape, channels: int) -> Shape:

@@ -87,6 +87,8 @@ ELEMENTWISE = KernelFamily(
         "select_u8_u8": partial(check_channels.check_channels, check_channels.select),
         "concat_u8_u8": partial(check_channels.check_channels, check_channels.concat),
         "resize_u8_u8": partial(check_channels.check_channels, check_channels.resize),
+        "depth_to_space_u8_u8": partial(check_channels.check_channels, check_channels.depth_to_space),
+        "interpolate_u8_u8": partial(check_channels.check_channels, check_channels.interpolate),
         "mul_u8_u8_u8": partial(check_channels.check_channels, partial(check_channels.mul, gate=False)),
         "mul_u8_u8_u8+gate": partial(check_channels.check_channels, partial(check_channels.mul, gate=True)),
     },

@@ -53,7 +53,11 @@ MIDDLES = {
     "larger": "d = Conv <pads = [1, 1, 1, 1]> (r, u) m = Max(r, d)",
     "norm": "m = InstanceNormalization(r, one, one)",
     "moved": "a = Transpose <perm = [0, 2, 3, 1]> (r) b = Softmax(a) m = Transpose <perm = [0, 3, 1, 2]> (b)",
-    "depth to space and back": "a = Concat <axis = 1> (r, r, r, r) m = DepthToSpace <blocksize = 2> (a)",
+    "depth to space, depth last": "a = Concat <axis = 1> (r, r, r, r) m = DepthToSpace <blocksize = 2> (a)",
+    "depth to space": 'a = Concat <axis = 1> (r, r, r, r) m = DepthToSpace <blocksize = 2, mode = "CRD"> (a)',
+    "linear, half pixels": 'm = Resize <mode = "linear"> (r, roi, twice)',
+    "linear, corners": 'm = Resize <mode = "linear", coordinate_transformation_mode = "align_corners"> (r, roi, twice)',
+    "linear, asymmetric": 'm = Resize <mode = "linear", coordinate_transformation_mode = "asymmetric"> (r, roi, twice)',
     "largest across": "a = ReduceMax <axes = [2], keepdims = 1> (r) m = Add(a, r)",
 }
 
@@ -69,6 +73,10 @@ def model_of(outputs: str, body: str) -> onnx.ModelProto:
         "slope": (5, 1, 1),
         "one": (5,),
     }
+    plain = {"twice": np.array([1, 1, 2, 2], np.float32), "roi": np.zeros(0, np.float32)}
+    for name, values in plain.items():
+        if any(name in node.input for node in made.graph.node):
+            made.graph.initializer.append(onnx.numpy_helper.from_array(values, name))
     for name, shape in shapes.items():
         values = (rng.standard_normal(shape) * 0.4).astype(np.float32)
         if any(name in node.input for node in made.graph.node):
@@ -113,7 +121,7 @@ def test_any_end_answers_as_the_file_says(end: str) -> None:
 
 @pytest.mark.parametrize("middle", MIDDLES)
 def test_what_has_no_step_runs_in_float_with_integers_around_it(middle: str) -> None:
-    side = 16 if middle in ("transposed convolution", "depth to space and back") else 8
+    side = 16 if middle.startswith(("transposed", "depth", "linear")) else 8
     model = model_of(f"float[N, 7, {side}, {side}] y", f"{MIDDLES[middle]} y = Conv(m, v)")
     check(model, images(), integer=2)
 

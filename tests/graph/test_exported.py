@@ -19,8 +19,6 @@ FOREIGN: dict[str, set[str]] = {
     "inception": {"AveragePool", "Div", "Pad"},
     "odd": {"Greater", "InstanceNormalization", "PRelu", "Pad", "Sub", "Tile"},
     "packed": {"Transpose"},
-    "pyramid": {"DepthToSpace"},
-    "unet_transposed": {"DepthToSpace"},
     "vit": {"Add", "Concat", "Expand", "Gather", "Transpose"},
 }
 """Operators that stay foreign, by network; the others have none."""

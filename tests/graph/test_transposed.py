@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qbench.graph import Add, Conv, Foreign, Unary, read_onnx, to_onnx_bytes
+from qbench.graph import Add, Conv, DepthToSpace, Unary, read_onnx, to_onnx_bytes
 from tests.graph.conftest import Sketch
 from tests.graph.oracle import outputs_of_file
 
@@ -35,8 +35,7 @@ def test_transposed_convolution_computes_the_same(
     (found,), (expected,) = outputs_of_file(to_onnx_bytes(network), {"x": x}), outputs_of_file(path, {"x": x})
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     if (kernel, stride) in {(2, 2), (3, 3)} and not pad and not more:
-        assert [type(node) for node in network.nodes] == [Conv, Foreign]
-        assert network.foreign[0].operators == ("DepthToSpace",)
+        assert [type(node) for node in network.nodes] == [Conv, DepthToSpace]
         assert network.layers[0].weight.shape[2:] == (1, 1)
 
 
@@ -50,7 +49,7 @@ def test_what_follows_is_taken_into_the_convolution(sketch: Sketch) -> None:
     sketch.node("Add", "d d", "y")
     path = sketch.save()
     network = read_onnx(path)
-    assert [type(node) for node in network.nodes] == [Conv, Unary, Foreign, Add]
+    assert [type(node) for node in network.nodes] == [Conv, Unary, DepthToSpace, Add]
     x = np.random.default_rng(0).normal(size=(2, 3, 8, 8)).astype(np.float32)
     (found,), (expected,) = outputs_of_file(to_onnx_bytes(network), {"x": x}), outputs_of_file(path, {"x": x})
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -19,7 +19,9 @@ from qbench.graph.network import (
     ChannelAffine,
     Concat,
     Conv,
+    DepthToSpace,
     Flatten,
+    Interpolate,
     Linear,
     Mul,
     Network,
@@ -41,7 +43,7 @@ Form = Literal["codes", "reals", "plain", "fake"]
 Grid = tuple[int, int, int]
 """(height, width, channels): images as they are, rows of tokens as images one pixel wide, vectors as one pixel."""
 
-IMAGES = (Conv, Pool, Resize, Flatten, ChannelAffine, Select, Concat)
+IMAGES = (Conv, Pool, Resize, Interpolate, DepthToSpace, Flatten, ChannelAffine, Select, Concat)
 """Nodes to which three axes are (channels, height, width)."""
 ROWS = (Linear, LayerNorm, Softmax)
 """Nodes to which the last axis is the channels, however many stand before it."""

@@ -14,13 +14,26 @@ from qbench.engine.container import Container
 from qbench.engine.lowering.nodes import code_limits
 from qbench.engine.plans.plan import Buffers, Step
 from qbench.engine.steps.integer import ELEMENTWISE, Boxes, Layouts
-from qbench.graph.nodes import ChannelAffine, Clamp, Concat, Mul, Resize, Select, Unary, inputs_of
+from qbench.graph.nodes import (
+    ChannelAffine,
+    Clamp,
+    Concat,
+    DepthToSpace,
+    Interpolate,
+    Mul,
+    Resize,
+    Select,
+    Unary,
+    inputs_of,
+)
 from qbench.kernels.elementwise.functions import FUNCTIONS
+from qbench.kernels.elementwise.reference import neighbours
 from qbench.kernels.tasks import Task, task_of
 
+SPREAD = "qbench.kernels.elementwise.spread"
 CHANNELS, FLOATS = "qbench.kernels.elementwise.channels", "qbench.kernels.elementwise.floats"
 OTHER = (Mul, Concat, Select, ChannelAffine, Unary, Resize)
-Other = Mul | Concat | Select | ChannelAffine | Unary | Resize
+Other = Mul | Concat | Select | ChannelAffine | Unary | Resize | Interpolate | DepthToSpace
 UNBOUNDED = Clamp(-np.inf, np.inf)
 
 
@@ -39,8 +52,12 @@ def integer_step(node: Other, boxes: Boxes, layouts: Layouts, operations: int) -
         kernel, more = f"{CHANNELS}:channel_tables_u8_u8", (affine_tables(node, boxes[node.input], out),)
     elif isinstance(node, Unary):
         kernel, more = f"{ELEMENTWISE}:table_u8_u8", (unary_table(node, boxes[node.input], out),)
-    else:
+    elif isinstance(node, Resize):
         kernel, more = f"{CHANNELS}:resize_u8_u8", (node.factors, requantize_table(boxes[node.input], out))
+    elif isinstance(node, DepthToSpace):
+        kernel, more = f"{SPREAD}:depth_to_space_u8_u8", (node.block, requantize_table(boxes[node.input], out))
+    else:
+        kernel, more = f"{SPREAD}:interpolate_u8_u8", (*_places(node, layouts), *_rescaling(boxes[node.input], out))
     return _step(node, layouts, operations, kernel, more)
 
 
@@ -59,9 +76,28 @@ def float_step(node: Other, layouts: Layouts, operations: int) -> Step:
         first, second = (*node.parameters, 0.0, 0.0)[:2]
         parameters = (np.float32(first), np.float32(second))
         kernel, more = "unary_f32_f32", (FUNCTIONS.index(node.function), parameters)
-    else:
+    elif isinstance(node, Resize):
         kernel, more = "resize_f32_f32", (node.factors,)
+    elif isinstance(node, DepthToSpace):
+        return _step(node, layouts, operations, f"{SPREAD}:depth_to_space_f32_f32", (node.block,))
+    else:
+        return _step(node, layouts, operations, f"{SPREAD}:interpolate_f32_f32", _places(node, layouts))
     return _step(node, layouts, operations, f"{FLOATS}:{kernel}", more)
+
+
+def _places(node: Interpolate, layouts: Layouts) -> tuple[object, ...]:
+    """Return between which rows, and which columns, of the input those of the output lie, and how near the second."""
+    a = layouts[node.input]
+    return tuple(
+        neighbours(old, new, node.coordinates) for old, new in zip((a.height, a.width), node.size, strict=True)
+    )
+
+
+def _rescaling(source: Container, out: Container) -> tuple[object, ...]:
+    """Return (ratio, offset, high) from one container's codes to another's, and how to round."""
+    ratio = source.scale / out.scale
+    numbers = ratio, out.round_offset - source.zero_point * ratio, out.high
+    return tuple(np.float32(number) for number in numbers), out.floor
 
 
 def _step(node: Other, layouts: Layouts, operations: int, kernel: str, more: tuple[object, ...]) -> Step:

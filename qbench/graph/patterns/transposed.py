@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from onnx import helper
 
 from qbench.errors import ModelError
-from qbench.graph.nodes import Activation, Conv, Floats, Unary
+from qbench.graph.nodes import Activation, Conv, DepthToSpace, Floats, Unary
 from qbench.graph.onnx.draft import Affine, Draft, Raw, UntypedError, reads, writes
 from qbench.graph.onnx.tensor_type import BATCH, FLOAT, TensorType
 from qbench.graph.order import in_order
@@ -58,7 +57,8 @@ def split_transposed(web: Web) -> list[Draft]:
         gone.update(id(one) for one in passed)
         phased = _on_phases(passed, conv.output, stride**2)
         web.types.update({one.output: web.types[conv.output] for one in phased})
-        made += [conv, *phased, _joined(web, [conv, *phased][-1].output, node, [node, *passed][-1].output, stride)]
+        ends = [conv, *phased][-1].output, [node, *passed][-1].output
+        made += [conv, *phased, DepthToSpace(node.name, *ends, stride)]
     return in_order([node for node in made if id(node) not in gone], reads=reads, writes=writes)[0]
 
 
@@ -82,13 +82,6 @@ def _on_phases(nodes: Sequence[Single], source: str, phases: int) -> list[Single
         source = moved.output
         made.append(moved)
     return made
-
-
-def _joined(web: Web, source: str, node: Raw, output: str, stride: int) -> Raw:
-    label = web.reader(node).label
-    proto = helper.make_node("DepthToSpace", [source], [output], name=label, blocksize=stride, mode="CRD")
-    why = f"node '{label}' (ConvTranspose): its phases are put between each other"
-    return Raw(node.name, (proto,), (source,), (source,), (output,), why)
 
 
 def _conv(web: Web, node: Raw) -> Conv | None:

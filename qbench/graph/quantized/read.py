@@ -18,7 +18,7 @@ import numpy as np
 from qbench.core.spec import FLOAT, LayerSpec
 from qbench.core.tensor import QParams, QTensor
 from qbench.errors import ModelError
-from qbench.graph.network import Network
+from qbench.graph.network import DepthToSpace, Network
 from qbench.graph.nodes import Flatten, Node, Pool, Resize, Select, Shape
 from qbench.graph.onnx.assemble import Names
 from qbench.graph.onnx.file import read_file
@@ -135,8 +135,8 @@ def _shared(network: Network, known: dict[str, QParams]) -> dict[str, QParams]:
     return known
 
 
-def _keeps_values(node: Node) -> TypeGuard[Flatten | Select | Resize | Pool]:
-    return isinstance(node, Flatten | Select | Resize) or (isinstance(node, Pool) and node.kind == "max")
+def _keeps_values(node: Node) -> TypeGuard[Flatten | Select | Resize | DepthToSpace | Pool]:
+    return isinstance(node, Flatten | Select | Resize | DepthToSpace) or (isinstance(node, Pool) and node.kind == "max")
 
 
 def _same(first: QParams, second: QParams) -> bool:

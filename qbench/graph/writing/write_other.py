@@ -11,6 +11,8 @@ from qbench.graph.nodes import (
     Attention,
     ChannelAffine,
     Concat,
+    DepthToSpace,
+    Interpolate,
     LayerNorm,
     Node,
     Resize,
@@ -50,6 +52,12 @@ def write_other(builder: Builder, node: Node, shapes: Mapping[str, Shape]) -> No
             builder.op(
                 "Resize", [node.input, roi, scales], node.output, name=node.name, mode="nearest",
                 coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+            )  # fmt: skip
+        case Interpolate():
+            _interpolate(builder, node, shapes[node.input])
+        case DepthToSpace():
+            builder.op(
+                "DepthToSpace", [node.input], node.output, name=node.name, blocksize=node.block, mode="CRD"
             )  # fmt: skip
         case TokenMean():
             _token_mean(builder, node)
@@ -99,6 +107,16 @@ def _axis(shape: Shape) -> int:
 
 def _number(builder: Builder, name: str, value: float) -> str:
     return builder.constant(name, np.asarray(value, np.float32))
+
+
+def _interpolate(builder: Builder, node: Interpolate, shape: Shape) -> None:
+    factors = [size / old for size, old in zip(node.size, shape[1:], strict=True)]
+    scales = builder.constant(f"{node.name}.scales", np.asarray([1, 1, *factors], np.float32))
+    roi = builder.constant(f"{node.name}.roi", np.zeros(0, np.float32))
+    builder.op(
+        "Resize", [node.input, roi, scales], node.output, name=node.name, mode="linear",
+        coordinate_transformation_mode=node.coordinates,
+    )  # fmt: skip
 
 
 def _affine(builder: Builder, node: ChannelAffine, shape: Shape) -> None:

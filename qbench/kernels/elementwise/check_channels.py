@@ -1,4 +1,4 @@
-"""Picking, joining, repeating and multiplying against their law; borders differ, and guards stay untouched."""
+"""Picking, joining, enlarging and multiplying against their law; borders differ, and guards stay untouched."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.elementwise import channels, reference
+from qbench.kernels.elementwise import channels, reference, spread
 
 SIZES = ((1, 5, 7, 16), (2, 1, 1, 3), (1, 8, 8, 33))
 GUARD = 77
@@ -97,3 +97,36 @@ def mul(rng: np.random.Generator, size: tuple[int, int, int, int], *, gate: bool
     corners = (*CORNERS, (0, 0))
     channels.mul_u8_u8_u8(0, n * h, whole, other, out, (h, w, c), corners, given, limits, gate, floor)
     return out, reference.mul_u8_u8_u8(inner, factor, numbers, 2, 240, floor=floor)
+
+
+def depth_to_space(rng: np.random.Generator, size: tuple[int, int, int, int]) -> tuple[Bytes, Bytes]:
+    """Run depth_to_space_u8_u8, and hold the one of floats to it."""
+    (n, h, w, c), block = size, 2
+    whole, inner = _bordered(rng, (n, h, w, 4 * c), CORNERS[0])
+    out, table, sizes = _out(n, 2 * h, 2 * w, c), _tables(rng, 1)[0], (2 * h, 2 * w, c)
+    corners = (CORNERS[0], (0, 0))
+    spread.depth_to_space_u8_u8(0, 2 * n * h, whole, out, sizes, corners, block, table)
+    reals = np.full(out.shape, GUARD, np.float32)
+    spread.depth_to_space_f32_f32(0, 2 * n * h, whole.astype(np.float32), reals, sizes, corners, block)
+    expected = reference.depth_to_space(inner, block)
+    if not np.array_equal(reals[:, : 2 * h, : 2 * w, :c], expected):
+        return np.zeros_like(out), table[expected]
+    return out, table[expected]
+
+
+def interpolate(rng: np.random.Generator, size: tuple[int, int, int, int]) -> tuple[Bytes, Bytes]:
+    """Run interpolate_u8_u8, and hold the one of floats to the law."""
+    (n, h, w, c), (whole, inner) = size, _bordered(rng, size, CORNERS[1])
+    coordinates = "align_corners" if c == 3 else "half_pixel"
+    rows, columns = reference.neighbours(h, 2 * h + 1, coordinates), reference.neighbours(w, 3 * w, coordinates)
+    sizes, corners = (2 * h + 1, 3 * w, c), (CORNERS[1], (0, 0))
+    out, numbers = _out(n, *sizes), tuple(np.float32(value) for value in (0.7, 21.3, 200))
+    units = n * sizes[0]
+    spread.interpolate_u8_u8(0, units, whole, out, sizes, corners, rows, columns, numbers, c == 3)
+    law, reals = reference.interpolate(inner, rows, columns), np.zeros(out.shape, np.float32)
+    spread.interpolate_f32_f32(0, units, whole.astype(np.float32), reals, sizes, corners, rows, columns)
+    t = law * numbers[0] + numbers[1]
+    expected = np.clip(np.floor(t) if c == 3 else np.rint(t), 0, numbers[2]).astype(np.uint8)
+    if not np.array_equal(reals[:, : sizes[0], : sizes[1], :c], law):
+        return np.zeros_like(out), expected
+    return out, expected

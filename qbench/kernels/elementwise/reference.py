@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Beside = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]
+"""For each place the two beside it, and how near the second is."""
 
 
 def add_u8_u8_u8(
@@ -46,6 +50,40 @@ def concat_u8_u8(parts: list[Bytes], tables: Bytes) -> Bytes:
 def resize_u8_u8(a: Bytes, factors: tuple[int, int], table: Bytes) -> Bytes:
     """Return every pixel repeated down and across, each code through a table."""
     return table[a.repeat(factors[0], axis=1).repeat(factors[1], axis=2)]
+
+
+def depth_to_space(a: npt.NDArray[Any], block: int) -> npt.NDArray[Any]:
+    """Return images (n, h * block, w * block, c) of images (n, h, w, c * block^2).
+
+    Channel c * block^2 + i * block + j goes to row i and column j of a block.
+    """
+    n, h, w, c = a.shape
+    parts = a.reshape(n, h, w, c // block**2, block, block).transpose(0, 1, 4, 2, 5, 3)
+    return parts.reshape(n, h * block, w * block, c // block**2)
+
+
+def neighbours(old: int, new: int, coordinates: str) -> Beside:
+    """Return for each of `new` places the two of `old` beside it, as ONNX's Resize has it."""
+    place = np.arange(new, dtype=np.float64)
+    if coordinates == "align_corners":
+        at = place * (old - 1) / max(1, new - 1)
+    elif coordinates == "asymmetric":
+        at = place * old / new
+    else:
+        at = (place + 0.5) * old / new - 0.5
+        at = np.zeros(1) if coordinates == "pytorch_half_pixel" and new == 1 else at
+    at = np.clip(at, 0, old - 1)
+    first = np.floor(at).astype(np.int64)
+    return first, np.minimum(first + 1, old - 1), (at - first).astype(np.float32)
+
+
+def interpolate(a: npt.NDArray[Any], rows: Beside, columns: Beside) -> Floats:
+    """Return images (n, h, w, c) linear between their neighbours, in float32: across first, then down."""
+    reals = a.astype(np.float32)
+    (left, right, x), (above, below, y) = columns, rows
+    lines: Floats = reals[:, :, left] + (reals[:, :, right] - reals[:, :, left]) * x[:, None]
+    found: Floats = lines[:, above] + (lines[:, below] - lines[:, above]) * y[:, None, None]
+    return found
 
 
 def mul_u8_u8_u8(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from qbench.graph.onnx.draft import Draft
 from qbench.graph.onnx.node_reader import NodeReader
-from qbench.graph.onnx.operators.channels import concat, gather, slices, split
+from qbench.graph.onnx.operators.channels import concat, depth_to_space, gather, slices, split
 from qbench.graph.onnx.operators.elementwise import NAMES, gelu, power, prelu, unary
 from qbench.graph.onnx.operators.normal import layer_normalization, softmax
 from qbench.graph.onnx.operators.plain import alias, bound, cast, clip, flatten, relu, transpose
@@ -24,6 +24,7 @@ OPERATORS: Mapping[str, Callable[[NodeReader], Draft | tuple[Draft, ...]]] = {
     "Clip": clip,
     "Concat": concat,
     "Conv": conv,
+    "DepthToSpace": depth_to_space,
     "Div": arithmetic,
     "Dropout": alias,
     "Expand": flatten,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qbench.graph.nodes import Concat, Pool, Select, Shape
+from qbench.graph.nodes import Concat, DepthToSpace, Pool, Select, Shape
 from qbench.graph.onnx.draft import Alias, Draft, UntypedError
 from qbench.graph.onnx.node_reader import NodeReader
 
@@ -40,6 +40,23 @@ def split(node: NodeReader) -> tuple[Draft, ...]:
     return tuple(
         Select(node.scope(), node.tensor(), output, tuple(range(int(start), int(start) + size)))
         for output, start, size in zip(node.outputs, starts, sizes, strict=False)
+    )
+
+
+def depth_to_space(node: NodeReader) -> Draft | tuple[Draft, ...]:
+    """Read DepthToSpace; where the blocks' places come before the channels (mode DCR), behind a Select."""
+    channels, _, _ = node.image()
+    block, mode = node.integer("blocksize", 0), node.word("mode", "DCR")
+    if block < 1 or channels % block**2:
+        raise node.fail(f"expected channels in blocks of {block} x {block}, got {channels}")
+    source = node.tensor()
+    if mode == "CRD":
+        return DepthToSpace(node.scope(), source, node.output, block)
+    order = np.arange(channels).reshape(block**2, -1).T.reshape(-1)
+    turned = f"{node.output}:blocks"
+    return (
+        Select(node.scope(), source, turned, tuple(order.tolist())),
+        DepthToSpace(node.scope(), turned, node.output, block),
     )
 
 

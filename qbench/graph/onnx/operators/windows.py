@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import get_args
+
 import numpy as np
 
-from qbench.graph.nodes import Flatten, Pads, Pair, Pool, PoolKind, Resize, Select, TokenMean
+from qbench.graph.nodes import Coordinates, Flatten, Interpolate, Pads, Pair, Pool, PoolKind, Resize, Select, TokenMean
 from qbench.graph.onnx.draft import Alias, Draft, UntypedError, ZeroPad
 from qbench.graph.onnx.node_reader import NodeReader
 from qbench.graph.onnx.operators.channels import channel_axis
@@ -130,16 +133,35 @@ def _pads_by_axis(node: NodeReader) -> list[tuple[int, int]]:
 
 
 def resize(node: NodeReader) -> Draft:
-    """Read the Resize or Upsample that repeats every pixel a whole number of times."""
+    """Read the Resize or Upsample that repeats every pixel a whole number of times, or is linear between them."""
     (channels, height, width), written = node.image(), node.written()
-    if node.word("mode", "nearest") != "nearest" or written[0] != channels or node.several("axes") is not None:
-        raise UntypedError("interpolates, or resizes other axes than rows and columns")
+    mode = node.word("mode", "nearest")
+    if mode not in ("nearest", "linear") or written[0] != channels or node.several("axes") is not None:
+        raise UntypedError(f"mode '{mode}', or other axes than rows and columns")
+    if mode == "linear":
+        return _interpolate(node, (height, width), (written[1], written[2]))
     factors = (written[1] // height, written[2] // width)
     if (factors[0] * height, factors[1] * width) != written[1:]:
         raise UntypedError(f"enlarges {(height, width)} to {written[1:]}, not by whole numbers")
     if not _repeats(node, height, factors[0]) or not _repeats(node, width, factors[1]):
         raise UntypedError("its rounding does not repeat every pixel equally often")
     return Resize(node.scope(), node.tensor(), node.output, factors)
+
+
+def _interpolate(node: NodeReader, old: Pair, new: Pair) -> Interpolate:
+    """Read a Resize that is linear between pixels."""
+    how = node.word("coordinate_transformation_mode", "asymmetric" if node.opset < 11 else "half_pixel")
+    if how not in get_args(Coordinates) or node.integer("antialias", 0):
+        raise UntypedError(f"its coordinates are '{how}', or it averages what it makes smaller")
+    place = 1 if node.opset < 11 else 2
+    scales = node.array(place, "scales") if node.is_constant(place) else np.zeros(0)
+    factors = [made / given for made, given in zip(new, old, strict=True)]
+    if min(new) < 1 or (scales.size and not np.allclose(scales.astype(np.float64)[-2:], factors, rtol=1e-6)):
+        raise UntypedError("its scales are not those of the sizes")
+    reached = [math.floor(np.float32(size) * np.float32(factor)) for size, factor in zip(old, factors, strict=True)]
+    if tuple(reached) != new:
+        raise UntypedError(f"no scale in float32 takes {old} to {new}")
+    return Interpolate(node.scope(), node.tensor(), node.output, new, how)  # type: ignore[arg-type]
 
 
 def _repeats(node: NodeReader, size: int, factor: int) -> bool:
