@@ -69,3 +69,20 @@ def test_networks_with_foreign_nodes_and_several_outputs_answer_as_onnxruntime_d
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(first, found[0].reshape(first.shape))
+
+
+def test_what_onnxruntime_has_no_kernel_of_is_answered_by_the_reference() -> None:
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 21]> network (float[N, 4] x) => (float[N, 4] y)'
+        ' { h = Cast <to = 16> (x) s = BitShift <direction = "LEFT"> (one, one)'
+        " d = Cast <to = 16> (s) m = Mod <fmod = 1> (h, d)"
+        " y = Cast <to = 1> (m) }"
+    )
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([1], np.uint8), "one"))
+    network = network_of_model(model, "network")
+    x = np.random.default_rng(0).standard_normal((3, 4), dtype=np.float32)
+    with FloatSession(network) as session:
+        kinds = [step.kind for step in session.plan.steps]
+        found = session.run(x)
+    assert any(kind.endswith("/onnx-reference") for kind in kinds), kinds
+    np.testing.assert_allclose(found, np.fmod(x, 2), atol=0.05)

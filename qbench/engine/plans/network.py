@@ -13,6 +13,7 @@ from qbench.engine.plans.kept import Kept, Op
 from qbench.engine.plans.plan import Output, Plan
 from qbench.engine.plans.ready import Ready, ready
 from qbench.engine.plans.stages import images_of, micro_batch
+from qbench.engine.steps.foreign import LIBRARIES
 from qbench.errors import QBenchError
 from qbench.graph.network import Network, outputs_of
 from qbench.graph.quantized_network import QuantizedNetwork
@@ -49,7 +50,7 @@ class Planned:
         for step in self.plan.steps:
             if not step.in_integers and step.name not in layers and not step.name.endswith(_CONVERSIONS):
                 name, _, where = step.kind.partition("/")
-                label = f"{name} through onnxruntime" if where == "onnxruntime" else name
+                label = f"{name} through {where}" if where in LIBRARIES else name
                 counts[label] = counts.get(label, 0) + 1
         return ", ".join(f"{count} {label}" for label, count in counts.items())
 

@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.engine.foreign import ForeignRunner
 from qbench.engine.plans.plan import Buffers, Step
+from qbench.engine.reference_runner import AnyRunner
 from qbench.errors import ModelError, QBenchError
 from qbench.graph import Foreign
 from qbench.kernels.layout import Layout
 from qbench.kernels.tasks import Task
 
 Array = npt.NDArray[Any]
+ONNXRUNTIME, REFERENCE = "onnxruntime", "onnx-reference"
+LIBRARIES = (ONNXRUNTIME, REFERENCE)
+"""Who runs a Foreign; the second where the first has no kernel: slow, but it answers."""
 _TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -51,7 +54,7 @@ class ForeignCall:
     """What a task calls: runs the node on the first images of its buffers' views, or on all of a fixed batch."""
 
     def __init__(
-        self, runner: ForeignRunner, views: tuple[Sequence[Array], Sequence[Array]], failures: list[QBenchError], *,
+        self, runner: AnyRunner, views: tuple[Sequence[Array], Sequence[Array]], failures: list[QBenchError], *,
         fixed: bool,
     ) -> None:  # fmt: skip
         self._runner, (self._reads, self._writes), self._failures = runner, views, failures
@@ -101,9 +104,9 @@ def foreign_step(
         fixed: whether it runs a whole pass or nothing.
 
     Raises:
-        ModelError: onnxruntime cannot run it.
+        ModelError: neither onnxruntime nor ONNX's reference can run it.
     """
-    runner, (reads, writes) = ForeignRunner(node), ports
+    runner, (reads, writes) = AnyRunner(node), ports
 
     def join(buffers: Buffers) -> Task:
         views = tuple([port.view(buffers, layouts[port.buffer]) for port in side] for side in ports)
@@ -111,6 +114,7 @@ def foreign_step(
         return Task(call, np.zeros(1, np.int64), (call,))
 
     name = "+".join(dict.fromkeys(node.operators))
+    library = REFERENCE if runner.refusal else ONNXRUNTIME
     first, *more = (port.buffer for port in writes)
     given = tuple(port.buffer for port in reads)
-    return Step(node.name, f"{name}/onnxruntime", operations, given, first, join, False, more=tuple(more))
+    return Step(node.name, f"{name}/{library}", operations, given, first, join, False, more=tuple(more))

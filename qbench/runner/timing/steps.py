@@ -6,12 +6,11 @@ import statistics
 
 from qbench.core.several import Inputs, arrays_of, unwrapped
 from qbench.engine import Session
+from qbench.engine.steps.foreign import LIBRARIES
 from qbench.results.quantized import Role, StepTime
 from qbench.runner.timing.clock import Clock
 
 _PASSES = 30
-ANOTHER_LIBRARY = "/onnxruntime"
-"""How the kind of a step ends that onnxruntime runs."""
 
 
 def step_times(session: Session, inputs: Inputs, *, clock: Clock) -> tuple[tuple[StepTime, ...], float]:
@@ -61,7 +60,7 @@ def float_reasons(session: Session, *, weights: set[str], activations: set[str])
         activations: tensors that are quantized.
     """
     integer = {step.name for step in session.plan.steps if step.in_integers}
-    handed = {step.name for step in session.plan.steps if step.kind.endswith(ANOTHER_LIBRARY)}
+    handed = {step.name for step in session.plan.steps if step.kind.endswith(LIBRARIES)}
     found = {node.name: "; ".join(node.reasons) for node in session.network.foreign if node.name in handed}
     for layer in session.network.layers:
         if layer.name in integer:
