@@ -34,7 +34,7 @@ class FloatSession(Session):
         self._shown = shown(planned.network)
 
     def run(self, *inputs: Array, tap: Tap | None = None) -> Array:
-        """Return the first output; `tap` is called with tensors as NHWC, a micro-batch at a time, in order.
+        """Return what `Session.run` does; `tap` is called with tensors as NHWC, a micro-batch at a time, in order.
 
         Those are the tensors that can be quantized: what enters a layer, and of images also what is added, pooled and
         so on. A convolution that adds a residual also shows its result before the addition, as `<name>:pre_add`.
@@ -96,7 +96,7 @@ class FloatSession(Session):
             if step.writes in self._shown:
                 tap(step.writes, self._interior(step.writes, count))
         self._raise_failure()
-        made: Floats = space.output()[:count].copy()
+        made: Floats = space.output(self._answer)[:count].copy()
         return made
 
     def _interior(self, tensor: str, count: int) -> Floats:

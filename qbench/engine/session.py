@@ -60,6 +60,7 @@ class Session:
         self.network, self.plan, self.threads, self.variant = network, plan, threads, variant
         self.reasons = planned.reasons
         self._kinds = [np.dtype(network.dtypes.get(name, "float32")) for name in network.inputs]
+        self._answer = network.outputs.index(network.answer)
         self._words = planned.words  # ids are below it, where ids are read
         self._failures = planned.failures  # of operators that another library runs
         self.execution, self.execution_reason = execution, reason
@@ -104,7 +105,9 @@ class Session:
             ))  # fmt: skip
 
     def run(self, *inputs: Array) -> Array:
-        """Return the first output of images (n, c, h, w), texts (n, tokens), or whatever the inputs are.
+        """Return what is scored of images (n, c, h, w), texts (n, tokens), or whatever the inputs are.
+
+        That is the network's output, of several `Network.answer`.
 
         Args:
             inputs: one array for each input of the network, in its order, the batch first.
@@ -118,7 +121,7 @@ class Session:
 
         Safe to call from several Python threads; runs of one session follow each other.
         """
-        made = self.run_all(*inputs)[0]
+        made = self.run_all(*inputs)[self._answer]
         return made.reshape(made.shape[:2]) if made.ndim == 4 and made.shape[2:] == (1, 1) else made
 
     def run_all(self, *inputs: Array) -> tuple[Array, ...]:

@@ -116,6 +116,15 @@ class Network:
         object.__setattr__(self, "outputs", self.outputs or (self.output,))
 
     @property
+    def answer(self) -> str:
+        """Name of the output that is scored: the first of floats, or the first where all are other numbers.
+
+        Ids or a mask that a file passes on say nothing of the network.
+        """
+        floats = (tensor for tensor in self.outputs if "float" in self.dtypes.get(tensor, "float32"))
+        return next(floats, self.output)
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """The nodes that have weights, in order."""
         return tuple(node for node in self.nodes if isinstance(node, Conv | Linear))

@@ -54,7 +54,7 @@ class TorchNetwork:
             values = {self._network.input: self._x}
             for output, step in self._steps:
                 values[output] = step(values)
-            self._out = values[self._network.output]
+            self._out = values[self._network.answer]
 
     def result(self) -> Floats:
         """Return the logits of the last run."""

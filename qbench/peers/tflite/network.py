@@ -64,7 +64,7 @@ class _Writer:
         file.operator("QUANTIZE", [images], self._codes(network.input))
         for node in network.nodes:
             self._add(node)
-        return file.to_bytes(images, self._tensors[network.output])
+        return file.to_bytes(images, self._tensors[network.answer])
 
     def _add(self, node: Node) -> None:
         match node:

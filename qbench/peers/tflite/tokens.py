@@ -44,7 +44,7 @@ class _Writer:
         self._tensors[network.input] = ids
         for node in network.nodes:
             self._tensors[node.output] = self._added(node)
-        return self._file.to_bytes(ids, self._tensors[network.output])
+        return self._file.to_bytes(ids, self._tensors[network.answer])
 
     def _added(self, node: Node) -> int:
         """Add a node's operators; return the tensor that they write."""

@@ -56,7 +56,7 @@ def program(quantized: QuantizedNetwork, *, name: str) -> Program:
             values = {network.input: self.first(inputs)}
             for output, step in self.steps:
                 values[output] = step(values)
-            return values[network.output]
+            return values[network.answer]
 
     made: Program = Module().eval()
     return made
@@ -107,7 +107,7 @@ def _over_tokens(network: Network) -> bool:
 def _written(quantized: QuantizedNetwork, tensor: str) -> Program:
     """Return what is done to a tensor where it is written: its rounding, but over tokens and for logits."""
     network, activations = quantized.network, quantized.activations
-    bare = tensor == network.output and tensor not in activations
+    bare = tensor in network.outputs and tensor not in activations
     if not activations or bare or _over_tokens(network):
         return lambda values: values
     return _rounding(network, activations, tensor)

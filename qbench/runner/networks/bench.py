@@ -270,7 +270,7 @@ def _check_fit(network: Network, data: Samples) -> None:
 
 
 def _check_task(task: Task, network: Network, data: Samples, *, labelled: bool) -> None:
-    outputs = math.prod(network.shapes[network.output])
+    outputs = math.prod(network.shapes[network.answer])
     if task.outputs == "classes" and len(data.classes) > outputs:
         raise DataError(
             f"data '{data.name}': network '{network.name}' distinguishes {outputs} classes, got {len(data.classes)}"

@@ -41,7 +41,7 @@ def look(data: Samples, network: Network, count: int) -> tuple[str, ...]:
             found += shift_remarks(part[chosen], data.apart[name][:_LOOKED_AT])
     if data.labelled:
         noun = "images" if isinstance(data, Dataset) else "samples"
-        outputs = math.prod(network.shapes[network.output])
+        outputs = math.prod(network.shapes[network.answer])
         found += [*class_remarks(data.labels[:count], data.classes, outputs=outputs), *count_remarks(count, noun=noun)]
     return tuple(f"input: {line}" for line in found)
 

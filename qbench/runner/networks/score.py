@@ -25,7 +25,7 @@ class Runnable(Protocol):
 
     @property
     def run(self) -> Callable[..., Floats]:
-        """Return the first output, logits (n, classes) mostly, of an array for each input."""
+        """Return what is scored, logits (n, classes) mostly, of an array for each input; see `Network.answer`."""
         ...
 
 
@@ -36,7 +36,7 @@ def all_logits(session: Runnable, inputs: Inputs) -> Floats:
 
 
 def answers(session: Runnable, inputs: Inputs) -> Floats:
-    """Return the first output for some samples as (n, m), whatever its shape: images, say, or a number for each."""
+    """Return what is scored of some samples as (n, m), whatever its shape: images, say, or a number for each."""
     found = session.run(*arrays_of(inputs))
     return found.reshape(len(found), -1)
 
