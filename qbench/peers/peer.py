@@ -17,7 +17,8 @@ from qbench.core.formats import Uniform
 from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.recipe import KEEP
 from qbench.core.trial import Trial
-from qbench.graph import QuantizedNetwork
+from qbench.errors import ModelError
+from qbench.graph import Network, QuantizedNetwork
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
@@ -63,6 +64,13 @@ class Peer(Protocol):
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> Prepared:
         """Return the network ready to run on `threads` threads; raise ModelError when the library refuses it."""
         ...
+
+
+def check_batched(network: Network, name: str) -> None:
+    """Raise ModelError in the name of the peer `name` where an input or output of a network has no batch."""
+    whole = [tensor for tensor in (*network.inputs, *network.outputs) if tensor in network.unbatched]
+    if whole:
+        raise ModelError(f"{name}: expected the batch first in every input and output, got '{whole[0]}' without one")
 
 
 class FloatPeer:

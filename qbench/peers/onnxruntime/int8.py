@@ -22,4 +22,4 @@ class OnnxRuntimeInt8(EightBitPeer):
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OnnxRuntimeSession:
         """Return the model ready to run on `threads` threads; raise ModelError when onnxruntime refuses it."""
-        return OnnxRuntimeSession(onnx_bytes(quantized), threads=threads, name=self.name)
+        return OnnxRuntimeSession(onnx_bytes(quantized), quantized.network, threads=threads, name=self.name)

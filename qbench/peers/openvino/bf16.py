@@ -24,4 +24,6 @@ class OpenVinoBf16(FloatPeer):
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OpenVinoSession:
         """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
-        return OpenVinoSession(onnx_bytes(quantized), threads=threads, name=self.name, precision="bf16")
+        return OpenVinoSession(
+            onnx_bytes(quantized), quantized.network, threads=threads, name=self.name, precision="bf16"
+        )

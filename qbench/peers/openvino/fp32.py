@@ -23,4 +23,4 @@ class OpenVinoFp32(FloatPeer):
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OpenVinoSession:
         """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
-        return OpenVinoSession(onnx_bytes(quantized), threads=threads, name=self.name)
+        return OpenVinoSession(onnx_bytes(quantized), quantized.network, threads=threads, name=self.name)

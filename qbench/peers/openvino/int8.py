@@ -22,4 +22,4 @@ class OpenVinoInt8(EightBitPeer):
 
     def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> OpenVinoSession:
         """Return the model ready to run on `threads` threads; raise ModelError when OpenVINO refuses it."""
-        return OpenVinoSession(onnx_bytes(quantized), threads=threads, name=self.name)
+        return OpenVinoSession(onnx_bytes(quantized), quantized.network, threads=threads, name=self.name)

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from qbench.core.several import Array, only
 from qbench.errors import ModelError
+from qbench.graph import Network
+from qbench.peers.peer import check_batched
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,13 +26,14 @@ def missing_library() -> str | None:
 
 
 class OpenVinoSession:
-    """One ONNX model with one input, float images or token ids, and one float output, on `threads` threads.
+    """One ONNX model with one input, float images or token ids, and its scored output, on `threads` threads.
 
     Its default precision on CPUs with bfloat16 is bfloat16; float32 is asked for unless the caller wants otherwise, so
     that a float row is what it says.
 
     Args:
-        model_bytes: a serialized ONNX model whose first axis is the batch.
+        model_bytes: a serialized ONNX model of `network`, with its inputs and outputs in the same order.
+        network: has the batch first everywhere; says which output is scored.
         threads: threads of all streams together.
         name: the peer's name, for messages.
         precision: of what is not in integers, `f32` or `bf16`.
@@ -38,8 +41,11 @@ class OpenVinoSession:
     """
 
     def __init__(
-        self, model_bytes: bytes, *, threads: int, name: str, precision: str = "f32", streams: int = 1
-    ) -> None:
+        self, model_bytes: bytes, network: Network, *, threads: int, name: str, precision: str = "f32",
+        streams: int = 1,
+    ) -> None:  # fmt: skip
+        check_batched(network, name)
+        self._output = network.outputs.index(network.answer)
         self._bytes, self._name, self._streams = model_bytes, name, streams
         self._settings: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": threads,
@@ -82,11 +88,11 @@ class OpenVinoSession:
         parts = np.array_split(inputs, min(self._streams, len(inputs)))
         requests = [self._request(part.shape) for part in parts]
         ends = np.cumsum([0, *map(len, parts)])
-        output: Any = requests[0].get_output_tensor(0)
+        output: Any = requests[0].get_output_tensor(self._output)
         target: Floats = np.zeros((len(inputs), *output.shape[1:]), np.float32)
         for request, part, start, stop in zip(requests, parts, ends, ends[1:], strict=False):
             request.set_input_tensor(0, openvino.Tensor(part, shared_memory=True))
-            request.set_output_tensor(0, openvino.Tensor(target[start:stop], shared_memory=True))
+            request.set_output_tensor(self._output, openvino.Tensor(target[start:stop], shared_memory=True))
 
         def call(inputs: Floats = inputs) -> Floats:  # the default keeps the shared memory alive
             for request in requests[1:]:

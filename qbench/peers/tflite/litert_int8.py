@@ -15,7 +15,7 @@ import numpy.typing as npt
 from qbench.core.several import Array, only
 from qbench.errors import ModelError
 from qbench.graph import QuantizedNetwork
-from qbench.peers.peer import EightBitPeer
+from qbench.peers.peer import EightBitPeer, check_batched
 from qbench.peers.tflite.network import tflite_bytes
 from qbench.peers.tflite.tokens import encoder_bytes
 
@@ -53,6 +53,7 @@ class LiteRtSession:
     """
 
     def __init__(self, quantized: QuantizedNetwork, *, threads: int, name: str) -> None:
+        check_batched(quantized.network, name)
         self._quantized, self._threads, self._name = quantized, threads, name
         self._interpreters: dict[int, Any] = {1: self._interpreter(1)}
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from qbench.core.several import Array, only
 from qbench.errors import ModelError
 from qbench.graph import QuantizedNetwork
+from qbench.peers.peer import check_batched
 from qbench.peers.torch.program import program
 
 Floats = npt.NDArray[np.float32]
@@ -54,6 +55,7 @@ class TorchSession:
     """
 
     def __init__(self, quantized: QuantizedNetwork, *, threads: int, name: str) -> None:
+        check_batched(quantized.network, name)
         self._name, self._threads = name, threads
         with _silence():
             import torch
