@@ -69,11 +69,18 @@ class Answers:
         logits: outputs (n, m) of the independent fp32 runtime.
         labels: (n,), or (0,) where nothing is known of the samples.
         task: scores them.
+        shape: of one answer as the network gives it, e.g. (tokens, classes); (m,) where it is left out.
     """
 
     logits: Floats
     labels: npt.NDArray[np.int64]
     task: Task
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take an answer as a vector where nothing else is said."""
+        if not self.shape:
+            object.__setattr__(self, "shape", (self.logits.shape[1],))
 
     @property
     def labelled(self) -> bool:

@@ -51,8 +51,9 @@ def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
         rows.append((task.heading, _interval(found), "" if fp32_score is None else _interval(fp32_score)))
     if task.loss is not None and task.loss.name in metrics:
         rows.append((task.lost_words, _interval(metrics[task.loss.name]), ""))
+    if "agreement_percent" in metrics:
+        rows.append(("same first guess as fp32, %", _interval(metrics["agreement_percent"]), ""))
     rows += [
-        ("same first guess as fp32, %", _interval(metrics["agreement_percent"]), ""),
         ("logit SQNR, dB", _value(metrics["logit_sqnr_db"]), ""),
         ("size: information in the codes, bytes", _whole(metrics["theoretical_bytes"]), f"{4 * weights:,}"),
         ("size: packed, bytes", _whole(metrics["packed_bytes"]), ""),

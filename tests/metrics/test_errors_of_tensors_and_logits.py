@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from qbench.metrics import logits, size, tensor
+from qbench.core.tensor import Floats
+from qbench.metrics import Answers, Scored, load_task, logits, measured, size, tensor
 
 
 def test_sqnr_of_an_error_of_a_tenth_is_20_db() -> None:
@@ -58,3 +59,40 @@ def test_logits_of_other_shapes_are_refused() -> None:
 def test_bits_per_weight_counts_every_packed_byte() -> None:
     assert size.bits_per_weight(150, weights=200).value == 6.0
     assert size.bits_per_weight(150, weights=0).value is None
+
+
+def scored(ref: Floats, new: Floats, shape: tuple[int, ...]) -> dict[str, float | None]:
+    flat = [values.reshape(len(values), -1) for values in (ref, new)]
+    task = load_task("fidelity")
+    answers = Answers(flat[0], np.empty(0, np.int64), task, shape)
+    found = measured("outputs", Scored(flat[1], answers, task.score(flat[1], answers)))
+    return {name: metric.value for name, metric in found.items()}
+
+
+def test_tokens_and_pixels_each_have_a_first_guess() -> None:
+    ref = np.zeros((2, 4, 3), np.float32)
+    ref[..., 0] = 1.0
+    new = ref.copy()
+    new[0, 0, 2] = 2.0  # one of four tokens of one of two samples
+    tokens = scored(ref, new, (4, 3))
+    assert tokens["agreement_percent"] == 87.5
+    pixels = scored(ref.transpose(0, 2, 1), new.transpose(0, 2, 1), (3, 2, 2))
+    assert pixels == pytest.approx(tokens)
+    other = logits.logit_kl(ref.reshape(8, 3), new.reshape(8, 3)).value
+    assert tokens["logit_kl_nats"] == pytest.approx(other)
+
+
+def test_a_sample_counts_once_whatever_its_vectors_shape_is() -> None:
+    random = np.random.default_rng(3)
+    ref, new = random.normal(size=(2, 40, 10)).astype(np.float32)
+    plain = logits.agreement(ref, new)
+    for shape in ((), (10,), (1, 10), (10, 1, 1)):
+        assert logits.agreement(ref, new, shape=shape) == plain
+        assert scored(ref, new, shape)["agreement_percent"] == plain.value
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 6, 6), (36, 1), (1, 1)])
+def test_what_tells_no_classes_apart_has_no_guess(shape: tuple[int, ...]) -> None:
+    ref, new = np.random.default_rng(4).normal(size=(2, 5, math.prod(shape))).astype(np.float32)
+    found = scored(ref, new, shape)
+    assert set(found) == {"logit_sqnr_db"}

@@ -97,8 +97,8 @@ def _score(good: pd.DataFrame, task: Task) -> tuple[str, str]:
     Without labels that is agreement with fp32, where outputs are of classes: it says more to people than decibels.
     """
     name = task.primary.name
-    scored = name in good and good[name].notna().any()
-    if not scored or (task.loss is None and "agreement_percent" in good):
+    scored, agrees = (column in good and good[column].notna().any() for column in (name, "agreement_percent"))
+    if agrees and (not scored or task.loss is None):
         return "agreement_percent", "agreement with fp32 %"
     return name, task.heading
 

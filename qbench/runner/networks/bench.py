@@ -144,7 +144,7 @@ class Bench:
         """What the independent runtime answers in fp32, and the labels."""
         prepared = self.prepared(INDEPENDENT, "float", network=lambda: QuantizedNetwork(self.network))
         labels = self.data.labels[: len(self.inputs) if self.labelled else 0]
-        return Answers(all_logits(prepared, self.inputs), labels, self.task)
+        return Answers(all_logits(prepared, self.inputs), labels, self.task, self.network.shapes[self.network.answer])
 
     @cached_property
     def own_logits(self) -> Floats:
