@@ -251,7 +251,8 @@ def _execution(planned: Planned, quantized: QuantizedNetwork) -> tuple[Execution
     """Return what arithmetic runs, and why it is not integers alone."""
     parts, reasons = planned.float_parts, dict.fromkeys(planned.reasons.values())
     if planned.integer:
-        beside = f"float32 between integer layers: {parts}" if parts else ""
+        between = f"float32 between integer layers: {parts}" if parts else ""
+        beside = "; ".join(words for words in (planned.multiplied_elsewhere, between) if words)
         if not planned.reasons:
             return "integer", beside
         why = f"{len(planned.reasons)} layers in float32: {next(iter(reasons))}"

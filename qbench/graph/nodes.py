@@ -26,6 +26,12 @@ FREE = -1
 MOST_ELEMENTS = 2**28
 """The most numbers that a tensor may have per image: 1 GiB of float32."""
 
+PRODUCTS = frozenset((
+    "Attention", "Conv", "ConvInteger", "ConvTranspose", "Einsum", "Gemm", "GRU", "Linear", "LSTM", "MatMul",
+    "MatMulInteger", "RNN",
+))  # fmt: skip
+"""What multiplies and adds among a Foreign's operators, those that stand for typed nodes among them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clamp:

@@ -126,6 +126,22 @@ def test_what_has_no_step_runs_in_float_with_integers_around_it(middle: str) -> 
     check(model, images(), integer=2)
 
 
+@pytest.mark.parametrize(
+    ("middle", "said"),
+    [
+        ("m = MatMul(r, r)", "MatMul: 19 % of the multiply-adds in float, through onnxruntime; float32 between"),
+        ("a = Transpose <perm = [0, 1, 3, 2]> (r) m = Sin(a)", "float32 between"),
+    ],
+    ids=["product", "none"],
+)
+def test_it_says_what_another_library_multiplies(middle: str, said: str) -> None:
+    network = network_of_model(model_of("float[N, 7, 8, 8] y", f"{middle} y = Conv(m, v)"), "network")
+    _, session, _ = sessions(network, images())
+    assert session.execution == "integer"
+    assert (session.integer_share < 0.95) == said.startswith("MatMul")
+    assert session.execution_reason.startswith(said)
+
+
 def test_logits_that_are_images_of_one_pixel_are_vectors() -> None:
     network = network_of_model(model_of(*ENDS["pool, convolution"]), "network")
     with FloatSession(network) as session:

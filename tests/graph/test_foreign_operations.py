@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from qbench.graph.foreign_operations import operations_of
-from qbench.graph.nodes import Foreign
+from qbench.graph.nodes import PRODUCTS, Foreign
 
 CASES = {
     "C = MatMul(A, B)": ({"A": "N, 3, 5"}, {"B": (5, 7)}, 2 * 3 * 5 * 7),
@@ -28,5 +28,6 @@ def test_products_count_two_per_multiply_add(body: str) -> None:
     model.graph.output[0].type.tensor_type.ClearField("shape")
     for name, shape in constants.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(shape, np.float32), name))
-    node = Foreign("f", (body.split()[2],), tuple(inputs), ("C",), model.SerializeToString(), 17)
+    node = Foreign("f", (body.split()[2].partition("(")[0],), tuple(inputs), ("C",), model.SerializeToString(), 17)
     assert operations_of(node) == expected
+    assert (node.operators[0] in PRODUCTS) == (expected > 0)

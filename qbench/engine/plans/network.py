@@ -16,6 +16,7 @@ from qbench.engine.plans.stages import images_of, micro_batch
 from qbench.engine.steps.foreign import LIBRARIES
 from qbench.errors import QBenchError
 from qbench.graph.network import Network, outputs_of
+from qbench.graph.nodes import PRODUCTS
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.layout import Layout
 
@@ -54,7 +55,31 @@ class Planned:
                 counts[label] = counts.get(label, 0) + 1
         return ", ".join(f"{count} {label}" for label, count in counts.items())
 
+    @property
+    def multiplied_elsewhere(self) -> str:
+        """How much of the multiply-adds other libraries do in float, by operator, in words; "" where that is little."""
+        steps, foreign = self.plan.steps, {node.name: node for node in self.network.foreign}
+        operations = sum(step.operations for step in steps)
+        if sum(step.operations for step in steps if step.in_integers) >= _MOST * operations:
+            return ""
+        counts: dict[str, dict[str, int]] = {}
+        for step in steps:
+            if step.name in foreign:
+                own, library = foreign[step.name].operators, step.kind.partition("/")[2]
+                label = "+".join(dict.fromkeys(one for one in own if one in PRODUCTS)) or step.kind.partition("/")[0]
+                of = counts.setdefault(library, {})
+                of[label] = of.get(label, 0) + step.operations
+        lines = []
+        for library, of in counts.items():
+            shares = [(round(100 * count / operations), name) for name, count in of.items()]
+            words = [f"{name}: {share} %" for share, name in sorted(shares, reverse=True) if share]
+            if words:
+                lines.append(f"{', '.join(words)} of the multiply-adds in float, through {library}")
+        return "; ".join(lines)
 
+
+_MOST = 0.95
+"""A share of integers above which nobody asks where the rest is."""
 _CONVERSIONS = (":fake", ":copy", ":planes", ":layout", ":rows", ":load")
 
 
