@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.engine.kinds import shown
+from qbench.engine.lowering.groups import Part
 from qbench.engine.plans.network import plan_network
 from qbench.engine.session import Inputs, Session, several
 from qbench.engine.steps.layers import float_layer_step
@@ -76,7 +77,7 @@ class FloatSession(Session):
             if isinstance(node, Conv) and node.residual is not None and node.output in self.plan.layouts:
                 layout = self.plan.layouts[node.output]
                 scratch = aligned(layout.size_bytes)
-                step = float_layer_step(node, None, self.plan.layouts, self._variant, 0, plain=True)
+                step = float_layer_step(Part(node), None, self.plan.layouts, self._variant, 0, plain=True)
                 task = step.bind({**self._spaces[0].buffers, node.output: scratch})
                 found[node.name] = (task, layout.interior(scratch.view(np.float32)))  # type: ignore[assignment]
         return found

@@ -13,7 +13,7 @@ from qbench.core.tensor import Floats
 from qbench.engine import FloatSession, Session, build_session
 from qbench.engine.plans.ready import NoPlanError
 from qbench.errors import ModelError
-from qbench.graph import Network, QuantizedNetwork, read_onnx
+from qbench.graph import Conv, Network, QuantizedNetwork, read_onnx, to_onnx_bytes
 from qbench.graph.onnx.read import network_of_model
 from qbench.kernels import variants
 from qbench.methods import ActivationObserver
@@ -140,6 +140,37 @@ def test_it_says_what_another_library_multiplies(middle: str, said: str) -> None
     assert session.execution == "integer"
     assert (session.integer_share < 0.95) == said.startswith("MatMul")
     assert session.execution_reason.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups", "made", "steps"),
+    [(32, 8, 32, 2), (48, 6, 96, 6), (24, 3, 24, 2), (32, 4, 48, 1), (64, 2, 64, 2), (36, 12, 72, 2)],
+)
+def test_groups_are_computed_a_few_at_a_time(channels: int, groups: int, made: int, steps: int) -> None:
+    rng = np.random.default_rng(channels)
+
+    def weight(*shape: int) -> Floats:
+        return (rng.standard_normal(shape) * 0.2).astype(np.float32)
+
+    nodes = (
+        Conv("wide", "x", "wide", weight(channels, 3, 3, 3), weight(channels), pads=(1, 1, 1, 1)),
+        Conv(
+            "grouped", "wide", "grouped", weight(made, channels // groups, 3, 3), weight(made), (2, 2), (1, 1, 1, 1),
+            groups=groups,
+        ),
+        Conv("beside", "grouped", "beside", weight(made, made // 2, 1, 1), weight(made), groups=2, residual="grouped"),
+        Conv("y", "beside", "y", weight(4, made, 1, 1), weight(4)),
+    )  # fmt: skip
+    shapes = {"x": (3, 8, 8), "wide": (channels, 8, 8), "grouped": (made, 4, 4), "beside": (made, 4, 4), "y": (4, 4, 4)}
+    network = Network("grouped", "x", (3, 8, 8), "y", nodes, shapes, {}, "")
+    plain, session, portable = sessions(network, images())
+    parts = [step for step in session.plan.steps if step.name.split(":")[0] == "grouped"]
+    assert len(parts) == steps
+    assert sum(step.operations for step in parts) == network.operations("grouped")
+    want = outputs_of_file(to_onnx_bytes(network), {"x": images()})[0]
+    np.testing.assert_allclose(plain.run(images()), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(session.run(images()), portable.run(images()))
+    assert np.abs(session.run(images()) - want).max() < 0.06 * np.abs(want).max()
 
 
 def test_logits_that_are_images_of_one_pixel_are_vectors() -> None:

@@ -223,7 +223,7 @@ GRAPHS: dict[str, tuple[Draw, list[type]]] = {
     "parts side by side": (_parts_side_by_side, [Conv, Select, Select, Pool, Concat]),
     "channels picked": (_channels_picked, [Select, Select]),
     "an image doubled": (_doubled, [Resize]),
-    "an image interpolated": (_enlarged_between_pixels, [Foreign]),
+    "an image interpolated": (_enlarged_between_pixels, [Interpolate]),
     "probabilities": (_probabilities, [Flatten, Linear, Softmax]),
     "pixels in rows": (_pixels_in_rows, [Foreign]),
     "axes moved there and back": (_there_and_back, [Activation]),

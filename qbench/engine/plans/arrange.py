@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from qbench.engine.container import Container
 from qbench.engine.kinds import ON_CODES
-from qbench.engine.lowering.layers import Lowered, lower, lower_depthwise
+from qbench.engine.lowering.groups import Part, lower_parts, parts_of
+from qbench.engine.lowering.layers import Lowered
 from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.engine.lowering.params import Ends
 from qbench.engine.lowering.products import counts_bits
+from qbench.engine.plans.foreign import place_foreign
 from qbench.engine.plans.forms import Form, is_image, why_float
 from qbench.engine.plans.kept import Kept, Make
 from qbench.engine.steps import floats, integer, tokens
-from qbench.engine.steps.foreign import Port, foreign_step
 from qbench.engine.steps.layers import float_layer_step, integer_layer_step
 from qbench.engine.steps.other import Other, float_step, integer_step
 from qbench.engine.windows import has_own_windows
@@ -43,9 +43,6 @@ from qbench.graph.network import (
     outputs_of,
 )
 from qbench.graph.passes.rewire import rewire
-
-if TYPE_CHECKING:
-    from qbench.graph.embedding import Embedding
 
 
 @dataclass(slots=True)
@@ -83,7 +80,7 @@ class Arranger:
         elif isinstance(node, Layer):
             self._layer(node)
         elif isinstance(node, Foreign):
-            self._foreign(node)
+            self.words = min(filter(None, (self.words, place_foreign(node, self.kept, self.failures))), default=0)
         elif node.output in self._added:
             pass  # the layer norm behind it takes it in
         elif isinstance(node, LayerNorm | Attention) or self._is_gelu_of_rows(node):
@@ -133,38 +130,42 @@ class Arranger:
         total = Add(f"{node.name}:add", (target, beside), kept.write(node.output, "reals"), node.activation)
         kept.add(total.inputs, (total.output,), partial(floats.elementwise_step, total, operations=0))
 
-    def _lowered(self, node: Layer, ends: Ends) -> Lowered:
-        codes = self.kept.quantized.weights[node.name]
+    def _lowered(self, node: Layer, ends: Ends) -> list[tuple[Part, Lowered]]:
         if ends.out is None and has_own_windows(node):
             raise NotIntegerError("its output stays in float32, and kernels for one channel each write codes")
-        return lower_depthwise(node, codes, ends) or lower(node, codes, ends, counts=counts_bits(self.variant))
+        return lower_parts(node, self.kept.quantized.weights[node.name], ends, counts=counts_bits(self.variant))
 
-    def _product(self, node: Layer, lowered: Lowered, box: Container, target: str) -> None:
-        """Put the step of an integer layer that writes `target`, behind the packing of what it reads as bits."""
-        kept, words = self.kept, lowered.product.is_words
-        source = kept.packed(node.input, lowered.product) if words else kept.need(node.input, "codes")
-        moved = replace(node, input=source)
-        if isinstance(moved, Conv) and moved.residual is not None:
-            moved = replace(moved, residual=kept.need(moved.residual, "codes"))
-        moved = replace(moved, output=target)
-        zero = not words and lowered.groups == 1 and box.zero_point == 0
-        kept.add(inputs_of(moved), (target,), partial(
-            integer_layer_step, moved, lowered, variant=self.variant, operations=self._operations(node),
-            zero_padding=zero,
-        ))  # fmt: skip
+    def _product(self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str) -> None:
+        """Put the steps of an integer layer that write `target`, behind the packing of what it reads as bits."""
+        kept, (_, first) = self.kept, parts[0]
+        words = first.product.is_words
+        source = kept.packed(node.input, first.product) if words else kept.need(node.input, "codes")
+        residual = node.residual if isinstance(node, Conv) else None
+        beside = kept.need(residual, "codes") if residual else None
+        zero = not words and first.groups == 1 and box.zero_point == 0
+        for place, (part, lowered) in enumerate(parts, 1):
+            moved = _moved(part, source, beside, target, name=_part_name(node.name, place, len(parts)))
+            kept.add(inputs_of(moved.layer), (target,), partial(
+                integer_layer_step, moved, lowered, variant=self.variant, zero_padding=zero,
+                operations=self._operations(node) // len(parts),
+            ))  # fmt: skip
 
     def _float_layer(self, node: Layer) -> None:
         kept = self.kept
         codes = kept.quantized.weights.get(node.name)
         is_fake = (codes is not None or not kept.integer) and kept.params(node.input) is not None
         form: Form = "fake" if is_fake and not kept.for_everyone(kept.owner(node.input)) else "reals"
-        moved = replace(node, input=kept.need(node.input, form))
-        if isinstance(moved, Conv) and moved.residual is not None:
-            moved = replace(moved, residual=kept.need(moved.residual, "reals"))
-        moved = replace(moved, output=kept.write(node.output, "reals"))
-        kept.add(inputs_of(moved), (moved.output,), partial(
-            float_layer_step, moved, codes, variant=self.floats, operations=self._operations(node)
-        ))  # fmt: skip
+        source = kept.need(node.input, form)
+        residual = node.residual if isinstance(node, Conv) else None
+        beside = kept.need(residual, "reals") if residual else None
+        target = kept.write(node.output, "reals")
+        parts = (Part(node),) if has_own_windows(node) else parts_of(node)
+        for place, part in enumerate(parts, 1):
+            moved = _moved(part, source, beside, target, name=_part_name(node.name, place, len(parts)))
+            kept.add(inputs_of(moved.layer), (target,), partial(
+                float_layer_step, moved, None if codes is None else part.of(codes), variant=self.floats,
+                operations=self._operations(node) // len(parts),
+            ))  # fmt: skip
 
     def _writes_codes(self, tensor: str) -> bool:
         """Whether what makes a tensor writes it as codes: all that read it take those, or get what they stand for."""
@@ -257,40 +258,13 @@ class Arranger:
                 make = partial(tokens.gelu_step, node, (reads[0], target), box=box, operations=operations)
         kept.add(reads, (target,), make)
 
-    def _foreign(self, node: Foreign) -> None:
-        """Put the step of a node that is not typed: a look-up of ids, or a call of another library."""
-        kept = self.kept
-        network = kept.ready.network
-        reads = [self._port(tensor, kept.need(tensor, self._form(tensor))) for tensor in node.inputs]
-        ids = node.inputs == network.inputs and len(network.input_shape) == 1
-        found = _embedding(node) if ids else None
-        writes = [self._port(tensor, kept.write(tensor, self._form(tensor))) for tensor in node.outputs]
-        given, made = (tuple(port.buffer for port in side) for side in (reads, writes))
-        make: Make
-        if found is not None and len(found.places) in (1, *network.input_shape):
-            self.words = min(self.words or len(found.table), len(found.table))
-            make = partial(tokens.embedding_step, node.name, (given[0], made[0]), found, kind=reads[0].kind)
-        else:
-            operations = kept.ready.operations.get(node.name, 0)
-            make = partial(
-                foreign_step, node, (reads, writes), operations=operations, failures=self.failures,
-                fixed=kept.is_single or network.batch is not None,
-            )  # fmt: skip
-        kept.add(given, made, make)
 
-    def _form(self, tensor: str) -> Form:
-        """Return the form in which another library reads or writes a tensor."""
-        ready = self.kept.ready
-        as_it_is = tensor not in ready.grids or is_image(ready.network, tensor, ready.grids)
-        return "plain" if as_it_is else "reals"
-
-    def _port(self, tensor: str, buffer: str) -> Port:
-        network = self.kept.ready.network
-        kind, has_batch = network.dtypes.get(tensor, "float32"), tensor not in network.unbatched
-        return Port(buffer, network.shapes[tensor], kind, has_batch)
+def _part_name(name: str, place: int, count: int) -> str:
+    """Return the name of the step of a part: the last one's is the layer's."""
+    return name if place == count else f"{name}:{place}"
 
 
-def _embedding(node: Foreign) -> Embedding | None:
-    from qbench.graph.embedding import embedding_of  # brings onnx, as every Foreign does
-
-    return embedding_of(node)
+def _moved(part: Part, source: str, residual: str | None, target: str, *, name: str) -> Part:
+    """Return a part whose layer's tensors are names of buffers."""
+    layer = replace(part.layer, name=name, input=source, output=target)
+    return replace(part, layer=replace(layer, residual=residual) if isinstance(layer, Conv) else layer)

@@ -30,7 +30,7 @@ def prepare_ceiling(cell: KernelCell, ceiling: str) -> Subject:
         size = moved_bytes(cell)
         turns = math.ceil(LEAST_BYTES * threads / size)
         return Subject(
-            Bound("reads", read_task(size, turns, threads=threads), *NO_ANSWER, turns=turns), threads=threads
+            Bound("reads", (read_task(size, turns, threads=threads),), *NO_ANSWER, turns=turns), threads=threads
         )
     loop = arithmetic(ARITHMETIC[name])
     if loop is None:
@@ -39,4 +39,4 @@ def prepare_ceiling(cell: KernelCell, ceiling: str) -> Subject:
     turns = math.ceil(LEAST_SWEEPS * threads * loop.operations / operations)
     sweeps = threads * round(turns * operations / (threads * loop.operations))
     label = f"{loop.product} alone/{loop.target.name}"
-    return Subject(Bound(label, loop.task(sweeps, threads=threads), *NO_ANSWER, turns=turns), threads=threads)
+    return Subject(Bound(label, (loop.task(sweeps, threads=threads),), *NO_ANSWER, turns=turns), threads=threads)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +11,12 @@ import numpy.typing as npt
 from qbench.core.cells.algorithm import Algorithm, split_algorithm
 from qbench.core.cells.product import ConvProblem, KernelCell, KernelOperands
 from qbench.engine.container import Container
+from qbench.engine.lowering.groups import Part, lower_parts, parts_of
 from qbench.engine.lowering.layers import Lowered
 from qbench.engine.lowering.products import counts_bits
+from qbench.engine.plans.plan import SCRATCH
 from qbench.engine.rows_of_taps import GROUP_BYTES, rows_of_taps, shorter
+from qbench.engine.steps.layers import integer_layer_step
 from qbench.engine.team import Job as TeamJob
 from qbench.engine.team import Team
 from qbench.errors import QBenchError
@@ -23,12 +27,12 @@ from qbench.kernels.epilogue import Epilogue
 from qbench.kernels.gemm.operation import row_words
 from qbench.kernels.layout import Layout, aligned, padded_channels
 from qbench.kernels.pack.reference import pack_words
-from qbench.kernels.product import Product
+from qbench.kernels.product import U8_S8, Product
 from qbench.kernels.program import NO_POINTERS, program_of
 from qbench.kernels.tasks import Task
 from qbench.kernels.variants import choose
 from qbench.kernels.winograd.operation import BoundWinograd
-from qbench.runner.kernels.lowering import ends_of, held_codes, lower_cell
+from qbench.runner.kernels.lowering import ends_of, held_codes, layer_of, lower_cell
 
 Array = npt.NDArray[np.generic]
 Bytes = npt.NDArray[np.uint8]
@@ -40,13 +44,13 @@ WORTH_SHARING = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """A task with what rows say of it; `out` is a view of its output buffer, `shape` that of the cell's answer.
+    """Tasks with what rows say of them; `out` is a view of its output buffer, `shape` that of the cell's answer.
 
     It does the cell's work `turns` times.
     """
 
     kernel: str
-    task: Task
+    tasks: tuple[Task, ...]
     out: Array
     shape: tuple[int, ...]
     images: int = 1
@@ -64,7 +68,7 @@ class Subject:
     def __init__(self, bound: Bound, *, threads: int) -> None:
         self.kernel, self.resident_bytes, self.turns = bound.kernel, bound.resident_bytes, bound.turns
         self._bound, self._team = bound, Team(threads)
-        self._job = TeamJob(program_of((bound.task,)), NO_POINTERS, 0, bound.images, bound.images)
+        self._job = TeamJob(program_of(bound.tasks), NO_POINTERS, 0, bound.images, bound.images)
 
     def run(self) -> None:
         """Compute once more, on all threads."""
@@ -97,8 +101,13 @@ def prepare(cell: KernelCell, operands: KernelOperands, *, variant: str = "auto"
 def _bound(
     cell: KernelCell, operands: KernelOperands, lowered: Lowered, variant: str, *, algorithm: Algorithm, threads: int
 ) -> Bound:
-    """Return a cell joined to buffers; a grouped convolution runs as a dense one, as it does in networks."""
+    """Return a cell joined to buffers; a grouped convolution runs some groups at a time, as it does in networks."""
     problem, product = cell.problem, lowered.product
+    layer, weights = layer_of(cell, operands)
+    if cell.out != "s32" and algorithm == "auto" and len(parts_of(layer)) > 1 and not product.is_float:
+        parts = lower_parts(layer, weights, ends_of(cell, operands), counts=counts_bits(variant))
+        if len(parts) > 1:
+            return _in_parts(cell, operands, parts, variant)
     epilogue = Epilogue(cell.out, lowered.words)
     (window, lhs, out), box = _layouts(cell, product), ends_of(cell, operands).lhs
     codes, source = lowered.codes, _filled(lhs, operands, product, box)
@@ -115,11 +124,31 @@ def _bound(
     as_dense = isinstance(problem, ConvProblem) and problem.groups > 1 and not alone
     return Bound(
         f"{bound.name} as dense" if as_dense else bound.name,
-        bound.task(source, target, scratch=scratch),
+        (bound.task(source, target, scratch=scratch),),
         out.interior(target.view(epilogue.dtype)),
         (out.images, out.height, out.width, out.channels) if is_conv else (out.images, out.channels),
         out.images,
         bound.resident_bytes,
+    )
+
+
+def _in_parts(cell: KernelCell, operands: KernelOperands, parts: Sequence[tuple[Part, Lowered]], variant: str) -> Bound:
+    """Return a grouped convolution as the steps that a session makes of it."""
+    ends, (_, lhs, out) = ends_of(cell, operands), _layouts(cell, U8_S8)
+    source, target = _filled(lhs, operands, U8_S8, ends.lhs), aligned(out.size_bytes)
+    layouts, zero = {"lhs": lhs, "out": out}, ends.lhs.zero_point == 0
+    steps = []
+    for part, lowered in parts:
+        moved = replace(part, layer=replace(part.layer, input="lhs", output="out"))
+        steps.append(integer_layer_step(moved, lowered, layouts, variant, 0, zero_padding=zero))
+    buffers = {"lhs": source, "out": target, SCRATCH: aligned(0)}
+    return Bound(
+        f"{steps[0].kind} in {len(steps)} parts",
+        tuple(step.bind(buffers) for step in steps),
+        out.interior(target.view(Epilogue(cell.out).dtype)),
+        (out.images, out.height, out.width, out.channels),
+        out.images,
+        sum(step.resident_bytes for step in steps),
     )
 
 

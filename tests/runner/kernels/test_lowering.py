@@ -116,7 +116,8 @@ def test_a_cell_is_bound_as_a_session_binds_the_same_layer(
         return
     theirs, weights = first_job(monkeypatch, layers, lambda: plan_network(quantized, variant=variant))
     monkeypatch.setattr(subject, "choose", lambda name: name)
-    ours, given = first_job(monkeypatch, subject, lambda: subject.prepare(cell, operands, variant=variant))
+    where = layers if theirs.lhs.channels < cell.problem.channels else subject  # some groups at a time
+    ours, given = first_job(monkeypatch, where, lambda: subject.prepare(cell, operands, variant=variant))
     assert (ours.product, ours.epilogue, ours.window) == (theirs.product, theirs.epilogue, theirs.window)
     assert (ours.groups, ours.zero_padding) == (theirs.groups, theirs.zero_padding)
     assert np.array_equal(given.codes, weights.codes)

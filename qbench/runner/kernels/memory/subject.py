@@ -51,7 +51,7 @@ def prepare_stream(cell: MemoryCell, name: str) -> Subject:
     """Return one of the parties of `STREAMS`: as many bytes, read and written, and nothing computed."""
     problem = cell.problem
     task, target = stream_task(problem.read_bytes, problem.written_bytes, streaming=name == STREAMS[1])
-    return Subject(Bound("reads and writes", task, target, target.shape), threads=cell.threads)
+    return Subject(Bound("reads and writes", (task,), target, target.shape), threads=cell.threads)
 
 
 def _whole_lines(problem: MemoryProblem) -> bool:
@@ -76,7 +76,7 @@ def _operation(problem: MemoryProblem, operands: MemoryOperands, *, streaming: b
     if problem.operation.startswith("pack"):
         view, images = out.view(np.int32), len(out)
     answer = problem.shape if problem.operation.startswith("unpack") else view.shape
-    return Bound(label, task, view, answer, images)
+    return Bound(label, (task,), view, answer, images)
 
 
 def _stored(problem: MemoryProblem, tensor: Array) -> int:
