@@ -30,6 +30,7 @@ from qbench.graph import (
     read_onnx,
     to_onnx_bytes,
 )
+from qbench.graph.nodes import Interpolate
 from tests.graph.oracle import assert_close, feeds_of, outputs_of_file
 
 if TYPE_CHECKING:
