@@ -59,7 +59,10 @@ class Session:
         network, plan = planned.network, planned.plan
         self.network, self.plan, self.threads, self.variant = network, plan, threads, variant
         self.reasons = planned.reasons
-        self._kinds = [np.dtype(network.dtypes.get(name, "float32")) for name in network.inputs]
+        self._wanted = [
+            (network.shapes[name], np.dtype(network.dtypes.get(name, "float32"))) for name in network.inputs
+        ]
+        self._made = [(output.shape, np.dtype(output.kind)) for output in plan.outputs]
         self._answer = network.outputs.index(network.answer)
         self._words = planned.words  # ids are below it, where ids are read
         self._failures = planned.failures  # of operators that another library runs
@@ -97,12 +100,8 @@ class Session:
 
     def compile(self) -> None:
         """Run one image through every thread's steps, so that nothing compiles later."""
-        network = self.network
         for count in (1, self.threads):
-            self.run(*(
-                np.zeros((count, *network.shapes[name]), kind)
-                for name, kind in zip(network.inputs, self._kinds, strict=True)
-            ))  # fmt: skip
+            self.run(*(np.zeros((count, *shape), kind) for shape, kind in self._wanted))
 
     def run(self, *inputs: Array) -> Array:
         """Return what is scored of images (n, c, h, w), texts (n, tokens), or whatever the inputs are.
@@ -128,7 +127,7 @@ class Session:
         """Return every output, in the network's order and shapes, the batch first; see `run`."""
         arrays = self._checked(inputs)
         count = len(arrays[0])
-        made = tuple(np.empty((count, *output.shape), output.kind) for output in self.plan.outputs)
+        made = tuple([np.empty((count, *shape), kind) for shape, kind in self._made])
         if count:
             with self._one_run:
                 self._run(arrays, made)
@@ -136,21 +135,27 @@ class Session:
 
     def _checked(self, inputs: Sequence[Array]) -> list[Array]:
         """Return the inputs as the plan takes them; raise DataError where they are not what the network wants."""
-        network = self.network
-        start = f"network '{network.name}'"
-        if len(inputs) != len(network.inputs):
-            raise DataError(f"{start}: expected {', '.join(network.inputs)}, got {len(inputs)} arrays")
-        for name, x in zip(network.inputs, inputs, strict=True):
-            wanted, what = network.shapes[name], "images" if len(inputs) == 1 else f"'{name}'"
-            if not isinstance(x, np.ndarray):
-                raise DataError(f"{start}: expected {what} as an array (n, {wanted}), got {type(x).__name__}")
-            if not x.ndim or x.shape[1:] != wanted or len(x) != len(inputs[0]):
-                raise DataError(f"{start}: expected {what} (n, {wanted}), got {x.shape}")
-        arrays = [np.ascontiguousarray(x, kind) for x, kind in zip(inputs, self._kinds, strict=True)]
-        ids = arrays[0]
-        if self._words and len(ids) and not (ids.min() >= 0 and ids.max() < self._words):
-            raise DataError(f"{start}: expected ids of 0..{self._words - 1}, got {ids.min()}..{ids.max()}")
+        if len(inputs) != len(self._wanted):
+            raise self._refused(f"expected {', '.join(self.network.inputs)}, got {len(inputs)} arrays")
+        arrays: list[Array] = []
+        for x, (shape, kind) in zip(inputs, self._wanted, strict=True):
+            if not isinstance(x, np.ndarray) or x.shape[1:] != shape or not x.ndim or len(x) != len(inputs[0]):
+                raise self._misfit(inputs, len(arrays))
+            arrays.append(np.ascontiguousarray(x, kind))
+        if self._words and len(arrays[0]):
+            low, high = arrays[0].min(), arrays[0].max()
+            if low < 0 or high >= self._words:
+                raise self._refused(f"expected ids of 0..{self._words - 1}, got {low}..{high}")
         return arrays
+
+    def _misfit(self, inputs: Sequence[object], place: int) -> DataError:
+        """Return the error that says what an input should be and what came."""
+        name, x, alone = self.network.inputs[place], inputs[place], len(inputs) == 1
+        found = x.shape if isinstance(x, np.ndarray) else type(x).__name__
+        return self._refused(f"expected {'images' if alone else repr(name)} (n, {self._wanted[place][0]}), got {found}")
+
+    def _refused(self, why: str) -> DataError:
+        return DataError(f"network '{self.network.name}': {why}")
 
     def _run(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
         """Run each thread's share, or all of it together."""

@@ -151,10 +151,10 @@ class Workspace:
         The array is this workspace's own, written anew by every call: one that is made costs more than a small layer.
         """
         rows = self._pointers
+        places = [(x.ctypes.data, x.strides[0]) for x in inputs]
         for row, (number, first) in enumerate(self._sources):
-            x = inputs[number]
-            each = x.strides[0]
-            rows[row, 1], rows[row, 2] = x.ctypes.data + first * each, each
+            start, each = places[number]
+            rows[row, 1], rows[row, 2] = start + first * each, each
         for row, made in enumerate(outputs, len(self._sources)):
             rows[row, 1], rows[row, 2] = made.ctypes.data, made.strides[0]
         return rows
