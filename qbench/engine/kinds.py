@@ -18,6 +18,7 @@ from qbench.graph.network import (
     Resize,
     Select,
     Unary,
+    inputs_of,
     outputs_of,
 )
 from qbench.graph.weights import is_depthwise
@@ -53,19 +54,34 @@ def shown(network: Network) -> frozenset[str]:
     """Return the tensors that calibration looks at: those that a step on codes could read, and no others.
 
     Layers read codes; of images so do sums, clamps, pools and the like. What enters nothing but these on its way out of
-    the network, or another library, stays in float32. A convolution of one channel per window always writes codes.
+    the network, or another library, stays in float32: among tokens a mask, say, or the products that it is added to. A
+    convolution of one channel per window always writes codes.
     """
     tokens, found = has_tokens(network), set[str]()
+    images = _beside_layers(network) if tokens else set()
     ends = {network.unflattened(tensor) for tensor in network.outputs}
     for tensor, shape in network.shapes.items():
         if tensor in network.dtypes or tensor in network.unbatched:
             continue
         readers = _readers(network, tensor)
-        beside = tensor not in ends and (not tokens or len(shape) == 3)
+        beside = tensor not in ends and (not tokens or (len(shape) == 3 and tensor in images))
         if any(isinstance(node, Layer) or (beside and isinstance(node, ON_CODES)) for node in readers):
             found.add(tensor)
     alone = {n.output for n in network.layers if is_depthwise(n) and network.consumers(n.output)}
     return frozenset(found | alone - ends - {*network.outputs})
+
+
+def _beside_layers(network: Network) -> set[str]:
+    """Return the tensors between which and some layer there is nothing but steps on codes, before or behind it."""
+    joined = [{*inputs_of(node), *outputs_of(node)} for node in network.nodes if isinstance(node, (Layer, *ON_CODES))]
+    found = {tensor for layer in network.layers for tensor in (*inputs_of(layer), layer.output)}
+    before = -1
+    while len(found) > before:
+        before = len(found)
+        for tensors in (*joined, *reversed(joined)):
+            if not tensors.isdisjoint(found):
+                found |= tensors
+    return found
 
 
 def _readers(network: Network, tensor: str) -> list[Node]:
