@@ -15,7 +15,7 @@ from qbench.core.tensor import Floats
 from qbench.core.trial import ON_INTEGERS, Execution, Trial, TrialResult
 from qbench.engine import Session, build_session
 from qbench.errors import QBenchError
-from qbench.graph import QuantizedNetwork
+from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import measured
 from qbench.metrics.tensor import sqnr_db
 from qbench.runner.networks.alarms import range_alarms
@@ -136,6 +136,7 @@ def _run_qbench(
             logits = all_logits(session, bench.inputs)
             row.score(logits, bench.answers)
             describe(row, session, made)
+        row.notes += scored_output(bench.network)
         if bench.kept is not None:
             row.notes += _kept_remarks(trial, bench, logits)
         if made.activations and trial.method != KEEP:  # what a file says is not looked at on calibration samples
@@ -147,6 +148,14 @@ def _run_qbench(
         if keep is not None:
             keep(trial, made, session, row.layer_rows)
     return None
+
+
+def scored_output(network: Network) -> list[str]:
+    """Return a remark that names the output that is scored, where it is not the first one."""
+    if network.answer == network.output:
+        return []
+    shape = " x ".join(map(str, network.shapes[network.answer]))
+    return [f"scored by '{network.answer}' ({shape}), the first output of floats of {len(network.outputs)}"]
 
 
 def verified(session: Session, made: QuantizedNetwork, bench: Bench, phases: Phases) -> None:

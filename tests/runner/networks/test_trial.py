@@ -17,7 +17,7 @@ from qbench.metrics import kinds
 from qbench.quantization import activation_specs
 from qbench.runner.networks import trial as trial_module
 from qbench.runner.networks.bench import Bench
-from qbench.runner.networks.trial import run_trial
+from qbench.runner.networks.trial import run_trial, scored_output
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.sampling import Rules
 from qbench.suite import Planned
@@ -169,3 +169,10 @@ def test_a_corrected_trial_is_scored_with_the_corrected_network(planned: dict[st
     )
     assert mended.status == "ok", mended.reason
     assert (mended.metrics["logit_sqnr_db"].value or 0) > (plain.metrics["logit_sqnr_db"].value or 0)
+
+
+def test_a_row_names_the_output_that_is_scored_where_it_is_not_the_first(bench: Bench) -> None:
+    plain = bench.network
+    assert scored_output(plain) == []
+    ids = replace(plain, output="ids", outputs=("ids", plain.output), dtypes={"ids": "int64"})
+    assert scored_output(ids) == [f"scored by '{plain.output}' (10), the first output of floats of 2"]
