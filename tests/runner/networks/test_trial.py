@@ -175,4 +175,4 @@ def test_a_row_names_the_output_that_is_scored_where_it_is_not_the_first(bench: 
     plain = bench.network
     assert scored_output(plain) == []
     ids = replace(plain, output="ids", outputs=("ids", plain.output), dtypes={"ids": "int64"})
-    assert scored_output(ids) == [f"scored by '{plain.output}' (10), the first output of floats of 2"]
+    assert scored_output(ids) == [f"scored by '{plain.output}' (4), the first output of floats of 2"]
