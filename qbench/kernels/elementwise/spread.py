@@ -23,10 +23,10 @@ def depth_to_space_u8_u8(
     for row in range(begin, end):
         n, y = row // height, row % height
         for x in range(width):
-            pixel, to = a[n, y // block + ay, x // block + ax], out[n, y + oy, x + ox]
             first = y % block * block + x % block
             for c in range(channels):
-                to[c] = table[pixel[c * block * block + first]]
+                code = a[n, y // block + ay, x // block + ax, c * block * block + first]
+                out[n, y + oy, x + ox, c] = table[code]
 
 
 @jit
@@ -37,10 +37,20 @@ def depth_to_space_f32_f32(begin: int, end: int, a: Any, out: Any, size: Any, co
     for row in range(begin, end):
         n, y = row // height, row % height
         for x in range(width):
-            pixel, to = a[n, y // block + ay, x // block + ax], out[n, y + oy, x + ox]
             first = y % block * block + x % block
             for c in range(channels):
-                to[c] = pixel[c * block * block + first]
+                out[n, y + oy, x + ox, c] = a[n, y // block + ay, x // block + ax, c * block * block + first]
+
+
+@jit
+def _between(a: Any, n: int, rows: Any, columns: Any, c: int, near: Any) -> Any:
+    """Return the number between four: across first, then down."""
+    (above, below), (left, right), (down, across) = rows, columns, near
+    one, two = float32(a[n, above, left, c]), float32(a[n, above, right, c])
+    three, four = float32(a[n, below, left, c]), float32(a[n, below, right, c])
+    upper = one + (two - one) * across
+    lower = three + (four - three) * across
+    return upper + (lower - upper) * down
 
 
 @jit
@@ -50,18 +60,13 @@ def interpolate_f32_f32(
     """Write numbers between four; `rows` and `columns` are (first, second, how near the second) for each of them."""
     height, width, channels = size
     (ay, ax), (oy, ox) = corners
-    above, below, down = rows
-    left, right, across = columns
     for row in range(begin, end):
         n, y = row // height, row % height
+        beside = rows[0][y] + ay, rows[1][y] + ay
         for x in range(width):
-            one, two = a[n, above[y] + ay, left[x] + ax], a[n, above[y] + ay, right[x] + ax]
-            three, four = a[n, below[y] + ay, left[x] + ax], a[n, below[y] + ay, right[x] + ax]
-            to = out[n, y + oy, x + ox]
+            ends, near = (columns[0][x] + ax, columns[1][x] + ax), (rows[2][y], columns[2][x])
             for c in range(channels):
-                upper = one[c] + (two[c] - one[c]) * across[x]
-                lower = three[c] + (four[c] - three[c]) * across[x]
-                to[c] = upper + (lower - upper) * down[y]
+                out[n, y + oy, x + ox, c] = _between(a, n, beside, ends, c, near)
 
 
 @jit
@@ -71,18 +76,13 @@ def interpolate_u8_u8(
     """Do the same on codes, and rescale: `numbers` is (ratio, offset, high)."""
     height, width, channels = size
     (ay, ax), (oy, ox) = corners
-    above, below, down = rows
-    left, right, across = columns
     ratio, offset, high = numbers
     for row in range(begin, end):
         n, y = row // height, row % height
+        beside = rows[0][y] + ay, rows[1][y] + ay
         for x in range(width):
-            one, two = a[n, above[y] + ay, left[x] + ax], a[n, above[y] + ay, right[x] + ax]
-            three, four = a[n, below[y] + ay, left[x] + ax], a[n, below[y] + ay, right[x] + ax]
-            to = out[n, y + oy, x + ox]
+            ends, near = (columns[0][x] + ax, columns[1][x] + ax), (rows[2][y], columns[2][x])
             for c in range(channels):
-                upper = float32(one[c]) + (float32(two[c]) - float32(one[c])) * across[x]
-                lower = float32(three[c]) + (float32(four[c]) - float32(three[c])) * across[x]
-                t = (upper + (lower - upper) * down[y]) * ratio + offset
+                t = _between(a, n, beside, ends, c, near) * ratio + offset
                 t = np.floor(t) if floor else np.rint(t)
-                to[c] = np.uint8(min(max(t, float32(0)), high))
+                out[n, y + oy, x + ox, c] = np.uint8(min(max(t, float32(0)), high))
