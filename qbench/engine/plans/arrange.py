@@ -183,7 +183,12 @@ class Arranger:
         ends = {kept.owner(tensor) for tensor in kept.ready.network.outputs}
         boxed = all(tensor in kept.boxes and tensor not in ends for tensor in outputs_of(node))
         boxed = boxed and all(tensor in kept.boxes for tensor in inputs_of(node))
-        return boxed and any(kept.has_codes(tensor) for tensor in inputs_of(node))
+        return boxed and (any(kept.has_codes(tensor) for tensor in inputs_of(node)) or self._enters_codes(node.output))
+
+    def _enters_codes(self, tensor: str) -> bool:
+        """Whether a layer with codes reads a tensor."""
+        readers = self.kept.ready.network.consumers(tensor)
+        return any(isinstance(node, Layer) and node.name in self.kept.quantized.weights for node in readers)
 
     def _on_codes(self, node: Node) -> None:
         kept = self.kept

@@ -251,6 +251,8 @@ class Kept:
         if form == "codes" and tensor in network.inputs and (width > 1 or height == 1):
             by_rows = tensor == network.input and takes_rows(network, self.quantized.weights, self.boxes[tensor])
             words = channels if by_rows else U8_S8.pixel_words(channels)
+        if form == "reals" and tensor in network.inputs and is_image(network, tensor, self.ready.grids):
+            words = channels  # float kernels read one number at a time: three colours need no 16 places
         item = 1 if form == "codes" else 4
         return Layout(1, height, width, channels, words, item, self._borders.get(tensor, (0, 0, 0, 0)))
 

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numba import float32
 
+from qbench.kernels.blocks import BLOCK, flat
 from qbench.kernels.jit import jit
+from qbench.kernels.quantize.blocks import quantize_block
 
 
 @jit
@@ -21,18 +23,25 @@ def quantize_reals_f32_u8(
     height, width, channels = size
     (ay, ax), (oy, ox) = corners
     inverse_scale, offset, high = numbers
+    reals: Any = flat(x)  # type: ignore[call-arg]
+    codes: Any = flat(out)
+    dense = x.shape[3] == channels and out.shape[3] == channels
+    pixels, length = (1, width * channels) if dense else (width, channels)
+    whole = length // BLOCK * BLOCK
     for row in range(begin, end):
         n, y = row // height, row % height
-        for i in range(width):
-            reals, codes = x[n, y + ay, i + ax], out[n, y + oy, i + ox]
-            if floor:
-                for c in range(channels):
-                    t = np.floor(reals[c] * inverse_scale + offset)
-                    codes[c] = np.uint8(min(max(t, float32(0)), high))
-            else:
-                for c in range(channels):
-                    t = np.rint(reals[c] * inverse_scale + offset)
-                    codes[c] = np.uint8(min(max(t, float32(0)), high))
+        for i in range(pixels):
+            at = ((n * x.shape[1] + y + ay) * x.shape[2] + i + ax) * x.shape[3]
+            to = ((n * out.shape[1] + y + oy) * out.shape[2] + i + ox) * out.shape[3]
+            for c in range(0, whole, BLOCK):
+                if floor:
+                    quantize_block(x, at + c, out, to + c, numbers, 1, 0)
+                else:
+                    quantize_block(x, at + c, out, to + c, numbers, 0, 0)
+            for c in range(whole, length):
+                t = reals[at + c] * inverse_scale + offset
+                t = np.floor(t) if floor else np.rint(t)
+                codes[to + c] = np.uint8(min(max(t, float32(0)), high))
 
 
 @jit

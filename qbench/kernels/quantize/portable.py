@@ -97,6 +97,13 @@ def copy_f32_f32(begin: int, end: int, x: Any, out: Any, size: Any, corner: Any)
     top, left = corner
     for row in range(begin, end):
         n, y = row // height, row % height
+        if channels == 3 and out.shape[3] == 3:  # LLVM makes vectors of three streams that it knows of
+            line, first, second, third = out[n, top + y, left : left + width], x[n, 0, y], x[n, 1, y], x[n, 2, y]
+            for i in range(width):
+                line[i, 0] = first[i]
+                line[i, 1] = second[i]
+                line[i, 2] = third[i]
+            continue
         for i in range(width):
             for c in range(channels):
                 out[n, top + y, left + i, c] = x[n, c, y, i]
