@@ -29,7 +29,8 @@ sweeps:
 
 
 def call(*words: str) -> Result:
-    return CliRunner().invoke(root, words, catch_exceptions=False, standalone_mode=False)
+    wide = {"COLUMNS": "200"}  # a narrow terminal breaks words of the tables
+    return CliRunner().invoke(root, words, env=wide, catch_exceptions=False, standalone_mode=False)
 
 
 @pytest.fixture(scope="module")
