@@ -6,8 +6,7 @@ onnxruntime lacks kernels for operators and types that are new, and Python array
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
@@ -15,49 +14,66 @@ from qbench.engine.foreign import ForeignRunner
 from qbench.errors import ModelError
 from qbench.graph.nodes import Foreign
 
-if TYPE_CHECKING:
-    from qbench.graph.onnx.reference import Reference
-
 Array = npt.NDArray[Any]
 
 
+class ReferenceRunner:
+    """One node, run by the reference.
+
+    Raises:
+        ModelError: the reference has no such operator.
+    """
+
+    def __init__(self, node: Foreign) -> None:
+        from qbench.graph.onnx.reference import Reference  # onnx itself: few networks need it once they are read
+
+        self.node, self._reference = node, Reference(node.model)
+
+    def run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        """Return what the node writes, given what it reads; raise ModelError where the reference cannot run it."""
+        return self._reference.run(inputs)
+
+
+Runner = ForeignRunner | ReferenceRunner
+
+
+def runner_of(node: Foreign) -> Runner:
+    """Return what runs a node: onnxruntime, or the reference where onnxruntime has no kernel of it.
+
+    Raises:
+        ModelError: neither can run it; the line is onnxruntime's.
+    """
+    try:
+        return ForeignRunner(node)
+    except ModelError as refusal:
+        try:
+            return ReferenceRunner(node)
+        except ModelError:
+            raise refusal from None
+
+
 class AnyRunner:
-    """A node ready to run: by onnxruntime, or where that refuses the node or its arrays, by the reference.
+    """A node ready to run by onnxruntime, or where that refuses the node or the very arrays, by the reference.
+
+    For tests of what a node means: a session that fell back in the middle of a run would be slow without a word.
 
     Args:
         node: the node.
-        threads: threads that onnxruntime may use inside an operator.
-
-    Attributes:
-        refusal: why onnxruntime does not run it, "" where it does.
     """
 
-    def __init__(self, node: Foreign, *, threads: int = 1) -> None:
-        self.node, self.refusal = node, ""
-        self._fast: ForeignRunner | None = None
-        try:
-            self._fast = ForeignRunner(node, threads=threads)
-        except ModelError as error:
-            self.refusal = str(error)
-
-    @cached_property
-    def _reference(self) -> Reference:
-        from qbench.graph.onnx.reference import Reference  # onnx itself: few networks need it once they are read
-
-        return Reference(self.node.model)
+    def __init__(self, node: Foreign) -> None:
+        self.node, self._first = node, runner_of(node)
 
     def run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         """Return what the node writes, given what it reads, both in the node's order and with the batch first.
 
         Raises:
-            ModelError: neither can run it; the line is onnxruntime's.
+            ModelError: neither can run it; the line is the first one's.
         """
-        if self._fast is not None:
-            try:
-                return self._fast.run(inputs)
-            except ModelError as error:
-                self.refusal = str(error)
         try:
-            return self._reference.run(inputs)
-        except ModelError as error:
-            raise ModelError(self.refusal) from error
+            return self._first.run(inputs)
+        except ModelError as refusal:
+            try:
+                return ReferenceRunner(self.node).run(inputs)
+            except ModelError:
+                raise refusal from None

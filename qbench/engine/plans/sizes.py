@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qbench.engine.reference_runner import AnyRunner
+from qbench.engine.reference_runner import runner_of
 from qbench.errors import ModelError
 from qbench.graph.network import FREE, Foreign, Network, Shape, inputs_of, outputs_of
 from qbench.graph.shapes import shape_after
@@ -37,7 +37,7 @@ def with_sizes(network: Network) -> Network:
 def _found(node: Foreign, network: Network, shapes: Mapping[str, Shape]) -> dict[str, Shape]:
     """Return the shapes of what a Foreign writes, as far as two runs agree on them."""
     try:
-        runner = AnyRunner(node)
+        runner = runner_of(node)
         runs = [runner.run([_made_up(network, shapes[t], t, batch=batch) for t in node.inputs]) for batch in _BATCHES]
     except ModelError:  # numbers that are made up need not suit it: whoever runs it will say what is wrong
         return {}

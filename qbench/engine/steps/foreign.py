@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.engine.plans.plan import Buffers, Step
-from qbench.engine.reference_runner import AnyRunner
+from qbench.engine.reference_runner import ReferenceRunner, Runner, runner_of
 from qbench.errors import ModelError, QBenchError
 from qbench.graph import Foreign
 from qbench.kernels.layout import Layout
@@ -54,7 +54,7 @@ class ForeignCall:
     """What a task calls: runs the node on the first images of its buffers' views, or on all of a fixed batch."""
 
     def __init__(
-        self, runner: AnyRunner, views: tuple[Sequence[Array], Sequence[Array]], failures: list[QBenchError], *,
+        self, runner: Runner, views: tuple[Sequence[Array], Sequence[Array]], failures: list[QBenchError], *,
         fixed: bool,
     ) -> None:  # fmt: skip
         self._runner, (self._reads, self._writes), self._failures = runner, views, failures
@@ -106,7 +106,7 @@ def foreign_step(
     Raises:
         ModelError: neither onnxruntime nor ONNX's reference can run it.
     """
-    runner, (reads, writes) = AnyRunner(node), ports
+    runner, (reads, writes) = runner_of(node), ports
 
     def join(buffers: Buffers) -> Task:
         views = tuple([port.view(buffers, layouts[port.buffer]) for port in side] for side in ports)
@@ -114,7 +114,7 @@ def foreign_step(
         return Task(call, np.zeros(1, np.int64), (call,))
 
     name = "+".join(dict.fromkeys(node.operators))
-    library = REFERENCE if runner.refusal else ONNXRUNTIME
+    library = REFERENCE if isinstance(runner, ReferenceRunner) else ONNXRUNTIME
     first, *more = (port.buffer for port in writes)
     given = tuple(port.buffer for port in reads)
     return Step(node.name, f"{name}/{library}", operations, given, first, join, False, more=tuple(more))

@@ -224,13 +224,13 @@ def test_failure_inside_another_library_is_raised_after_the_run(monkeypatch: pyt
     session = FloatSession(network, threads=2)
     images = np.zeros((3, *network.input_shape), np.float32)
     expected = session.run(images)
-    from qbench.engine.reference_runner import AnyRunner
+    from qbench.engine.foreign import ForeignRunner
 
-    def broken(self: AnyRunner, inputs: object) -> tuple[Floats, ...]:
+    def broken(self: ForeignRunner, inputs: object) -> tuple[Floats, ...]:
         raise ModelError("node 'patch': onnxruntime failed: on purpose")
 
     with monkeypatch.context() as patched:
-        patched.setattr(AnyRunner, "run", broken)
+        patched.setattr(ForeignRunner, "run", broken)
         with pytest.raises(ModelError, match="on purpose"):
             session.run(images)
     assert np.array_equal(session.run(images), expected)
