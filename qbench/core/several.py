@@ -52,11 +52,6 @@ def arrays_of(inputs: Inputs) -> tuple[Array, ...]:
     return inputs.arrays if isinstance(inputs, Several) else (inputs,)
 
 
-def unwrapped(inputs: Inputs) -> Any:
-    """Return what a session takes as one argument: an array, or a tuple of them where there are several inputs."""
-    return inputs.arrays if isinstance(inputs, Several) else inputs
-
-
 def only(inputs: Inputs | tuple[Array, ...], who: str) -> Array:
     """Return the array of the one input; raise DataError, which `who` begins, where there are several."""
     arrays = inputs if isinstance(inputs, tuple) else arrays_of(inputs)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.several import Inputs, arrays_of
 from qbench.engine.kinds import shown
 from qbench.engine.lowering.groups import Part
 from qbench.engine.plans.network import plan_network
-from qbench.engine.session import Inputs, Session, several
+from qbench.engine.session import Session
 from qbench.engine.steps.layers import float_layer_step
 from qbench.graph.network import Conv, Network
 from qbench.graph.quantized_network import QuantizedNetwork
@@ -61,7 +62,7 @@ class FloatSession(Session):
         last = next((place for place, step in reversed([*enumerate(steps)]) if step.writes == name), -1)
         if last < 0:
             return
-        arrays = self._checked(several(x))
+        arrays = self._checked(arrays_of(x))
         for start in range(0, len(arrays[0]), self.plan.images):
             part = [array[start : start + self.plan.images] for array in arrays]
             self._load(part)

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.several import Inputs, arrays_of
 from qbench.core.trial import Execution
 from qbench.engine.plans.network import Planned, plan_network
 from qbench.engine.plans.plan import X_ADDRESS, workspaces
@@ -26,9 +27,6 @@ from qbench.kernels.program import run_task
 from qbench.kernels.variants import choose
 
 Array = npt.NDArray[Any]
-Inputs = Array | Sequence[Array]
-"""The array of a network's only input, or one for each input."""
-
 SHARING_COST = 1.25
 """How much longer a pass takes in all when threads share every layer: they meet after each."""
 
@@ -189,7 +187,7 @@ class Session:
             timer: returns seconds, the caller's clock.
             repeats: passes over the network.
         """
-        arrays = self._checked(several(x))
+        arrays = self._checked(arrays_of(x))
         space, loads, plan = self._spaces[0], len(self.plan.loads), self.plan
         steps, sizes = (*plan.loads, *plan.steps), (*plan.sizes[:1] * loads, *plan.sizes)
         counts = [min(len(arrays[0]), size) for size in sizes]
@@ -230,11 +228,6 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def several(x: Inputs) -> Sequence[Array]:
-    """Return inputs as a sequence of arrays."""
-    return (x,) if isinstance(x, np.ndarray) else x
 
 
 def build_session(quantized: QuantizedNetwork, *, variant: str = "auto", threads: int = 2, floats: str = "") -> Session:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from qbench.core.several import Inputs, arrays_of, unwrapped
+from qbench.core.several import Inputs, arrays_of
 from qbench.core.tensor import Floats
 from qbench.errors import QBenchError
 from qbench.graph import Layer, Network
@@ -152,7 +152,7 @@ class Observations:
 
         seen = False
         with self._phase("calibrate"), FloatSession(self.network, threads=self.threads) as session:
-            for values in session.tensor(unwrapped(self.samples()[:count]), tensor):
+            for values in session.tensor(self.samples()[:count], tensor):
                 seen = True
                 yield values
         if not seen:

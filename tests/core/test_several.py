@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from qbench.core.several import Several, arrays_of, contiguous, only, unwrapped
+from qbench.core.several import Several, arrays_of, contiguous, only
 from qbench.errors import DataError
 
 ONE, OTHER = np.arange(12).reshape(4, 3), np.arange(8).reshape(4, 2)
@@ -23,8 +23,8 @@ def test_samples_of_all_inputs_are_taken_together() -> None:
 
 def test_one_input_is_an_array() -> None:
     assert arrays_of(ONE) == (ONE,)
-    assert only(ONE, "it") is only((ONE,), "it") is unwrapped(ONE) is ONE
-    assert unwrapped(Several((ONE, OTHER))) == (ONE, OTHER)
+    assert only(ONE, "it") is only((ONE,), "it") is ONE
+    assert arrays_of(Several((ONE, OTHER))) == (ONE, OTHER)
     with pytest.raises(DataError, match="it: runs networks of one input here, got one of 2"):
         only(Several((ONE, OTHER)), "it")
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from qbench.core.recipe import KEEP
-from qbench.core.several import unwrapped
 from qbench.core.tensor import Floats
 from qbench.core.trial import ON_INTEGERS, Execution, Trial, TrialResult
 from qbench.engine import Session, build_session
@@ -192,7 +191,7 @@ def _time(
             times, notes = measure_layers(bench, session, batch=batch, rules=rules, clock=clock)
             row.measurements += times
             row.notes += notes
-            steps = {str(step["name"]): step for step in session.profile(unwrapped(bench.inputs), timer=clock.now_s)}
+            steps = {str(step["name"]): step for step in session.profile(bench.inputs, timer=clock.now_s)}
         for layer in row.layer_rows:
             step = steps[str(layer["name"])]
             layer |= {"median_s": float(step["median_s"]), "images": int(step["images"])}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from qbench.core.several import Inputs, arrays_of, unwrapped
+from qbench.core.several import Inputs, arrays_of
 from qbench.engine import Session
 from qbench.engine.steps.foreign import LIBRARIES
 from qbench.results.quantized import Role, StepTime
@@ -29,7 +29,7 @@ def step_times(session: Session, inputs: Inputs, *, clock: Clock) -> tuple[tuple
     sizes = {name: layout.size_bytes // layout.images for name, layout in session.plan.layouts.items()}
     steps = {step.name: step for step in (*loads, *session.plan.steps)}
     found = []
-    for row in session.profile(unwrapped(inputs), timer=clock.now_s, repeats=_PASSES):
+    for row in session.profile(inputs, timer=clock.now_s, repeats=_PASSES):
         step = steps[str(row["name"])]
         moved = sum(sizes.get(tensor, 0) for tensor in (*step.reads, *step.written))
         given = arrays_of(inputs)[loads.index(step)][0].nbytes * int(row["images"]) if step in loads else 0
