@@ -13,10 +13,10 @@ from typing import Any, cast
 import numpy as np
 
 from qbench.core.tensor import Floats, QTensor
+from qbench.engine.device.layouts import all_containers, code_layouts, flat_aliases
 from qbench.engine.lowering.layers import lower
 from qbench.engine.lowering.nodes import lower_add, lower_clamp, lower_pool
 from qbench.engine.lowering.params import Ends
-from qbench.engine.plans.forms import all_containers, code_layouts, flat_aliases
 from qbench.engine.windows import window_of
 from qbench.errors import DataError, MachineError
 from qbench.graph.network import Activation, Add, Conv, Flatten, Linear, Node, Pool

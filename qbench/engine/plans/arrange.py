@@ -74,15 +74,12 @@ class Arranger:
             self._place(node)
 
     def _place(self, node: Node) -> None:
-        kept = self.kept
-        if kept.owner(node.output) != node.output:
-            pass  # a flattened pixel is what it was
-        elif isinstance(node, Layer):
+        if self.kept.owner(node.output) != node.output or node.output in self._added:
+            return  # a flattened pixel is what it was; the layer norm behind a sum takes it in
+        if isinstance(node, Layer):
             self._layer(node)
         elif isinstance(node, Foreign):
             self.words = min(filter(None, (self.words, place_foreign(node, self.kept, self.failures))), default=0)
-        elif node.output in self._added:
-            pass  # the layer norm behind it takes it in
         elif isinstance(node, LayerNorm | Attention) or self._is_gelu_of_rows(node):
             self._row_step(node)
         elif isinstance(node, ON_CODES) and self._runs_on_codes(node):
@@ -124,8 +121,8 @@ class Arranger:
             return
         assert isinstance(node, Conv)
         bare = replace(node, residual=None, activation=None)
-        target = kept.sum_of(node.output)
-        self._product(bare, self._lowered(bare, Ends(box, None)), box, target)
+        lowered, target = self._lowered(bare, Ends(box, None)), kept.sum_of(node.output)
+        self._product(bare, lowered, box, target)
         beside = kept.need(residual, "reals")
         total = Add(f"{node.name}:add", (target, beside), kept.write(node.output, "reals"), node.activation)
         kept.add(total.inputs, (total.output,), partial(floats.elementwise_step, total, operations=0))
@@ -180,10 +177,12 @@ class Arranger:
 
     def _runs_on_codes(self, node: Node) -> bool:
         kept = self.kept
-        ends = {kept.owner(tensor) for tensor in kept.ready.network.outputs}
-        boxed = all(tensor in kept.boxes and tensor not in ends for tensor in outputs_of(node))
-        boxed = boxed and all(tensor in kept.boxes for tensor in inputs_of(node))
-        return boxed and (any(kept.has_codes(tensor) for tensor in inputs_of(node)) or self._enters_codes(node.output))
+        boxed = all(tensor in kept.boxes for tensor in (*inputs_of(node), node.output))
+        return (
+            boxed
+            and not kept.is_output(node.output)
+            and (any(kept.has_codes(tensor) for tensor in inputs_of(node)) or self._enters_codes(node.output))
+        )
 
     def _enters_codes(self, tensor: str) -> bool:
         """Whether a layer with codes reads a tensor."""

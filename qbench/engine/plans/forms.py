@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from qbench.engine.container import Container, container_of
-from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.graph.network import (
     Activation,
     Add,
@@ -36,8 +35,6 @@ from qbench.graph.network import (
 )
 from qbench.graph.nodes import LayerNorm, Softmax
 from qbench.graph.quantized_network import QuantizedNetwork
-from qbench.kernels.layout import Layout, padded_channels
-from qbench.kernels.product import U8_S8
 
 Form = Literal["codes", "reals", "plain", "fake"]
 Grid = tuple[int, int, int]
@@ -105,20 +102,6 @@ def borders(nodes: Iterable[Node]) -> dict[str, Pads]:
     return found
 
 
-def spatial(shape: tuple[int, ...]) -> Grid:
-    """Return (channels, height, width) of a tensor's shape without batch; vectors are 1 x 1 images."""
-    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (shape[0], 1, 1)
-
-
-def flat_aliases(network: Network) -> dict[str, str]:
-    """Return the flattened tensors that are their input's bytes: those of 1 x 1 images."""
-    return {
-        n.output: n.input
-        for n in network.nodes
-        if isinstance(n, Flatten) and spatial(network.shapes[n.input])[1:] == (1, 1)
-    }
-
-
 def containers(quantized: QuantizedNetwork) -> dict[str, Container]:
     """Return the container of every tensor that has uniform parameters; flattening keeps its input's."""
     network, found = quantized.network, {}
@@ -130,32 +113,8 @@ def containers(quantized: QuantizedNetwork) -> dict[str, Container]:
     return found
 
 
-def all_containers(quantized: QuantizedNetwork) -> dict[str, Container]:
-    """Return the container of every tensor but the output; raise NotIntegerError where one has none."""
-    network, found = quantized.network, containers(quantized)
-    for tensor in network.shapes:
-        if tensor != network.output and tensor not in found:
-            raise NotIntegerError(why_float(quantized, tensor))
-    return found
-
-
 def why_float(quantized: QuantizedNetwork, tensor: str) -> str:
     """Return why a tensor has no container."""
     params = quantized.activations.get(quantized.network.unflattened(tensor))
     what = "stays in float32" if params is None else f"has {type(params.spec.format).__name__} levels"
     return f"activation '{tensor}' {what}"
-
-
-def code_layouts(
-    network: Network, boxes: Mapping[str, Container], images: int
-) -> tuple[dict[str, Layout], dict[str, float]]:
-    """Return every tensor's layout where all but the output are codes, and what its border holds: the code of zero."""
-    border = borders(network.nodes)
-    layouts, fills = {}, {}
-    for tensor, shape in network.shapes.items():
-        channels, height, width = spatial(shape)
-        item = 4 if tensor == network.output else 1
-        words = U8_S8.pixel_words(channels) if tensor == network.input else padded_channels(channels)
-        layouts[tensor] = Layout(images, height, width, channels, words, item, border.get(tensor, (0, 0, 0, 0)))
-        fills[tensor] = 0.0 if item == 4 else float(boxes[tensor].pad_code)
-    return layouts, fills

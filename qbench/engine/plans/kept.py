@@ -71,6 +71,7 @@ class Kept:
     _raw: set[str] = field(default_factory=set)
     _borders: dict[str, tuple[int, int, int, int]] = field(init=False)
     _tokens: bool = field(init=False)
+    _ends: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         network = self.ready.network
@@ -80,6 +81,7 @@ class Kept:
         for node in network.nodes:
             if isinstance(node, Flatten) and self.ready.grids[node.input][:2] == (1, 1):
                 self._same[node.output] = self.owner(node.input)
+        self._ends = frozenset(self.owner(output) for output in network.outputs)
 
     @property
     def is_single(self) -> bool:
@@ -98,8 +100,11 @@ class Kept:
     def for_everyone(self, tensor: str) -> bool:
         """Whether all that read a tensor see it quantized, where it is."""
         network = self.ready.network
-        ends = {self.owner(output) for output in network.outputs}
-        return tensor not in ends and (not self._tokens or is_image(network, tensor, self.ready.grids))
+        return not self.is_output(tensor) and (not self._tokens or is_image(network, tensor, self.ready.grids))
+
+    def is_output(self, tensor: str) -> bool:
+        """Whether a tensor, or what it is flattened to, is an output of the network."""
+        return self.owner(tensor) in self._ends
 
     def is_bordered(self, tensor: str) -> bool:
         """Whether a tensor's buffers have a border for someone's padding."""
