@@ -36,7 +36,7 @@ class StepPlan:
             library runs; `conversion` for what is no node.
         assigned: token that rules and spec give a layer; "" for a step without weights.
         integer: whether it runs in integers.
-        why: why it does not, "" where it does.
+        why: why a node does not, "" where it does and for a conversion.
         kernel: what runs.
         layout: of what it writes, without the batch.
         operations: an image, 2 per multiply-add.
@@ -149,7 +149,8 @@ def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activ
     found = []
     for step in (*plan.loads, *plan.steps):
         layout = plan.layouts.get(step.writes)
-        why = "" if step.in_integers else reasons.get(step.name, otherwise)
+        is_node = step.name in operators
+        why = reasons.get(step.name, otherwise) if is_node and not step.in_integers else ""
         found.append(
             StepPlan(
                 name=step.name,
