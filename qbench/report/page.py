@@ -18,7 +18,7 @@ from qbench.report.banners import Banner, run_banners
 from qbench.report.cards import Card, cards, headline
 from qbench.report.figures import Drawn
 from qbench.report.rows import Row
-from qbench.report.tables import layer_table, table
+from qbench.report.tables import layer_table, recipes, table
 from qbench.report.tables.floor import Pair, pairs
 from qbench.report.tables.side import side_by_side
 from qbench.report.tables.table import Table
@@ -41,6 +41,7 @@ class Section:
     ceilings: tuple[tuple[str, str], ...]
     plots: tuple[Drawn, ...]
     floor: tuple[Pair, ...]
+    recipes: tuple[Table, Table]
     trials: Table
     layers: tuple[tuple[Row, Table], ...]
     absent: tuple[tuple[str, str, tuple[str, ...]], ...]
@@ -61,6 +62,7 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
         tuple(machine.ceilings(view.header)),
         tuple(plots),
         tuple(pairs(view)),
+        (recipes.equal_bits(view), recipes.equal_bytes(view)),
         table.trials(view),
         tuple(layer_table.layers(view)),
         tuple(_absent(view)),

@@ -16,6 +16,7 @@ from qbench.report.headed import Headed
 from qbench.report.rows import Row
 from qbench.results import NetworkRun, read_run
 from qbench.results.index import frame
+from qbench.results.ranking import Ranking, at_equal_bits, at_equal_bytes
 
 WIDTHS = ("32", "8", "7", "6", "5", "4", "3", "2", "T", "1", "B")
 
@@ -124,6 +125,18 @@ class RunView(Headed):
     def alarmed(self) -> tuple[Row, ...]:
         """Rows that ran and look wrong."""
         return tuple(row for row in self.rows if row.ok and row.result.alarms)
+
+    @cached_property
+    def by_bits(self) -> tuple[Ranking, ...]:
+        """Recipes of the same spec, ranked."""
+        rows = [row.result for row in self.rows]
+        return at_equal_bits(rows, task=self.task, samples=self.header.data.images)
+
+    @cached_property
+    def by_bytes(self) -> tuple[Ranking, ...]:
+        """Rows of any spec that are no larger than a size, ranked, for each size at which others lead."""
+        rows = [row.result for row in self.rows]
+        return at_equal_bytes(rows, task=self.task, samples=self.header.data.images)
 
     def timed_twin(self, row: Row) -> Row | None:
         """Return the timed row of the same spec, method and edges (another sweep may have timed it), or None."""

@@ -113,7 +113,7 @@ def test_plots_are_written_as_files_too(page: Path) -> None:
 def test_inline_plots_take_their_colours_from_the_theme(page: Path) -> None:
     text, _ = read(page)
     svgs = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
-    assert len(svgs) == 14
+    assert len(svgs) == 2 * len(PLOTS)
     for svg in svgs:
         assert "var(--ink)" in svg
         assert set(re.findall(r"#[0-9a-f]{6}\b", svg)) <= {"#ffffff", "#000000"}
