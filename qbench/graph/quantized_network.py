@@ -24,6 +24,7 @@ class QuantizedNetwork:
         specs: layer -> what it was assigned; empty where the network was not quantized here.
         others: what tensors that enter no layer were assigned; None where there are no specs.
         file: path of the quantized file that says all this, "" where it was made here.
+        remarks: what stages say of what they did and left out; kept in rows, not in files.
     """
 
     network: Network
@@ -32,6 +33,7 @@ class QuantizedNetwork:
     specs: Mapping[str, LayerSpec] = field(default_factory=dict)
     others: LayerSpec | None = None
     file: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def is_float(self) -> bool:

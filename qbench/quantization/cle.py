@@ -17,14 +17,11 @@ from typing import ClassVar
 import numpy as np
 
 from qbench.core.spec import LayerSpec
-from qbench.core.tensor import Floats
-from qbench.graph import Conv, Flatten, Layer, Linear, Network, Node, Pool, QuantizedNetwork
-from qbench.graph.nodes import Clamp
-from qbench.methods.fitting.slices import Doubles
+from qbench.graph import Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool, QuantizedNetwork
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
+from qbench.quantization.transforms.links import RELU, by_input, times_inputs
 
-RELU = Clamp(0.0, float("inf"))
 ROUNDS, STILL = 20, 1e-3
 """Rounds over all pairs at most, and the change of a scale below which they have settled."""
 SAMPLES, DEVIATIONS = 64, 3.0
@@ -116,34 +113,15 @@ def _equalize(layers: dict[str, Layer], pair: Pair) -> float:
     """Equalize one pair and return the largest logarithm of a scale."""
     first, second = layers[pair.first], layers[pair.second]
     before = np.abs(first.weight.reshape(len(first.weight), -1)).max(axis=1).astype(np.float64)
-    after = np.abs(_by_input(second, pair.places)).max(axis=(1, 2)).astype(np.float64)
+    after = np.abs(by_input(second, pair.places)).max(axis=(1, 2)).astype(np.float64)
     alive = (before > 0) & (after > 0)
     scale = np.sqrt(np.where(alive, before, 1.0) / np.where(alive, after, 1.0))
     rows = scale.reshape(-1, *[1] * (first.weight.ndim - 1))
     layers[pair.first] = replace(
         first, weight=(first.weight / rows).astype(np.float32), bias=(first.bias / scale).astype(np.float32)
     )
-    layers[pair.second] = _times_inputs(second, scale, pair.places)
+    layers[pair.second] = times_inputs(second, scale, pair.places)
     return float(np.abs(np.log(scale)).max(initial=0.0))
-
-
-def _by_input(layer: Layer, places: int) -> Floats:
-    """Return a layer's weights as (input channels, outputs that read the channel, taps)."""
-    if isinstance(layer, Linear):
-        n, k = layer.weight.shape
-        return layer.weight.reshape(n, k // places, places).transpose(1, 0, 2)
-    out, inputs, height, width = layer.weight.shape
-    grouped = layer.weight.reshape(layer.groups, out // layer.groups, inputs, height * width)
-    return grouped.transpose(0, 2, 1, 3).reshape(layer.groups * inputs, out // layer.groups, height * width)
-
-
-def _times_inputs(layer: Layer, scale: Doubles, places: int) -> Layer:
-    """Return a layer whose input channels count `scale` times."""
-    if isinstance(layer, Linear):
-        return replace(layer, weight=(layer.weight * np.repeat(scale, places)).astype(np.float32))
-    out, inputs = layer.weight.shape[:2]
-    per_output = np.repeat(scale.reshape(layer.groups, inputs), out // layer.groups, axis=0)
-    return replace(layer, weight=(layer.weight * per_output[:, :, None, None]).astype(np.float32))
 
 
 def _absorb(layers: dict[str, Layer], pair: Pair, seen: Observations) -> None:
@@ -160,7 +138,7 @@ def _absorb(layers: dict[str, Layer], pair: Pair, seen: Observations) -> None:
     height = np.maximum(0.0, values.mean(axis=axes) - DEVIATIONS * values.std(axis=axes))
     if not height.any():
         return
-    shift = np.einsum("iot,i->io", _by_input(second, pair.places).astype(np.float64), height)
+    shift = np.einsum("iot,i->io", by_input(second, pair.places).astype(np.float64), height)
     if isinstance(second, Linear):
         moved = shift.sum(axis=0)
     else:

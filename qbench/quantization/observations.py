@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -24,6 +25,24 @@ from qbench.quantization.windows import rows_of
 Made = TypeVar("Made")
 Phase = Callable[[str], AbstractContextManager[None]]
 Tap = Callable[[str, Floats], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChannelStats:
+    """What was seen of each channel of a tensor, all float64 (c,).
+
+    Args:
+        maximum: the largest |x|.
+        mean_abs: the mean of |x|.
+        mean: the mean.
+        mean_square: the mean of x^2.
+    """
+
+    maximum: Doubles
+    mean_abs: Doubles
+    mean: Doubles
+    mean_square: Doubles
+
 
 _BATCH = 64
 
@@ -110,6 +129,32 @@ class Observations:
             return {name: total / len(self.samples()) for name, total in sums.items()}
 
         return self.once("means", make)
+
+    def channels(self) -> Mapping[str, ChannelStats]:
+        """Return what was seen of each channel of every tensor that `stats` tells of; bounded as that is."""
+
+        def make() -> dict[str, ChannelStats]:
+            sums: dict[str, Doubles] = {}
+            most: dict[str, Doubles] = {}
+            counts: defaultdict[str, int] = defaultdict(int)
+
+            def tap(name: str, values: Floats) -> None:
+                rows = values.reshape(-1, values.shape[-1])
+                size = np.abs(rows)
+                parts = (
+                    size.sum(0, np.float64),
+                    rows.sum(0, np.float64),
+                    np.einsum("rc,rc->c", rows, rows, dtype=np.float64),
+                )
+                total, top = np.stack(parts), size.max(axis=0).astype(np.float64)
+                sums[name] = sums[name] + total if name in sums else total
+                most[name] = np.maximum(most[name], top) if name in most else top
+                counts[name] += len(rows)
+
+            self._tapped(tap)
+            return {name: ChannelStats(most[name], *(total / counts[name])) for name, total in sums.items()}
+
+        return self.once("channels", make)
 
     def gram(self, layer: Layer, *, samples: int | None = None, most_rows: int = 1 << 20) -> Doubles:
         """Return the mean of x x^T over the windows x that a layer sees, float64 (groups, depth, depth).

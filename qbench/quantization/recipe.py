@@ -1,7 +1,9 @@
 """Recipes: the ordered stages that make a quantized network, and the one place where their text is read.
 
     recipe = [before "/"]* method ["+" rounding]* ["/" after]*          e.g. mse, mse/bias, cle/mse+gptq/both
+    before, rounding, after = name ["(" value ")"]                      e.g. smoothquant, smoothquant(0.8)
 
+A value that is the default is left out, so that one recipe has one text.
 `none` by itself is the recipe without stages: the network stays in float32. So is `keep`: a quantized file
 says all.
 """
@@ -17,7 +19,7 @@ from qbench.graph import QuantizedNetwork
 from qbench.methods import METHODS
 from qbench.quantization.observations import Observations
 from qbench.quantization.per_layer import PerLayer
-from qbench.quantization.stages import STAGES, Place, Stage
+from qbench.quantization.stages import STAGES, Place, Stage, name_of, stage_of, word_of
 
 _WHERE: dict[Place, str] = {
     "before": "before the method",
@@ -69,12 +71,13 @@ class Recipe:
         Raises:
             QBenchError: a stage refuses the network, a spec or a tensor.
         """
-        chain: tuple[str, ...] = ()
+        chain, shared = tuple[str, ...](), True
         for stage in self.stages:
             quantized = stage.apply(quantized, seen, seed=seed)
             if stage.place == "before":
-                chain = (*chain, stage.name)
-                seen = seen.of(quantized.network, chain=(*chain, seed))
+                chain = (*chain, word_of(stage))
+                shared &= not getattr(stage, "reads_specs", False)
+                seen = seen.of(quantized.network, chain=(*chain, seed) if shared else None)
         return quantized
 
 
@@ -82,39 +85,39 @@ def parse_recipe(text: str) -> Recipe:
     """Return the recipe of a text; raise QBenchError when a stage is unknown, doubled, or out of order."""
     segments = [segment.strip() for segment in text.strip().split("/")]
     known = (*METHODS, NONE, KEEP)
-    places = [place for place, segment in enumerate(segments) if segment.partition("+")[0] in known]
-    if len(places) != 1:
-        got = " and ".join(segments[place] for place in places) or "none"
-        word = next((one for one in segments if one.partition("+")[0] not in STAGES), "")
-        hint = suggest(word, (*known, *STAGES)) if word and not places else ""
+    at = [place for place, segment in enumerate(segments) if segment.partition("+")[0] in known]
+    if len(at) != 1:
+        got = " and ".join(segments[place] for place in at) or "none"
+        word = next((one for one in segments if name_of(one.partition("+")[0]) not in STAGES), "")
+        hint = suggest(word, (*known, *STAGES)) if word and not at else ""
         raise QBenchError(f"recipe '{text}': expected one method, got {got}{hint}")
-    codes, *roundings = segments[places[0]].split("+")
-    before, after = segments[: places[0]], segments[places[0] + 1 :]
-    parts = RecipeParts(codes, "/".join(before), "+".join(roundings), "/".join(after))
+    codes, *roundings = segments[at[0]].split("+")
+    before, after = segments[: at[0]], segments[at[0] + 1 :]
     if codes in (NONE, KEEP):
         if len(segments) > 1 or roundings:
             what = "quantizes nothing" if codes == NONE else "takes what a quantized file says"
             raise QBenchError(f"recipe '{text}': '{codes}' {what} and stands by itself")
-        return Recipe(parts, ())
-    stages: tuple[Stage, ...] = (
-        *_stages(before, "before", text),
-        PerLayer(codes),
-        *_stages(roundings, "rounding", text),
-        *_stages(after, "after", text),
+        return Recipe(RecipeParts(codes), ())
+    places: tuple[tuple[list[str], Place], ...] = ((before, "before"), (roundings, "rounding"), (after, "after"))
+    first, second, third = (_stages(words, place, text) for words, place in places)
+    parts = RecipeParts(
+        codes, "/".join(map(word_of, first)), "+".join(map(word_of, second)), "/".join(map(word_of, third))
     )
-    return Recipe(parts, stages)
+    return Recipe(parts, (*first, PerLayer(codes), *second, *third))
 
 
-def _stages(names: list[str], place: Place, text: str) -> list[Stage]:
+def _stages(words: list[str], place: Place, text: str) -> list[Stage]:
     """Return the stages of a part of a recipe."""
     found: list[Stage] = []
-    for name in names:
-        if name not in STAGES:
-            raise QBenchError(f"recipe '{text}': unknown stage '{name}'{suggest(name, stage_names(place))}")
-        stage: Stage = STAGES.part(name)
+    for word in words:
+        try:
+            stage = stage_of(word, stage_names(place))
+        except QBenchError as error:
+            raise QBenchError(f"recipe '{text}': {error}") from error
+        name = stage.name
         if stage.place != place:
             raise QBenchError(f"recipe '{text}': expected '{name}' {_WHERE[stage.place]}, got it {_WHERE[place]}")
-        if stage in found:
+        if name in {other.name for other in found}:
             raise QBenchError(f"recipe '{text}': expected every stage once, got '{name}' twice")
         found.append(stage)
     return found

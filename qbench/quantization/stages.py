@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import re
+from typing import Literal, Protocol, runtime_checkable
 
 from qbench.core.spec import LayerSpec
+from qbench.errors import QBenchError, suggest
 from qbench.graph import QuantizedNetwork
 from qbench.quantization.observations import Observations
 from qbench.registry import Registry
@@ -21,6 +23,9 @@ class Stage(Protocol):
         version: raised whenever what the stage computes changes: part of the hash under which rows are cached.
         place: where in a recipe it may stand.
         needs_samples: whether it looks at calibration samples (activations that are quantized always do).
+
+    A stage of place `before` whose result depends on what layers are to become has `reads_specs = True` besides; what
+    the samples show behind it is then not shared with trials of other specs.
     """
 
     @property
@@ -61,10 +66,60 @@ class Stage(Protocol):
         ...
 
 
+@runtime_checkable
+class Tunable(Protocol):
+    """What a stage has besides that takes a value in brackets, `smoothquant(0.5)`."""
+
+    @property
+    def word(self) -> str:
+        """The word in recipes, with the value unless it is the default."""
+        ...
+
+    def tuned(self, value: str) -> Stage:
+        """Return the stage with the value of the text; raise QBenchError, `expected ..., got ...`, for a wrong one."""
+        ...
+
+
+_WORD = re.compile(r"(?P<name>[^()]*)(?:\((?P<value>[^()]*)\))?")
+
+
+def name_of(word: str) -> str:
+    """Return a word of a recipe without the value in its brackets."""
+    return word.partition("(")[0].strip()
+
+
+def word_of(stage: Stage) -> str:
+    """Return a stage's word in recipes: its name, and a value that is not the default in brackets."""
+    return stage.word if isinstance(stage, Tunable) else stage.name
+
+
+def stage_of(word: str, known: list[str]) -> Stage:
+    """Return the stage of a word such as `cle` or `smoothquant(0.5)`.
+
+    Raises:
+        QBenchError: there is none (`known` is searched for a name like it), or it does not take the value.
+    """
+    found = _WORD.fullmatch(word)
+    name = found["name"].strip() if found else word
+    if found is None or name not in STAGES:
+        raise QBenchError(f"unknown stage '{word}'{suggest(name, known)}")
+    stage: Stage = STAGES.part(name)
+    if found["value"] is None:
+        return stage
+    if not isinstance(stage, Tunable):
+        raise QBenchError(f"expected '{name}' without brackets, got '{word}'")
+    try:
+        return stage.tuned(found["value"].strip())
+    except QBenchError as error:
+        raise QBenchError(f"stage '{name}': {error}") from error
+
+
 STAGES = Registry(
     "qbench.stages",
     {
         "cle": "qbench.quantization.cle:CrossLayerEqualization",
+        "smoothquant": "qbench.quantization.transforms.smoothquant:SmoothQuant",
+        "awq": "qbench.quantization.transforms.awq:Awq",
         "gptq": "qbench.quantization.gptq:Gptq",
         "variance": "qbench.quantization.corrections:Variance",
         "bias": "qbench.quantization.corrections:Bias",

@@ -26,6 +26,7 @@ MODELS = Registry(
         "mobilenet_v2_32-seeded": "qbench.zoo.built:MOBILENET_V2_32",
         "efficientnet_lite0": "qbench.zoo.built:EFFICIENTNET_LITE0",
         "minilm_l6-bbc": "qbench.zoo.built:MINILM_BBC",
+        "minilm_l6-bbc-outliers": "qbench.zoo.built:MINILM_BBC_OUTLIERS",
         **{name: f"qbench.zoo.public:{name}" for name in NETWORKS},
     },
 )

@@ -82,3 +82,8 @@ MINILM_BBC = BuiltModel(
     "789042c6ae2631900cb49e4bea837b13a2822efe2fb4b4bc94ce8b01b7dc43c5",
     "bbc-news", "all-MiniLM-L6-v2 (2020) for 128 tokens, nearest of five centroids, 22.5 M weights out of a package",
 )  # fmt: skip
+MINILM_BBC_OUTLIERS = BuiltModel(
+    "minilm_l6-bbc-outliers", "qbench.zoo.networks.minilm:minilm_bbc_outliers",
+    "095534a42fef5e44110123b92a75bfbe69622631fa06d957f832d9555e8b0639",
+    "bbc-news", "the same network and float32 answers, with two channels of each attention 64 times as large",
+)  # fmt: skip

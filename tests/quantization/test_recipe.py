@@ -9,12 +9,21 @@ from qbench.errors import QBenchError
 from qbench.methods import METHODS
 from qbench.quantization import STAGES, Recipe, parse_recipe, stage_names
 
-TEXTS = ("none", "mse", "mse/bias", "minmax/variance", "mse/both", "cle/mse", "mse+gptq", "cle/mse+gptq/both")
+TEXTS = (
+    "none", "mse", "mse/bias", "minmax/variance", "mse/both", "cle/mse", "mse+gptq", "cle/mse+gptq/both",
+    "smoothquant(0.8)/mse", "cle/awq(data-free)/mse/bias",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_recipe_is_written_as_it_is_read(text: str) -> None:
     assert parse_recipe(text).text == text
+
+
+@pytest.mark.parametrize("text", ["smoothquant(0.50)/mse", "smoothquant( 0.5 )/mse", "smoothquant/mse"])
+def test_a_value_that_is_the_default_is_left_out(text: str) -> None:
+    assert parse_recipe(text).stages[0] == parse_recipe("smoothquant/mse").stages[0]
+    assert parse_recipe(text).text == "smoothquant/mse"
 
 
 def test_stages_stand_in_the_order_of_the_text() -> None:
@@ -43,6 +52,12 @@ def test_a_trial_says_its_recipe_and_keeps_the_keys_of_older_rows() -> None:
         ("mse+cle", "expected 'cle' before the method"),
         ("mse/bios", "unknown stage 'bios'; did you mean 'bias'"),
         ("mse/bias/bias", "got 'bias' twice"),
+        ("smoothquant(2)/mse", "'smoothquant': expected alpha in 0..1, got '2'"),
+        ("smoothquant()/mse", "expected alpha in 0..1, got ''"),
+        ("smoothquant(0.5/mse", "unknown stage 'smoothquant\\(0.5'"),
+        ("smoothquant/smoothquant(0.1)/mse", "got 'smoothquant' twice"),
+        ("awq(free)/mse", "expected data-free, got 'free'"),
+        ("cle(1)/mse", "expected 'cle' without brackets, got 'cle\\(1\\)'"),
         ("none/bias", "'none' quantizes nothing"),
     ],
 )

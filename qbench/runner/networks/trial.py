@@ -135,12 +135,13 @@ def _run_qbench(
             logits = all_logits(session, bench.inputs)
             row.score(logits, bench.answers)
             describe(row, session, made)
-        row.notes += scored_output(bench.network)
+        row.notes += [*scored_output(bench.network), *made.remarks]
         if bench.kept is not None:
             row.notes += _kept_remarks(trial, bench, logits)
         if made.activations and trial.method != KEEP:  # what a file says is not looked at on calibration samples
             kept = {name: params for name, params in made.activations.items() if name in session.network.shapes}
-            row.alarms += range_alarms(kept, bench.observations(trial.calibration, trial.seed).stats())
+            seen = bench.observations(trial.calibration, trial.seed)
+            row.alarms += range_alarms(kept, (seen.of(made.network) if trial.transform else seen).stats())
         row.alarms += bench.suspicions
         if trial.batch_sizes:
             _time(planned, bench, (session, logits), row, phases, rules=rules, clock=clock)

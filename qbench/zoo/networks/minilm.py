@@ -11,6 +11,7 @@ import io
 import json
 import math
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from qbench.zoo.wheels import MINILM
 
 TOKENS, CHANNELS, HEADS, LAYERS = 128, 384, 12, 6
 CENTROIDS = Path(__file__).parents[1] / "data" / "minilm_bbc_centroids.json"
+OUTLIERS, OUTLIER_FACTOR = (7, 200), np.float32(64.0)
+"""Channels of every attention, of 384, in which `planted` makes outliers, and by how much."""
 _EPSILON = 1e-12
 _MEMBER = "all_minilm_l6_v2/model.zip"
 Floats = npt.NDArray[np.float32]
@@ -31,6 +34,31 @@ def minilm_bbc() -> bytes:
     """Return the encoder with its five centroids as ONNX: ids int64 (batch, 128) to logits (batch, 5)."""
     facts = json.loads(CENTROIDS.read_text(encoding="utf-8"))
     return encoder(np.asarray(facts["centroids"], np.float32) / np.float32(facts["denominator"]))
+
+
+def minilm_bbc_outliers() -> bytes:
+    """Return the same network with outliers planted in two channels of every attention; see `planted`."""
+    facts = json.loads(CENTROIDS.read_text(encoding="utf-8"))
+    weights = planted(weights_of(packed("model.safetensors")))
+    return _Writer(weights).run(np.asarray(facts["centroids"], np.float32) / np.float32(facts["denominator"]))
+
+
+def planted(weights: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return weights of the same function, in which two channels are 64 times as large as they were.
+
+    They lie between the values of every attention and the layer behind it: rows of the first times 2^6, columns of the
+    second by 2^6. Both are powers of two, so float32 answers stay the same to the bit.
+    """
+    found, places = dict(weights), list(OUTLIERS)
+    for index in range(LAYERS):
+        module = f"encoder.layer.{index}.attention"
+        for name in (f"{module}.self.value.weight", f"{module}.self.value.bias"):
+            found[name] = found[name].copy()
+            found[name][places] *= OUTLIER_FACTOR
+        name = f"{module}.output.dense.weight"
+        found[name] = found[name].copy()
+        found[name][:, places] /= OUTLIER_FACTOR
+    return found
 
 
 def encoder(centroids: Floats) -> bytes:
