@@ -22,7 +22,7 @@ from qbench.kernels.gemm.check import PRODUCTS, check_gemm
 from qbench.kernels.pack.check import check_pack
 from qbench.kernels.pack.check_unpack import check_unpack
 from qbench.kernels.pool.check import check_global_average, check_max
-from qbench.kernels.quantize.check import check_fake, check_levels, check_quantize
+from qbench.kernels.quantize.check import check_copy, check_fake, check_levels, check_quantize
 from qbench.kernels.quantize.check_codes import check_dequantize, check_planes, check_quantize_reals, check_requantize
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_layer_norm, check_rows
 from qbench.kernels.winograd.check import CASES as WINOGRAD_CASES
@@ -70,6 +70,7 @@ QUANTIZE = KernelFamily(
     "quantize",
     {
         "quantize_f32_u8": check_quantize,
+        "copy_f32_f32": check_copy,
         "dequantize_u8_f32": check_dequantize,
         "requantize_s32_u8": check_requantize,
         "quantize_reals_f32_u8": check_quantize_reals,

@@ -8,7 +8,8 @@ from qbench.kernels.quantize import portable, reference
 from qbench.kernels.quantize.levels import level_starts
 from qbench.kernels.quantize.reference import Floats
 
-SHAPES = ((1, 3, 32, 32), (2, 1, 5, 7), (3, 16, 1, 1))
+SHAPES = ((1, 3, 32, 32), (2, 1, 5, 7), (3, 16, 1, 1), (2, 33, 5, 7), (1, 16, 4, 4), (1, 70, 3, 5), (2, 9, 6, 3))
+"""Images in ONNX's order: with few channels, few pixels, whole blocks of both, and odd ends of either."""
 
 
 def _numbers(*values: float) -> tuple[np.float32, ...]:
@@ -31,12 +32,27 @@ def check_quantize(variant: str = "portable") -> tuple[int, str]:
             x = _values(shape)
             n, c, h, w = shape
             out = np.full((n, h + 2, w + 2, c), 7, np.uint8)
-            portable.quantize_f32_u8(0, n * h, x, out, (c, h, w), (1, 1), _numbers(4.0, 11, 15), floor)
+            for begin, end in ((0, n * h // 3), (n * h // 3, n * h)):  # two parts of the work
+                portable.quantize_f32_u8(begin, end, x, out, (c, h, w), (1, 1), _numbers(4.0, 11, 15), floor)
             want = np.full_like(out, 7)
             want[:, 1:-1, 1:-1] = reference.quantize_f32_u8(x, 4.0, 11, 15, floor=floor)
             if not np.array_equal(out, want):
                 return count, f"{shape} floor={floor}"
     return count, ""
+
+
+def check_copy(variant: str = "portable") -> tuple[int, str]:
+    """Return comparisons and the first mismatch of copy_f32_f32, from ONNX's order to NHWC."""
+    for count, (n, c, h, w) in enumerate(SHAPES, 1):
+        x = _values((n, c, h, w))
+        out = np.full((n, h + 2, w + 1, c + 2 * (c != 3)), 7, np.float32)
+        for begin, end in ((0, n * h // 2), (n * h // 2, n * h)):
+            portable.copy_f32_f32(begin, end, x, out, (c, h, w), (1, 0))
+        want = np.full_like(out, 7)
+        want[:, 1:-1, :-1, :c] = x.transpose(0, 2, 3, 1)
+        if not np.array_equal(out, want):
+            return count, f"{(n, c, h, w)}"
+    return len(SHAPES), ""
 
 
 def check_fake(variant: str = "portable") -> tuple[int, str]:

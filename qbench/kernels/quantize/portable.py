@@ -13,6 +13,7 @@ from numba import float32, int32
 from qbench.kernels.blocks import BLOCK, fence
 from qbench.kernels.jit import jit
 from qbench.kernels.quantize.blocks import quantize_block, quantize_pixels
+from qbench.kernels.quantize.planes import codes_from_planes, reals_from_planes
 
 PIXELS, PIXEL_BYTES = 16, 4
 """Pixels of three colours that make a cache line, and the bytes that each takes."""
@@ -25,6 +26,9 @@ def _quantize(
     channels, height, width = size
     top, left = corner
     inverse_scale, offset, top_code = numbers
+    if channels != 3 and height * width > 1:
+        codes_from_planes(begin, end, x, out, size, corner, numbers, floor)
+        return
     for row in range(begin, end):
         n, y = row // height, row % height
         if channels == 3 and out.shape[3] == 4 and not floor:
@@ -95,18 +99,16 @@ def copy_f32_f32(begin: int, end: int, x: Any, out: Any, size: Any, corner: Any)
     """Write float32 images (n, c, h, w) as (n, h, w, words)."""
     channels, height, width = size
     top, left = corner
-    for row in range(begin, end):
+    if channels != 3 or out.shape[3] != 3:
+        reals_from_planes(begin, end, x, out, size, corner)
+        return
+    for row in range(begin, end):  # LLVM makes vectors of three streams that it knows of
         n, y = row // height, row % height
-        if channels == 3 and out.shape[3] == 3:  # LLVM makes vectors of three streams that it knows of
-            line, first, second, third = out[n, top + y, left : left + width], x[n, 0, y], x[n, 1, y], x[n, 2, y]
-            for i in range(width):
-                line[i, 0] = first[i]
-                line[i, 1] = second[i]
-                line[i, 2] = third[i]
-            continue
+        line, first, second, third = out[n, top + y, left : left + width], x[n, 0, y], x[n, 1, y], x[n, 2, y]
         for i in range(width):
-            for c in range(channels):
-                out[n, top + y, left + i, c] = x[n, c, y, i]
+            line[i, 0] = first[i]
+            line[i, 1] = second[i]
+            line[i, 2] = third[i]
 
 
 @jit
