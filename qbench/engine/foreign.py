@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,28 @@ from qbench.errors import ModelError
 from qbench.graph.nodes import Foreign
 
 Array = npt.NDArray[Any]
+
+
+class Runs(Protocol):
+    """What runs a node on arrays."""
+
+    node: Foreign
+
+    def run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        """Return what the node writes."""
+
+
+def copied(runner: Runs, reads: Sequence[Array], writes: Sequence[Array]) -> None:
+    """Run a node on arrays and copy what it makes to others.
+
+    Raises:
+        ModelError: it fails, or makes other shapes.
+    """
+    for array, made in zip(writes, runner.run(reads), strict=True):
+        if made.shape != array.shape:
+            what = f"node '{runner.node.name}' ({', '.join(runner.node.operators)})"
+            raise ModelError(f"{what}: expected {array.shape}, got {made.shape}")
+        array[...] = made
 
 
 class ForeignRunner:
@@ -52,6 +75,29 @@ class ForeignRunner:
             return tuple(np.asarray(output) for output in self._session.run(None, feeds))
         except Exception as error:
             raise _refusal(self.node, "failed", error) from error
+
+    def into(self, reads: Sequence[Array], writes: Sequence[Array]) -> Callable[[], None]:
+        """Return a call that runs the node from these very arrays into those, as often as it is called.
+
+        Where all of them are contiguous onnxruntime is told their addresses once: no array is made, nothing is copied.
+        """
+        if not all(array.flags.c_contiguous and array.size for array in (*reads, *writes)):
+            return partial(copied, self, reads, writes)
+        binding = self._session.io_binding()
+        for ports, arrays, bind in (
+            (self._session.get_inputs(), reads, binding.bind_input),
+            (self._session.get_outputs(), writes, binding.bind_output),
+        ):
+            for port, array in zip(ports, arrays, strict=True):
+                bind(port.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+
+        def call() -> None:
+            try:
+                self._session.run_with_iobinding(binding)
+            except Exception as error:
+                raise _refusal(self.node, "failed", error) from error
+
+        return call
 
 
 def _refusal(node: Foreign, what: str, error: Exception) -> ModelError:

@@ -5,12 +5,13 @@ onnxruntime lacks kernels for operators and types that are new, and Python array
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy.typing as npt
 
-from qbench.engine.foreign import ForeignRunner
+from qbench.engine.foreign import ForeignRunner, copied
 from qbench.errors import ModelError
 from qbench.graph.nodes import Foreign
 
@@ -32,6 +33,10 @@ class ReferenceRunner:
     def run(self, inputs: Sequence[Array]) -> tuple[Array, ...]:
         """Return what the node writes, given what it reads; raise ModelError where the reference cannot run it."""
         return self._reference.run(inputs)
+
+    def into(self, reads: Sequence[Array], writes: Sequence[Array]) -> Callable[[], None]:
+        """Return a call that runs the node on these very arrays and copies what it makes to those."""
+        return partial(copied, self, reads, writes)
 
 
 Runner = ForeignRunner | ReferenceRunner

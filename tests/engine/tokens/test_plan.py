@@ -224,14 +224,14 @@ def test_failure_inside_another_library_is_raised_after_the_run(monkeypatch: pyt
     session = FloatSession(network, threads=2)
     images = np.zeros((3, *network.input_shape), np.float32)
     expected = session.run(images)
-    from qbench.engine.foreign import ForeignRunner
+    from onnxruntime import InferenceSession
 
-    def broken(self: ForeignRunner, inputs: object) -> tuple[Floats, ...]:
-        raise ModelError("node 'patch': onnxruntime failed: on purpose")
+    def broken(self: InferenceSession, binding: object) -> None:
+        raise RuntimeError("on purpose")
 
     with monkeypatch.context() as patched:
-        patched.setattr(ForeignRunner, "run", broken)
-        with pytest.raises(ModelError, match="on purpose"):
+        patched.setattr(InferenceSession, "run_with_iobinding", broken)
+        with pytest.raises(ModelError, match=r"node 'foreign' \(.*\): onnxruntime failed: on purpose"):
             session.run(images)
     assert np.array_equal(session.run(images), expected)
 
