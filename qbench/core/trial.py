@@ -16,6 +16,9 @@ ON_INTEGERS: tuple[Execution, ...] = ("integer", "mixed")
 """What runs on integer kernels: all layers, or those that no rule and no format keeps in float32."""
 Direction = Literal["higher", "lower", "none"]
 
+WINNERS = "winners"
+"""The sweep of rows that are timed because of how they scored."""
+
 _LONGEST_RULES = 48
 """Letters of a key that rules for single layers may take before they are shortened."""
 

@@ -15,6 +15,7 @@ from qbench.report import words
 from qbench.report.headed import Headed
 from qbench.report.rows import Row
 from qbench.results import NetworkRun, read_run
+from qbench.results.front import asked_of_network
 from qbench.results.index import frame
 from qbench.results.ranking import Ranking, at_equal_bits, at_equal_bytes
 
@@ -189,5 +190,4 @@ def unique(rows: Iterable[Row]) -> list[Row]:
 
 
 def _what(row: Row) -> tuple[str, ...]:
-    trial = row.result.trial
-    return trial.layers, trial.spec, trial.edges, trial.overrides, trial.recipe
+    return asked_of_network(row.result.trial)

@@ -5,7 +5,7 @@ Each finished row is one line on disk before the next begins, so that a kill los
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
@@ -16,8 +16,10 @@ from typing import Any
 import qbench
 from qbench.errors import MachineError
 from qbench.results import MachineFacts, RunHeader, RunState, RunWriter, SuiteFacts, read_run, write_tables
+from qbench.results.reader import Run
 from qbench.runner.executor import Executor, Local
-from qbench.runner.job import AnyTrial
+from qbench.runner.job import AnyTrial, Job
+from qbench.runner.kind import run_kind
 from qbench.runner.machine import environment, lock
 from qbench.runner.machine.devices import DEVICES
 from qbench.runner.observer import RunObserver, Silent
@@ -67,17 +69,32 @@ def run_plan(plan: Plan, writer: RunWriter, executor: Executor, observer: RunObs
     clock = Clock()
     start_s, before_s = clock.now_s(), writer.header.state.seconds
     report = _Report(writer, observer)
-    for _, jobs in groupby(plan.new, key=lambda job: job.phase):
-        with closing(executor.run(list(jobs), report)) as rows:
-            for done in rows:
-                result = replace(done.result, machine=done.machine)
-                writer.append(result)
-                observer.on_trial_end(result)
+
+    def make(jobs: Iterable[Job]) -> None:
+        for _, alike in groupby(jobs, key=lambda job: job.phase):
+            with closing(executor.run(list(alike), report)) as rows:
+                for done in rows:
+                    result = replace(done.result, machine=done.machine)
+                    writer.append(result)
+                    observer.on_trial_end(result)
+
+    make(plan.new)
+    more = following(plan, read_run(writer.folder))
+    if more:
+        observer.on_more(more)
+        make(more)
     spent_s = before_s + clock.now_s() - start_s if plan.new or not writer.header.state.finished else before_s
     writer.update_header(suite=_suite_facts(plan), state=RunState(seconds=spent_s))
     observer.on_phase("writing the tables")
     write_tables(read_run(writer.folder))
     writer.update_header(state=RunState(finished=True, seconds=spent_s))
+
+
+def following(plan: Plan, run: Run[Any]) -> tuple[Job, ...]:
+    """Return the jobs that only the rows of a run ask for, such as times of those that scored best."""
+    held = {row.trial.key: row.cache_hash for row in run.results if row.status != "failed"}
+    jobs = run_kind(plan.suite.kind).follow(plan, run)
+    return tuple(job for job in jobs if held.get(job.trial.key) != job.cache_hash)
 
 
 class _Report:

@@ -125,7 +125,13 @@ def trial_hash(
         libraries = distributions(PEERS)
         facts["peers"] = {name: found for name, found in versions().items() if name in libraries}
     if trial.batch_sizes:
-        facts["timing"] = [trial.batch_sizes, suite.timing.model_dump(mode="json"), suite.threads, quick, machine]
+        facts["timing"] = [
+            trial.batch_sizes,
+            suite.timing.model_dump(mode="json", exclude={"winners"}),
+            suite.threads,
+            quick,
+            machine,
+        ]
     if suite.device != "cpu":
         libraries = (*operator_libraries(suite.device), *distributions(CUDA_NETWORKS))
         facts["device"] = [machine, {name: found for name, found in versions().items() if name in libraries}]

@@ -38,6 +38,7 @@ class RunKind:
             are done. Raises QBenchError for what no job could be done with here.
         facts: what `run.json` says of a plan beside what it says of every plan.
         makers: device -> class of who makes the rows there (`qbench.runner.maker.Maker`), as `module:attribute`.
+        follow: a plan and the run with all its rows -> the jobs that only these rows ask for.
         remarks: a suite's world -> what is suspicious about it, a line each, before anything is computed.
     """
 
@@ -46,6 +47,7 @@ class RunKind:
     facts: Callable[[Plan], PlanFacts]
     makers: Mapping[str, str]
     remarks: Callable[[Any], tuple[str, ...]] = lambda _: ()
+    follow: Callable[[Plan, Any], tuple[Job, ...]] = lambda plan, run: ()
 
 
 def run_kind(kind: str) -> RunKind:

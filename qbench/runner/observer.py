@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from qbench.runner.job import AnyResult, AnyTrial
+from qbench.runner.job import AnyResult, AnyTrial, Job
 from qbench.runner.plan import Plan
 
 
@@ -13,6 +14,9 @@ class RunObserver(Protocol):
 
     def on_start(self, plan: Plan) -> None:
         """Hear what will be run, before anything is computed."""
+
+    def on_more(self, jobs: Sequence[Job]) -> None:
+        """Hear what the rows so far ask for beside the plan."""
 
     def on_phase(self, text: str) -> None:
         """Hear what is being done now, e.g. `measuring the machine's ceilings`."""
@@ -28,6 +32,9 @@ class Silent:
     """An observer that keeps all to itself, for use from Python."""
 
     def on_start(self, plan: Plan) -> None:
+        """Say nothing."""
+
+    def on_more(self, jobs: Sequence[Job]) -> None:
         """Say nothing."""
 
     def on_phase(self, text: str) -> None:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from qbench.core.recipe import KEEP
 from qbench.core.rules import Rule
+from qbench.core.trial import WINNERS
 from qbench.errors import SuiteError
 from qbench.graph.nodes import Shape
 from qbench.graph.readers import READERS, parse_shape
@@ -69,6 +70,8 @@ class Timing(Strict):
     """Stop when the relative half width of the median's 95 % interval is below this."""
     seconds_a_cell: Annotated[float, Field(gt=0)] = 1.5
     """Stop at the latest after this many seconds per timed cell."""
+    winners: Annotated[int, Field(ge=0)] = 0
+    """Time so many more rows when all are scored: those that no smaller one beats, and that no sweep timed."""
     references: tuple[Reference, ...] = ()
     """Other libraries that run the network in turns with qbench, e.g. `onnxruntime-fp32`."""
 
@@ -135,6 +138,10 @@ _WIDTH = ("scope", "bits", "activation_bits", "granularity")
 _RECIPE = ("method", "correction")
 
 
+TAKEN = {"baseline": "the fp32 row", WINNERS: "the rows that 'timing.winners' times"}
+"""Names that no sweep may have, and whose they are."""
+
+
 class SweepHead(Strict):
     """The keys of a sweep that are not axes; apart from them, so that they come first when a suite is written out."""
 
@@ -158,8 +165,8 @@ class Sweep(Cell, SweepHead):
 
     @model_validator(mode="after")
     def _check(self) -> Sweep:
-        if self.name == "baseline":
-            raise ValueError("the name 'baseline' is taken by the fp32 row")
+        if self.name in TAKEN:
+            raise ValueError(f"the name '{self.name}' is taken by {TAKEN[self.name]}")
         for cell in self.cells():
             cell.check_complete()
         if self.overrides and self.layers != ("all",):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qbench.core.trial import Trial, TrialResult
 from qbench.runner import Plan
+from qbench.runner.job import Job
 
 
 class Listener:
@@ -14,9 +17,13 @@ class Listener:
         self.started: list[str] = []
         self.ended: list[TrialResult] = []
         self.phases: list[str] = []
+        self.more: list[str] = []
 
     def on_start(self, plan: Plan) -> None:
         self.plans.append(plan)
+
+    def on_more(self, jobs: Sequence[Job]) -> None:
+        self.more += [job.trial.key for job in jobs]
 
     def on_phase(self, text: str) -> None:
         self.phases.append(text)

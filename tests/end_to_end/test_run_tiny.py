@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from qbench.results import read_run
+from qbench.results.front import asked_of_network
 from qbench.results.index import frame
 from qbench.runner import plan_run, run_suite
 from qbench.suite import load_suite
@@ -40,7 +41,8 @@ def table(folder: Path) -> pd.DataFrame:
 def test_every_trial_of_the_suite_has_a_row_and_none_failed(tiny_run: tuple[Path, Listener]) -> None:
     folder, listener = tiny_run
     run = read_run(folder)
-    assert {row.trial.key for row in run.results} == {item.trial.key for item in listener.plans[0].jobs}
+    planned = {item.trial.key for item in listener.plans[0].jobs}
+    assert {row.trial.key for row in run.results} == {*planned, *listener.more}
     assert [row.reason for row in run.results if row.status == "failed"] == []
     assert all(row.reason for row in run.results if row.status == "skipped")
 
@@ -79,8 +81,19 @@ def test_rows_keep_their_samples_scores_and_sizes(tiny_run: tuple[Path, Listener
 def test_the_observer_hears_of_every_trial_in_order(tiny_run: tuple[Path, Listener]) -> None:
     _, listener = tiny_run
     assert listener.started == [row.trial.key for row in listener.ended]
-    assert listener.started == [item.trial.key for item in listener.plans[0].jobs]
+    assert listener.started == [*(item.trial.key for item in listener.plans[0].jobs), *listener.more]
     assert "checking the fp32 baseline" in listener.phases
+
+
+def test_the_best_row_that_no_sweep_timed_is_timed_when_all_are_scored(tiny_run: tuple[Path, Listener]) -> None:
+    folder, listener = tiny_run
+    (key,) = listener.more
+    run = read_run(folder)
+    (row,) = (row for row in run.results if row.trial.key == key)
+    others = [asked_of_network(other.trial) for other in run.results if other is not row and other.measurements]
+    assert (row.trial.sweep, row.status) == ("winners", "ok")
+    assert row.measurements
+    assert asked_of_network(row.trial) not in others
 
 
 def test_a_second_run_has_nothing_to_do(tiny_run: tuple[Path, Listener]) -> None:
@@ -104,7 +117,7 @@ def test_a_fresh_run_and_a_run_that_is_not_quick_take_nothing_over(tiny_run: tup
 
 
 def test_a_change_of_a_rows_inputs_runs_that_row_again(tiny_run: tuple[Path, Listener], tmp_path: Path) -> None:
-    folder, _ = tiny_run
+    folder, listener = tiny_run
     copy = tmp_path / folder.parent.name / folder.name
     copy.mkdir(parents=True)
     (copy / "run.json").write_text((folder / "run.json").read_text())
@@ -113,7 +126,7 @@ def test_a_change_of_a_rows_inputs_runs_that_row_again(tiny_run: tuple[Path, Lis
     (copy / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     plan = plan_run(load_suite(SUITE), tmp_path, quick=True)
     keys = {item.trial.key for item in plan.new}
-    timed = {row.trial.key for row in read_run(copy).results if row.measurements}
+    timed = {row.trial.key for row in read_run(copy).results if row.measurements} - {*listener.more}
     assert plan.folder is None
     assert keys == {read_run(copy).results[1].trial.key} | timed
 

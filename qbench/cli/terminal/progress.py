@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,7 +15,7 @@ from qbench.cli.terminal.style import duration
 if TYPE_CHECKING:
     from qbench.cli.kind import Words
     from qbench.runner import Plan
-    from qbench.runner.job import AnyResult, AnyTrial
+    from qbench.runner.job import AnyResult, AnyTrial, Job
 
 
 class Watch:
@@ -55,6 +56,13 @@ class Watch:
         self._say(f"{self._total} {self._words.rows} to run{more}, about {duration(plan.estimate_s)}")
         for remark in plan.remarks:
             self._say(remark)
+
+    def on_more(self, jobs: Sequence[Job]) -> None:
+        """Add to what there is to do."""
+        self._total += len(jobs)
+        self._estimates |= {job.trial.key: job.estimate_s for job in jobs}
+        self._bar.update(self._task, total=self._total)
+        self._say(f"{len(jobs)} more {self._words.rows} to time: those that scored best for their size")
 
     def on_phase(self, text: str) -> None:
         """Show what is done outside of trials."""

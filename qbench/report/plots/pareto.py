@@ -29,6 +29,7 @@ from qbench.report.style import (
 )
 from qbench.report.view import RunView
 from qbench.report.words import size
+from qbench.results.front import front as results_front
 
 KINDS = (
     ("integer", BLUE, "o"),
@@ -40,12 +41,7 @@ KINDS = (
 
 def front(view: RunView, rows: Sequence[Row]) -> list[Row]:
     """Return the rows that no other row beats in both packed size and score, from small to large."""
-    chosen: list[Row] = []
-    ranked = sorted(rows, key=lambda row: (row.value("packed_bytes") or 0.0, -view.merit(row)))
-    for row in ranked:
-        if not chosen or view.merit(row) > view.merit(chosen[-1]):
-            chosen.append(row)
-    return chosen
+    return results_front(rows, size=lambda row: row.value("packed_bytes") or 0.0, merit=view.merit)
 
 
 def plot(view: RunView) -> Plot | None:

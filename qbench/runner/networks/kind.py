@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
+from qbench.core.trial import WINNERS
 from qbench.errors import MachineError, suggest
 from qbench.graph import Network, read_codes, read_network
 from qbench.graph.readers import UNREAD
 from qbench.kernels.variants import NAMES
 from qbench.quantization import layer_kinds
-from qbench.results import DataFacts, ModelFacts
+from qbench.results import DataFacts, ModelFacts, NetworkRun
+from qbench.results.front import worth_timing
 from qbench.runner.identity import trial_hash
 from qbench.runner.job import Job
 from qbench.runner.kind import PlanFacts, RunKind
+from qbench.runner.machine.devices import DEVICES
 from qbench.runner.networks.bench import Bench, References
 from qbench.runner.networks.estimate import estimate_s
 from qbench.runner.plan import Plan, refuse_threads
@@ -79,17 +83,29 @@ def network_jobs(suite: Suite, bench: Bench, machine: str, quick: bool) -> tuple
     first, *rest = expand(drawn, layer_kinds(bench.network), kept=bench.kept_token)
     planned = (first, *sorted(rest, key=is_timed))
     refuse_impossible(planned, bench, suite.device)
+    return tuple(_job(item, suite, bench, machine, quick) for item in planned)
+
+
+def winners(plan: Plan, run: NetworkRun) -> tuple[Job, ...]:
+    """Return jobs that time the rows worth it, those that an earlier run of the suite timed so among them."""
+    suite, machine = plan.suite, DEVICES[plan.suite.device].identity()
+    assert isinstance(suite, Suite)
+    before = tuple(row for row in run.results if row.trial.sweep != WINNERS)
+    rows = worth_timing(replace(run, results=before), suite.timing.winners) if suite.timing.winners else []
+    trials = (replace(row.trial, sweep=WINNERS, batch_sizes=suite.timing.batch_sizes) for row in rows)
+    planned = tuple(Planned(trial, ("accuracy", "speed")) for trial in trials)
+    return tuple(_job(item, suite, plan.world, machine, plan.quick) for item in planned)
+
+
+def _job(item: Planned, suite: Suite, bench: Bench, machine: str, quick: bool) -> Job:
     sources = {"model_sha256": bench.network.sha256, "data_sha256": bench.data.sha256}
-    return tuple(
-        Job(
-            "time" if is_timed(item) else "score",
-            item.trial,
-            trial_hash(item, suite, **sources, machine=machine, quick=quick),
-            item.measure,
-            item.reason,
-            estimate_s(item, suite, bench, quick=quick),
-        )
-        for item in planned
+    return Job(
+        "time" if is_timed(item) else "score",
+        item.trial,
+        trial_hash(item, suite, **sources, machine=machine, quick=quick),
+        item.measure,
+        item.reason,
+        estimate_s(item, suite, bench, quick=quick),
     )
 
 
@@ -143,4 +159,5 @@ NETWORKS = RunKind(
         "cuda": "qbench.runner.cuda.networks:CudaNetworkMaker",
     },
     lambda bench: bench.remarks,
+    winners,
 )
