@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from qbench.report import words
 from qbench.report.answer import Answer
-from qbench.report.rows import FP32, INT8, Row
+from qbench.report.rivals import Rival, rivals
+from qbench.report.rows import Row
 from qbench.report.view import RunView
 
 
@@ -35,11 +36,18 @@ def headline(view: RunView, answer: Answer) -> str:
     ratio = _smaller(row, view)
     if ratio:
         parts.append(f"{ratio} smaller than fp32")
-    timed = view.timed_twin(row)
-    speedup = timed.speedup(view.batches[-1], FP32) if timed and view.batches else None
-    if speedup and speedup.value:
-        parts.append(f"at {words.times(speedup.value)} the speed of onnxruntime fp32")
+    beside = best_rivals(row, view)
+    if beside:
+        parts.append(
+            "at " + " and ".join(f"{words.times(one.speedup.value)} the speed of {one.name}" for one in beside)
+        )
     return ", ".join(parts) + "."
+
+
+def best_rivals(row: Row, view: RunView) -> tuple[Rival, ...]:
+    """Return the fastest library of each class beside a network at the largest batch, whichever sweep timed it."""
+    timed = view.timed_twin(row)
+    return rivals(timed, view.batches[-1]) if timed and view.batches else ()
 
 
 def cards(view: RunView, answer: Answer) -> Iterator[Card]:
@@ -69,17 +77,17 @@ def _smallest(title: str, row: Row, view: RunView) -> Card:
     if ratio:
         bits = words.number(row.value("bits_per_weight"))
         lines.append(f"{ratio} smaller than fp32, {bits} bits per weight")
+    beside = best_rivals(row, view)
+    batch = f", batch {view.batches[-1]}" if beside else ""
+    lines += [f"{one.text} [{words.interval(one.speedup)}]{batch}" for one in beside]
     return Card(title, words.size(row.value("packed_bytes")), tuple(lines), "good")
 
 
 def _fastest(row: Row, view: RunView) -> Card:
     batch = view.batches[-1]
     rate = row.images_per_s(batch)
-    lines = [row.label]
-    for peer in (FP32, INT8):
-        ratio = row.speedup(batch, peer)
-        if ratio is not None and ratio.value is not None:
-            lines.append(f"{words.times(ratio.value)} {peer} [{words.interval(ratio)}]")
+    lines = [row.label, _accuracy(row, view), words.size(row.value("packed_bytes"))]
+    lines += [f"{one.text} [{words.interval(one.speedup)}]" for one in rivals(row, batch)]
     value = words.rate(rate.value if rate else None)
     return Card(f"fastest that keeps {view.keep_text}, images/s, batch {batch}", value, tuple(lines), "good")
 

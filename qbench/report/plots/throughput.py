@@ -12,6 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from qbench.core.trial import ON_INTEGERS
 from qbench.metrics import speed
 from qbench.report.plots.plot import Plot
+from qbench.report.rivals import rivals
 from qbench.report.rows import FP32, INT8, Row
 from qbench.report.style import (
     BLUE,
@@ -57,19 +58,18 @@ def _rows(view: RunView) -> list[Row]:
 
 
 def _title(view: RunView, rows: Sequence[Row], batch: int) -> str:
-    """Return the fastest row that keeps the target, or the fastest of all, against both peers."""
+    """Return the fastest row that keeps the target, or the fastest of all, against the best library of each class."""
     kept = [row for row in rows if row.target == "kept" and not row.is_baseline]
-    best = max(kept or rows, key=lambda row: _ratio(row, batch))
-    if not _ratio(best, batch):
+    best = max(kept or rows, key=lambda row: _rate(row, batch))
+    beside = [f"{times(one.speedup.value)} as many as {one.name}" for one in rivals(best, batch)]
+    if not beside:
         return f"Throughput by width at batch {batch}"
-    words = f"{best.label} runs {times(_ratio(best, batch))} as many images per second as onnxruntime fp32"
-    int8 = best.speedup(batch, INT8)
-    words += f", {times(int8.value)} as many as its int8" if int8 and int8.value else ""
-    return f"{words} (batch {batch}{f', keeps {view.keep_text} of fp32' if kept else ''})"
+    keeps = f", keeps {view.keep_text} of fp32" if kept else ""
+    return f"{best.label} runs {rate(_rate(best, batch))} images per second, {', '.join(beside)} (batch {batch}{keeps})"
 
 
-def _ratio(row: Row, batch: int) -> float:
-    found = row.speedup(batch, FP32)
+def _rate(row: Row, batch: int) -> float:
+    found = row.images_per_s(batch)
     return (found.value or 0.0) if found else 0.0
 
 
