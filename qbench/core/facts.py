@@ -25,7 +25,7 @@ class SpecFacts(TypedDict):
 
 
 def format_name(number_format: NumberFormat) -> str:
-    """Return `uniform`, `log`, `pot`, `kmeans`, `nf4`, `ternary`, `binary` or `float32`."""
+    """Return `uniform`, `log`, `pot`, a kind of codebook, `ternary`, `binary` or `float32`."""
     if isinstance(number_format, Codebook):
         return number_format.kind
     plain: dict[type, str] = {Uniform: "uniform", Logarithmic: "log", PowerOfTwo: "pot", Float32: "float32"}
@@ -33,12 +33,12 @@ def format_name(number_format: NumberFormat) -> str:
 
 
 def granularity_name(spec: QuantSpec) -> str:
-    """Return `tensor`, `channel` or `groupN`; empty for float32."""
+    """Return `tensor`, `channel` or `groupN`, with a letter for scales of few bits; empty for float32."""
     if spec.is_float:
         return ""
     if isinstance(spec.granularity, PerTensor):
         return "tensor"
-    return "channel" if isinstance(spec.granularity, PerChannel) else f"group{spec.granularity.group_size}"
+    return "channel" if isinstance(spec.granularity, PerChannel) else spec.granularity.token.replace("g", "group")
 
 
 def spec_facts(trial: Trial) -> SpecFacts:

@@ -79,7 +79,7 @@ class Logarithmic:
 
 @dataclass(frozen=True, slots=True)
 class Codebook:
-    """Free levels: real = scale * level[code]; `kind` says how the levels were chosen (kmeans, nf4)."""
+    """Levels in a table: real = scale * level[code]; `kind` says which (`CODEBOOKS`), kmeans that they are free."""
 
     bits: int
     kind: str = "kmeans"
@@ -91,7 +91,16 @@ class Codebook:
     @property
     def token(self) -> str:
         """The name inside a spec's token."""
-        return {"kmeans": "km"}.get(self.kind, self.kind)
+        return CODEBOOKS.get(self.kind, self.kind)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether kind and bits say all levels, so that no file needs to hold them."""
+        return self.kind != "kmeans"
+
+
+CODEBOOKS = {"kmeans": "km", "nf4": "nf4", "apot": "apot", "e2m1": "e2m1", "e4m3": "e4m3", "e5m2": "e5m2"}
+"""Kind of codebook -> its name inside a spec's token."""
 
 
 @dataclass(frozen=True, slots=True)

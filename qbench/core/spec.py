@@ -10,13 +10,27 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from qbench.core.formats import Binary, Codebook, Float32, Logarithmic, NumberFormat, PowerOfTwo, Ternary, Uniform
+from qbench.core.formats import (
+    CODEBOOKS,
+    Binary,
+    Codebook,
+    Float32,
+    Logarithmic,
+    NumberFormat,
+    PowerOfTwo,
+    Ternary,
+    Uniform,
+)
 from qbench.core.granularity import Granularity, PerChannel, PerTensor, parse_granularity
 from qbench.errors import QBenchError
 
 Scope = Literal["weights", "activations", "full", "none"]
 
-_SIDE = re.compile(r"^(?P<kind>[wa])(?P<width>32|[1-8]|[tb])(?P<format>log|pot|km|nf4)?(?P<granularity>t|c|g\d+)?$")
+_KINDS = {token: kind for kind, token in CODEBOOKS.items()}
+_SIDE = re.compile(
+    r"^(?P<kind>[wa])(?P<width>32|[1-8]|[tb])"
+    rf"(?P<format>log|pot|{'|'.join(_KINDS)})?(?P<granularity>t|c|g\d+[xvk]?)?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +92,9 @@ def _parse_side(text: str, token: str) -> QuantSpec:
     match = _SIDE.match(text)
     if match is None:
         raise QBenchError(
-            f"spec '{token}': cannot read '{text}'; expected w or a, then 1..8, 32, t or b, then log, pot, km or nf4 "
-            "if not uniform, then t, c or gN, as in w4g32-a8t"
+            f"spec '{token}': cannot read '{text}'; expected w or a, then 1..8, 32, t or b, then log, pot, "
+            f"{', '.join(_KINDS)} if not uniform, then t, c or gN (with x, v or k behind it for scales of few bits), "
+            "as in w4g32-a8t"
         )
     kind, width, name, grain = match["kind"], match["width"], match["format"], match["granularity"]
     if width == "32":
@@ -94,7 +109,7 @@ def _parse_side(text: str, token: str) -> QuantSpec:
         {"log": Logarithmic(bits), "pot": PowerOfTwo(bits)} if name in ("log", "pot") else {}
     )
     if name is not None and name not in formats:
-        formats[name] = Codebook(bits, {"km": "kmeans"}.get(name, name))
+        formats[name] = Codebook(bits, _KINDS[name])
     return QuantSpec(formats[name] if name else uniform, granularity)
 
 

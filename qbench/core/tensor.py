@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.formats import Codebook, Logarithmic, PowerOfTwo, theoretical_bits
-from qbench.core.granularity import Granularity, PerChannel, PerTensor
+from qbench.core.granularity import Granularity, PerChannel, PerTensor, scale_bytes
 from qbench.core.spec import QuantSpec
 
 Floats = npt.NDArray[np.float32]
@@ -62,11 +62,16 @@ class QTensor:
 
     @property
     def packed_bytes(self) -> int:
-        """Bytes on disk: codes at their width, a float32 scale each, a byte for a zero point that is not 0, levels."""
+        """Bytes on disk: codes at their width, all levels of scales, zero points (a byte) unless all are 0, levels.
+
+        A scale is float32 unless the granularity says otherwise; levels that the format's name says take no place.
+        """
         codes = -(-self.codes.size * self.spec.format.bits // 8)
         zeros = self.params.zero_point.size if np.any(self.params.zero_point) else 0
-        levels = 0 if self.params.levels is None else 4 * self.params.levels.size
-        return codes + 4 * self.params.scale.size + zeros + levels
+        kind, levels = self.spec.format, 0
+        if self.params.levels is not None and not (isinstance(kind, Codebook) and kind.is_fixed):
+            levels = 4 * self.params.levels.size
+        return codes + scale_bytes(self.spec.granularity, self.params.scale.shape) + zeros + levels
 
     @property
     def theoretical_bits(self) -> float:

@@ -6,7 +6,7 @@ The law of rounding is `qbench.methods.law`. Every entry of the table is an obje
 
 from qbench.methods.activation_stats import ActivationObserver, ActivationStats
 from qbench.methods.law import dequantize, fake_quantize, quantize
-from qbench.methods.method import Method, method_spec
+from qbench.methods.method import Method, method_spec, weight_granularity
 from qbench.registry import Registry
 
 METHODS = Registry(
@@ -26,6 +26,14 @@ METHODS = Registry(
         "pot": "qbench.methods.pot:POT",
         "kmeans": "qbench.methods.kmeans:KMEANS",
         "nf4": "qbench.methods.nf4:NF4",
+        "apot": "qbench.methods.apot:APOT",
+        "fp4_e2m1": "qbench.methods.minifloat:FP4_E2M1",
+        "fp8_e4m3": "qbench.methods.minifloat:FP8_E4M3",
+        "fp8_e5m2": "qbench.methods.minifloat:FP8_E5M2",
+        "mxfp4": "qbench.methods.mx:MXFP4",
+        "mxfp8": "qbench.methods.mx:MXFP8",
+        "mxint8": "qbench.methods.mx:MXINT8",
+        "nvfp4": "qbench.methods.nvfp4:NVFP4",
         "ternary": "qbench.methods.ternary:TERNARY",
         "binary": "qbench.methods.binary:BINARY",
     },
@@ -40,4 +48,5 @@ __all__ = [
     "fake_quantize",
     "method_spec",
     "quantize",
+    "weight_granularity",
 ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from qbench.core.formats import Binary, Float32, NumberFormat, Ternary, Uniform
-from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.granularity import Granularity, PerChannel, PerGroup, PerTensor, ScaledGroup, ScaleFormat
 from qbench.core.spec import LayerSpec, QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.errors import QBenchError
@@ -61,11 +61,21 @@ def method_spec(method: Method, spec: LayerSpec) -> LayerSpec:
     not have.
     """
     weights, activations = spec.weights, spec.activations
+    if not weights.is_float:
+        weights = replace(weights, granularity=weight_granularity(method, weights.granularity))
     if isinstance(weights.format, Uniform):
         weights = replace(weights, format=method.weight_format(weights.format.bits))
     if isinstance(activations.format, Uniform):
         activations = replace(activations, format=method.activation_format(activations.format.bits))
     return LayerSpec(weights, activations)
+
+
+def weight_granularity(method: Method, granularity: Granularity) -> Granularity:
+    """Return the granularity that a method makes of one: plain groups get its scales of few bits, if it has such."""
+    scales: ScaleFormat | None = getattr(method, "group_scales", None)
+    if scales is None or type(granularity) is not PerGroup:
+        return granularity
+    return ScaledGroup(granularity.group_size, scales)
 
 
 def is_affine(number_format: NumberFormat) -> bool:
@@ -79,8 +89,10 @@ def refuse(reason: str | None) -> None:
         raise QBenchError(reason)
 
 
-def granularity_reason(name: str, spec: LayerSpec) -> str | None:
-    """Return why no method can share scales as `spec` asks, or None."""
+def granularity_reason(name: str, spec: LayerSpec, *, scales: bool = False) -> str | None:
+    """Return why a method cannot share scales as `spec` asks, or None; `scales`: it can keep them in few bits."""
+    if isinstance(spec.weights.granularity, ScaledGroup) and not scales:
+        return f"{name}: keeps a float32 scale a group, not those of '{spec.weights.granularity.token}'"
     if not spec.activations.is_float and not isinstance(spec.activations.granularity, PerTensor):
         return f"{name}: activations are quantized per tensor, not '{spec.activations.granularity.token}'"
     if isinstance(spec.weights.granularity, PerChannel) and spec.weights.granularity.axis != 0:

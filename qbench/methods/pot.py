@@ -15,16 +15,9 @@ import numpy as np
 
 from qbench.core.formats import NumberFormat, PowerOfTwo
 from qbench.core.spec import QuantSpec, activation_uniform
-from qbench.core.tensor import Floats, QParams, expand
+from qbench.core.tensor import Floats, QParams
 from qbench.methods.activation_stats import ActivationStats
-from qbench.methods.fitting.level_tables import (
-    LevelMethod,
-    level_params,
-    refined_scales,
-    signed_table,
-    slice_maximum,
-    slice_sums,
-)
+from qbench.methods.fitting.level_tables import LevelMethod, level_params, searched_scales, signed_table
 from qbench.methods.fitting.sorted_points import SortedPoints, best_multiple
 
 _TOP_EXPONENT = 14
@@ -47,15 +40,7 @@ class PowersOfTwo(LevelMethod):
     def fit_weights(self, weights: Floats, spec: QuantSpec) -> QParams:
         """Return the table, and for each slice the scale of least squared error."""
         levels = power_levels(spec.format.bits)
-        cover = slice_maximum(weights, spec)
-        unit = np.abs(weights / expand(cover, weights.shape[1], spec.granularity))
-        best = np.ones_like(cover)
-        least = np.full(cover.shape, np.inf)
-        trial = level_params(spec, best, levels)
-        for share in _SHARES.astype(np.float32):
-            error = slice_sums(np.square(nearest_power(unit / share, levels) * share - unit), trial)
-            best, least = np.where(error < least, share, best), np.minimum(error, least)
-        return refined_scales(weights, level_params(spec, cover * best / levels[-1], levels))
+        return searched_scales(weights, spec, levels, _SHARES, lambda unit: nearest_power(unit, levels))
 
     def fit_activations(self, stats: ActivationStats, spec: QuantSpec) -> QParams:
         """Return the table and the scale of least squared error on the histogram."""

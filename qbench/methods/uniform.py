@@ -17,6 +17,7 @@ from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.methods.activation_stats import ActivationStats
 from qbench.methods.fitting.affine import affine_params, scale_and_zero
 from qbench.methods.fitting.grids import Grid
+from qbench.methods.fitting.scales import settled
 from qbench.methods.fitting.slices import SMALLEST_SCALE, Doubles, as_scale, checked_weights, per_slice
 from qbench.methods.law import quantize
 from qbench.methods.method import granularity_reason, is_affine, refuse
@@ -51,7 +52,7 @@ class UniformMethod(ABC):
         return (
             self.weights_reason(spec.weights.format)
             or self.activations_reason(spec.activations.format)
-            or granularity_reason(self.name, spec)
+            or granularity_reason(self.name, spec, scales=True)
         )
 
     def weights_reason(self, number_format: NumberFormat) -> str | None:
@@ -83,7 +84,7 @@ class UniformMethod(ABC):
         array = checked_weights(self.name, weights)
         grid = Grid.of_weights(spec.format)
         steps = per_slice(array, spec.granularity, lambda rows: self.steps(rows, grid))
-        params = symmetric_params(steps, spec)
+        params = settled(array, symmetric_params(steps, spec))
         return QTensor(quantize(array, params), params)
 
     def activation_params(self, stats: ActivationStats, spec: QuantSpec) -> QParams:

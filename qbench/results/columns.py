@@ -36,7 +36,7 @@ TRIAL = (
     Column("bits", "bits", "width of the weights, or of the activations where only they are quantized; 32 for fp32"),
     Column("weight_bits", "bits", "width of the weights"),
     Column("activation_bits", "bits", "width of the activations"),
-    Column("format", "", "number format: uniform, log, pot, kmeans, nf4, ternary, binary, float32"),
+    Column("format", "", "number format: uniform, log, pot, a codebook (kmeans, nf4, e4m3), ternary, binary, float32"),
     Column("granularity", "", "what shares a scale: tensor, channel or groupN; empty for fp32"),
     Column("status", "", "ok, skipped or failed"),
     Column("reason", "", "why the row is not ok"),

@@ -196,10 +196,14 @@ def _resolved(spec: LayerSpec, method: str) -> tuple[LayerSpec, str]:
 
 
 def _spec(scope: Scope, method: str, bits: tuple[int, int], grain: str) -> tuple[LayerSpec, str]:
+    from qbench.methods import weight_granularity
+
     weights, activations, reason = FLOAT, FLOAT, ""
     if scope in ("weights", "full"):
         try:
-            weights = QuantSpec(_method(method).weight_format(bits[0]), parse_granularity(grain))
+            weights = QuantSpec(
+                _method(method).weight_format(bits[0]), weight_granularity(_method(method), parse_granularity(grain))
+            )
         except QBenchError as error:
             weights, reason = QuantSpec(weight_uniform(bits[0]), parse_granularity(grain)), str(error)
     if scope in ("activations", "full"):

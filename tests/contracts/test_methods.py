@@ -8,21 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import product
 from typing import TypeVar, get_args
 
 import numpy as np
 import pytest
 
 from qbench.core.formats import Binary, Codebook, Logarithmic, NumberFormat, PowerOfTwo, Ternary, Uniform
-from qbench.core.granularity import Granularity, PerChannel, PerGroup, PerTensor
+from qbench.core.granularity import Granularity, PerChannel, PerGroup, PerTensor, ScaledGroup
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor, expand
 from qbench.errors import QBenchError
 from qbench.methods import METHODS, ActivationObserver, Method, dequantize, fake_quantize, quantize
 
 Made = TypeVar("Made")
-GRANULARITIES: tuple[Granularity, ...] = (PerTensor(), PerChannel(), PerGroup(16), PerGroup(32))
+GRANULARITIES: tuple[Granularity, ...] = (
+    PerTensor(),
+    PerChannel(),
+    PerGroup(16),
+    PerGroup(32),
+    ScaledGroup(32, "e8m0"),
+    ScaledGroup(16, "e4m3"),
+    ScaledGroup(32, "u6"),
+)
 NAMED: tuple[NumberFormat, ...] = (Ternary(), Binary())
 
 
@@ -73,10 +80,19 @@ def formats(method: Method, side: str) -> Iterator[NumberFormat]:
         with suppress(QBenchError):
             found.append(method.weight_format(bits) if side == "weights" else method.activation_format(bits))
     for number_format in dict.fromkeys(found):
-        spec = QuantSpec(number_format, PerTensor())
-        layer = LayerSpec(spec, FLOAT) if side == "weights" else LayerSpec(FLOAT, spec)
-        if method.supports(layer) is None:
+        if side == "activations" and method.supports(LayerSpec(FLOAT, QuantSpec(number_format, PerTensor()))) is None:
             yield number_format
+        if side == "weights" and grains(method, number_format):
+            yield number_format
+
+
+def grains(method: Method, number_format: NumberFormat) -> list[Granularity]:
+    """The granularities that the method takes for weights of a format."""
+    return [
+        granularity
+        for granularity in GRANULARITIES
+        if method.supports(LayerSpec(QuantSpec(number_format, granularity), FLOAT)) is None
+    ]
 
 
 def attempt(call: Callable[[], Made]) -> tuple[Made | None, str]:
@@ -121,11 +137,8 @@ def check_params(params: QParams) -> None:
 def test_weights_keep_every_promise(name: str, tensor: str) -> None:
     method, weights = METHODS.load(name), TENSORS[tensor]()
     before = weights.copy()
-    for made, granularity in product(formats(method, "weights"), GRANULARITIES):
+    for made, granularity in [(kind, one) for kind in formats(method, "weights") for one in grains(method, kind)]:
         spec = QuantSpec(made, granularity)
-        if method.supports(LayerSpec(spec, FLOAT)) is not None:
-            assert granularity != PerTensor()
-            continue
         quantized, reason = attempt(partial(method.quantize_weights, weights, spec))
         if quantized is None:
             # finite numbers are refused by log_floor alone, and those only that are not positive
@@ -256,7 +269,7 @@ def test_damaged_weights_are_refused_in_one_line(name: str, value: float) -> Non
     number_format = next(formats(method, "weights"))
     for damaged in (weights, np.empty((0, 4), np.float32), np.zeros((2, 3, 4), np.float32)):
         with pytest.raises(QBenchError, match=name) as caught:
-            method.quantize_weights(damaged, QuantSpec(number_format, PerChannel()))
+            method.quantize_weights(damaged, QuantSpec(number_format, grains(method, number_format)[-1]))
         assert "\n" not in str(caught.value)
 
 
@@ -274,7 +287,10 @@ def test_an_entry_says_its_name_its_version_and_what_it_is(name: str) -> None:
                 continue
 
 
-@pytest.mark.parametrize("name", sorted(set(METHODS) - {"ternary", "binary", "nf4"}))
+ONE_WIDTH = {"ternary", "binary", "nf4", "fp4_e2m1", "fp8_e4m3", "fp8_e5m2", "mxfp4", "mxfp8", "mxint8", "nvfp4"}
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - ONE_WIDTH))
 def test_more_bits_err_less(name: str) -> None:
     method = METHODS.load(name)
     weights = np.abs(random_weights(8, 144)) + np.float32(0.02)

@@ -25,6 +25,8 @@ INTEGER = [
     ("w4c-a4t", "linear_floor"), ("w8t-a8t", "linear_floor"), ("wtc-a8t", "ternary"), ("wbc-a8t", "binary"),
     ("wbc-abt", "binary"), ("wtc-att", "ternary"), ("w4potc-a8t", "pot"),
 ]  # fmt: skip
+TABLES = [("w4c-a8t", "apot"), ("w6c-a8t", "apot"), ("w4g32-a8t", "mxfp4"), ("w4g32k-a8t", "nf4")]
+"""Levels that are looked up, or are bytes themselves, under one level of scales or two."""
 
 
 def test_float_session_equals_onnxruntime(network: Network, images: Floats) -> None:
@@ -32,7 +34,7 @@ def test_float_session_equals_onnxruntime(network: Network, images: Floats) -> N
     assert np.allclose(FloatSession(network).run(images), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(("token", "method"), INTEGER)
+@pytest.mark.parametrize(("token", "method"), INTEGER + TABLES)
 def test_integer_session_equals_the_oracle(
     network: Network, images: Floats, stats: Mapping[str, ActivationStats], token: str, method: str
 ) -> None:
@@ -47,7 +49,7 @@ def test_integer_session_equals_the_oracle(
     assert np.mean(got.argmax(1) == want.argmax(1)) >= 0.9
 
 
-@pytest.mark.parametrize(("token", "method"), INTEGER)
+@pytest.mark.parametrize(("token", "method"), INTEGER + TABLES)
 def test_every_variant_gives_the_same_logits(
     network: Network, images: Floats, stats: Mapping[str, ActivationStats], token: str, method: str
 ) -> None:
@@ -65,6 +67,8 @@ def test_every_variant_gives_the_same_logits(
         ("w32-a8t", "mse", "simulated", "weights stay in float32"),
         ("w4kmc-a8t", "kmeans", "simulated", "no whole numbers"),
         ("w4logc-a4logt", "log", "simulated", "levels"),
+        ("w8c-a8t", "fp8_e4m3", "simulated", "levels"),
+        ("w8g32-a8t", "mxfp8", "simulated", "8-bit e4m3 weights have levels that are no whole numbers"),
     ],
 )
 def test_what_cannot_run_in_integers_says_so_and_equals_the_oracle(

@@ -160,15 +160,20 @@ def test_rounding_to_levels_is_that_of_the_kernels_bit_by_bit(x: Floats, scale: 
     assert np.array_equal(fake_quantize(x, params), fake_quantize_levels_f32(x, thresholds, reals))
 
 
+BLOCKS = ("mxfp4", "mxfp8", "mxint8", "nvfp4")
+"""Methods with blocks of their own."""
+FIXED_BITS = {"ternary": 2, "binary": 1, "nf4": 4, "fp4_e2m1": 4, "fp8_e4m3": 8, "fp8_e5m2": 8}
+
+
 @settings(max_examples=25)
 @given(
     weights=hnp.arrays(np.float32, (3, 32), elements=st.floats(-4, 4, width=32)),
-    method=st.sampled_from(sorted(set(METHODS) - {"log_floor"})),
+    method=st.sampled_from(sorted(set(METHODS) - {"log_floor", *BLOCKS})),
     bits=st.integers(3, 8),
 )
 def test_one_group_of_the_whole_depth_is_a_channel(weights: Floats, method: str, bits: int) -> None:
     part = METHODS.load(method)
-    number_format: NumberFormat = part.weight_format({"ternary": 2, "binary": 1, "nf4": 4}.get(method, bits))
+    number_format: NumberFormat = part.weight_format(FIXED_BITS.get(method, bits))
     channel = part.quantize_weights(weights, QuantSpec(number_format, PerChannel()))
     group = part.quantize_weights(weights, QuantSpec(number_format, PerGroup(32)))
     assert np.array_equal(channel.codes, group.codes)

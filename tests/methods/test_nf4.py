@@ -7,7 +7,7 @@ from qbench.core.formats import Codebook
 from qbench.core.spec import parse_spec
 from qbench.methods import METHODS, method_spec
 from qbench.methods.law import dequantize
-from qbench.methods.nf4 import NF4, normal_levels
+from qbench.methods.nf4 import NF4, byte_levels, normal_levels
 
 PUBLISHED = (
     -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
@@ -21,6 +21,7 @@ def test_the_levels_are_the_published_ones() -> None:
     levels = normal_levels()
     assert levels.dtype == np.float32
     np.testing.assert_allclose(levels, PUBLISHED, atol=2e-7)
+    np.testing.assert_allclose(byte_levels() / 127, PUBLISHED, atol=0.5 / 127)
 
 
 @pytest.mark.parametrize("token", ["w4nf4g64-a8t", "w4nf4c-a8t", "w4nf4t-a32"])
@@ -34,9 +35,9 @@ def test_a_slice_keeps_its_zeros_and_its_largest_number(token: str) -> None:
     slices = {"w4nf4g64-a8t": (12, 64), "w4nf4c-a8t": (6, 128), "w4nf4t-a32": (1, 768)}[token]
     rows, found = weights.reshape(slices), restored.reshape(slices)
     largest = np.argmax(rows, axis=1)
-    np.testing.assert_allclose(codes.params.scale.ravel(), np.abs(rows).max(axis=1))
+    np.testing.assert_allclose(codes.params.scale.ravel() * 127, np.abs(rows).max(axis=1))
     positive = rows[np.arange(len(rows)), largest] == np.abs(rows).max(axis=1)
-    np.testing.assert_allclose(found.max(axis=1)[positive], rows.max(axis=1)[positive])
+    np.testing.assert_allclose(found.max(axis=1)[positive], rows.max(axis=1)[positive], rtol=1e-6)
 
 
 def test_normal_weights_lose_less_than_by_even_steps() -> None:

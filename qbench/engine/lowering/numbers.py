@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.formats import Binary, NumberFormat, PowerOfTwo, Ternary, Uniform
+from qbench.core.facts import format_name
+from qbench.core.formats import Binary, NumberFormat, Ternary, Uniform
 from qbench.core.granularity import PerGroup
 from qbench.core.tensor import QTensor
 from qbench.engine.windows import dense_ohwi
@@ -89,17 +90,24 @@ def numbers_alone(layer: Conv, weights: QTensor) -> Numbers | None:
 def s8_codes(weights: QTensor) -> tuple[Ints, npt.NDArray[np.float32]]:
     """Return codes within -128..127 and their zero points; raise NotIntegerError when there are none."""
     params, kind = weights.params, weights.spec.format
-    if isinstance(kind, PowerOfTwo) and params.levels is not None:
-        levels = params.levels.astype(np.int64)
-        if np.abs(levels).max() > S8_MAX:
-            raise NotIntegerError(f"{kind.bits}-bit powers of two reach {np.abs(levels).max()}, beyond s8")
-        return levels[weights.codes].astype(np.int16), params.zero_point
+    if params.levels is not None:
+        return _whole_levels(params.levels, format_name(kind), kind.bits)[weights.codes], params.zero_point
     if not isinstance(kind, Uniform | Ternary | Binary):
         raise NotIntegerError(f"{type(kind).__name__} weights have levels that are no whole numbers")
     shift = (kind.qmax + 1) // 2 if kind.qmin >= 0 and isinstance(kind, Uniform) else 0
     if not shift:
         return weights.codes, params.zero_point
     return (weights.codes - shift).astype(np.int16), (params.zero_point - np.float32(shift)).astype(np.float32)
+
+
+def _whole_levels(levels: npt.NDArray[np.float32], name: str, bits: int) -> Ints:
+    """Return levels as whole numbers; raise NotIntegerError where they are none, or none that fit a byte."""
+    largest = np.abs(levels).max()
+    if np.any(np.rint(levels) != levels):
+        raise NotIntegerError(f"{bits}-bit {name} weights have levels that are no whole numbers")
+    if largest > S8_MAX:
+        raise NotIntegerError(f"{bits}-bit {name} weights have levels up to {largest:g}, beyond s8")
+    return levels.astype(np.int16)
 
 
 def _grid(values: npt.NDArray[np.float32], weights: QTensor, channels: int) -> Doubles:

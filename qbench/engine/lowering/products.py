@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.formats import Binary, PowerOfTwo, Ternary
+from qbench.core.formats import Binary, Codebook, PowerOfTwo, Ternary
 from qbench.engine.lowering.numbers import NotIntegerError, Numbers
 from qbench.kernels.product import B1_B1, T2_T2, U8_S8, Product, parse_product
 from qbench.kernels.variants import dot_of
@@ -47,7 +47,7 @@ def product_for(numbers: Numbers, lhs_high: int, *, counts: bool = True) -> tupl
         return parse_product(f"p{lhs_high.bit_length()}_p{bits}"), None
     if isinstance(kind, Binary) and span == groups and not sums and channels_in % 4 == 0 and (-groups % 8) % 2 == 0:
         return parse_product("u8_t1"), np.array([-1, 1], np.int8)
-    if isinstance(kind, PowerOfTwo) and _whole(2, span, groups, sums=sums):
+    if isinstance(kind, PowerOfTwo | Codebook) and _whole(2, span, groups, sums=sums):
         levels = np.union1d(numbers.codes, [0]).astype(np.int8)
         if len(levels) <= TABLE_LEVELS:
             return parse_product("u8_t4"), levels

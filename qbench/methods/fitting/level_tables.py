@@ -8,6 +8,7 @@ start, and only the last of the repeats is ever produced (the law, `qbench.metho
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from qbench.core.formats import Binary, Float32, NumberFormat, Ternary, Uniform
 from qbench.core.spec import LayerSpec, QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor, expand
 from qbench.methods.activation_stats import ActivationStats
+from qbench.methods.fitting.scales import settled, slice_errors, slice_sums
 from qbench.methods.fitting.slices import (
     SMALLEST_SCALE,
     Doubles,
@@ -24,7 +26,7 @@ from qbench.methods.fitting.slices import (
     checked_weights,
     per_slice,
 )
-from qbench.methods.law import fake_quantize, quantize
+from qbench.methods.law import quantize
 from qbench.methods.method import granularity_reason, mse_activation_reason, refuse
 from qbench.methods.mse import MSE
 
@@ -57,7 +59,7 @@ class LevelMethod(ABC):
         return (
             self.format_reason(spec.weights.format)
             or self.activations_reason(spec.activations.format)
-            or granularity_reason(self.name, spec)
+            or granularity_reason(self.name, spec, scales=True)
         )
 
     def format_reason(self, number_format: NumberFormat) -> str | None:
@@ -76,7 +78,7 @@ class LevelMethod(ABC):
         """Return the codes of the fitted table."""
         refuse(self.format_reason(spec.format))
         array = checked_weights(self.name, weights)
-        params = self.fit_weights(array, spec)
+        params = settled(array, self.fit_weights(array, spec))
         return QTensor(quantize(array, params), params)
 
     def activation_params(self, stats: ActivationStats, spec: QuantSpec) -> QParams:
@@ -116,7 +118,7 @@ def refined_scales(weights: Floats, params: QParams, *, rounds: int = 2) -> QPar
     assert params.levels is not None
     levels = params.levels
     depth, granularity = weights.shape[1], params.spec.granularity
-    best, least = params, squared_error(weights, params)
+    best, least = params, slice_errors(weights, params)
     for _ in range(rounds):
         unit = levels[quantize(weights, best)]
         # in units of the scale, so that squares of 1e-30 or 1e30 stay inside float32
@@ -124,18 +126,29 @@ def refined_scales(weights: Floats, params: QParams, *, rounds: int = 2) -> QPar
         power = slice_sums(unit * unit, params)
         gain = slice_sums(ratio * unit, params) / np.where(power > 0, power, 1.0)
         tried = level_params(params.spec, np.where(gain > 0, best.scale * gain, best.scale), levels)
-        error = squared_error(weights, tried)
+        error = slice_errors(weights, tried)
         best = level_params(params.spec, np.where(error < least, tried.scale, best.scale), levels)
         least = np.minimum(error, least)
     return best
 
 
-def squared_error(weights: Floats, params: QParams) -> Doubles:
-    """Return the sum of squared errors of each slice, float64 in the shape of the scales."""
-    error = fake_quantize(weights, params).astype(np.float64) - weights
-    return slice_sums(np.square(error, out=error), params)
+def searched_scales(
+    weights: Floats, spec: QuantSpec, levels: Floats, shares: Doubles, nearest: Callable[[Floats], Floats]
+) -> QParams:
+    """Return QParams of a table, with the scale of each slice that leaves the least squared error.
 
-
-def slice_sums(values: npt.NDArray[np.floating], params: QParams) -> Doubles:
-    """Return the sum of each slice, float64 in the shape of the scales."""
-    return per_slice(values, params.spec.granularity, lambda rows: np.asarray(rows.sum(axis=1, dtype=np.float64)))
+    Args:
+        weights: finite float32 (channels, depth).
+        spec: format and granularity.
+        levels: the table, ascending to the largest magnitude.
+        shares: of the scale that covers a slice's largest magnitude, those that are tried.
+        nearest: the level nearest to each number >= 0, both in units of the largest level.
+    """
+    cover = slice_maximum(weights, spec)
+    unit = np.abs(weights / expand(cover, weights.shape[1], spec.granularity))
+    best, least = np.ones_like(cover), np.full(cover.shape, np.inf)
+    trial = level_params(spec, best, levels)
+    for share in shares.astype(np.float32):
+        error = slice_sums(np.square(nearest(unit / share) * share - unit), trial)
+        best, least = np.where(error < least, share, best), np.minimum(error, least)
+    return refined_scales(weights, level_params(spec, cover * best / levels[-1], levels))

@@ -83,7 +83,7 @@ def by_granularity(view: RunView) -> Plot | None:
     rows = [row for row in view.network if row.spec.scope != "activations" and row.is_plain]
     method = _commonest(rows, lambda row: row.method, lambda row: row.granularity)
     rows = [row for row in rows if row.method == method]
-    groups = sorted({row.granularity for row in rows} - set(_GRAINS), key=lambda text: -int(text.split()[-1]))
+    groups = sorted({row.granularity for row in rows} - set(_GRAINS), key=_size, reverse=True)
     styles = _GRAINS | {name: _GROUPS[i % len(_GROUPS)] for i, name in enumerate(groups)}
     lines = _panels(view, rows, lambda row: row.granularity, lambda name: styles[name])
     drawn = tuple(panel for panel in lines if len(panel.series) > 1)
@@ -185,3 +185,8 @@ def _draw_panel(axes: Axes, panel: Panel, values: Sequence[float], view: RunView
         axes.plot(x, y, color=series.colour, lw=1.5, marker=series.marker, ms=4.6, mec=PAPER, mew=0.7, clip_on=False)
         ends.append((x[-1], y[-1], series.name, series.colour))
     label_ends(axes, ends)
+
+
+def _size(words: str) -> int:
+    """Return the size of a group in words such as `groups of 32` or `groups of 32x`."""
+    return int("".join(filter(str.isdigit, words)))

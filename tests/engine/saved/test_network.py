@@ -64,7 +64,7 @@ def test_a_fourth_ternary_code_is_not_read() -> None:
 KINDS = [
     ("w8c-a8t", "mse"), ("w8t-a8t", "linear_floor"), ("w4g32-a8t", "mse"), ("w3c-a5t", "minmax"),
     ("wtc-att", "ternary"), ("wbc-abt", "binary"), ("w4potc-a8t", "pot"), ("w4kmc-a8t", "kmeans"),
-    ("w4c-a32", "mse"), ("w32-a8t", "mse"),
+    ("w4c-a32", "mse"), ("w32-a8t", "mse"), ("w4g32-a8t", "mxfp4"),
 ]  # fmt: skip
 
 
