@@ -1,10 +1,10 @@
 """Rules that give single layers a spec of their own: by name, by glob, by operator type, or as the first or last layer.
 
 A rule is a pattern and a token, `blocks.*.conv1=w4g32-a8t`. One that means a single layer (a name, `first`, `last`)
-beats a glob, and a glob beats an operator type (`conv`, `depthwise`, `linear`). Two rules of one rank that disagree
-about a layer are refused, and so is a rule that no layer matches: nothing is chosen silently. `name:` or `type:` before
-a word says which is meant where a layer has the name of a type. A pattern with spaces, commas or other signs of the
-text of rules stands in double quotes, as JSON has them.
+beats a glob, and a glob beats an operator type (`conv`, `depthwise`, `linear`, `attention`). Two rules of one rank that
+disagree about a layer are refused, and so is a rule that no layer matches: nothing is chosen silently. `name:` or
+`type:` before a word says which is meant where a layer has the name of a type. A pattern with spaces, commas or other
+signs of the text of rules stands in double quotes, as JSON has them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from typing import Literal
 from qbench.core.spec import parse_spec
 from qbench.errors import QBenchError, suggest
 
-Kind = Literal["conv", "depthwise", "linear"]
-KINDS: tuple[Kind, ...] = ("conv", "depthwise", "linear")
-"""Operator types. A convolution with as many groups as channels is `depthwise`, any other one is `conv`."""
+Kind = Literal["conv", "depthwise", "linear", "attention"]
+KINDS: tuple[Kind, ...] = ("conv", "depthwise", "linear", "attention")
+"""Operator types. A convolution with as many groups as channels is `depthwise`, any other one is `conv`.
+
+An attention has no weights: of its spec only the activations count, and it is neither first nor last of the layers.
+"""
 
 EDGES = ("first", "last")
 _TYPE, _GLOB, _ONE = 1, 2, 3
@@ -139,12 +142,13 @@ def _matches(rule: Rule, kinds: Mapping[str, Kind]) -> tuple[int, list[str]]:
     if asked not in ("name", "type") or not bare:
         asked, bare = "", rule.pattern
     names = list(kinds)
+    edges = [name for name in names if kinds[name] != "attention"]
     if not asked and bare in kinds and bare in (*KINDS, *EDGES):
         raise QBenchError(f"layer rule '{rule.text}': a layer is named '{bare}'; write name:{bare} or type:{bare}")
     if asked != "type" and bare in kinds:
         return _ONE, [bare]
-    if asked != "name" and bare in EDGES and names:
-        return _ONE, [names[0] if bare == "first" else names[-1]]
+    if asked != "name" and bare in EDGES and edges:
+        return _ONE, [edges[0] if bare == "first" else edges[-1]]
     if asked != "name" and bare in KINDS:
         rank, matched = _TYPE, [name for name in names if kinds[name] == bare]
     elif asked == "type":

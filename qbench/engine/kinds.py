@@ -5,6 +5,7 @@ from __future__ import annotations
 from qbench.graph.network import (
     Activation,
     Add,
+    Attention,
     ChannelAffine,
     Concat,
     DepthToSpace,
@@ -54,8 +55,8 @@ def shown(network: Network) -> frozenset[str]:
     """Return the tensors that calibration looks at: those that a step on codes could read, and no others.
 
     Layers read codes; of images so do sums, clamps, pools and the like. What enters nothing but these on its way out of
-    the network, or another library, stays in float32: among tokens a mask, say, or the products that it is added to. A
-    convolution of one channel per window always writes codes.
+    the network, or another library, stays in float32: among tokens a mask, say. What an attention multiplies is read by
+    products, as by a layer. A convolution of one channel per window always writes codes.
     """
     tokens, found = has_tokens(network), set[str]()
     images = _beside_layers(network) if tokens else set()
@@ -66,6 +67,8 @@ def shown(network: Network) -> frozenset[str]:
         readers = _readers(network, tensor)
         beside = tensor not in ends and (not tokens or (len(shape) == 3 and tensor in images))
         if any(isinstance(node, Layer) or (beside and isinstance(node, ON_CODES)) for node in readers):
+            found.add(tensor)
+        if any(isinstance(node, Attention) and tensor != node.mask for node in readers):
             found.add(tensor)
     alone = {n.output for n in network.layers if is_depthwise(n) and network.consumers(n.output)}
     return frozenset(found | alone - ends - {*network.outputs})

@@ -21,7 +21,7 @@ class QuantizedNetwork:
             their codes were made of, or nothing where the network was read from a file.
         weights: layer -> codes; layers that are not named keep float32 weights.
         activations: tensor -> parameters; tensors that are not named stay float32.
-        specs: layer -> what it was assigned; empty where the network was not quantized here.
+        specs: layer or attention -> what it was assigned; empty where the network was not quantized here.
         others: what tensors that enter no layer were assigned; None where there are no specs.
         file: path of the quantized file that says all this, "" where it was made here.
         remarks: what stages say of what they did and left out; kept in rows, not in files.

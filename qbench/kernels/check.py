@@ -25,6 +25,7 @@ from qbench.kernels.pool.check import check_global_average, check_max
 from qbench.kernels.quantize.check import check_copy, check_fake, check_levels, check_quantize
 from qbench.kernels.quantize.check_codes import check_dequantize, check_planes, check_quantize_reals, check_requantize
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_layer_norm, check_rows
+from qbench.kernels.tokens.check_integer import check_attention_u8
 from qbench.kernels.winograd.check import CASES as WINOGRAD_CASES
 from qbench.kernels.winograd.check import check_winograd
 from qbench.kernels.winograd.way import VARIANTS as WINOGRAD_VARIANTS
@@ -103,7 +104,9 @@ TOKENS = KernelFamily(
         "rows_f32": check_rows,
     },
 )
-ATTENTION = KernelFamily("attention", {"attention_f32": check_attention}, variants.NAMES)
+ATTENTION = KernelFamily(
+    "attention", {"attention_f32": check_attention, "attention_u8": check_attention_u8}, variants.NAMES
+)
 POOL = KernelFamily("pool", {"global_average_u8_u8": check_global_average, "max_u8_u8": check_max})
 PACK = KernelFamily(
     "pack",

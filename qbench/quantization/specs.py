@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from qbench.core.formats import Uniform
 from qbench.core.rules import Kind, Rule, assign
 from qbench.core.spec import LayerSpec, QuantSpec, parse_spec
-from qbench.graph import Conv, Layer, Network, QuantizedNetwork, is_depthwise
+from qbench.graph import Attention, Conv, Layer, Network, QuantizedNetwork, is_depthwise
 from qbench.methods import METHODS, Method, method_spec
 
 
 def layer_specs(
     network: Network, token: str, *, method: str, rules: Iterable[Rule] = (), only: str = "all"
 ) -> dict[str, LayerSpec]:
-    """Return the spec of each layer that is quantized.
+    """Return the spec of each layer that is quantized, attentions among them.
 
     Args:
         network: whose layers they are.
@@ -39,11 +40,13 @@ def assigned(
 
 
 def layer_kinds(network: Network) -> dict[str, Kind]:
-    """Return the operator type of every layer, in the network's order."""
-    return {layer.name: _kind(layer) for layer in network.layers}
+    """Return the operator type of every layer and of every attention, in the network's order."""
+    return {node.name: _kind(node) for node in network.nodes if isinstance(node, Layer | Attention)}
 
 
-def _kind(layer: Layer) -> Kind:
+def _kind(layer: Layer | Attention) -> Kind:
+    if isinstance(layer, Attention):
+        return "attention"
     if not isinstance(layer, Conv):
         return "linear"
     return "depthwise" if is_depthwise(layer) else "conv"
@@ -55,14 +58,34 @@ def activation_specs(
     """Return the spec of each quantized tensor: that of the layer it enters, the widest where several read it.
 
     A tensor that is only added (the output of a projection shortcut) enters no layer: it takes `default`, unless single
-    layers are quantized.
+    layers are quantized. One that an attention multiplies takes its spec if that has 8 bits: attention is integer then,
+    else float32.
     """
     found: dict[str, QuantSpec] = {}
-    whole = len(specs) == len(network.layers)
+    whole = all(layer.name in specs for layer in network.layers)
+    multiplied = _multiplied(network, specs)
     for tensor in tensors:
         entered = [layer.name for layer in network.layers if network.unflattened(layer.input) == tensor]
-        asked = [specs[name].activations for name in entered if name in specs] or ([default] if whole else [])
-        asked = [spec for spec in asked if not spec.is_float]
+        asked = [specs[name].activations for name in entered if name in specs]
+        if not asked and whole and tensor not in multiplied:
+            asked = [default]
+        asked = [spec for spec in (*asked, *multiplied.get(tensor, ())) if not spec.is_float]
         if asked:
             found[tensor] = max(asked, key=lambda spec: spec.format.bits)
     return found
+
+
+def _multiplied(network: Network, specs: Mapping[str, LayerSpec]) -> dict[str, list[QuantSpec]]:
+    """Return the tensors that attentions multiply, and for each the specs of those that do so in integers."""
+    found: dict[str, list[QuantSpec]] = {}
+    for node in network.nodes:
+        if isinstance(node, Attention):
+            spec = specs[node.name].activations if node.name in specs else None
+            eight = spec is not None and isinstance(spec.format, Uniform) and spec.format.bits == _BITS
+            for tensor in (node.query, node.key, node.value):
+                found.setdefault(tensor, []).extend([spec] if spec is not None and eight else [])
+    return found
+
+
+_BITS = 8
+"""Bits of activations with which attention runs in integers: softmax magnifies what fewer bits round."""

@@ -101,7 +101,7 @@ def _baseline(suite: Suite) -> Planned:
 def _sweep_trials(
     suite: Suite, sweep: Sweep, kinds: Mapping[str, Kind], supports: Supports, kept: str
 ) -> Iterator[Planned]:
-    layers = _layers(sweep, list(kinds))
+    layers = _layers(sweep, [name for name, kind in kinds.items() if kind != "attention"])
     timed = bool({"speed", "layers"} & set(sweep.measure))
     for cell in sweep.cells():
         for choice, layer in product(list(_choices(suite, cell, kept)), layers):

@@ -17,6 +17,7 @@ from qbench.engine.lowering.layers import Lowered
 from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.engine.lowering.params import Ends
 from qbench.engine.lowering.products import counts_bits
+from qbench.engine.plans.attention import operands_of, place_attention
 from qbench.engine.plans.foreign import place_foreign
 from qbench.engine.plans.forms import Form, is_image, why_float
 from qbench.engine.plans.kept import Kept, Make
@@ -80,7 +81,10 @@ class Arranger:
             self._layer(node)
         elif isinstance(node, Foreign):
             self.words = min(filter(None, (self.words, place_foreign(node, self.kept, self.failures))), default=0)
-        elif isinstance(node, LayerNorm | Attention) or self._is_gelu_of_rows(node):
+        elif isinstance(node, Attention):
+            box = self.kept.boxes.get(node.output) if self._writes_codes(node.output) else None
+            place_attention(node, self.kept, box, (self.variant, self.floats))
+        elif isinstance(node, LayerNorm) or self._is_gelu_of_rows(node):
             self._row_step(node)
         elif isinstance(node, ON_CODES) and self._runs_on_codes(node):
             self._on_codes(node)
@@ -170,10 +174,15 @@ class Arranger:
 
     def _read_as_codes(self, tensor: str) -> bool:
         kept = self.kept
-        network, weights = kept.ready.network, kept.quantized.weights
-        readers = network.consumers(tensor)
-        wanted = all(isinstance(node, Layer) and node.name in weights for node in readers)
-        return kept.integer and bool(readers) and wanted and tensor not in network.outputs
+        readers = kept.ready.network.consumers(tensor)
+        wanted = all(self._takes_codes(node, tensor) for node in readers)
+        return kept.integer and bool(readers) and wanted and tensor not in kept.ready.network.outputs
+
+    def _takes_codes(self, node: Node, tensor: str) -> bool:
+        """Whether a node of a network over tokens reads a tensor's codes, not its numbers."""
+        if isinstance(node, Attention):
+            return tensor != node.mask and operands_of(node, self.kept) is not None
+        return isinstance(node, Layer) and node.name in self.kept.quantized.weights
 
     def _runs_on_codes(self, node: Node) -> bool:
         kept = self.kept
@@ -254,9 +263,6 @@ class Arranger:
         match node:
             case LayerNorm():
                 make = partial(tokens.layer_norm_step, node, reads, target, box=box, operations=operations)
-            case Attention():
-                ends = (*reads, target)
-                make = partial(tokens.attention_step, node, ends, box=box, variant=self.floats, operations=operations)
             case _:
                 assert isinstance(node, Unary)
                 make = partial(tokens.gelu_step, node, (reads[0], target), box=box, operations=operations)

@@ -10,10 +10,9 @@ import numpy.typing as npt
 
 from qbench.engine.container import Container
 from qbench.engine.plans.plan import Buffers, Step
-from qbench.graph import Attention, LayerNorm, Softmax, TokenMean, Unary
+from qbench.graph import LayerNorm, Softmax, TokenMean, Unary
 from qbench.kernels.layout import Layout
 from qbench.kernels.tasks import Task, task_of
-from qbench.kernels.tokens.rounds import attention_kind, room_of
 
 if TYPE_CHECKING:
     from qbench.graph.embedding import Embedding
@@ -21,28 +20,29 @@ if TYPE_CHECKING:
 Layouts = Mapping[str, Layout]
 Buffernames = tuple[str, ...]
 Floats = npt.NDArray[np.float32]
-ROWS, ATTENTION = "qbench.kernels.tokens.rows", "qbench.kernels.tokens.attention"
+ROWS = "qbench.kernels.tokens.rows"
 GELU = ("gelu", "gelu_tanh")
 _NO_FLOATS, _NO_CODES = np.empty(0, np.float32), np.empty(0, np.uint8)
 
 
-def _reals(buffers: Buffers, tensor: str) -> Floats:
+def reals_of(buffers: Buffers, tensor: str) -> Floats:
+    """Return a buffer as float32 numbers."""
     return buffers[tensor].view(np.float32)
 
 
-def _ends(buffers: Buffers, target: str, box: Container | None) -> tuple[Floats, npt.NDArray[np.uint8]]:
+def ends_of(buffers: Buffers, target: str, box: Container | None) -> tuple[Floats, npt.NDArray[np.uint8]]:
     """Return where a step writes: (float32 numbers, codes), one of them empty."""
-    return (_reals(buffers, target), _NO_CODES) if box is None else (_NO_FLOATS, buffers[target])
+    return (reals_of(buffers, target), _NO_CODES) if box is None else (_NO_FLOATS, buffers[target])
 
 
-def _numbers(box: Container | None) -> tuple[tuple[np.float32, np.float32, np.float32], bool]:
+def numbers_of(box: Container | None) -> tuple[tuple[np.float32, np.float32, np.float32], bool]:
     """Return (inverse_scale, offset, high) of codes and whether they are rounded down."""
     if box is None:
         return (np.float32(1), np.float32(0), np.float32(0)), False
     return (np.float32(box.inverse_scale), np.float32(box.round_offset), np.float32(box.high)), box.floor
 
 
-def _kind(box: Container | None) -> str:
+def suffix(box: Container | None) -> str:
     """Return how the name of a step ends that writes numbers, or codes of a container."""
     return "f32" if box is None else "u8"
 
@@ -52,7 +52,7 @@ def embedding_step(name: str, ends: tuple[str, str], found: Embedding, layouts: 
     a, out = layouts[ends[0]], layouts[ends[1]]
 
     def join(buffers: Buffers) -> Task:
-        arguments = (buffers[ends[0]].view(kind), found.table, found.places, _reals(buffers, ends[1]), out.words)
+        arguments = (buffers[ends[0]].view(kind), found.table, found.places, reals_of(buffers, ends[1]), out.words)
         return task_of(f"{ROWS}:gather_rows_f32", arguments, units=a.words)
 
     return Step(name, "gather_rows_f32/portable", 0, ends[:1], ends[1], join, False)  # a table is no layer's weights
@@ -68,12 +68,12 @@ def layer_norm_step(
     sizes = (layout.channels, layout.words, layout.words if is_sum else 0)
 
     def join(buffers: Buffers) -> Task:
-        other = _reals(buffers, reads[1]) if is_sum else zeros
-        tensors = (_reals(buffers, reads[0]), other, *_ends(buffers, target, box))
-        arguments = (*tensors, affine, sizes, np.float32(node.epsilon), *_numbers(box))
+        other = reals_of(buffers, reads[1]) if is_sum else zeros
+        tensors = (reals_of(buffers, reads[0]), other, *ends_of(buffers, target, box))
+        arguments = (*tensors, affine, sizes, np.float32(node.epsilon), *numbers_of(box))
         return task_of(f"{ROWS}:layer_norm_f32", arguments, units=layout.height)
 
-    name = f"{'add_' if is_sum else ''}layer_norm_f32_{_kind(box)}/portable"
+    name = f"{'add_' if is_sum else ''}layer_norm_f32_{suffix(box)}/portable"
     return Step(node.name, name, operations, reads, target, join, False)
 
 
@@ -81,11 +81,11 @@ def gelu_step(node: Unary, ends: tuple[str, str], layouts: Layouts, box: Contain
     """Return the step of gelu, computed in float32; `ends` are the buffers that it reads and writes."""
     layout, (source, target) = layouts[ends[1]], ends
     tanh = node.function == "gelu_tanh"
-    kernel = f"gelu_f32_{_kind(box)}"
+    kernel = f"gelu_f32_{suffix(box)}"
 
     def join(buffers: Buffers) -> Task:
-        more = () if box is None else _numbers(box)
-        arrays = (_reals(buffers, source), _reals(buffers, target) if box is None else buffers[target])
+        more = () if box is None else numbers_of(box)
+        arrays = (reals_of(buffers, source), reals_of(buffers, target) if box is None else buffers[target])
         arguments = (*arrays, layout.channels, layout.words, *more, tanh)
         return task_of(f"{ROWS}:{kernel}", arguments, units=layout.height)
 
@@ -97,7 +97,7 @@ def softmax_step(node: Softmax, layouts: Layouts, operations: int) -> Step:
     layout = layouts[node.output]
 
     def join(buffers: Buffers) -> Task:
-        arguments = (_reals(buffers, node.input), _reals(buffers, node.output), layout.channels, layout.words)
+        arguments = (reals_of(buffers, node.input), reals_of(buffers, node.output), layout.channels, layout.words)
         return task_of(f"{ROWS}:softmax_f32_f32", arguments, units=layout.height)
 
     return Step(node.name, "softmax_f32_f32/portable", operations, (node.input,), node.output, join, False)
@@ -108,26 +108,7 @@ def mean_step(node: TokenMean, layouts: Layouts, operations: int) -> Step:
     a = layouts[node.input]
 
     def join(buffers: Buffers) -> Task:
-        arguments = (_reals(buffers, node.input), _reals(buffers, node.output), a.height, a.channels, a.words)
+        arguments = (reals_of(buffers, node.input), reals_of(buffers, node.output), a.height, a.channels, a.words)
         return task_of(f"{ROWS}:mean_rows_f32", arguments, units=1)
 
     return Step(node.name, "mean_rows_f32/portable", operations, (node.input,), node.output, join, False)
-
-
-def attention_step(
-    node: Attention, ends: Buffernames, layouts: Layouts, box: Container | None, variant: str, operations: int
-) -> Step:
-    """Return the step of an attention without a mask; `ends` are the buffers of query, key, value and result."""
-    q, k, v, out = (layouts[name] for name in ends)
-    depth = q.channels // node.heads
-    kind = attention_kind(variant)
-    sizes, widths = (q.height, k.height, node.heads, depth), (q.words, k.words, v.words, out.words)
-    *reads, target = ends
-
-    def join(buffers: Buffers) -> Task:
-        scratch = np.empty(q.images * node.heads * room_of(k.height, depth), np.float32)
-        given = (_reals(buffers, name) for name in reads)
-        arguments = (*given, *_ends(buffers, target, box), scratch, sizes, widths, np.float32(node.scale))
-        return task_of(f"{ATTENTION}:attention_f32", (*arguments, *_numbers(box), kind), units=node.heads)
-
-    return Step(node.name, f"attention_f32_{_kind(box)}/{variant}", operations, tuple(reads), target, join, False)

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from qbench.kernels.jit import inlined
 from qbench.kernels.tiles.portable import fma
-from qbench.kernels.tokens.vectors import EXP_TERMS, LN2_HIGH, LN2_LOW, LOG2_E
+from qbench.kernels.tokens.rounds import EXP_TERMS, LN2_HIGH, LN2_LOW, LOG2_E
 
 
 @intrinsic

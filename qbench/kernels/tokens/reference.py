@@ -11,8 +11,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.conv.reference import fma
+from qbench.kernels.tokens.rounds import EXP_TERMS, LN2_HIGH, LN2_LOW, LOG2_E
+
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.uint8]
 
 
 def layer_norm(x: Floats, scale: Floats, offset: Floats, epsilon: float) -> Doubles:
@@ -48,3 +52,58 @@ def attention(query: Floats, key: Floats, value: Floats, *, heads: int, scale: f
     mixed = softmax(q @ k.transpose(0, 1, 3, 2) * scale) @ v
     joined: Doubles = mixed.transpose(0, 2, 1, 3).reshape(query.shape[0], query.shape[1], -1)
     return joined
+
+
+def exp_f32(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return exp(x) of numbers that are not positive, in float32 as the kernels compute it, to the last bit."""
+    x = np.maximum(x, np.float32(-87.0))
+    n = np.rint(x * np.float32(LOG2_E))
+    r = fma(n, np.float32(LN2_LOW), fma(n, -np.float32(LN2_HIGH), x))
+    p = np.full_like(x, EXP_TERMS[0])
+    for term in EXP_TERMS[1:]:
+        p = fma(p, r, np.float32(term))
+    p = fma(p, r * r, r + np.float32(1.0))
+    return np.asarray(p * np.exp2(n), np.float32)
+
+
+def attention_u8(
+    query: Codes, key: Codes, value: Codes, *, heads: int, scales: tuple[np.float32, np.float32],
+    zeros: tuple[int, int], mask: npt.NDArray[np.float32] | None = None,
+) -> npt.NDArray[np.float32]:  # fmt: skip
+    """Return attention on u8 codes, exactly as every variant gives it.
+
+    Scores sum (q - zero of q) * (k - 128) in int32: the zero point of keys adds the same to every score of a row, which
+    a softmax does not see. A weight is a u8 code, 255 that of the row's largest; the sum of a row's codes divides its
+    mixture.
+
+        score = fma(float32(acc), scales[0], mask)
+        weight = round(255 * exp(score - largest))
+        out = float32(sum(weight * (v - zero of v))) * (scales[1] / float32(sum(weight)))
+
+    A row whose keys are all masked by -inf is 0.
+
+    Args:
+        query: u8 (n, tokens, c).
+        key: u8 (n, others, c).
+        value: u8 (n, others, c).
+        heads: slices of the channels.
+        scales: (scale of query * scale of key * scale of scores, scale of value), float32.
+        zeros: zero points of query and value.
+        mask: float32, broadcast to (n, heads, tokens, others).
+
+    Returns:
+        float32 (n, tokens, c).
+    """
+    q, k, v = (x.astype(np.int64).reshape(*x.shape[:2], heads, -1).transpose(0, 2, 1, 3) for x in (query, key, value))
+    acc = (q - zeros[0]) @ (k - 128).transpose(0, 1, 3, 2)
+    with np.errstate(invalid="ignore"):  # -inf less -inf, whose weights are 0
+        scores = fma(acc.astype(np.float32), scales[0], np.float32(0) if mask is None else mask)
+        largest = scores.max(axis=-1, keepdims=True)
+        apart = np.where(np.isneginf(scores), np.float32(-np.inf), scores - largest)
+    weights = np.rint(exp_f32(apart) * np.float32(255)).astype(np.int64)
+    totals = weights.sum(axis=-1, keepdims=True)
+    mixed = (weights @ (v - zeros[1])).astype(np.float32)
+    with np.errstate(divide="ignore"):
+        factors = np.where(totals == 0, np.float32(0), np.float32(scales[1]) / totals.astype(np.float32))
+    made: npt.NDArray[np.float32] = mixed * factors
+    return made.transpose(0, 2, 1, 3).reshape(query.shape)

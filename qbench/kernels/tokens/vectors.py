@@ -12,22 +12,20 @@ from numba import types
 from numba.extending import intrinsic
 
 from qbench.kernels.tiles.emitter import F32, I8, I32, I64, Emitter, Value
-from qbench.kernels.tokens.rounds import LANES
-
-LOG2_E, LN2_HIGH, LN2_LOW = 1.44269504, 0.693359375, 2.12194440e-4
-EXP_TERMS = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-"""exp(r) = 1 + r + r * r * p(r) for |r| <= ln(2) / 2, highest term first (Cephes, expf)."""
+from qbench.kernels.tokens.rounds import EXP_TERMS, LANES, LN2_HIGH, LN2_LOW, LOG2_E
 
 
-def _base(context: Any, builder: Any, kind: Any, array: Value) -> Value:
+def address_of(context: Any, builder: Any, kind: Any, array: Value) -> Value:
+    """Return the address of an array's first byte."""
     return builder.bitcast(context.make_array(kind)(context, builder, array).data, I8.as_pointer())
 
 
-def _bytes(builder: Any, elements: Value) -> Value:
+def bytes_of_words(builder: Any, elements: Value) -> Value:
+    """Return the bytes of so many words of 32 bits."""
     return builder.mul(elements, ir.Constant(I64, 4))
 
 
-def _folded(e: Emitter, value: Value, join: Any) -> Value:
+def folded(e: Emitter, value: Value, join: Any) -> Value:
     """Return all lanes joined, halves upon halves."""
     width = e.lanes
     while width > 1:
@@ -38,19 +36,24 @@ def _folded(e: Emitter, value: Value, join: Any) -> Value:
     return e.builder.extract_element(value, ir.Constant(I32, 0))
 
 
+def larger(builder: Any, x: Value, y: Value) -> Value:
+    """Return the larger of numbers that are not NaN."""
+    return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+
 def _row_sum(context: Any, builder: Any, sig: Any, values: Any, chains: int, term: Any) -> Value:
     """Emit the sum of term(e, total, a[a_at + i] + b[b_at + i]) over i < count, in `chains` vectors that take turns.
 
     The first five of `values` are a, a_at, b, b_at and count, a multiple of 16 * chains above 0.
     """
     e = Emitter(builder, LANES)
-    left, right = (_base(context, builder, sig.args[i], values[i]) for i in (0, 2))
+    left, right = (address_of(context, builder, sig.args[i], values[i]) for i in (0, 2))
 
     def body(i: Value, state: list[Value]) -> list[Value]:
         new = []
         for chain, total in enumerate(state):
             x, y = (
-                e.load(base, _bytes(builder, e.add_bytes(builder.add(at, i), LANES * chain)), e.floats, align=4)
+                e.load(base, bytes_of_words(builder, e.add_bytes(builder.add(at, i), LANES * chain)), e.floats, align=4)
                 for base, at in ((left, values[1]), (right, values[3]))
             )
             new.append(term(e, total, builder.fadd(x, y)))
@@ -60,7 +63,7 @@ def _row_sum(context: Any, builder: Any, sig: Any, values: Any, chains: int, ter
     totals = e.loop(ir.Constant(I64, 0), values[4], LANES * chains, blank, body)
     while len(totals) > 1:
         totals = [builder.fadd(totals[i], totals[i + 1]) for i in range(0, len(totals), 2)]
-    return _folded(e, totals[0], builder.fadd)
+    return folded(e, totals[0], builder.fadd)
 
 
 @intrinsic(prefer_literal=True)
@@ -106,23 +109,26 @@ def softmax_rows(typingctx: Any, a: Any, at: Any, step: Any, count: Any, sums_at
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         e = Emitter(builder, LANES)
-        base = _base(context, builder, sig.args[0], values[0])
+        base = address_of(context, builder, sig.args[0], values[0])
         zero = ir.Constant(I64, 0)
         starts = [builder.add(values[1], builder.mul(values[2], ir.Constant(I64, i))) for i in range(height)]
-        lines = [builder.gep(base, [_bytes(builder, start)]) for start in starts]
-
-        def larger(x: Value, y: Value) -> Value:
-            return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+        lines = [builder.gep(base, [bytes_of_words(builder, start)]) for start in starts]
 
         def most(i: Value, state: list[Value]) -> list[Value]:
-            where = _bytes(builder, i)
-            return [larger(e.load(line, where, e.floats, align=4), old) for line, old in zip(lines, state, strict=True)]
+            where = bytes_of_words(builder, i)
+            return [
+                larger(builder, e.load(line, where, e.floats, align=4), old)
+                for line, old in zip(lines, state, strict=True)
+            ]
 
         lowest = [e.constant(float("-inf"), e.floats)] * height
-        tops = [e.splat(_folded(e, x, larger)) for x in e.loop(zero, values[3], LANES, lowest, most)]
+        tops = [
+            e.splat(folded(e, x, lambda x, y: larger(builder, x, y)))
+            for x in e.loop(zero, values[3], LANES, lowest, most)
+        ]
 
         def powers(i: Value, state: list[Value]) -> list[Value]:
-            where, new = _bytes(builder, i), []
+            where, new = bytes_of_words(builder, i), []
             for line, top, total in zip(lines, tops, state, strict=True):
                 value = exp_vector(e, builder.fsub(e.load(line, where, e.floats, align=4), top))
                 e.store(value, line, where)
@@ -131,8 +137,8 @@ def softmax_rows(typingctx: Any, a: Any, at: Any, step: Any, count: Any, sums_at
 
         totals = e.loop(zero, values[3], LANES, [e.constant(0.0, e.floats)] * height, powers)
         for i, total in enumerate(totals):
-            share = builder.fdiv(ir.Constant(F32, 1.0), _folded(e, total, builder.fadd))
-            e.store(share, base, e.add_bytes(_bytes(builder, values[4]), 4 * i))
+            share = builder.fdiv(ir.Constant(F32, 1.0), folded(e, total, builder.fadd))
+            e.store(share, base, e.add_bytes(bytes_of_words(builder, values[4]), 4 * i))
         return context.get_dummy_value()
 
     number = types.int64
@@ -161,8 +167,10 @@ def transpose_block(typingctx: Any, a: Any, a_at: Any, a_step: Any, c: Any, c_at
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         e = Emitter(builder, LANES)
-        source, target = (_base(context, builder, sig.args[i], values[i]) for i in (0, 3))
-        (first, row), (to, to_row) = ((_bytes(builder, values[i]), _bytes(builder, values[i + 1])) for i in (1, 4))
+        source, target = (address_of(context, builder, sig.args[i], values[i]) for i in (0, 3))
+        (first, row), (to, to_row) = (
+            (bytes_of_words(builder, values[i]), bytes_of_words(builder, values[i + 1])) for i in (1, 4)
+        )
         factor = e.splat(values[6])
         lines = [
             e.load(source, builder.add(first, builder.mul(row, ir.Constant(I64, i))), e.floats, align=4)
@@ -201,9 +209,9 @@ def block(
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         e = Emitter(builder, lanes)
-        left, right, out = (_base(context, builder, sig.args[i], values[i]) for i in (0, 3, 6))
+        left, right, out = (address_of(context, builder, sig.args[i], values[i]) for i in (0, 3, 6))
         (a_first, a_row), (b_first, b_row), (c_first, c_row) = (
-            (_bytes(builder, values[i]), _bytes(builder, values[i + 1])) for i in (1, 4, 7)
+            (bytes_of_words(builder, values[i]), bytes_of_words(builder, values[i + 1])) for i in (1, 4, 7)
         )
         starts = [
             builder.gep(left, [builder.add(a_first, builder.mul(a_row, ir.Constant(I64, i)))]) for i in range(rows)
@@ -215,7 +223,7 @@ def block(
             columns = [e.load(right, e.add_bytes(at, 4 * lanes * j), e.floats, align=4) for j in range(vectors)]
             new = []
             for i in range(rows):
-                x = e.splat(e.load(starts[i], _bytes(builder, k), F32, align=4))
+                x = e.splat(e.load(starts[i], bytes_of_words(builder, k), F32, align=4))
                 new += [e.fma(x, columns[j], acc[i * vectors + j]) for j in range(vectors)]
             return new
 
