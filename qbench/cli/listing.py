@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,19 @@ def _stages() -> Rows:
     from qbench.quantization import STAGES
 
     return ((name, f"{STAGES.load(name).place}: {_first_line(STAGES.load(name))}") for name in STAGES)
+
+
+def _recipes() -> Rows:
+    """Yield what stands in a recipe, in its order: stages before, methods, stages of rounding and after."""
+    from qbench.methods import METHODS
+    from qbench.quantization import STAGES
+
+    places = {name: STAGES.load(name).place for name in STAGES}
+    for place in ("before", "codes", "rounding", "after"):
+        table = METHODS if place == "codes" else STAGES
+        for name in (name for name in table if places.get(name, "codes") == place):
+            part = table.load(name)
+            yield f"{place}: {name}", f"{_first_line(part)} Source: {source_of(part)}"
 
 
 def _kernels() -> Rows:
@@ -102,6 +116,7 @@ SECTIONS: dict[str, Callable[[], Rows]] = {
     "data": _data,
     "methods": _methods,
     "stages": _stages,
+    "recipes": _recipes,
     "kernels": _kernels,
     "tasks": _tasks,
     "metrics": _metrics,
@@ -127,6 +142,13 @@ def list_parts(section: str | None) -> None:
         for row in SECTIONS[name]():
             table.add_row(*row)
         console.print(table)
+
+
+def source_of(part: Any) -> str:
+    """Return where a part's definition comes from, as its module says behind `Source:`; "" where it does not."""
+    module = inspect.getmodule(part if inspect.isclass(part) else type(part))
+    found = re.search(r"Sources?:\s+(.+?)(?:\n\n|\Z)", inspect.getdoc(module) or "", re.DOTALL)
+    return " ".join(found[1].split()) if found else ""
 
 
 def _first_line(part: Any) -> str:

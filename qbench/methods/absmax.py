@@ -2,6 +2,9 @@
 
 Weights: step = max |w| / qmax, so that a full signed grid leaves its lowest code unused. Activations: [0, max], or when
 some are negative a zero point of 2**(bits-1) and equally many codes on each side. At 8 bits narrow it equals `minmax`.
+
+Source: Krishnamoorthi 2018, "Quantizing deep convolutional networks for efficient inference: a whitepaper", section
+2.2.
 """
 
 from __future__ import annotations

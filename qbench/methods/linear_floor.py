@@ -6,6 +6,8 @@ Weights keep it to the letter: unsigned codes 0 .. 2**b - 1, zero_point = -r_min
 good to 0.01 steps while |r_min| is below a thousand ranges). Floor errs by half a step on average: about 6 dB worse
 than rounding. Activations: the range is widened to hold zero and the zero point is whole, so that padding and relu
 stay exact; floor.
+
+Source: the definition of linear quantization that qbench began with, to the letter.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ with r_min and r_max the smallest and largest magnitudes that are not zero. So b
 logarithm of b - 1 bits, less one. r_min is the smallest magnitude there is, as in the definition, however small:
 coarse steps are the price, and `log` shows what choosing the range gains. Two bits would leave one magnitude, which
 spans no range: refused.
+
+Source: ours, after the definition of `log_floor`.
 """
 
 from __future__ import annotations

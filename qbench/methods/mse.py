@@ -3,6 +3,8 @@
 Weights: one search per slice (`grids.best_step`); besides uniform formats it fits ternary and binary ones (for those it
 is the optimum that the TWN and XNOR rules approach). Activations: search over both ends of the range on the histogram.
 Methods on other grids reuse `MSE.activation_params` for activations in uniform, ternary and binary formats.
+
+Source: Choukroun et al. 2019, "Low-bit quantization of neural networks for efficient inference", section 3.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """`nf4`: sixteen levels at quantiles of the normal law, -1 to 1, scaled by the largest magnitude of each slice.
 
 Weights of a trained layer are nearly normal, so each level is used about equally often. The negative half has eight
-levels and the positive half nine, zero and both ends among them. Source: Dettmers et al. 2023, "QLoRA", section 3 and
-appendix E, whose table was made by the code that `normal_levels` follows. Here the levels are rounded to 127ths, so
-that kernels look them up in a table of 16 bytes: none moves by more than 0.4 % of the largest, and what is scored is
-what runs.
+levels and the positive half nine, zero and both ends among them. Here the levels are rounded to 127ths, so that
+kernels look them up in a table of 16 bytes: none moves by more than 0.4 % of the largest, and what is scored is what
+runs. Source: Dettmers et al. 2023, "QLoRA", section 3 and appendix E, whose table was made by the code that
+`normal_levels` follows.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ logarithm that means: every slice keeps its own r_max, and r_max / r_min is the 
 
 `log_floor` has positive numbers only. Networks' weights and activations hold signs and zeros; it refuses them and
 names `log_floor_signed`. Two bits at least, as the format `Logarithmic` has.
+
+Source: the definition of logarithmic quantization that qbench began with, to the letter.
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ Weights: the percentile of |w| in each slice, interpolated; in a slice of few nu
 Activations: the percentile at each end of the histogram that has numbers beyond zero. The choice alone decides between
 no loss and ruin (99.9 against 99.999), so three choices have names: `percentile` (99.99), `percentile_99_9`,
 `percentile_99_999`.
+
+Source: Wu et al. 2020, "Integer quantization for deep learning inference: principles and empirical evaluation",
+section 4.
 """
 
 from __future__ import annotations

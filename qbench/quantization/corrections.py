@@ -2,6 +2,10 @@
 
 The mean of every tensor at every place is one sum over the calibration samples; what a layer's window sees on average,
 padding included, follows from it. So one pass through the float network serves every spec and every method.
+
+Source: Nagel et al. 2019, "Data-free quantization through weight equalization and bias correction", section 4.2, for
+the mean; Banner et al. 2019, "Post training 4-bit quantization of convolutional networks", section 4, for spread and
+mean.
 """
 
 from __future__ import annotations

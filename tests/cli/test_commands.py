@@ -188,3 +188,26 @@ def test_an_interrupt_is_one_line(call: Call, monkeypatch: pytest.MonkeyPatch) -
     done = call("run", SUITES / "tiny.yaml")
     assert done.code == 130
     assert done.err.splitlines()[-1] == "qbench: interrupted; finished trials are kept, the same command continues"
+
+
+def test_verify_methods_prints_every_figure_and_fails_where_one_is_off(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qbench.methods import gates
+    from qbench.methods.gates import Gate
+
+    good, off = Gate("a step", 1.0, 1.001, 0.005), Gate("an error", 1.0, 1.1, 0.005)
+    for found, code in (([good], 0), ([good, off], 1)):
+        monkeypatch.setattr(gates, "gates", lambda found=found: iter(found))
+        done = call("verify", "methods")
+        assert done.code == code
+        assert f"1 of {len(found)} figures hold" in done.out
+        assert ("off" in done.out) == bool(code)
+
+
+def test_list_recipes_says_of_every_stage_what_it_does_and_where_it_is_from(call: Call) -> None:
+    done = call("list", "recipes")
+    assert done.code == 0
+    for name in ("before: cle", "codes: mxfp4", "rounding: gptq", "after: bias"):
+        assert name in done.out
+    assert "Frantar" in done.out
