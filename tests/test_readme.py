@@ -64,7 +64,7 @@ def test_the_output_in_the_readme_is_what_the_command_prints() -> None:
     show_summary(console, read_run(PUBLISHED / "resnet"))
     assert isinstance(console.file, io.StringIO)
     printed = [line.split() for line in console.file.getvalue().splitlines()]
-    shown = README[README.index("```\nbits: ") + 4 : README.index("...\n")].splitlines()
+    shown = README[README.index("```\nw6c-a8t mse keeps") + 4 : README.index("...\n")].splitlines()
     start = printed.index(shown[0].split())
     found = [line for line in printed[start:] if line and set(line[0]) != {"─"}]
     assert [line.split() for line in shown] == found[: len(shown)]

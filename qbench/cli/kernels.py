@@ -33,8 +33,10 @@ def kernel_line(result: KernelResult) -> str:
     return "  ".join(parts)
 
 
-def show_kernels(console: Console, run: KernelRun) -> None:
-    """Print the means of every sweep, the bars, and what went wrong."""
+def show_kernels(console: Console, run: KernelRun, *, verbose: bool = False) -> None:
+    """Print the means of every sweep, the bars, and what went wrong; every row too where `verbose` is true."""
+    for result in run.results if verbose else ():
+        console.print(kernel_line(result), soft_wrap=True)
     table = plain_table("sweep", "threads", "rows", "mean", "least", "its shape", right=("threads", "mean", "least"))
     for sweep in dict.fromkeys(result.trial.sweep for result in run.results):
         for threads in sorted({result.trial.cell.threads for result in run.results}):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from qbench.runner import Plan
 
 
+class ShowRun(Protocol):
+    """Shows what a finished run says."""
+
+    def __call__(self, console: Console, run: Any, *, verbose: bool = False) -> None:
+        """Print the answer first; all tables too where `verbose` is true."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The words of one kind.
@@ -23,14 +31,14 @@ class Words:
         rows: what rows are called, e.g. `trials`.
         line: a finished row -> one line.
         show_plan: shows what a plan holds, row by row.
-        show_run: shows what a finished run says.
+        show_run: shows what a finished run says; in full where `verbose` is true.
         faults: a finished run -> what is wrong with it beside failed rows, a line each.
     """
 
     rows: str
     line: Callable[[Any], str]
     show_plan: Callable[[Console, Plan], None]
-    show_run: Callable[[Console, Run[Any]], None]
+    show_run: ShowRun
     faults: Callable[[Run[Any]], list[str]]
 
 

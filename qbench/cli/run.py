@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 )
 @suite_options
 @click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
+@click.option("-v", "--verbose", is_flag=True, help="Print the tables of every sweep, not the answer alone.")
 @click.option("--fresh", is_flag=True, help="Start a new run that reuses no row of an earlier one.")
-def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...], quick: bool, fresh: bool) -> int:
+def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...], **how: bool) -> int:
     """Run a suite, or continue it, and write its report.
 
     SUITE is a file, or the name of a packaged suite (`qbench list suites`). One of several networks makes a run of
@@ -34,11 +35,11 @@ def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, .
     """
     whole = load(suite, filter_text, overrides)
     if whole.each() == (whole,):
-        return _run(whole, out, quick=quick, fresh=fresh)[0]
-    return _run_each(whole, out, quick=quick, fresh=fresh)
+        return _run(whole, out, **how)[0]
+    return _run_each(whole, out, **how)
 
 
-def _run_each(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> int:
+def _run_each(suite: AnySuite, out: Path, **how: bool) -> int:
     """Run a suite of several networks; one that cannot be run is left out with a line. Show all in one table."""
     from qbench.cli.terminal.style import make_console
     from qbench.cli.terminal.summary import show_overview
@@ -49,7 +50,7 @@ def _run_each(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> int:
     for one in suite.each():
         console.print(f"{one.name}", markup=False, highlight=False, style="bold")
         try:
-            code, folder = _run(one, out, quick=quick, fresh=fresh)
+            code, folder = _run(one, out, **how)
             folders.append(folder)
         except Exception as error:  # a bug with one network must not cost the others: its trace is printed
             code, why = _left_out(error)
@@ -71,7 +72,9 @@ def _left_out(error: Exception) -> tuple[int, str]:
     return 1, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _run(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> tuple[int, Path]:
+def _run(
+    suite: AnySuite, out: Path, *, quick: bool = False, fresh: bool = False, verbose: bool = False
+) -> tuple[int, Path]:
     """Run a suite and show what came out; return the exit code and the run's folder."""
     from qbench.cli.kind import words_of
     from qbench.cli.terminal.progress import Watch
@@ -86,7 +89,7 @@ def _run(suite: AnySuite, out: Path, *, quick: bool, fresh: bool) -> tuple[int, 
         watch.on_phase("drawing the report")
         page = write_report([folder], folder)
     found = read_run(folder)
-    words.show_run(console, found)
+    words.show_run(console, found, verbose=verbose)
     faults = words.faults(found)
     for fault in faults:
         console.print(fault, markup=False, highlight=False, style="red")

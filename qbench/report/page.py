@@ -15,6 +15,7 @@ from qbench.metrics import METRICS, MetricKind, kind, load_task
 from qbench.report import machine, words
 from qbench.report.answer import Answer, find
 from qbench.report.banners import Banner, run_banners
+from qbench.report.best import Widths, widths_table
 from qbench.report.cards import Card, cards, headline
 from qbench.report.figures import Drawn
 from qbench.report.rows import Row
@@ -41,6 +42,7 @@ class Section:
     ceilings: tuple[tuple[str, str], ...]
     plots: tuple[Drawn, ...]
     floor: tuple[Pair, ...]
+    widths: Widths
     recipes: tuple[Table, Table]
     trials: Table
     layers: tuple[tuple[Row, Table], ...]
@@ -62,6 +64,7 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
         tuple(machine.ceilings(view.header)),
         tuple(plots),
         tuple(pairs(view)),
+        widths_table(view),
         (recipes.equal_bits(view), recipes.equal_bytes(view)),
         table.trials(view),
         tuple(layer_table.layers(view)),

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from qbench.cli.kind import words_of
 from qbench.cli.terminal.progress import Watch
-from qbench.cli.terminal.style import duration, result_line
+from qbench.cli.terminal.style import duration, print_fitting, result_line
 from qbench.cli.terminal.summary import show_summary
 from qbench.results import read_run
 
@@ -87,7 +87,7 @@ def test_a_skipped_row_is_a_line_with_its_reason(make_run: MakeRun) -> None:
 
 def test_the_summary_shows_times_and_counts(make_run: MakeRun) -> None:
     console = Console(file=StringIO(), width=200)
-    show_summary(console, read_run(make_run("a")))
+    show_summary(console, read_run(make_run("a")), verbose=True)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "x onnxruntime-fp32" in text
     assert "8,000" in text
@@ -112,3 +112,17 @@ def test_a_closed_pipe_is_quiet() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize("width", [68, 80, 100, 200])
+def test_a_table_that_does_not_fit_drops_columns_and_breaks_no_word(width: int) -> None:
+    console = Console(file=StringIO(), width=width)
+    rows = [("8", "w8c-a8t mse", "277 kB", "92.55 %", "-0.10 [-0.35 ... 0.15]", "kept", "4.05", "1.23")]
+    headings = ("bits", "row", "size", "score", "lost", "target", "x fp32", "x int8")
+    print_fitting(console, rows, headings=headings, drop=("score", "target", "size"))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "w8c-a8t mse" in text
+    assert "-0.10 [-0.35 ... 0.15]" in text
+    assert ("277 kB" in text) == (width > 75)
+    assert ("left out for want of width" in text) == (width < 90)
+    assert max(map(len, text.splitlines())) <= width

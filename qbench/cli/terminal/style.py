@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 PIPE_COLUMNS = 200
+_ENDLESS = 10_000
 
 
 def make_console() -> Console:
@@ -34,6 +36,32 @@ def plain_table(*headings: str, right: Iterable[str] = (), title: str = "") -> T
     for heading in headings:
         table.add_column(heading, justify="right" if heading in numbers else "left", overflow="fold")
     return table
+
+
+def print_fitting(
+    console: Console, rows: Sequence[Sequence[str]], *, headings: Sequence[str], drop: Sequence[str]
+) -> None:
+    """Print a table that no line of is broken: columns that do not fit are left out, those of `drop` in turn.
+
+    Args:
+        console: its width counts.
+        rows: cells as text, one for each heading.
+        headings: of all columns.
+        drop: headings of columns that may be left out, the first to go first.
+    """
+    shown = list(headings)
+    for name in ("", *drop):
+        shown = [heading for heading in shown if heading != name]
+        places = [headings.index(heading) for heading in shown]
+        table = plain_table(*shown)
+        for row in rows:
+            table.add_row(*(row[place] for place in places))
+        if Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum <= console.width:
+            break
+    console.print(table)
+    if len(shown) < len(headings):
+        left_out = ", ".join(heading for heading in headings if heading not in shown)
+        console.print(f"left out for want of width: {left_out}", style="dim")
 
 
 def duration(seconds: float) -> str:

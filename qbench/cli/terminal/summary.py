@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from qbench.cli.terminal.style import plain_table
+from qbench.cli.terminal.style import plain_table, print_fitting
 from qbench.metrics import Task, load_task
 from qbench.results import frame, left_out
 from qbench.results.columns import timed_column
@@ -51,13 +51,31 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-def show_summary(console: Console, run: NetworkRun) -> None:
-    """Print the tables of `run`, and what went wrong in it."""
+def show_summary(console: Console, run: NetworkRun, *, verbose: bool = False) -> None:
+    """Print the answer that a run gives, then what went wrong in it.
+
+    Args:
+        console: where to.
+        run: of networks.
+        verbose: print the tables of every sweep too.
+    """
+    from qbench.report.best import answer_lines, widths_table
+    from qbench.report.view import view_of
+
+    view = view_of(run)
+    for line in answer_lines(view):
+        console.print(line, soft_wrap=True)
+    best = widths_table(view)
+    if best.rows:
+        print_fitting(console, best.rows, headings=best.headings, drop=("score", "target", "size"))
+    for note in best.notes:
+        console.print(note, soft_wrap=True)
     table = frame(run)
-    good = table[table["status"] == "ok"]
-    task = load_task(run.header.suite.task)
-    for found in (*_accuracy(good, task), *_layers(good, task), *_times(good, task)):
-        console.print(found)
+    if verbose:
+        good = table[table["status"] == "ok"]
+        task = load_task(run.header.suite.task)
+        for found in (*_accuracy(good, task), *_layers(good, task), *_times(good, task)):
+            console.print(found)
     for _, row in table[table["status"] == "failed"].iterrows():
         console.print(f"failed  {row['key']}: {row['reason']}", markup=False, highlight=False, style="red")
     for line in dict.fromkeys(line for row in run.results if row.trial.sweep == "baseline" for line in row.alarms):

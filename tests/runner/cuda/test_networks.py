@@ -129,7 +129,7 @@ def test_the_device_stands_in_the_header_and_on_the_page(run: NetworkRun, tmp_pa
     assert "Simulator" in write_report([run.folder], tmp_path).read_text(encoding="utf-8")
     console = make_console()
     with console.capture() as shown:
-        show_summary(console, run)
+        show_summary(console, run, verbose=True)
     assert "images/s, batch 2" in " ".join(shown.get().split())
 
 

@@ -58,7 +58,7 @@ def test_its_page_and_summary_speak_of_agreement(folder: Path) -> None:
     assert "The weights of this network are seeded: its rows hold speed and agreement with fp32, no accuracy." in page
     console = make_console()
     with console.capture() as shown:
-        show_summary(console, read_run(folder))
+        show_summary(console, read_run(folder), verbose=True)
     words = " ".join(shown.get().split())
     assert "agreement with fp32 %" in words
     assert "top-1" not in words
