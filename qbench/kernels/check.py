@@ -17,7 +17,7 @@ from qbench.kernels.conv.check_fixed import check_fixed
 from qbench.kernels.depthwise.check import check_depthwise
 from qbench.kernels.depthwise.operation import variants_of
 from qbench.kernels.elementwise import check_channels
-from qbench.kernels.elementwise.check import check_add, check_table
+from qbench.kernels.elementwise.check import check_add, check_curves, check_table
 from qbench.kernels.gemm.check import PRODUCTS, check_gemm
 from qbench.kernels.pack.check import check_pack
 from qbench.kernels.pack.check_unpack import check_unpack
@@ -85,6 +85,7 @@ ELEMENTWISE = KernelFamily(
     {
         "add_u8_u8_u8": check_add,
         "table_u8_u8": check_table,
+        "unary_f32_f32": check_curves,
         "channel_tables_u8_u8": partial(check_channels.check_channels, check_channels.channel_tables),
         "select_u8_u8": partial(check_channels.check_channels, check_channels.select),
         "concat_u8_u8": partial(check_channels.check_channels, check_channels.concat),

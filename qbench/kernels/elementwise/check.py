@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from qbench.kernels.elementwise import portable, reference
+from qbench.kernels.elementwise import floats, portable, reference
+from qbench.kernels.elementwise.functions import FUNCTIONS
 
 SIZES = ((1, 5, 7, 16), (2, 1, 1, 3), (1, 8, 8, 33))
 GUARD = 77
@@ -35,6 +36,24 @@ def check_add(variant: str = "portable") -> tuple[int, str]:
             if not _holds(out, want):
                 return count, f"{(n, h, w, c)} floor={floor}"
     return count, ""
+
+
+def check_curves(variant: str = "portable") -> tuple[int, str]:
+    """Return comparisons and the first mismatch of unary_f32_f32's exponentials, ends and what is no number included.
+
+    Float64's rounding to float32 hides the last bits of both sides.
+    """
+    rng = np.random.default_rng(0)
+    ends = [0.0, -0.0, 1e-30, -1e-5, 0.00999, -0.01001, 88.7, 88.8, -103.0, -104.0, np.inf, -np.inf, np.nan]
+    x = np.concatenate([ends, 10.0 ** rng.uniform(-9, 3, 200) * rng.choice([-1, 1], 200)]).astype(np.float32)
+    for count, name in enumerate(reference.EXPONENTIALS, 1):
+        out, size = np.full((1, 1, 1, x.size + 1), GUARD, np.float32), (1, 1, x.size)
+        parameters = np.float32(1.5), np.float32(0)
+        floats.unary_f32_f32(0, 1, x[None, None, None], out, size, ((0, 0), (0, 0)), FUNCTIONS.index(name), parameters)
+        want = reference.exponential_f32_f32(name, x, 1.5)
+        if not np.array_equal(out[0, 0, 0, :-1], want, equal_nan=True) or out[0, 0, 0, -1] != GUARD:
+            return count, name
+    return len(reference.EXPONENTIALS), ""
 
 
 def check_table(variant: str = "portable") -> tuple[int, str]:

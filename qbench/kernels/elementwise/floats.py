@@ -1,95 +1,43 @@
-"""The same in float32, for networks that are calibrated or simulated: speed is no concern here."""
+"""The nodes of image networks without weights, in float32: functions of one number, products, channels, sizes."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
+from qbench.kernels.elementwise.curves import exponential, sigmoid, tangent, value
 from qbench.kernels.jit import jit
-
-
-@jit
-def sigmoid(x: float) -> float:
-    """Return 1 / (1 + exp(-x)), without overflow."""
-    return 0.5 * (1.0 + math.tanh(0.5 * x))
-
-
-@jit
-def softplus(x: float) -> float:
-    """Return log(1 + exp(x)), without overflow."""
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
-
-
-@jit
-def curve(function: int, x: float, p: float, q: float) -> float:
-    """Return a function without a root, a logarithm or a sigmoid in it."""
-    if function == 0:
-        return abs(x)
-    if function == 1:
-        return max(x, 0.0) + min(p * math.expm1(min(x, 0.0) / p), 0.0)
-    if function == 2:
-        return x if x > 0.0 else p * math.expm1(x)
-    if function == 3:
-        return math.erf(x)
-    if function == 4:
-        return math.exp(x)
-    if function == 7:
-        return min(max(p * x + q, 0.0), 1.0)
-    if function == 8:
-        return x * min(max(x / 6.0 + 0.5, 0.0), 1.0)
-    if function == 9:
-        return x if x >= 0.0 else p * x
-    if function == 14:
-        return q * (x if x > 0.0 else p * math.expm1(x))
-    if function == 18:
-        return x / (1.0 + abs(x))
-    return x if x > p else 0.0
-
-
-@jit
-def value(function: int, x: float, p: float, q: float) -> float:
-    """Return one of `FUNCTIONS` of x, its parameters p and q."""
-    if function == 5:
-        return 0.5 * x * (1.0 + math.erf(x * math.sqrt(0.5)))
-    if function == 6:
-        return 0.5 * x * (1.0 + math.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x * x * x)))
-    if function == 10:
-        return math.log(x) if x > 0.0 else -math.inf if x == 0.0 else math.nan
-    if function == 11:
-        return x * math.tanh(softplus(x))
-    if function == 12:
-        return x**p  # type: ignore[no-any-return]
-    if function == 13:
-        return 1.0 / x if x != 0.0 else math.inf
-    if function == 15:
-        return sigmoid(x)  # type: ignore[no-any-return]
-    if function == 16:
-        return x * sigmoid(p * x)  # type: ignore[no-any-return]
-    if function == 17:
-        return softplus(x)  # type: ignore[no-any-return]
-    if function == 19:
-        return math.sqrt(x) if x >= 0.0 else math.nan
-    if function == 20:
-        return math.tanh(x)
-    return curve(function, x, p, q)  # type: ignore[no-any-return]
 
 
 @jit
 def unary_f32_f32(
     begin: int, end: int, a: Any, out: Any, size: Any, corners: Any, function: int, parameters: Any
 ) -> None:  # fmt: skip
-    """Write a function of every number, computed in float64."""
+    """Write a function of every number, computed in float64; those of an exponential are loops that become vectors."""
     height, width, channels = size
     (ay, ax), (oy, ox) = corners
-    p, q = parameters
+    p, q = np.float64(parameters[0]), np.float64(parameters[1])
     for row in range(begin, end):
         n, y = row // height, row % height
         for x in range(width):
-            for c in range(channels):
-                t = value(function, np.float64(a[n, y + ay, x + ax, c]), np.float64(p), np.float64(q))
-                out[n, y + oy, x + ox, c] = np.float32(t)
+            reals, results = a[n, y + ay, x + ax, :channels], out[n, y + oy, x + ox, :channels]
+            if function == 4:
+                for c in range(channels):
+                    results[c] = np.float32(exponential(np.float64(reals[c])))
+            elif function == 15:
+                for c in range(channels):
+                    results[c] = np.float32(sigmoid(np.float64(reals[c])))
+            elif function == 16:
+                for c in range(channels):
+                    t = np.float64(reals[c])
+                    results[c] = np.float32(t * sigmoid(p * t))
+            elif function == 20:
+                for c in range(channels):
+                    results[c] = np.float32(tangent(np.float64(reals[c])))
+            else:
+                for c in range(channels):
+                    results[c] = np.float32(value(function, np.float64(reals[c]), p, q))
 
 
 @jit

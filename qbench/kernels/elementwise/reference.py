@@ -94,3 +94,24 @@ def mul_u8_u8_u8(
     product = (a.astype(np.float32) - zero_a) * (b.astype(np.float32) - zero_b)
     t: npt.NDArray[np.float32] = product * multiplier + offset
     return np.clip(np.floor(t) if floor else np.rint(t), low, high).astype(np.uint8)
+
+
+EXPONENTIALS = ("exp", "sigmoid", "silu", "tanh")
+"""The functions of one number that are made of an exponential alone."""
+
+
+def exponential_f32_f32(name: str, x: npt.NDArray[np.float32], factor: float) -> npt.NDArray[np.float32]:
+    """Return one of `EXPONENTIALS`, computed in float64; `factor` is silu's, of x within the sigmoid."""
+    t = x.astype(np.float64)
+    with np.errstate(all="ignore"):
+        match name:
+            case "exp":
+                found = np.exp(t)
+            case "sigmoid":
+                found = 1 / (1 + np.exp(-t))
+            case "silu":
+                found = t * (1 / (1 + np.exp(-factor * t)))
+            case _:
+                found = np.tanh(t)
+        reals: npt.NDArray[np.float32] = found.astype(np.float32)
+    return reals
