@@ -21,6 +21,7 @@ from qbench.graph.nodes import (
     Flatten,
     Floats,
     Foreign,
+    Hadamard,
     Interpolate,
     Layer,
     LayerNorm,
@@ -54,6 +55,7 @@ __all__ = [
     "Flatten",
     "Floats",
     "Foreign",
+    "Hadamard",
     "Interpolate",
     "Layer",
     "LayerNorm",
@@ -168,6 +170,8 @@ class Network:
                 return elements * math.prod(node.kernel)
             case Attention():
                 return 4 * elements * abs(self.shapes[node.key][0])
+            case Hadamard():
+                return elements * (node.block.bit_length() - 1)
             case Flatten() | Foreign() | Concat() | Select() | Resize() | DepthToSpace():
                 return 0
             case _:

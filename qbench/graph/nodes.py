@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.row_nodes import Attention, LayerNorm, Softmax, TokenMean
+from qbench.graph.row_nodes import Attention, Hadamard, LayerNorm, Softmax, TokenMean
 
-__all__ = ["Attention", "LayerNorm", "Softmax", "TokenMean"]
+__all__ = ["Attention", "Hadamard", "LayerNorm", "Softmax", "TokenMean"]
 
 Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int]
@@ -252,7 +252,7 @@ Layer = Conv | Linear
 Node = (
     Conv | Linear | Add | Mul | Concat | Select | ChannelAffine | Unary | Activation | Pool | Resize | Interpolate
     | DepthToSpace | Flatten
-    | LayerNorm | Softmax | TokenMean | Attention | Foreign
+    | LayerNorm | Hadamard | Softmax | TokenMean | Attention | Foreign
 )  # fmt: skip
 
 

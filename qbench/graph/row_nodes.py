@@ -23,6 +23,27 @@ class LayerNorm:
 
 
 @dataclass(frozen=True, slots=True)
+class Hadamard:
+    """Every `block` numbers of the last axis times H / sqrt(block), H the Walsh-Hadamard matrix in Sylvester's order.
+
+    H is symmetric, and H / sqrt(block) its own inverse; `block` is a power of two that divides the channels.
+    """
+
+    name: str
+    input: str
+    output: str
+    block: int
+
+    @property
+    def matrix(self) -> Floats:
+        """H / sqrt(block), float32 (block, block)."""
+        found = np.ones((1, 1))
+        while len(found) < self.block:
+            found = np.kron(np.asarray([[1.0, 1.0], [1.0, -1.0]]), found)
+        return np.asarray(found * self.block**-0.5, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Softmax:
     """exp(x) / sum(exp(x)) over the last axis."""
 

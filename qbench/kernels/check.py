@@ -24,7 +24,7 @@ from qbench.kernels.pack.check_unpack import check_unpack
 from qbench.kernels.pool.check import check_global_average, check_max
 from qbench.kernels.quantize.check import check_copy, check_fake, check_levels, check_quantize
 from qbench.kernels.quantize.check_codes import check_dequantize, check_planes, check_quantize_reals, check_requantize
-from qbench.kernels.tokens.check import check_attention, check_gelu, check_layer_norm, check_rows
+from qbench.kernels.tokens.check import check_attention, check_gelu, check_hadamard, check_layer_norm, check_rows
 from qbench.kernels.tokens.check_integer import check_attention_u8
 from qbench.kernels.winograd.check import CASES as WINOGRAD_CASES
 from qbench.kernels.winograd.check import check_winograd
@@ -102,6 +102,7 @@ TOKENS = KernelFamily(
         "layer_norm_f32": check_layer_norm,
         "gelu_f32": partial(check_gelu, "gelu"),
         "gelu_tanh_f32": partial(check_gelu, "gelu_tanh"),
+        "hadamard_f32": check_hadamard,
         "rows_f32": check_rows,
     },
 )

@@ -120,6 +120,7 @@ STAGES = Registry(
         "cle": "qbench.quantization.cle:CrossLayerEqualization",
         "smoothquant": "qbench.quantization.transforms.smoothquant:SmoothQuant",
         "awq": "qbench.quantization.transforms.awq:Awq",
+        "rotate": "qbench.quantization.transforms.rotate:Rotate",
         "gptq": "qbench.quantization.gptq:Gptq",
         "variance": "qbench.quantization.corrections:Variance",
         "bias": "qbench.quantization.corrections:Bias",

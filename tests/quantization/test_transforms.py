@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from qbench.engine import build_session
+from qbench.engine.saved.network import load_network, save_network
 from qbench.errors import QBenchError
-from qbench.graph import Linear, Network, QuantizedNetwork
+from qbench.graph import Conv, Hadamard, LayerNorm, Linear, Network, QuantizedNetwork, qdq_onnx_bytes, to_onnx_bytes
 from qbench.metrics.tensor import sqnr_db
 from qbench.quantization import Observations, assigned, parse_recipe
-from qbench.quantization.transforms.links import linked
+from qbench.quantization.transforms.links import Refusal, linked
+from qbench.quantization.transforms.rotate import Rotate
 from tests.quantization.small import answers, block, rows
 
 WORDS = ("smoothquant", "smoothquant(0.8)", "awq", "awq(data-free)")
@@ -35,7 +39,7 @@ def test_links_are_what_layers_read_alone_and_others_say_why_they_are_none() -> 
         ("value", ("out",)),
         ("behind", ("wide",)),
     ]
-    assert refused == ["'gelu' comes from 'gelu' (gelu), which passes no factor on"]
+    assert refused == [Refusal("gelu", "come from gelu, which passes no factor on")]
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -47,7 +51,7 @@ def test_the_function_stays_the_same_and_the_weights_do_not(word: str) -> None:
         not np.array_equal(a.weight, b.weight) for a, b in zip(network.layers, found.network.layers, strict=True)
     )
     assert len(found.remarks) == 1
-    assert found.remarks[0].startswith(f"{word}: 3 of 4 tensors; not 'gelu'")
+    assert found.remarks[0].startswith(f"{word}: 3 of 4 tensors that enter layers; 1 come from gelu")
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -55,6 +59,67 @@ def test_the_same_samples_give_the_same_weights(word: str) -> None:
     one, other = (made(block(outliers=8.0), f"{word}/minmax") for _ in range(2))
     for name in one.weights:
         np.testing.assert_array_equal(one.weights[name].codes, other.weights[name].codes)
+
+
+@pytest.mark.parametrize(("word", "steps"), [("rotate", 3), ("rotate(folded)", 0)])
+def test_rotation_keeps_the_function_and_counts_its_steps(word: str, steps: int) -> None:
+    network = block(outliers=30.0)
+    found = made(network, f"{word}/minmax")
+    assert sum(isinstance(node, Hadamard) for node in found.network.nodes) == steps
+    assert sqnr_db(answers(network, rows()), answers(found.network, rows())) > 100
+    assert np.abs(found.network.layers[2].weight - network.layers[2].weight).max() > 0.1  # values are turned by heads
+    with build_session(found, threads=1) as session:
+        assert sum(step.kind == "hadamard_f32_u8/portable" for step in session.plan.steps) == steps
+        assert session.execution == "integer"
+
+
+def test_a_rotated_network_is_the_same_in_files_and_in_another_library(tmp_path: Path) -> None:
+    found = made(block(outliers=30.0), "rotate/minmax")
+    with build_session(found, threads=1) as session:
+        expected = np.asarray(session.run(rows()))
+    save_network(tmp_path, found, facts={})
+    with load_network(tmp_path).session(threads=1) as session:
+        np.testing.assert_array_equal(np.asarray(session.run(rows())), expected)
+    for content, wanted in (
+        (to_onnx_bytes(found.network), answers(found.network, rows())),
+        (qdq_onnx_bytes(found), expected),
+    ):
+        theirs = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        assert sqnr_db(wanted, np.asarray(theirs.run(None, {"x": rows()})[0])) > 40
+
+
+def test_rotation_spreads_outliers() -> None:
+    network = block(outliers=50.0)
+    assert quality(network, "rotate/minmax", "w8c-a8t") > quality(network, "minmax", "w8c-a8t") + 3
+
+
+def test_signs_of_a_rotation_come_from_the_seed() -> None:
+    network = block()
+    seen, plain = Observations(network, rows, threads=1), assigned(network, "w8c-a8t", method="minmax")
+    first, again, other = (Rotate().apply(plain, seen, seed=seed).network.layers[2].weight for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_convolution_without_an_activation_is_turned_through_padding() -> None:
+    draw = np.random.default_rng(0)
+    nodes = (
+        Conv("a", "x", "a", draw.standard_normal((8, 3, 1, 1)).astype(np.float32), np.ones(8, np.float32)),
+        Conv(
+            "b",
+            "a",
+            "b",
+            draw.standard_normal((4, 8, 3, 3)).astype(np.float32),
+            np.ones(4, np.float32),
+            pads=(1, 1, 1, 1),
+        ),
+    )
+    network = Network("n", "x", (3, 6, 6), "b", nodes, {"x": (3, 6, 6), "a": (8, 6, 6), "b": (4, 6, 6)}, {}, "")
+    seen = Observations(network, lambda: images, threads=1)
+    images = draw.random((4, 3, 6, 6), np.float32)
+    found = Rotate().apply(QuantizedNetwork(network), seen, seed=0)
+    assert found.remarks == ("rotate: 1 of 2 tensors that enter layers; 1 are images ('x'); 0 of them by a step",)
+    assert sqnr_db(answers(network, images), answers(found.network, images)) > 100
 
 
 def test_smoothquant_takes_outliers_out_of_activations() -> None:
@@ -66,6 +131,18 @@ def test_smoothquant_takes_outliers_out_of_activations() -> None:
 def test_awq_spends_the_codes_of_weights_where_activations_are_large(word: str) -> None:
     network = block(outliers=50.0)
     assert quality(network, f"{word}/minmax", "w4c-a32") > quality(network, "minmax", "w4c-a32") + 3
+
+
+@pytest.mark.parametrize("word", ["smoothquant", "awq"])
+def test_layers_get_a_norm_of_their_own_where_others_read_it_too(word: str) -> None:
+    network = block(outliers=50.0)
+    nodes = tuple(replace(node, inputs=("before", "out")) if node.name == "sum" else node for node in network.nodes)
+    network = replace(network, nodes=nodes)
+    found = made(network, f"{word}/minmax", "w4c-a32")
+    assert [node.name for node in found.network.nodes if isinstance(node, LayerNorm)] == [
+        "before", "before:scaled", "behind",
+    ]  # fmt: skip
+    assert sqnr_db(answers(network, rows()), answers(found.network, rows())) > 100
 
 
 def test_awq_leaves_what_is_exact_as_it_is() -> None:
@@ -92,5 +169,8 @@ def test_a_network_without_a_link_is_refused_in_one_line(word: str) -> None:
     network = block()
     alone = Linear("alone", "x", "alone", network.layers[0].weight, network.layers[0].bias)
     network = Network("n", "x", network.input_shape, "alone", (alone,), {"x": (6, 16), "alone": (6, 16)}, {}, "")
-    with pytest.raises(QBenchError, match=f"{word}: no tensor of 'n' can be scaled: 'x' is the network's input"):
+    with pytest.raises(
+        QBenchError,
+        match=rf"network 'n': {word}: 0 of 1 tensors that enter layers; 1 are inputs of the network \('x'\)",
+    ):
         made(network, f"{word}/minmax")

@@ -33,6 +33,7 @@ from qbench.graph.network import (
     Conv,
     Flatten,
     Foreign,
+    Hadamard,
     Layer,
     LayerNorm,
     Node,
@@ -84,7 +85,7 @@ class Arranger:
         elif isinstance(node, Attention):
             box = self.kept.boxes.get(node.output) if self._writes_codes(node.output) else None
             place_attention(node, self.kept, box, (self.variant, self.floats))
-        elif isinstance(node, LayerNorm) or self._is_gelu_of_rows(node):
+        elif isinstance(node, LayerNorm | Hadamard) or self._is_gelu_of_rows(node):
             self._row_step(node)
         elif isinstance(node, ON_CODES) and self._runs_on_codes(node):
             self._on_codes(node)
@@ -263,6 +264,8 @@ class Arranger:
         match node:
             case LayerNorm():
                 make = partial(tokens.layer_norm_step, node, reads, target, box=box, operations=operations)
+            case Hadamard():
+                make = partial(tokens.hadamard_step, node, (reads[0], target), box=box, operations=operations)
             case _:
                 assert isinstance(node, Unary)
                 make = partial(tokens.gelu_step, node, (reads[0], target), box=box, operations=operations)

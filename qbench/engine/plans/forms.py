@@ -33,7 +33,7 @@ from qbench.graph.network import (
     inputs_of,
     outputs_of,
 )
-from qbench.graph.nodes import LayerNorm, Softmax
+from qbench.graph.nodes import Hadamard, LayerNorm, Softmax
 from qbench.graph.quantized_network import QuantizedNetwork
 
 Form = Literal["codes", "reals", "plain", "fake"]
@@ -42,7 +42,7 @@ Grid = tuple[int, int, int]
 
 IMAGES = (Conv, Pool, Resize, Interpolate, DepthToSpace, Flatten, ChannelAffine, Select, Concat)
 """Nodes to which three axes are (channels, height, width)."""
-ROWS = (Linear, LayerNorm, Softmax)
+ROWS = (Linear, LayerNorm, Hadamard, Softmax)
 """Nodes to which the last axis is the channels, however many stand before it."""
 NUMBERS = (Add, Mul, Unary, Activation)
 """Nodes that take each number by itself: any axis may be the channels, as long as it is the same one."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from qbench.engine.container import Container
 from qbench.engine.plans.plan import Buffers, Step
-from qbench.graph import LayerNorm, Softmax, TokenMean, Unary
+from qbench.graph import Hadamard, LayerNorm, Softmax, TokenMean, Unary
 from qbench.kernels.layout import Layout
 from qbench.kernels.tasks import Task, task_of
 
@@ -21,6 +21,7 @@ Layouts = Mapping[str, Layout]
 Buffernames = tuple[str, ...]
 Floats = npt.NDArray[np.float32]
 ROWS = "qbench.kernels.tokens.rows"
+HADAMARD = "qbench.kernels.tokens.hadamard"
 GELU = ("gelu", "gelu_tanh")
 _NO_FLOATS, _NO_CODES = np.empty(0, np.float32), np.empty(0, np.uint8)
 
@@ -90,6 +91,21 @@ def gelu_step(node: Unary, ends: tuple[str, str], layouts: Layouts, box: Contain
         return task_of(f"{ROWS}:{kernel}", arguments, units=layout.height)
 
     return Step(node.name, f"{kernel}/portable", operations, (source,), target, join, False)
+
+
+def hadamard_step(
+    node: Hadamard, ends: tuple[str, str], layouts: Layouts, box: Container | None, operations: int
+) -> Step:
+    """Return the step of a Walsh-Hadamard transform; `ends` are the buffers that it reads and writes."""
+    layout, (source, target) = layouts[ends[1]], ends
+    sizes, factor = (layout.channels, layout.words, node.block), np.float32(node.block**-0.5)
+
+    def join(buffers: Buffers) -> Task:
+        room = np.empty(2 * node.block * layout.images * layout.height, np.float32)
+        arguments = (reals_of(buffers, source), *ends_of(buffers, target, box), room, sizes, factor, *numbers_of(box))
+        return task_of(f"{HADAMARD}:hadamard_f32", arguments, units=layout.height)
+
+    return Step(node.name, f"hadamard_f32_{suffix(box)}/portable", operations, (source,), target, join, False)
 
 
 def softmax_step(node: Softmax, layouts: Layouts, operations: int) -> Step:

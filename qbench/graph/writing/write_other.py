@@ -12,6 +12,7 @@ from qbench.graph.nodes import (
     ChannelAffine,
     Concat,
     DepthToSpace,
+    Hadamard,
     Interpolate,
     LayerNorm,
     Node,
@@ -63,6 +64,8 @@ def write_other(builder: Builder, node: Node, shapes: Mapping[str, Shape]) -> No
             _token_mean(builder, node)
         case Softmax():
             builder.op("Softmax", [node.input], node.output, name=node.name, axis=len(shapes[node.input]))
+        case Hadamard():
+            _hadamard(builder, node, shapes[node.input])
         case LayerNorm():
             _layer_norm(builder, node)
         case Attention():
@@ -91,6 +94,19 @@ def _select(builder: Builder, node: Select, shape: Shape) -> None:
         channels = np.where(channels < 0, count, channels)
     indices = builder.constant(f"{node.name}.channels", channels)
     builder.op("Gather", [source, indices], node.output, name=node.name, axis=axis)
+
+
+def _hadamard(builder: Builder, node: Hadamard, shape: Shape) -> None:
+    """Add a product with the matrix of one block, between two changes of shape."""
+    sizes = {"blocks": (0, *shape[:-1], shape[-1] // node.block, node.block), "whole": (0, *shape)}
+    cut, whole = (
+        builder.constant(f"{node.name}.{name}", np.asarray([abs(size) for size in sizes[name]], np.int64))
+        for name in sizes
+    )
+    rotation = builder.constant(f"{node.name}.matrix", node.matrix)
+    blocks = builder.op("Reshape", [node.input, cut], f"{node.name}:blocks")
+    product = builder.op("MatMul", [blocks, rotation], f"{node.name}:product")
+    builder.op("Reshape", [product, whole], node.output, name=node.name)
 
 
 def _token_mean(builder: Builder, node: TokenMean) -> None:

@@ -113,6 +113,25 @@ def check_gelu(function: str, variant: str) -> tuple[int, str]:
     return count, ""
 
 
+def check_hadamard(variant: str) -> tuple[int, str]:
+    """Return the number of comparisons and the first mismatch, or ''; the law is exact in float32."""
+    count = 0
+    for x, ends, floor, what in _cases():
+        for block in {2, x.shape[1] & -x.shape[1]}:
+            if x.shape[1] % block or block < 2:
+                continue
+            count += 1
+            room, sizes = np.full(2 * block * len(x), np.nan, np.float32), (x.shape[1], ends.width, block)
+            arguments = (_padded(x, ends.width), ends.reals, ends.codes, room, sizes, np.float32(block**-0.5))
+            run_task(task_of("qbench.kernels.tokens.hadamard:hadamard_f32", (*arguments, NUMBERS, floor), units=len(x)))
+            expected = reference.hadamard(x, block)
+            if not np.array_equal(ends.reals.reshape(len(x), -1)[:, : x.shape[1]], expected):
+                return count, f"{what}, blocks of {block}: other bits than the reference"
+            if detail := ends.compare(expected.astype(np.float64), floor=floor):
+                return count, f"{what}, blocks of {block}: {detail}"
+    return count, ""
+
+
 def check_rows(variant: str) -> tuple[int, str]:
     """Return comparisons and the first mismatch of softmax, codes, the mean of tokens and the look-up of words."""
     count, rng = 0, np.random.default_rng(2)

@@ -40,6 +40,18 @@ def gelu_tanh(x: Floats) -> Doubles:
     return np.asarray(0.5 * wide * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (wide + 0.044715 * wide**3))))
 
 
+def hadamard(x: Floats, block: int) -> Floats:
+    """Return blocks of the last axis times the Walsh-Hadamard matrix by 1 / sqrt(block), exact in the type of x.
+
+    The order of the sums is part of the law: halves, then sums and differences in turns, log2(block) times.
+    """
+    found = x.reshape(-1, block)
+    for _ in range(block.bit_length() - 1):
+        left, right = found[:, : block // 2], found[:, block // 2 :]
+        found = np.stack([left + right, left - right], axis=-1).reshape(-1, block)
+    return np.asarray((found * x.dtype.type(block**-0.5)).reshape(x.shape))
+
+
 def softmax(x: Doubles) -> Doubles:
     """Return exp(x) / sum(exp(x)) over the last axis."""
     powers = np.exp(x - x.max(axis=-1, keepdims=True))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from qbench.core.tensor import Floats
-from qbench.graph import Attention, Foreign, LayerNorm, Node, Softmax, TokenMean, Unary
+from qbench.graph import Attention, Foreign, Hadamard, LayerNorm, Node, Softmax, TokenMean, Unary
 from qbench.graph.embedding import embedding_of
 
 Step = Callable[[Mapping[str, Any]], Any]
@@ -32,6 +32,9 @@ def token_step(node: Node, *, keep: Keep) -> Step | None:
             return lambda values: functional.layer_norm(values[node.input], shape, scale(), offset(), node.epsilon)
         case Attention() if node.mask is None:
             return _attention(node)
+        case Hadamard():
+            matrix = keep(f"{node.name}.matrix", node.matrix)
+            return lambda values: (values[node.input].unflatten(-1, (-1, node.block)) @ matrix()).flatten(-2)
         case Softmax():
             return lambda values: functional.softmax(values[node.input], -1)
         case Unary() if node.function in ("gelu", "gelu_tanh"):

@@ -21,12 +21,12 @@ import numpy as np
 
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec
 from qbench.errors import QBenchError
-from qbench.graph import ChannelAffine, Conv, Layer, LayerNorm, Linear, Node, QuantizedNetwork, depth_weights
+from qbench.graph import ChannelAffine, Conv, Layer, LayerNorm, Linear, QuantizedNetwork, depth_weights
 from qbench.methods import METHODS, Method
 from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
-from qbench.quantization.transforms.links import Link, linked, scaled, times_inputs, told
+from qbench.quantization.transforms.links import Link, Rescaling, Writer, linked, times_inputs, told
 
 GRID = 20
 SAMPLES = 64
@@ -73,15 +73,28 @@ class Awq:
         found, refused = linked(network)
         found = [link for link in found if any(name in specs for name in link.readers)]
         if not found and specs:
-            raise QBenchError(f"awq: no tensor of '{network.name}' can be scaled: {'; '.join(refused)}")
-        nodes: dict[str, Node] = {node.name: node for node in network.nodes}
+            raise QBenchError(f"network '{network.name}': {told(self.word, 0, refused)}")
+        moved = Rescaling(network)
         for link in found:
-            mean_abs, squares = (
-                _expected(nodes[link.writer]) if self.free else (seen.channels()[link.tensor].mean_abs, None)
-            )
-            scaled(nodes, link, _best(nodes, link, specs, (mean_abs, squares), seen))
-        changed = replace(network, nodes=tuple(nodes.values()))
-        return replace(quantized, network=changed, remarks=(*quantized.remarks, told(self.word, len(found), refused)))
+            layers = [layer for layer in moved.layers(link.readers) if layer.name in specs]
+            size, grams = self._shown(moved.writer(link), link, layers, seen)
+            scale = _best(layers, specs, size, grams)
+            if np.any(scale != 1.0):
+                moved.move(link, scale)
+        said = told(self.word, len(found), refused)
+        return replace(quantized, network=moved.network(), remarks=(*quantized.remarks, said))
+
+    def _shown(
+        self, writer: Writer, link: Link, layers: list[Layer], seen: Observations
+    ) -> tuple[Doubles, list[Doubles]]:
+        """Return E|x_j| (c,) of a link's tensor, and E x x^T of each layer that reads it."""
+        if self.free:
+            mean_abs, squares = _expected(writer)
+            return mean_abs, [_diagonal(layer, squares) for layer in layers]
+        before = {layer.name: layer for layer in seen.network.layers}
+        shared = all(isinstance(layer, Linear) for layer in layers)  # they see the same rows
+        grams = [seen.gram(before[layer.name], samples=SAMPLES) for layer in (layers[:1] if shared else layers)]
+        return seen.channels()[link.tensor].mean_abs, grams * (len(layers) if shared else 1)
 
 
 def _method() -> Method:
@@ -89,17 +102,9 @@ def _method() -> Method:
     return found
 
 
-def _best(
-    nodes: dict[str, Node], link: Link, specs: dict[str, QuantSpec], shown: tuple[Doubles, Doubles | None],
-    seen: Observations,
-) -> Doubles:  # fmt: skip
+def _best(layers: list[Layer], specs: dict[str, QuantSpec], mean_abs: Doubles, grams: list[Doubles]) -> Doubles:
     """Return s (c,) of the power that loses least; the smallest of equals, so 1 where nothing helps."""
-    mean_abs, squares = shown
     size = np.maximum(mean_abs, _LEAST * max(float(mean_abs.max(initial=0.0)), 1e-30))
-    layers = [layer for name in link.readers if name in specs and isinstance(layer := nodes[name], Conv | Linear)]
-    grams = [
-        seen.gram(layer, samples=SAMPLES) if squares is None else _diagonal(layer, squares) for layer in layers
-    ]  # fmt: skip
     best, least = np.ones(len(size)), math.inf
     for step in range(GRID):
         scale = size ** (step / GRID)
@@ -128,9 +133,8 @@ def _diagonal(layer: Layer, squares: Doubles) -> Doubles:
     return np.stack([np.diag(row) for row in each])
 
 
-def _expected(writer: Node) -> tuple[Doubles, Doubles]:
+def _expected(writer: Writer) -> tuple[Doubles, Doubles]:
     """Return E|x_j| and E x_j^2 (c,) of what a node writes, as far as its own numbers say."""
-    assert isinstance(writer, LayerNorm | ChannelAffine | Conv | Linear)
     if isinstance(writer, LayerNorm | ChannelAffine):
         mean, deviation = writer.offset.astype(np.float64), np.abs(writer.scale).astype(np.float64)
     else:

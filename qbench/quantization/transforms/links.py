@@ -8,7 +8,6 @@ relus, pools, means over tokens and flattened pixels pass factors on. Whatever e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,53 +37,104 @@ Writer = Conv | Linear | LayerNorm | ChannelAffine
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A tensor whose channels can be scaled.
+    """A tensor whose channels can be scaled where layers read it.
 
     Args:
         tensor: what the readers read, flattened pixels as they were before.
         writer: the node whose numbers per channel take the factors.
         readers: the layers that read it, by name.
+        through: nodes between the writer and the tensor, by name, the last first.
+        apart: whether others read the tensor too: the layers then get a layer norm of their own, one more step.
     """
 
     tensor: str
     writer: str
     readers: tuple[str, ...]
+    through: tuple[str, ...] = ()
+    apart: bool = False
 
 
-def links(network: Network) -> Iterator[Link | str]:
-    """Yield, for every tensor that enters layers, the link, or why its channels cannot be scaled."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A tensor that enters layers and whose channels cannot be scaled, and why, without a name."""
+
+    tensor: str
+    why: str
+
+
+def linked(network: Network) -> tuple[list[Link], list[Refusal]]:
+    """Return the links of a network, in order, and why other tensors that enter layers have none."""
     writers = {tensor: node for node in network.nodes for tensor in outputs_of(node)}
+    found: list[Link] = []
+    refused: list[Refusal] = []
     for tensor in dict.fromkeys(layer.input for layer in network.layers):
+        named = network.unflattened(tensor)
         try:
-            readers = _layers_that_read(network, tensor)
-            writer = _writer(network, tensor, writers)
-            yield Link(network.unflattened(tensor), writer.name, tuple(layer.name for layer in readers))
+            writer, through = _writer(network, tensor, writers)
+            layers, others = _readers(network, tensor)
+            if others and (through or not isinstance(writer, LayerNorm)):
+                raise QBenchError(others)
+            found.append(Link(named, writer.name, layers, through, apart=bool(others)))
         except QBenchError as why:
-            yield f"'{network.unflattened(tensor)}' {why}"
+            refused.append(Refusal(named, str(why)))
+    return found, refused
 
 
-def linked(network: Network) -> tuple[list[Link], list[str]]:
-    """Return the links of a network and why other tensors have none."""
-    found = [*links(network)]
-    return [one for one in found if isinstance(one, Link)], [one for one in found if isinstance(one, str)]
-
-
-def told(stage: str, count: int, refused: list[str]) -> str:
+def told(stage: str, count: int, refused: list[Refusal]) -> str:
     """Return what a stage did and left out, in one line."""
-    return f"{stage}: {count} of {count + len(refused)} tensors" + (
-        f"; not {'; not '.join(refused)}" if refused else ""
-    )
+    reasons: dict[str, list[str]] = {}
+    for one in refused:
+        reasons.setdefault(one.why, []).append(one.tensor)
+    said = [f"{len(names)} {why} ('{names[0]}'{' ...' if len(names) > 1 else ''})" for why, names in reasons.items()]
+    return "; ".join([f"{stage}: {count} of {count + len(refused)} tensors that enter layers", *said])
 
 
-def scaled(nodes: dict[str, Node], link: Link, scale: Doubles) -> None:
-    """Divide the channels of a link's tensor by `scale` (c,) where they are written; multiply where they are read."""
-    writer = nodes[link.writer]
-    assert isinstance(writer, Writer)
-    nodes[link.writer] = divided(writer, scale)
-    for name in link.readers:
-        layer = nodes[name]
-        assert isinstance(layer, Conv | Linear)
-        nodes[name] = times_inputs(layer, scale)
+class Rescaling:
+    """A network in which factors are moved, link by link.
+
+    Args:
+        network: as it was.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._nodes: dict[str, Node] = {node.name: node for node in network.nodes}
+        self._copies: dict[str, LayerNorm] = {}
+
+    def layers(self, names: tuple[str, ...]) -> list[Layer]:
+        """Return layers as they are by now."""
+        found = [self._nodes[name] for name in names]
+        return [node for node in found if isinstance(node, Conv | Linear)]
+
+    def writer(self, link: Link) -> Writer:
+        """Return who writes a link's tensor, as it is by now."""
+        node = self._nodes[link.writer]
+        assert isinstance(node, Writer)
+        return node
+
+    def move(self, link: Link, scale: Doubles) -> None:
+        """Divide a link's tensor by `scale` (c,) where it is written; multiply where layers read it."""
+        writer = divided(self.writer(link), scale)
+        for layer in self.layers(link.readers):
+            self._nodes[layer.name] = times_inputs(layer, scale)
+        if not link.apart:
+            self._nodes[link.writer] = writer
+            return
+        assert isinstance(writer, LayerNorm)
+        own = replace(writer, name=f"{writer.name}:scaled", output=f"{writer.output}:scaled")
+        self._copies[link.writer] = own
+        for layer in self.layers(link.readers):
+            self._nodes[layer.name] = replace(layer, input=own.output)
+
+    def network(self) -> Network:
+        """Return the network with all that was moved."""
+        nodes: list[Node] = []
+        for name, node in self._nodes.items():
+            nodes += [node, *filter(None, [self._copies.get(name)])]
+        shapes = {
+            own.output: self._network.shapes[self._network.node(name).output] for name, own in self._copies.items()
+        }
+        return replace(self._network, nodes=tuple(nodes), shapes={**self._network.shapes, **shapes})
 
 
 def divided(node: Writer, scale: Doubles) -> Node:
@@ -119,30 +169,32 @@ def times_inputs(layer: Layer, scale: Doubles, places: int = 1) -> Layer:
     return replace(layer, weight=_float32(layer.weight * per_output[:, :, None, None]), source="")
 
 
-def _layers_that_read(network: Network, tensor: str) -> list[Layer]:
-    """Return the readers of a tensor; raise QBenchError unless all are layers that read channels."""
-    found: list[Layer] = []
+def _readers(network: Network, tensor: str) -> tuple[tuple[str, ...], str]:
+    """Return the layers that read the channels of a tensor, and who else reads it, or ''."""
+    layers: list[str] = []
+    other = "are outputs" if {tensor, network.unflattened(tensor)} & {*network.outputs} else ""
     for node in network.consumers(tensor):
-        if not isinstance(node, Conv | Linear) or (isinstance(node, Conv) and node.residual == tensor):
-            raise QBenchError(f"is read by '{node.name}' ({_word(node)}) too")
-        found.append(node)
-    if network.unflattened(tensor) in network.outputs or tensor in network.outputs:
-        raise QBenchError("is an output")
-    return found
+        if isinstance(node, Conv | Linear) and not (isinstance(node, Conv) and node.residual == tensor):
+            layers.append(node.name)
+        else:
+            other = f"are read by {_word(node)} too"
+    return tuple(layers), other
 
 
-def _writer(network: Network, tensor: str, writers: dict[str, Node]) -> Writer:
-    """Return the node whose output channels are the tensor's; raise QBenchError where none is."""
+def _writer(
+    network: Network, tensor: str, writers: dict[str, Node], through: tuple[str, ...] = ()
+) -> tuple[Writer, tuple[str, ...]]:
+    """Return the node whose output channels are the tensor's, and what stands between; QBenchError where none is."""
     node = writers.get(tensor)
     match node:
         case LayerNorm():
-            return node
+            return node, through
         case Conv() if node.residual is not None:
-            raise QBenchError(f"is a sum ('{node.name}' adds)")
+            raise QBenchError("are sums")
         case Conv() | Linear() | ChannelAffine():
             if node.activation not in (None, RELU):
-                raise QBenchError(f"is clamped by '{node.name}' to {node.activation.low:g}..{node.activation.high:g}")
-            return node
+                raise QBenchError(f"are clamped to {node.activation.low:g}..{node.activation.high:g}")
+            return node, through
         case Attention() if node.value not in (node.query, node.key):
             source = node.value
         case Pool() | TokenMean():
@@ -150,12 +202,13 @@ def _writer(network: Network, tensor: str, writers: dict[str, Node]) -> Writer:
         case Flatten() if network.shapes[node.input][1:] in ((), (1, 1)):
             source = node.input
         case None:
-            raise QBenchError("is the network's input")
+            raise QBenchError("are inputs of the network")
         case _:
-            raise QBenchError(f"comes from '{node.name}' ({_word(node)}), which passes no factor on")
+            raise QBenchError(f"come from {_word(node)}, which passes no factor on")
     if len(network.consumers(source)) != 1 or source in network.outputs:
-        raise QBenchError(f"comes from '{source}', which others read too")
-    return _writer(network, source, writers)
+        raise QBenchError("come from what others read too")
+    assert node is not None
+    return _writer(network, source, writers, (*through, node.name))
 
 
 def _word(node: Node) -> str:

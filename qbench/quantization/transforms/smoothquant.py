@@ -5,7 +5,8 @@ For every tensor x that enters layers W, with channel j of range max|x_j|,
     s_j = max|x_j|^a / max|W_j|^(1 - a),   W x = (W diag(s)) (diag(1 / s) x)
 
 where W_j is all that reads channel j. With a = 0.5 both sides get the range sqrt(max|x_j| max|W_j|). Factors go into
-the layer norm or the layer that writes x; where neither is there the tensor stays as it is, and the row says why.
+the layer norm or the layer that writes x, a layer norm of the layers' own where others read x too; where none can take
+them the tensor stays as it is, and the row says why.
 Source: Xiao et al. 2023, "SmoothQuant: Accurate and efficient post-training quantization for large language models",
 equation 4.
 """
@@ -19,11 +20,11 @@ import numpy as np
 
 from qbench.core.spec import LayerSpec
 from qbench.errors import QBenchError
-from qbench.graph import Node, QuantizedNetwork
+from qbench.graph import Layer, QuantizedNetwork
 from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
-from qbench.quantization.transforms.links import Link, by_input, linked, scaled, told
+from qbench.quantization.transforms.links import Rescaling, by_input, linked, told
 
 ALPHA = 0.5
 
@@ -62,17 +63,17 @@ class SmoothQuant:
         network = quantized.network
         found, refused = linked(network)
         if not found:
-            raise QBenchError(f"smoothquant: no tensor of '{network.name}' can be scaled: {'; '.join(refused)}")
-        nodes: dict[str, Node] = {node.name: node for node in network.nodes}
+            raise QBenchError(f"network '{network.name}': {told(self.word, 0, refused)}")
+        moved = Rescaling(network)
         for link in found:
-            scaled(nodes, link, factors(nodes, link, seen.channels()[link.tensor].maximum, self.alpha))
-        changed = replace(network, nodes=tuple(nodes.values()))
-        return replace(quantized, network=changed, remarks=(*quantized.remarks, told(self.word, len(found), refused)))
+            moved.move(link, factors(moved.layers(link.readers), seen.channels()[link.tensor].maximum, self.alpha))
+        said = told(self.word, len(found), refused)
+        return replace(quantized, network=moved.network(), remarks=(*quantized.remarks, said))
 
 
-def factors(nodes: dict[str, Node], link: Link, size: Doubles, alpha: float) -> Doubles:
+def factors(layers: list[Layer], size: Doubles, alpha: float) -> Doubles:
     """Return s (c,) of a tensor whose channels have the size `size` (c,); 1 where a channel or its weights are 0."""
-    most = np.max([np.abs(by_input(nodes[name])).max(axis=(1, 2)) for name in link.readers], axis=0)  # type: ignore[arg-type]
+    most = np.max([np.abs(by_input(layer)).max(axis=(1, 2)) for layer in layers], axis=0)
     alive = (size > 0) & (most > 0)
     scale = np.where(alive, size, 1.0) ** alpha / np.where(alive, most, 1.0).astype(np.float64) ** (1.0 - alpha)
     return np.asarray(np.where(alive, scale, 1.0))
