@@ -11,6 +11,8 @@ from qbench import __version__
 from qbench.errors import suggest
 
 COMMANDS = {
+    "explore": "qbench.cli.starting:explore",
+    "init": "qbench.cli.starting:init",
     "run": "qbench.cli.run:run",
     "plan": "qbench.cli.plan:plan",
     "quantize": "qbench.cli.quantize:quantize",

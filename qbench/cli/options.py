@@ -56,6 +56,54 @@ def load(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> An
     return load_suite(suite, overrides=(*overrides, *filters))
 
 
+def shape_option(command: Command) -> Command:
+    """Add --shape."""
+    return click.option(
+        "--shape",
+        "shapes",
+        multiple=True,
+        callback=_shapes,
+        metavar="INPUT=SIZES",
+        help="Sizes, without the batch, of an input that the file leaves free, e.g. x=3x48x192; repeatable.",
+    )(command)
+
+
+def data_options(command: Command) -> Command:
+    """Add --data, --limit, --mean, --std, --resize and --crop."""
+    for option in (
+        click.option(
+            "--crop",
+            callback=whole_numbers,
+            metavar="N",
+            help="Cut out the middle N x N (N,N: height,width) of your own images.  [default: the network's size]",
+        ),
+        click.option(
+            "--resize",
+            callback=whole_numbers,
+            metavar="N",
+            help="Scale the shorter side of your own images to N pixels (N,N: height,width) before they are cut, e.g. "
+            "256.",
+        ),
+        click.option(
+            "--std", callback=numbers, metavar="N,N,N", help="Per-channel standard deviation, e.g. 0.229,0.224,0.225."
+        ),
+        click.option(
+            "--mean",
+            callback=numbers,
+            metavar="N,N,N",
+            help="Per-channel mean to normalize your own images with, on a scale of 0 to 1, e.g. 0.485,0.456,0.406.",
+        ),
+        click.option("--limit", type=click.IntRange(min=1), help="Evaluate on at most this many samples."),
+        click.option(
+            "--data",
+            help="Folder of images (one subfolder per class gives labels), .npz file (an array for each input), or a "
+            "name of `qbench list data`.  [default: what suits a packaged network]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def spec_options(command: Command) -> Command:
     """Add --spec, --recipe, --method, --layers, --shape, --variant and --threads."""
     rules = "Specs for single layers, e.g. first=w8c-a8t,depthwise=w8c-a8t,blocks.*.conv1=w4g32-a8t; repeatable."
@@ -64,14 +112,7 @@ def spec_options(command: Command) -> Command:
         click.option(
             "--variant", default="auto", show_default=True, help="Force one kernel variant; `qbench system` lists them."
         ),
-        click.option(
-            "--shape",
-            "shapes",
-            multiple=True,
-            callback=_shapes,
-            metavar="INPUT=SIZES",
-            help="Sizes, without the batch, of an input that the file leaves free, e.g. x=3x48x192; repeatable.",
-        ),
+        shape_option,
         click.option("--layers", multiple=True, callback=_joined, metavar="RULES", help=rules),
         click.option(
             "--method",
@@ -91,6 +132,17 @@ def spec_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def suited(model: str, data: str | None) -> str:
+    """Return the data that were named, else those that suit a packaged network; raise DataError without any."""
+    from qbench.errors import DataError
+    from qbench.zoo import suited_data
+
+    found = data or suited_data(model)
+    if not found:
+        raise DataError(f"--data: expected a folder, an .npz file or a known name to try '{model}' on, got none")
+    return found
 
 
 def recipe_of(recipe: str | None, method: str | None, correction: str | None = None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.cli.options import keep_option, keeps, numbers, recipe_of, spec_options, whole_numbers
+from qbench.cli.options import data_options, keep_option, keeps, recipe_of, spec_options, suited, whole_numbers
 from qbench.core.recipe import KEEP
 
 if TYPE_CHECKING:
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 @spec_options
 @keep_option
 @click.option("--correction", help="Last stage of a recipe: none, bias, variance or both (older form of --recipe).")
-@click.option(
-    "--data",
-    required=True,
-    help="Folder of images (one subfolder per class gives labels), .npz file (an array for each input), or a name of "
-    "`qbench list data`.",
-)
+@data_options
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Folder for all that is written.")
 @click.option(
     "--calibration", type=int, help="Number of calibration images.  [default: 512, or a quarter of fewer than 2,048]"
@@ -40,28 +35,6 @@ if TYPE_CHECKING:
     default=0,
     show_default=True,
     help="Seed of the draw of calibration and evaluation images.",
-)
-@click.option("--limit", type=int, help="Evaluate on at most this many images.")
-@click.option(
-    "--mean",
-    callback=numbers,
-    metavar="N,N,N",
-    help="Per-channel mean to normalize your own images with, on a scale of 0 to 1, e.g. 0.485,0.456,0.406.",
-)
-@click.option(
-    "--std", callback=numbers, metavar="N,N,N", help="Per-channel standard deviation, e.g. 0.229,0.224,0.225."
-)
-@click.option(
-    "--resize",
-    callback=whole_numbers,
-    metavar="N",
-    help="Scale the shorter side of your own images to N pixels (N,N: height,width) before they are cut, e.g. 256.",
-)
-@click.option(
-    "--crop",
-    callback=whole_numbers,
-    metavar="N",
-    help="Cut out the middle N x N (N,N: height,width) of your own images.  [default: the network's size]",
 )
 @click.option(
     "--batch",
@@ -83,7 +56,14 @@ if TYPE_CHECKING:
 @click.option("--no-times", is_flag=True, help="Score only, measure no times.")
 @click.pass_context
 def quantize(
-    context: click.Context, /, model: str, out: Path, quick: bool, no_times: bool, keep: bool, **given: Any
+    context: click.Context,
+    /,
+    model: str,
+    out: Path,
+    quick: bool,
+    no_times: bool,
+    keep: bool,
+    **given: Any,
 ) -> int:
     """Quantize one network: save it, score it, time it.
 
@@ -96,10 +76,11 @@ def quantize(
     from qbench.runner.own.once import quantize_asked
     from qbench.runner.own.request import Asked
 
+    data = suited(model, given.pop("data"))
     wishes = _wishes(given)
     if keeps(context, model, keep=keep, choose=False):
         wishes["recipe"] = KEEP
-    asked = Asked(model=model, **wishes)
+    asked = Asked(model=model, **wishes, data=data)
     console = make_console()
 
     def tell(text: str) -> None:

@@ -35,7 +35,7 @@ def run(suite: Path, out: Path, filter_text: str | None, overrides: tuple[str, .
     """
     whole = load(suite, filter_text, overrides)
     if whole.each() == (whole,):
-        return _run(whole, out, **how)[0]
+        return run_one(whole, out, **how)[0]
     return _run_each(whole, out, **how)
 
 
@@ -50,7 +50,7 @@ def _run_each(suite: AnySuite, out: Path, **how: bool) -> int:
     for one in suite.each():
         console.print(f"{one.name}", markup=False, highlight=False, style="bold")
         try:
-            code, folder = _run(one, out, **how)
+            code, folder = run_one(one, out, **how)
             folders.append(folder)
         except Exception as error:  # a bug with one network must not cost the others: its trace is printed
             code, why = _left_out(error)
@@ -72,7 +72,7 @@ def _left_out(error: Exception) -> tuple[int, str]:
     return 1, f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _run(
+def run_one(
     suite: AnySuite, out: Path, *, quick: bool = False, fresh: bool = False, verbose: bool = False
 ) -> tuple[int, Path]:
     """Run a suite and show what came out; return the exit code and the run's folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Literal
 
 from qbench.core.recipe import RecipeParts
@@ -70,11 +71,16 @@ class Trial:
         return RecipeParts(self.method, self.transform, self.rounding, self.correction).text
 
     @property
+    def network(self) -> str:
+        """The network's name, without folders where it is a file."""
+        return PurePath(self.model).name
+
+    @property
     def key(self) -> str:
         """Unique and readable, e.g. `accuracy/resnet20/all/w4c-a8t/mse/s0`."""
         parts = (
             self.sweep,
-            self.model,
+            self.network,
             self.layers,
             self.spec,
             f"edges-{self.edges}" if self.edges else "",

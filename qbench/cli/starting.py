@@ -1,0 +1,87 @@
+"""`qbench init` and `qbench explore`: from a network and data to a suite, and from there to an answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qbench.cli.options import data_options, shape_option
+from qbench.errors import SuiteError
+
+if TYPE_CHECKING:
+    from qbench.suite.starter import Start
+
+
+@click.command(epilog="Example: qbench init mine.onnx --data images/ --mean 0.485,0.456,0.406 -o mine.yaml")
+@click.argument("model")
+@data_options
+@shape_option
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Number of threads.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The suite's file.  [default: <network>.yaml]")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def init(model: str, out: Path | None, force: bool, **given: Any) -> int:
+    """Write a first suite for a network.
+
+    It tries bits, recipes, single layers and times, with comments. MODEL is an ONNX file or a packaged network. The
+    suite is run by `qbench run` and may be changed at will.
+    """
+    from qbench.suite.starter import write_starter
+
+    start = _start(model, given)
+    path = out or Path(f"{start.name}.yaml")
+    if path.exists() and not force:
+        raise SuiteError(f"{path}: is there already; --force writes over it, -o names another file")
+    click.echo(f"wrote   {write_starter(start, path)}")
+    click.echo(f"run it  qbench run {path}")
+    return 0
+
+
+@click.command(
+    epilog="Example: qbench explore mine.onnx --data images/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"
+)
+@click.argument("model")
+@data_options
+@shape_option
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Number of threads.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
+    help="Folder for all results.",
+)  # fmt: skip
+@click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
+@click.option("--fresh", is_flag=True, help="Start a new run that reuses no row of an earlier one.")
+@click.option("-v", "--verbose", is_flag=True, help="Print the tables of every sweep, not the answer alone.")
+def explore(model: str, out: Path, quick: bool, fresh: bool, verbose: bool, **given: Any) -> int:
+    """Answer how low a network can go.
+
+    From 8 bits to 2, by several recipes: what it loses, what it gains. MODEL is an ONNX file or a packaged network.
+    Writes the suite that `qbench init` writes, runs it, times the rows that scored best beside every library that is
+    installed, and ends in the answer and a page. A killed run continues when the same command is given again;
+    `qbench run` with the suite's file does the same.
+    """
+    from qbench.cli.options import load
+    from qbench.cli.run import run_one
+    from qbench.cli.terminal.style import make_console
+    from qbench.suite.starter import write_starter
+
+    start, console = _start(model, given), make_console()
+    path = write_starter(start, out / start.name / "suite.yaml")
+    console.print(f"suite   {path}", soft_wrap=True)
+    code, _ = run_one(load(path, None, ()), out, quick=quick, fresh=fresh, verbose=verbose)
+    console.print(f"again   qbench run {path} -o {out}", soft_wrap=True)
+    return code
+
+
+def _start(model: str, given: dict[str, Any]) -> Start:
+    """Return what the options ask for; libraries that are not installed are left out."""
+    from qbench.cli.options import suited
+    from qbench.peers import PEERS
+    from qbench.peers.installed import installed
+    from qbench.suite.starter import REFERENCES, Start
+    from qbench.zoo.preprocessing import Preprocessing
+
+    here = tuple(name for name in REFERENCES if not installed(PEERS.load(name).distributions)[1])
+    how = Preprocessing.of(given["mean"], given["std"], given["resize"], given["crop"])
+    data = suited(model, given["data"])
+    return Start(model, data, how, given["shapes"], given["limit"], given["threads"], here)
