@@ -169,6 +169,12 @@ class Observations:
         """
         return self.once(("gram", layer.name, samples, most_rows), lambda: self._gram(layer, samples, most_rows))
 
+    def windows(self, layer: Layer, *, samples: int | None = None, most_rows: int = 1 << 20) -> Iterator[Floats]:
+        """Yield the windows that a layer sees, float32 (groups, rows, depth), some samples at a time; see `gram`."""
+        count = len(self.samples()[:samples])
+        for values in self._entering(layer, count):
+            yield rows_of(layer, values, max(1, most_rows // count))
+
     def input_samples(self, layer: Layer, count: int) -> Floats:
         """Return what enters a layer for the first `count` samples, float32 NHWC; raise QBenchError as `gram`."""
         return np.concatenate([values.copy() for values in self._entering(layer, count)])
@@ -178,10 +184,8 @@ class Observations:
         return np.concatenate([values.copy() for values in self._shown(tensor, count)])
 
     def _gram(self, layer: Layer, samples: int | None, most_rows: int) -> Doubles:
-        count = len(self.samples()[:samples])
         total, seen = np.zeros(0), 0
-        for values in self._entering(layer, count):
-            rows = rows_of(layer, values, max(1, most_rows // count))  # (groups, rows, depth)
+        for rows in self.windows(layer, samples=samples, most_rows=most_rows):
             product = np.matmul(rows.transpose(0, 2, 1), rows).astype(np.float64)
             total = product if not seen else total + product
             seen += rows.shape[1]

@@ -125,5 +125,8 @@ STAGES = Registry(
         "variance": "qbench.quantization.corrections:Variance",
         "bias": "qbench.quantization.corrections:Bias",
         "both": "qbench.quantization.corrections:Both",
+        "bn_reestimate": "qbench.quantization.bn_reestimate:BnReestimate",
+        "lowrank": "qbench.quantization.lowrank:LowRank",
+        "vit": "qbench.quantization.vit:Vit",
     },
 )

@@ -84,6 +84,6 @@ MINILM_BBC = BuiltModel(
 )  # fmt: skip
 MINILM_BBC_OUTLIERS = BuiltModel(
     "minilm_l6-bbc-outliers", "qbench.zoo.networks.minilm:minilm_bbc_outliers",
-    "095534a42fef5e44110123b92a75bfbe69622631fa06d957f832d9555e8b0639",
-    "bbc-news", "the same network and float32 answers, with two channels of each attention 64 times as large",
+    "e85d34edb2e0c6c9efb1ab68375f3239830af572c0b5fed332cd2c2c70238b42",
+    "bbc-news", "the same network and float32 answers, with two channels of what enters layers 64 times as large",
 )  # fmt: skip

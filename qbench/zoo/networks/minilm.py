@@ -24,7 +24,7 @@ from qbench.zoo.wheels import MINILM
 TOKENS, CHANNELS, HEADS, LAYERS = 128, 384, 12, 6
 CENTROIDS = Path(__file__).parents[1] / "data" / "minilm_bbc_centroids.json"
 OUTLIERS, OUTLIER_FACTOR = (7, 200), np.float32(64.0)
-"""Channels of every attention, of 384, in which `planted` makes outliers, and by how much."""
+"""Channels, of 384, in which `planted` makes outliers, and by how much."""
 _EPSILON = 1e-12
 _MEMBER = "all_minilm_l6_v2/model.zip"
 Floats = npt.NDArray[np.float32]
@@ -37,25 +37,27 @@ def minilm_bbc() -> bytes:
 
 
 def minilm_bbc_outliers() -> bytes:
-    """Return the same network with outliers planted in two channels of every attention; see `planted`."""
+    """Return the same network with outliers planted in two channels of what layer norms write; see `planted`."""
     facts = json.loads(CENTROIDS.read_text(encoding="utf-8"))
     weights = planted(weights_of(packed("model.safetensors")))
-    return _Writer(weights).run(np.asarray(facts["centroids"], np.float32) / np.float32(facts["denominator"]))
+    writer = _Writer(weights, outliers=True)
+    return writer.run(np.asarray(facts["centroids"], np.float32) / np.float32(facts["denominator"]))
 
 
 def planted(weights: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return weights of the same function, in which two channels are 64 times as large as they were.
+    """Return weights of the same function, in which two channels of what enters layers are 64 times as large.
 
-    They lie between the values of every attention and the layer behind it: rows of the first times 2^6, columns of the
-    second by 2^6. Both are powers of two, so float32 answers stay the same to the bit.
+    Scale and offset of every layer norm before a layer are times 2^6 there, the layers' columns by 2^6; the sum that
+    reads the norm too gets it by 2^6. All are powers of two, so float32 answers stay the same to the bit.
     """
     found, places = dict(weights), list(OUTLIERS)
-    for index in range(LAYERS):
-        module = f"encoder.layer.{index}.attention"
-        for name in (f"{module}.self.value.weight", f"{module}.self.value.bias"):
-            found[name] = found[name].copy()
-            found[name][places] *= OUTLIER_FACTOR
-        name = f"{module}.output.dense.weight"
+    norms = ["embeddings", *(f"encoder.layer.{index}.output" for index in range(LAYERS - 1))]
+    norms += [f"encoder.layer.{index}.attention.output" for index in range(LAYERS)]
+    for name in (f"{norm}.LayerNorm.{word}" for norm in norms for word in ("weight", "bias")):
+        found[name] = found[name].copy()
+        found[name][places] *= OUTLIER_FACTOR
+    words = (*(f"attention.self.{word}" for word in ("query", "key", "value")), "intermediate.dense")
+    for name in (f"encoder.layer.{index}.{word}.weight" for index in range(LAYERS) for word in words):
         found[name] = found[name].copy()
         found[name][:, places] /= OUTLIER_FACTOR
     return found
@@ -86,8 +88,8 @@ def weights_of(content: bytes) -> dict[str, Floats]:
 class _Writer:
     """Adds BERT's modules by name; every method returns the tensor that it writes."""
 
-    def __init__(self, weights: dict[str, Floats]) -> None:
-        self._weights = weights
+    def __init__(self, weights: dict[str, Floats], *, outliers: bool = False) -> None:
+        self._weights, self._outliers = weights, outliers
         self._builder = Builder("minilm_bbc")
 
     def run(self, centroids: Floats) -> bytes:
@@ -114,11 +116,23 @@ class _Writer:
     def _layer(self, module: str, source: str) -> str:
         attended = self._attention(f"{module}.attention.self", source)
         x = self._linear(f"{module}.attention.output.dense", attended)
-        x = self._op("Add", f"{module}.attention.output", [x, source])
+        x = self._op("Add", f"{module}.attention.output", [x, self._beside(f"{module}.attention.output", source)])
         source = self._norm(f"{module}.attention.output.LayerNorm", x)
         wide = self._gelu(f"{module}.intermediate", self._linear(f"{module}.intermediate.dense", source))
-        x = self._op("Add", f"{module}.output", [self._linear(f"{module}.output.dense", wide), source])
+        x = self._op(
+            "Add",
+            f"{module}.output",
+            [self._linear(f"{module}.output.dense", wide), self._beside(f"{module}.output", source)],
+        )
         return self._norm(f"{module}.output.LayerNorm", x)
+
+    def _beside(self, module: str, source: str) -> str:
+        """Return what a sum reads of a layer norm: without the outliers that were planted there."""
+        if not self._outliers:
+            return source
+        factors = np.ones(CHANNELS, np.float32)
+        factors[list(OUTLIERS)] /= OUTLIER_FACTOR
+        return self._op("Mul", f"{module}.beside", [source, self._constant("without_outliers", factors)])
 
     def _attention(self, module: str, source: str) -> str:
         query = self._heads(f"{module}.query", source, (0, 2, 1, 3))
