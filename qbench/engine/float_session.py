@@ -59,7 +59,7 @@ class FloatSession(Session):
         if name not in self._shown:
             return
         space, steps = self._spaces[0], (*self.plan.loads, *self.plan.steps)
-        last = next((place for place, step in reversed([*enumerate(steps)]) if step.writes == name), -1)
+        last = next((place for place, step in reversed([*enumerate(steps)]) if name in step.written), -1)
         if last < 0:
             return
         arrays = self._checked(arrays_of(x))
@@ -95,8 +95,8 @@ class FloatSession(Session):
                 run_task(before, images=count)
                 tap(f"{step.name}:pre_add", sums[:count])
             run_task(task, images=count)
-            if step.writes in self._shown:
-                tap(step.writes, self._interior(step.writes, count))
+            for tensor in self._shown.intersection(step.written):
+                tap(tensor, self._interior(tensor, count))
         self._raise_failure()
         made: Floats = space.output(self._answer)[:count].copy()
         return made

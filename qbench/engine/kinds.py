@@ -8,14 +8,17 @@ from qbench.graph.network import (
     Attention,
     ChannelAffine,
     Concat,
+    Conv,
     DepthToSpace,
     Flatten,
     Interpolate,
     Layer,
+    Linear,
     Mul,
     Network,
     Node,
     Pool,
+    Recurrent,
     Resize,
     Select,
     Unary,
@@ -66,12 +69,13 @@ def shown(network: Network) -> frozenset[str]:
             continue
         readers = _readers(network, tensor)
         beside = tensor not in ends and (not tokens or (len(shape) == 3 and tensor in images))
-        if any(isinstance(node, Layer) or (beside and isinstance(node, ON_CODES)) for node in readers):
+        if any(isinstance(node, Conv | Linear) or (beside and isinstance(node, ON_CODES)) for node in readers):
             found.add(tensor)
         if any(isinstance(node, Attention) and tensor != node.mask for node in readers):
             found.add(tensor)
     alone = {n.output for n in network.layers if is_depthwise(n) and network.consumers(n.output)}
-    return frozenset(found | alone - ends - {*network.outputs})
+    hidden = {layer.input for layer in network.layers if isinstance(layer, Recurrent)}
+    return frozenset(found | hidden | alone - ends - {*network.outputs})
 
 
 def _beside_layers(network: Network) -> set[str]:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.network import Layer, Linear
+from qbench.graph.network import Conv, Layer
 from qbench.graph.weights import depth_weights, is_depthwise
 from qbench.kernels.conv.reference import Window
 
 
 def window_of(layer: Layer) -> Window:
     """Return a layer's window; a linear layer is a 1 x 1 convolution."""
-    if isinstance(layer, Linear):
+    if not isinstance(layer, Conv):
         return Window((1, 1))
     kernel = (layer.weight.shape[2], layer.weight.shape[3])
     return Window(kernel, layer.strides, layer.pads, layer.dilations)
@@ -22,7 +22,7 @@ def window_of(layer: Layer) -> Window:
 
 def has_own_windows(layer: Layer) -> bool:
     """Whether a layer is depthwise with one output channel per input channel, as the depthwise kernels want it."""
-    return is_depthwise(layer) and not isinstance(layer, Linear) and layer.groups == len(layer.weight)
+    return isinstance(layer, Conv) and is_depthwise(layer) and layer.groups == len(layer.weight)
 
 
 def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
@@ -31,7 +31,7 @@ def dense_ohwi(layer: Layer, depth: npt.NDArray[Any] | None) -> npt.NDArray[Any]
     Grouped convolutions become dense ones with zeros outside their block: right, but slow.
     """
     flat = depth_weights(layer) if depth is None else depth
-    if isinstance(layer, Linear):
+    if not isinstance(layer, Conv):
         return flat.reshape(len(flat), 1, 1, -1)
     channels, inputs, height, width = layer.weight.shape
     ohwi = flat.reshape(channels, height, width, inputs)

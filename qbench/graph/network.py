@@ -32,6 +32,7 @@ from qbench.graph.nodes import (
     Pair,
     Pool,
     PoolKind,
+    Recurrent,
     Resize,
     Select,
     Shape,
@@ -67,6 +68,7 @@ __all__ = [
     "Pair",
     "Pool",
     "PoolKind",
+    "Recurrent",
     "Resize",
     "Select",
     "Shape",
@@ -129,7 +131,7 @@ class Network:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The nodes that have weights, in order."""
-        return tuple(node for node in self.nodes if isinstance(node, Conv | Linear))
+        return tuple(node for node in self.nodes if isinstance(node, Layer))
 
     @property
     def foreign(self) -> tuple[Foreign, ...]:
@@ -166,6 +168,8 @@ class Network:
                 return 2 * elements * math.prod(node.weight.shape[1:])
             case Linear():
                 return 2 * elements * int(node.weight.shape[1])
+            case Recurrent():
+                return 2 * elements * len(node.weight)
             case Pool():
                 return elements * math.prod(node.kernel)
             case Attention():

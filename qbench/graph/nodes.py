@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.row_nodes import Attention, Hadamard, LayerNorm, Softmax, TokenMean
+from qbench.graph.row_nodes import Attention, Hadamard, LayerNorm, Recurrent, Softmax, TokenMean
 
-__all__ = ["Attention", "Hadamard", "LayerNorm", "Softmax", "TokenMean"]
+__all__ = ["Attention", "Hadamard", "LayerNorm", "Recurrent", "Softmax", "TokenMean"]
 
 Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int]
@@ -248,11 +248,12 @@ class Foreign:
         return self.outputs[0]
 
 
-Layer = Conv | Linear
+Layer = Conv | Linear | Recurrent
+"""What has weights; those of a Recurrent multiply its own hidden state, so that `input` names what it writes."""
 Node = (
     Conv | Linear | Add | Mul | Concat | Select | ChannelAffine | Unary | Activation | Pool | Resize | Interpolate
     | DepthToSpace | Flatten
-    | LayerNorm | Hadamard | Softmax | TokenMean | Attention | Foreign
+    | LayerNorm | Hadamard | Recurrent | Softmax | TokenMean | Attention | Foreign
 )  # fmt: skip
 
 
@@ -265,10 +266,14 @@ def inputs_of(node: Node) -> tuple[str, ...]:
             return (node.query, node.key, node.value, *([] if node.mask is None else [node.mask]))
         case Conv() if node.residual is not None:
             return (node.input, node.residual)
+        case Recurrent():
+            return (node.gates, *filter(None, node.first))
         case _:
             return (node.input,)
 
 
 def outputs_of(node: Node) -> tuple[str, ...]:
     """Return the tensors that a node writes."""
+    if isinstance(node, Recurrent):
+        return (node.output, node.input, *node.last)
     return node.outputs if isinstance(node, Foreign) else (node.output,)

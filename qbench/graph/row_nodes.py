@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -77,3 +78,47 @@ class Attention:
     output: str
     heads: int
     scale: float
+
+
+Cell = Literal["LSTM", "GRU"]
+GATES: dict[Cell, int] = {"LSTM": 4, "GRU": 3}
+"""Cell -> the numbers that it computes for each of its own: ONNX's i, o, f, c of an LSTM, z, r, h of a GRU."""
+STATES: dict[Cell, int] = {"LSTM": 2, "GRU": 1}
+"""Cell -> what it remembers from token to token: the hidden state, and an LSTM its cell."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recurrent:
+    """One direction of an LSTM, or of a GRU that resets behind its product; a Linear before it multiplies the input.
+
+    `weight` multiplies the hidden state: its rows, and those of `gates`, are the gates of `GATES`, one after the other.
+
+    Args:
+        name: the node.
+        cell: which equations (ONNX, LSTM-14 and GRU-14 with `linear_before_reset`).
+        gates: what the Linear writes for each step, (tokens, gates * k).
+        input: the hidden state before each step, (tokens, k): the node writes it, for calibration to look at.
+        output: the hidden state after each step, (tokens, k).
+        weight: (gates * k, k).
+        bias: of the product with the hidden state, (gates * k,).
+        first: tensors (k,) or (1, k) of the states at the beginning: hidden, and of an LSTM cell; "" for zeros.
+        last: tensors (1, k) that it writes: the same states at the end.
+        reverse: whether it goes through the tokens from the last to the first.
+    """
+
+    name: str
+    cell: Cell
+    gates: str
+    input: str
+    output: str
+    weight: Floats
+    bias: Floats
+    first: tuple[str, ...]
+    last: tuple[str, ...]
+    reverse: bool = False
+    source: str = ""
+
+    @property
+    def activation(self) -> None:
+        """Nothing clamps what comes of it."""
+        return None

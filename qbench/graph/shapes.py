@@ -19,12 +19,14 @@ from qbench.graph.nodes import (
     Pads,
     Pair,
     Pool,
+    Recurrent,
     Resize,
     Select,
     Shape,
     TokenMean,
 )
 from qbench.graph.onnx.draft import Draft, ZeroPad, uncovered
+from qbench.graph.row_nodes import GATES, STATES
 
 
 def window_count(size: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> int:
@@ -111,10 +113,30 @@ def shape_after(node: Draft, shapes: Sequence[Shape]) -> Shape:
             return shape[1:]
         case Attention():
             return (*shape[:-1], shapes[2][-1])
+        case Recurrent():
+            return (*_tokens_of(node, shapes), node.weight.shape[1])
         case Add() | Mul() if shapes[1] != shape and (isinstance(node, Add) or shapes[1] != (*shape[:1], 1, 1)):
             raise uncovered(node.name, type(node).__name__, f"expected one shape, got {shape} and {shapes[1]}")
         case _:
             return shape
+
+
+def shapes_after(node: Draft, shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    """Return the shapes of all that a node writes; see `shape_after`."""
+    shape = shape_after(node, shapes)
+    return (shape, shape, *[(1, shape[-1])] * len(node.last)) if isinstance(node, Recurrent) else (shape,)
+
+
+def _tokens_of(node: Recurrent, shapes: Sequence[Shape]) -> Shape:
+    """Return the tokens that a recurrence goes through, its gates and states being of the sizes that they must have."""
+    gates, *states = shapes
+    rows, depth = node.weight.shape if node.weight.ndim == 2 else (0, 0)
+    if not depth or len(gates) != 2 or gates[1] != rows or rows != GATES[node.cell] * depth:
+        raise uncovered(node.name, node.cell, f"expected {GATES[node.cell]} gates of {depth} a token, got {gates}")
+    counts = {len(node.first), len(node.last)}
+    if counts != {STATES[node.cell]} or any(state not in ((depth,), (1, depth)) for state in states):
+        raise uncovered(node.name, node.cell, f"expected states of {depth} numbers, got {states}")
+    return gates[:1]
 
 
 def _grown(node: ZeroPad | Resize, shape: Shape) -> Shape:

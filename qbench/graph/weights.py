@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.nodes import Conv, Floats, Layer, Linear
+from qbench.graph.nodes import Conv, Floats, Layer
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -37,4 +37,4 @@ def depth_weights(layer: Layer) -> Floats:
 
 def is_depthwise(layer: Layer) -> bool:
     """Return whether every output channel has a window on a single input channel."""
-    return not isinstance(layer, Linear) and layer.groups > 1 and layer.weight.shape[1] == 1
+    return isinstance(layer, Conv) and layer.groups > 1 and layer.weight.shape[1] == 1

@@ -26,6 +26,7 @@ from qbench.kernels.quantize.check import check_copy, check_fake, check_levels, 
 from qbench.kernels.quantize.check_codes import check_dequantize, check_planes, check_quantize_reals, check_requantize
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_hadamard, check_layer_norm, check_rows
 from qbench.kernels.tokens.check_integer import check_attention_u8
+from qbench.kernels.tokens.check_recurrent import check_recurrent
 from qbench.kernels.winograd.check import CASES as WINOGRAD_CASES
 from qbench.kernels.winograd.check import check_winograd
 from qbench.kernels.winograd.way import VARIANTS as WINOGRAD_VARIANTS
@@ -104,6 +105,8 @@ TOKENS = KernelFamily(
         "gelu_tanh_f32": partial(check_gelu, "gelu_tanh"),
         "hadamard_f32": check_hadamard,
         "rows_f32": check_rows,
+        "lstm_f32": partial(check_recurrent, "lstm"),
+        "gru_f32": partial(check_recurrent, "gru"),
     },
 )
 ATTENTION = KernelFamily(

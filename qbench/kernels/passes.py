@@ -38,7 +38,7 @@ Entry = Callable[[int, int, int, int], int]
 
 
 @intrinsic
-def _call(typingctx: Any, function: Any, arguments: Any, images: Any, part: Any, parts: Any) -> Any:
+def call_task(typingctx: Any, function: Any, arguments: Any, images: Any, part: Any, parts: Any) -> Any:
     """Call the task function at an address."""
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
@@ -77,7 +77,7 @@ def observe(typingctx: Any, cells: Any, index: Any) -> Any:
 
 
 @intrinsic
-def _poke(typingctx: Any, address: Any, value: Any) -> Any:
+def poke(typingctx: Any, address: Any, value: Any) -> Any:
     """Write a word at an address."""
 
     def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
@@ -140,7 +140,7 @@ def run_images(
         images = min(most, last - start)
         if part == 0:
             for i in range(len(pointers)):
-                _poke(pointers[i, 0], pointers[i, 1] + start * pointers[i, 2])  # type: ignore[call-arg]
+                poke(pointers[i, 0], pointers[i, 1] + start * pointers[i, 2])  # type: ignore[call-arg]
         if parts > 1 and len(pointers):
             epoch += 1
             meet(gate, epoch, part, parts)
@@ -149,7 +149,7 @@ def run_images(
             if count <= 0:
                 continue
             which = 0 if count >= program[task, 4] else 5
-            _call(program[task, which], program[task, which + 1], count, part, parts)  # type: ignore[call-arg]
+            call_task(program[task, which], program[task, which + 1], count, part, parts)  # type: ignore[call-arg]
             if parts > 1:
                 epoch += 1
                 meet(gate, epoch, part, parts)

@@ -17,10 +17,10 @@ from typing import ClassVar
 import numpy as np
 
 from qbench.core.spec import LayerSpec
-from qbench.graph import Clamp, Conv, Flatten, Layer, Linear, Network, Node, Pool, QuantizedNetwork
+from qbench.graph import Clamp, Conv, Flatten, Linear, Network, Node, Pool, QuantizedNetwork
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
-from qbench.quantization.transforms.links import RELU, by_input, times_inputs
+from qbench.quantization.transforms.links import RELU, Plain, by_input, times_inputs
 
 ROUNDS, STILL = 20, 1e-3
 """Rounds over all pairs at most, and the change of a scale below which they have settled."""
@@ -54,7 +54,7 @@ class CrossLayerEqualization:
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
         """Return the network with other weights and biases, and the same function but for clamped relus."""
         found = [pair for pair in pairs(quantized.network) if _is_free(quantized.network.node(pair.first), seen)]
-        layers = {layer.name: layer for layer in quantized.network.layers}
+        layers = {layer.name: layer for layer in quantized.network.layers if isinstance(layer, Plain)}
         for pair in found:
             layers[pair.first] = replace(layers[pair.first], activation=_unclamped(layers[pair.first]), source="")
             layers[pair.second] = replace(layers[pair.second], source="")
@@ -74,6 +74,8 @@ def pairs(network: Network) -> Iterator[Pair]:
     Between the two may stand relus, pools and a flattening: whatever multiplies with a positive factor per channel.
     """
     for first in network.layers:
+        if not isinstance(first, Plain):
+            continue
         scales = first.activation in (None, RELU) or (first.activation is not None and first.activation.low == 0.0)
         if not scales or (isinstance(first, Conv) and first.residual is not None):
             continue
@@ -85,7 +87,7 @@ def pairs(network: Network) -> Iterator[Pair]:
             tensor = node.output
             node = _only_reader(network, tensor)
         reads_channels = isinstance(node, Conv) or len(network.shapes[tensor]) == 1
-        if isinstance(node, Layer) and node.input == tensor and reads_channels:
+        if isinstance(node, Plain) and node.input == tensor and reads_channels:
             yield Pair(first.name, node.name, places)
 
 
@@ -98,18 +100,18 @@ def _only_reader(network: Network, tensor: str) -> Node | None:
 
 def _is_free(layer: Node, seen: Observations) -> bool:
     """Return whether a layer's clamp has no upper end, or one that its outputs hardly reach."""
-    assert isinstance(layer, Layer)
+    assert isinstance(layer, Plain)
     if layer.activation is None or np.isinf(layer.activation.high):
         return True
     values = seen.samples_of(layer.output, SAMPLES)
     return bool(np.mean(values >= layer.activation.high) <= CLIPPED)
 
 
-def _unclamped(layer: Layer) -> Clamp | None:
+def _unclamped(layer: Plain) -> Clamp | None:
     return None if layer.activation is None else RELU
 
 
-def _equalize(layers: dict[str, Layer], pair: Pair) -> float:
+def _equalize(layers: dict[str, Plain], pair: Pair) -> float:
     """Equalize one pair and return the largest logarithm of a scale."""
     first, second = layers[pair.first], layers[pair.second]
     before = np.abs(first.weight.reshape(len(first.weight), -1)).max(axis=1).astype(np.float64)
@@ -124,7 +126,7 @@ def _equalize(layers: dict[str, Layer], pair: Pair) -> float:
     return float(np.abs(np.log(scale)).max(initial=0.0))
 
 
-def _absorb(layers: dict[str, Layer], pair: Pair, seen: Observations) -> None:
+def _absorb(layers: dict[str, Plain], pair: Pair, seen: Observations) -> None:
     """Move what a channel never falls below from the first layer's bias into the second's.
 
     Only where the second layer pads nothing: a border of zeros has no share in what is moved.
@@ -152,5 +154,5 @@ def _pools(network: Network, pair: Pair) -> bool:
     return network.node(pair.second).input != network.node(pair.first).output  # type: ignore[union-attr]
 
 
-def _with(network: Network, layers: dict[str, Layer]) -> Network:
+def _with(network: Network, layers: dict[str, Plain]) -> Network:
     return replace(network, nodes=tuple(layers.get(node.name, node) for node in network.nodes))

@@ -21,6 +21,7 @@ from qbench.engine.plans.attention import operands_of, place_attention
 from qbench.engine.plans.foreign import place_foreign
 from qbench.engine.plans.forms import Form, is_image, why_float
 from qbench.engine.plans.kept import Kept, Make
+from qbench.engine.plans.recurrent import place_recurrent
 from qbench.engine.steps import floats, integer, tokens
 from qbench.engine.steps.layers import float_layer_step, integer_layer_step
 from qbench.engine.steps.other import Other, float_step, integer_step
@@ -36,8 +37,10 @@ from qbench.graph.network import (
     Hadamard,
     Layer,
     LayerNorm,
+    Linear,
     Node,
     Pool,
+    Recurrent,
     Softmax,
     TokenMean,
     Unary,
@@ -78,7 +81,10 @@ class Arranger:
     def _place(self, node: Node) -> None:
         if self.kept.owner(node.output) != node.output or node.output in self._added:
             return  # a flattened pixel is what it was; the layer norm behind a sum takes it in
-        if isinstance(node, Layer):
+        if isinstance(node, Recurrent):
+            if why := place_recurrent(node, self.kept, self.variant, self.floats):
+                self.reasons[node.name] = why
+        elif isinstance(node, Layer):
             self._layer(node)
         elif isinstance(node, Foreign):
             self.words = min(filter(None, (self.words, place_foreign(node, self.kept, self.failures))), default=0)
@@ -183,7 +189,7 @@ class Arranger:
         """Whether a node of a network over tokens reads a tensor's codes, not its numbers."""
         if isinstance(node, Attention):
             return tensor != node.mask and operands_of(node, self.kept) is not None
-        return isinstance(node, Layer) and node.name in self.kept.quantized.weights
+        return isinstance(node, Conv | Linear) and node.name in self.kept.quantized.weights
 
     def _runs_on_codes(self, node: Node) -> bool:
         kept = self.kept
@@ -197,7 +203,7 @@ class Arranger:
     def _enters_codes(self, tensor: str) -> bool:
         """Whether a layer with codes reads a tensor."""
         readers = self.kept.ready.network.consumers(tensor)
-        return any(isinstance(node, Layer) and node.name in self.kept.quantized.weights for node in readers)
+        return any(isinstance(node, Conv | Linear) and node.name in self.kept.quantized.weights for node in readers)
 
     def _on_codes(self, node: Node) -> None:
         kept = self.kept

@@ -23,6 +23,7 @@ from qbench.graph.network import (
     inputs_of,
     outputs_of,
 )
+from qbench.graph.nodes import Recurrent
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.weights import onnx_order
 
@@ -103,6 +104,8 @@ def has_step(node: Node, network: Network, grid: Mapping[str, Grid]) -> bool:
     ranks = [len(network.shapes[tensor]) for tensor in ends]
     if isinstance(node, Attention):
         return node.mask is None and set(ranks) == {2}
+    if isinstance(node, Recurrent):
+        return ranks[0] == 2
     if isinstance(node, TokenMean):
         return ranks[0] == 2
     if isinstance(node, Flatten):

@@ -11,8 +11,8 @@ from qbench.core.granularity import PerChannel, PerTensor
 from qbench.core.tensor import QParams
 from qbench.engine.saved.values import ValueFormError
 from qbench.engine.saved.weights import StoredCodes
-from qbench.graph.network import FREE, Conv, Foreign, Layer, Network, Node, Shape, inputs_of
-from qbench.graph.shapes import shape_after
+from qbench.graph.network import FREE, Conv, Foreign, Layer, Network, Node, Shape, inputs_of, outputs_of
+from qbench.graph.shapes import shapes_after
 
 _LARGEST_ZERO = 2**31
 
@@ -38,7 +38,7 @@ def check_network(network: Network, weights: Mapping[str, StoredCodes], activati
             raise ValueFormError(f"parameters of '{name}' with a zero point that no code has")
     for node in network.nodes:
         _check_node(node, known)
-        for tensor in node.outputs if isinstance(node, Foreign) else (node.output,):
+        for tensor in outputs_of(node):
             known[tensor] = network.shapes[tensor]
         if not isinstance(node, Foreign):
             _check_shape(node, known)
@@ -56,11 +56,15 @@ def _check_node(node: Node, known: Mapping[str, Shape]) -> None:
 
 def _check_shape(node: Node, known: Mapping[str, Shape]) -> None:
     read = [known[tensor] for tensor in inputs_of(node)]
-    if any(size < 0 for shape in (*read, known[node.output]) for size in shape):
+    written = tuple(known[tensor] for tensor in outputs_of(node))
+    if any(size < 0 for shape in (*read, *written) for size in shape):
         return  # free sizes are told at run time, and buffers of such tensors are made then
-    expected = shape_after(node, read)
-    if expected != known[node.output] or (isinstance(node, Conv) and node.residual and read[-1] != expected):
-        raise ValueFormError(f"node '{node.name}': expected an output {expected}, got {known[node.output]} of {read}")
+    pairs = [*zip(shapes_after(node, read), written, strict=True)]
+    if isinstance(node, Conv) and node.residual:
+        pairs.append((read[-1], written[0]))
+    for expected, got in pairs:
+        if expected != got:
+            raise ValueFormError(f"node '{node.name}': expected an output {expected}, got {got} of {read}")
 
 
 def _check_codes(layer: Layer, codes: StoredCodes) -> None:

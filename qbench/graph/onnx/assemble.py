@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from qbench.graph.network import Network
 from qbench.graph.nodes import Conv, Foreign, Node, Shape
@@ -10,7 +10,7 @@ from qbench.graph.onnx.draft import Alias, Draft, reads, writes
 from qbench.graph.onnx.file import File
 from qbench.graph.onnx.survey import Survey
 from qbench.graph.onnx.tensor_type import BATCH, FLOAT, TensorType
-from qbench.graph.shapes import shape_after
+from qbench.graph.shapes import shapes_after
 
 Shapes = dict[str, Shape]
 Names = dict[str, str]
@@ -39,13 +39,14 @@ def assembled(file: File, found: Survey, name: str, *, whole: Sequence[Node], na
     for port in file.inputs:
         types[port.name], shapes[port.name] = found.types[port.name], found.types[port.name].shape
     for old, new in zip(whole, named, strict=True):
+        if not isinstance(new, Foreign):
+            made = dict(zip(writes(new), shapes_after(new, [shapes[tensor] for tensor in reads(new)]), strict=True))
+            shapes |= made
+            types |= {tensor: TensorType(FLOAT, (BATCH, *shape)) for tensor, shape in made.items()}
+            continue
         for before, after in zip(writes(old), writes(new), strict=True):
-            if isinstance(new, Foreign):
-                types[after] = found.types.get(before, TensorType(0, None))
-                shapes[after] = types[after].shape
-            else:
-                types[after] = TensorType(FLOAT, (BATCH, *_shape(new, shapes)))
-                shapes[after] = _shape(new, shapes)
+            types[after] = found.types.get(before, TensorType(0, None))
+            shapes[after] = types[after].shape
     inputs = tuple(port.name for port in file.inputs)
     first = inputs[0] if inputs else ""
     return Network(
@@ -55,8 +56,3 @@ def assembled(file: File, found: Survey, name: str, *, whole: Sequence[Node], na
         dtypes={tensor: kind.dtype_name for tensor, kind in types.items() if kind.dtype != FLOAT},
         unbatched=frozenset(tensor for tensor, kind in types.items() if not kind.has_batch),
     )  # fmt: skip
-
-
-def _shape(node: Node, shapes: Mapping[str, Shape]) -> Shape:
-    """Return the shape that a typed node writes, given those of what it reads."""
-    return shape_after(node, [shapes[tensor] for tensor in reads(node)])

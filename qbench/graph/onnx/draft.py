@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import ModelError
-from qbench.graph.nodes import Foreign, Node, Pads, inputs_of
+from qbench.graph.nodes import Node, Pads, inputs_of, outputs_of
 
 if TYPE_CHECKING:  # shapes are checked where onnx is not wanted: a saved network is read without it
     from onnx import NodeProto
@@ -96,7 +96,9 @@ def reads(node: Draft) -> tuple[str, ...]:
 
 def writes(node: Draft) -> tuple[str, ...]:
     """Return the tensors that a draft node writes."""
-    return node.outputs if isinstance(node, Raw | Foreign) else (node.output,)
+    if isinstance(node, Raw):
+        return node.outputs
+    return (node.output,) if isinstance(node, Affine | ZeroPad | Alias) else outputs_of(node)
 
 
 def uses(nodes: Iterable[Draft], outputs: Sequence[str]) -> Counter[str]:

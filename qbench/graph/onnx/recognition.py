@@ -15,6 +15,7 @@ from qbench.graph.patterns.attention import fuse_attention
 from qbench.graph.patterns.functions import fuse_functions
 from qbench.graph.patterns.layer_norm import fuse_layer_norms
 from qbench.graph.patterns.moves import fuse_flattened, fuse_moves
+from qbench.graph.patterns.recurrent import split_recurrences
 from qbench.graph.patterns.regions import channels_first_inputs, turn_regions
 from qbench.graph.patterns.rows import seen_as_tokens
 from qbench.graph.patterns.transposed import split_transposed
@@ -47,6 +48,7 @@ def recognize(
         nodes, outputs = _plain(turn_regions(web), outputs, file, found, trivial=trivial)
         web = Web(nodes, outputs=outputs, found=found, opset=file.opset)
         web = web.again(split_transposed(web.again(seen_as_tokens(web))))
+    web = web.again(split_recurrences(web))
     fuse_moves(web)
     fuse_flattened(web)
     fuse_attention(web)

@@ -10,7 +10,19 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
-from qbench.graph.nodes import Activation, ChannelAffine, Conv, Flatten, Foreign, Linear, Node, Pool, Unary, outputs_of
+from qbench.graph.nodes import (
+    Activation,
+    ChannelAffine,
+    Conv,
+    Flatten,
+    Foreign,
+    Linear,
+    Node,
+    Pool,
+    Recurrent,
+    Unary,
+    outputs_of,
+)
 from qbench.graph.passes.rewire import rewire
 
 _WORDS: dict[type[Node], str] = {Activation: "clamp", ChannelAffine: "affine", Flatten: "flatten"}
@@ -57,7 +69,7 @@ def _word(node: Node) -> str:
 def _wanted(node: Node) -> str:
     """Return a node's name before it is made unique: a layer is its module, another node its module and its kind."""
     word = _word(node)
-    if isinstance(node, Conv | Linear):
+    if isinstance(node, Conv | Linear | Recurrent):
         return node.name or word
     if not node.name or re.match(rf"{word}(_\d+)?$", node.name.rpartition(".")[2]):
         return node.name or word
@@ -96,7 +108,8 @@ def name_nodes(nodes: Sequence[Node], *, ends: Mapping[str, str]) -> tuple[Node,
         taken.add(unique)
         named.append(_renamed(node, unique))
         for index, tensor in enumerate(outputs_of(node)):
-            own = unique if len(outputs_of(node)) == 1 else f"{unique}:{index}"
+            alone = len(outputs_of(node)) == 1 or (index == 0 and isinstance(node, Recurrent))
+            own = unique if alone else f"{unique}:{index}"
             tensors.setdefault(tensor, f"{own}:out" if own in ends.values() else own)
     return tuple(rewire(node, tensors) for node in named)
 

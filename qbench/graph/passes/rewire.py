@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar, cast
 
-from qbench.graph.nodes import Add, Attention, Concat, Conv, Foreign, Mul
+from qbench.graph.nodes import Add, Attention, Concat, Conv, Foreign, Mul, Recurrent
 from qbench.graph.onnx.draft import Draft, Raw
 
 N = TypeVar("N", bound=Draft)
@@ -37,6 +37,11 @@ def _rewired(node: Draft, names: Mapping[str, str]) -> Draft:
                 node, query=new(node.query), key=new(node.key), value=new(node.value), mask=mask,
                 output=new(node.output),
             )  # fmt: skip
+        case Recurrent():
+            begin, end = (tuple(map(new, tensors)) for tensors in (node.first, node.last))
+            return replace(
+                node, gates=new(node.gates), input=new(node.input), output=new(node.output), first=begin, last=end
+            )
         case Conv() if node.residual is not None:
             return replace(node, input=new(node.input), output=new(node.output), residual=new(node.residual))
         case _:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.graph.nodes import LayerNorm, Mul, Unary
-from qbench.graph.onnx.draft import Affine, Draft, Raw, reads
+from qbench.graph.onnx.draft import Affine, Draft, Raw, UntypedError, reads
 from qbench.graph.patterns.web import Web, operator
 
 Reals = npt.NDArray[np.float64]
@@ -95,5 +95,8 @@ def _over_last_axis(web: Web, node: Draft | None) -> bool:
     if not isinstance(node, Raw) or operator(node) != "ReduceMean" or not node.inputs:
         return False
     reader, rank = web.reader(node), len(web.shape(node.inputs[0])) + 1
-    axes = reader.axes(1, since=18) if not reader.has(1) or reader.is_constant(1) else None
+    try:
+        axes = reader.axes(1, since=18)
+    except UntypedError:  # computed, or no list
+        return False
     return rank > 1 and reader.integer("keepdims", 1) == 1 and axes in ((-1,), (rank - 1,))

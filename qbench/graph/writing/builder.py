@@ -34,10 +34,16 @@ class Builder:
 
     def op(self, op: str, inputs: Sequence[str], output: str, *, name: str = "", **attributes: Attribute) -> str:
         """Add a node and return the tensor that it writes."""
-        node = helper.make_node(op, list(inputs), [output], name=name or output)
+        self.operator(op, inputs, [output], name=name or output, **attributes)
+        return output
+
+    def operator(
+        self, op: str, inputs: Sequence[str], outputs: Sequence[str], *, name: str, **attributes: Attribute
+    ) -> None:
+        """Add a node that writes several tensors."""
+        node = helper.make_node(op, list(inputs), list(outputs), name=name)
         node.attribute.extend(helper.make_attribute(key, value) for key, value in sorted(attributes.items()))
         self._nodes.append(node)
-        return output
 
     def clamp(self, clamp: Clamp, source: str, output: str, *, name: str) -> str:
         """Add a Relu, or a Clip with the bounds that are finite."""

@@ -6,6 +6,8 @@ s32 with scale = activation scale * weight scale. Conventions: ONNX QuantizeLine
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,6 +28,7 @@ from qbench.graph.nodes import (
     Mul,
     Node,
     Pool,
+    Recurrent,
     Softmax,
     inputs_of,
     outputs_of,
@@ -36,6 +39,7 @@ from qbench.graph.writing.builder import Builder
 from qbench.graph.writing.qdq_params import activation_scale, tensor_params, weight_codes, with_bias
 from qbench.graph.writing.write import opset_of
 from qbench.graph.writing.write_other import write_other
+from qbench.graph.writing.write_recurrent import feeders, write_recurrent
 
 
 def qdq_onnx_bytes(quantized: QuantizedNetwork) -> bytes:
@@ -68,9 +72,14 @@ class _Writer:
         network, shapes = self._network, self._network.shapes
         for name in network.inputs:
             self._round_trip(name, name)
+        fed = feeders(network)
         for node in network.nodes:
             if isinstance(node, Foreign):
                 self._foreign(node)
+            elif isinstance(node, Recurrent):
+                self._recurrent(node, fed.get(node.gates))
+            elif node.name in {linear.name for linear in fed.values()}:
+                continue  # it is in the operator of the recurrence
             else:
                 self._round_trip(node.output, self._computed(node, self._before(node.output)))
         return self._builder.to_bytes(
@@ -84,6 +93,21 @@ class _Writer:
         before = {tensor: self._before(tensor) for tensor in node.outputs}
         self._builder.foreign(rewire(node, {**{t: self._real[t] for t in node.inputs}, **before}))
         for tensor in node.outputs:
+            self._round_trip(tensor, before[tensor])
+
+    def _recurrent(self, node: Recurrent, feeder: Linear | None) -> None:
+        """Add a recurrence as the float operator that libraries have, its weights being what their codes stand for."""
+        weights = {
+            name: self._weights[name].dequantize()
+            for name in (node.name, *([] if feeder is None else [feeder.name]))
+            if name in self._weights
+        }
+        written = (node.output, *node.last)
+        before = {tensor: self._before(tensor) for tensor in written}
+        real = {tensor: self._real[tensor] for tensor in inputs_of(node) if tensor in self._real}
+        moved = feeder and replace(feeder, input=self._real[feeder.input])
+        write_recurrent(self._builder, rewire(node, {**real, **before}), moved, weights=weights)
+        for tensor in written:
             self._round_trip(tensor, before[tensor])
 
     def _other(self, node: Node, out: str) -> str:
@@ -110,7 +134,7 @@ class _Writer:
             case _:
                 return self._other(node, out)
 
-    def _layer(self, node: Layer, out: str) -> str:
+    def _layer(self, node: Conv | Linear, out: str) -> str:
         if node.name not in self._weights:
             raise ModelError(f"qdq: no weight parameters for layer '{node.name}'")
         if node.input not in self._scales:
@@ -140,7 +164,7 @@ class _Writer:
             self._builder.clamp(node.activation, summed, out, name=f"{node.name}.clamp") if node.activation else summed
         )
 
-    def _product(self, node: Layer, inputs: list[str], out: str) -> str:
+    def _product(self, node: Conv | Linear, inputs: list[str], out: str) -> str:
         if isinstance(node, Conv):
             return self._builder.conv(node, inputs, out)
         return self._builder.op("Gemm", inputs, out, name=node.name, transB=1)

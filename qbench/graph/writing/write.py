@@ -23,11 +23,14 @@ from qbench.graph.nodes import (
     Mul,
     Node,
     Pool,
+    Recurrent,
     inputs_of,
+    outputs_of,
 )
 from qbench.graph.weights import onnx_order
 from qbench.graph.writing.builder import OPSET, Builder
 from qbench.graph.writing.write_other import write_other
+from qbench.graph.writing.write_recurrent import feeders, write_recurrent
 
 
 def write_onnx(network: Network, path: Path, *, weights: Mapping[str, Floats] | None = None) -> None:
@@ -53,7 +56,13 @@ def to_onnx_bytes(network: Network, *, weights: Mapping[str, Floats] | None = No
         if name not in names:
             raise ModelError(f"weights for layer '{name}': {network.name} has no such layer{suggest(name, names)}")
     builder = Builder(network.name, opset=opset_of(network))
+    fed = feeders(network)
     for node in network.nodes:
+        if isinstance(node, Recurrent):
+            write_recurrent(builder, node, fed.get(node.gates), weights=replaced)
+            continue
+        if node.name in {linear.name for linear in fed.values()}:
+            continue  # it is in the operator of the recurrence
         weight = as_onnx(node, replaced[node.name]) if isinstance(node, Layer) and node.name in replaced else None
         _add(builder, node, weight, network)
     return builder.to_bytes(
@@ -81,6 +90,8 @@ def layer_alone(network: Network, layer_name: str) -> Network:
     if found is None:
         names = [layer.name for layer in network.layers]
         raise ModelError(f"{network.name} has no layer '{layer_name}'{suggest(layer_name, names)}")
+    if isinstance(found, Recurrent):
+        raise ModelError(f"layer '{layer_name}': a recurrence is no layer that stands alone")
     node = replace(found, residual=None) if isinstance(found, Conv) else found
     shapes = {tensor: network.shapes[tensor] for tensor in (found.input, found.output)}
     return Network(layer_name, found.input, shapes[found.input], found.output, (node,), shapes, {}, "")
@@ -91,12 +102,13 @@ def node_as_foreign(network: Network, node: Node, *, opset: int = OPSET) -> Fore
     builder = Builder(node.name, opset=opset)
     _add(builder, node, None, network)
     inputs = tuple(dict.fromkeys(inputs_of(node)))
+    outputs = tuple(tensor for tensor in outputs_of(node) if not isinstance(node, Recurrent) or tensor != node.input)
     content = builder.to_bytes(
         inputs={name: network.shapes[name] for name in inputs},
-        outputs={node.output: network.shapes[node.output]}, metadata={}, dtypes=network.dtypes,
+        outputs={name: network.shapes[name] for name in outputs}, metadata={}, dtypes=network.dtypes,
         unbatched=network.unbatched,
     )  # fmt: skip
-    return Foreign(node.name, (type(node).__name__,), inputs, (node.output,), content, opset)
+    return Foreign(node.name, (type(node).__name__,), inputs, outputs, content, opset)
 
 
 def as_onnx(layer: Layer, weights: Floats) -> Floats:
@@ -128,6 +140,8 @@ def _add(builder: Builder, node: Node, weight: Floats | None, network: Network) 
             builder.op("Flatten", [node.input], node.output, name=node.name, axis=1)
         case Foreign():
             builder.foreign(node)
+        case Recurrent():
+            write_recurrent(builder, node, None, weights={})
         case _:
             write_other(builder, node, network.shapes)
 
@@ -137,7 +151,9 @@ def _clamped(builder: Builder, clamp: Clamp | None, source: str, node: Node) -> 
         builder.clamp(clamp, source, node.output, name=f"{node.name}.clamp")
 
 
-def _add_layer(builder: Builder, node: Layer, weight: Floats | None, *, residual: str | None, tokens: bool) -> None:
+def _add_layer(
+    builder: Builder, node: Conv | Linear, weight: Floats | None, *, residual: str | None, tokens: bool
+) -> None:
     clamped = node.activation is not None
     out = f"{node.name}:pre_clamp" if clamped else node.output
     bare = f"{node.name}:pre_add" if residual is not None else out

@@ -67,15 +67,15 @@ def attention(query: Floats, key: Floats, value: Floats, *, heads: int, scale: f
 
 
 def exp_f32(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return exp(x) of numbers that are not positive, in float32 as the kernels compute it, to the last bit."""
-    x = np.maximum(x, np.float32(-87.0))
+    """Return exp(x) in float32 as the kernels compute it, to the last bit; x is clamped to -87..88."""
+    x = np.clip(x, np.float32(-87.0), np.float32(88.0))
     n = np.rint(x * np.float32(LOG2_E))
     r = fma(n, np.float32(LN2_LOW), fma(n, -np.float32(LN2_HIGH), x))
     p = np.full_like(x, EXP_TERMS[0])
     for term in EXP_TERMS[1:]:
         p = fma(p, r, np.float32(term))
     p = fma(p, r * r, r + np.float32(1.0))
-    return np.asarray(p * np.exp2(n), np.float32)
+    return np.asarray(np.ldexp(p, n.astype(np.int32)), np.float32)
 
 
 def attention_u8(

@@ -20,7 +20,6 @@ from qbench.graph import (
     Clamp,
     Conv,
     Flatten,
-    Layer,
     Linear,
     Network,
     Node,
@@ -131,7 +130,7 @@ def _rounding(network: Network, activations: Mapping[str, QParams], tensor: str)
 
 
 def _layer(
-    held: Any, node: Layer, quantized: QuantizedNetwork, rounding: Program
+    held: Any, node: Conv | Linear, quantized: QuantizedNetwork, rounding: Program
 ) -> Callable[[Mapping[str, Any]], Any]:
     import torch
 
@@ -156,7 +155,7 @@ def _layer(
     return conv
 
 
-def _weight(held: Any, node: Layer, quantized: QuantizedNetwork) -> Callable[[], Any]:
+def _weight(held: Any, node: Conv | Linear, quantized: QuantizedNetwork) -> Callable[[], Any]:
     """Return the weights as a call: a dequantize step of their codes, or themselves in float32."""
     import torch
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec
 from qbench.errors import QBenchError
-from qbench.graph import ChannelAffine, Conv, Layer, LayerNorm, Linear, QuantizedNetwork, depth_weights
+from qbench.graph import ChannelAffine, Conv, LayerNorm, Linear, QuantizedNetwork, depth_weights
 from qbench.methods import METHODS, Method
 from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
-from qbench.quantization.transforms.links import Link, Rescaling, Writer, linked, times_inputs, told
+from qbench.quantization.transforms.links import Link, Plain, Rescaling, Writer, linked, times_inputs, told
 
 GRID = 20
 SAMPLES = 64
@@ -85,7 +85,7 @@ class Awq:
         return replace(quantized, network=moved.network(), remarks=(*quantized.remarks, said))
 
     def _shown(
-        self, writer: Writer, link: Link, layers: list[Layer], seen: Observations
+        self, writer: Writer, link: Link, layers: list[Plain], seen: Observations
     ) -> tuple[Doubles, list[Doubles]]:
         """Return E|x_j| (c,) of a link's tensor, and E x x^T of each layer that reads it."""
         if self.free:
@@ -102,7 +102,7 @@ def _method() -> Method:
     return found
 
 
-def _best(layers: list[Layer], specs: dict[str, QuantSpec], mean_abs: Doubles, grams: list[Doubles]) -> Doubles:
+def _best(layers: list[Plain], specs: dict[str, QuantSpec], mean_abs: Doubles, grams: list[Doubles]) -> Doubles:
     """Return s (c,) of the power that loses least; the smallest of equals, so 1 where nothing helps."""
     size = np.maximum(mean_abs, _LEAST * max(float(mean_abs.max(initial=0.0)), 1e-30))
     best, least = np.ones(len(size)), math.inf
@@ -115,7 +115,7 @@ def _best(layers: list[Layer], specs: dict[str, QuantSpec], mean_abs: Doubles, g
     return np.asarray(best)
 
 
-def _lost(layer: Layer, scale: Doubles, spec: QuantSpec, gram: Doubles) -> float:
+def _lost(layer: Conv | Linear, scale: Doubles, spec: QuantSpec, gram: Doubles) -> float:
     """Return E ||(Q(W diag(s)) diag(1 / s) - W) x||^2."""
     rows = depth_weights(times_inputs(layer, scale))
     along = depth_weights(times_inputs(replace(layer, weight=np.ones_like(layer.weight)), scale)).astype(np.float64)
@@ -124,7 +124,7 @@ def _lost(layer: Layer, scale: Doubles, spec: QuantSpec, gram: Doubles) -> float
     return float(np.einsum("gok,gok->", np.matmul(errors, gram), errors))
 
 
-def _diagonal(layer: Layer, squares: Doubles) -> Doubles:
+def _diagonal(layer: Conv | Linear, squares: Doubles) -> Doubles:
     """Return what `gram` would be of independent channels with E x_j^2 = squares (c,), without padding."""
     ones = replace(layer, weight=np.ones_like(layer.weight))
     along = depth_weights(times_inputs(ones, squares)).astype(np.float64)

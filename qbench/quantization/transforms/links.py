@@ -20,7 +20,6 @@ from qbench.graph import (
     Clamp,
     Conv,
     Flatten,
-    Layer,
     LayerNorm,
     Linear,
     Network,
@@ -32,6 +31,8 @@ from qbench.graph import (
 from qbench.methods.fitting.slices import Doubles
 
 RELU = Clamp(0.0, float("inf"))
+Plain = Conv | Linear
+"""A layer that is a product alone; a recurrence's channels cannot be scaled."""
 Writer = Conv | Linear | LayerNorm | ChannelAffine
 
 
@@ -101,7 +102,7 @@ class Rescaling:
         self._nodes: dict[str, Node] = {node.name: node for node in network.nodes}
         self._copies: dict[str, LayerNorm] = {}
 
-    def layers(self, names: tuple[str, ...]) -> list[Layer]:
+    def layers(self, names: tuple[str, ...]) -> list[Plain]:
         """Return layers as they are by now."""
         found = [self._nodes[name] for name in names]
         return [node for node in found if isinstance(node, Conv | Linear)]
@@ -145,7 +146,7 @@ def divided(node: Writer, scale: Doubles) -> Node:
     return replace(node, weight=_float32(node.weight / rows), bias=_float32(node.bias / scale), source="")
 
 
-def by_input(layer: Layer, places: int = 1) -> Floats:
+def by_input(layer: Plain, places: int = 1) -> Floats:
     """Return a layer's weights as (input channels, outputs that read the channel, taps).
 
     Args:
@@ -160,7 +161,7 @@ def by_input(layer: Layer, places: int = 1) -> Floats:
     return grouped.transpose(0, 2, 1, 3).reshape(layer.groups * inputs, out // layer.groups, height * width)
 
 
-def times_inputs(layer: Layer, scale: Doubles, places: int = 1) -> Layer:
+def times_inputs(layer: Plain, scale: Doubles, places: int = 1) -> Plain:
     """Return a layer whose input channels count `scale` (c,) times; `places` as in `by_input`."""
     if isinstance(layer, Linear):
         return replace(layer, weight=_float32(layer.weight * np.repeat(scale, places)), source="")

@@ -20,11 +20,11 @@ import numpy as np
 
 from qbench.core.spec import LayerSpec
 from qbench.errors import QBenchError
-from qbench.graph import Layer, QuantizedNetwork
+from qbench.graph import QuantizedNetwork
 from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
-from qbench.quantization.transforms.links import Rescaling, by_input, linked, told
+from qbench.quantization.transforms.links import Plain, Rescaling, by_input, linked, told
 
 ALPHA = 0.5
 
@@ -71,7 +71,7 @@ class SmoothQuant:
         return replace(quantized, network=moved.network(), remarks=(*quantized.remarks, said))
 
 
-def factors(layers: list[Layer], size: Doubles, alpha: float) -> Doubles:
+def factors(layers: list[Plain], size: Doubles, alpha: float) -> Doubles:
     """Return s (c,) of a tensor whose channels have the size `size` (c,); 1 where a channel or its weights are 0."""
     most = np.max([np.abs(by_input(layer)).max(axis=(1, 2)) for layer in layers], axis=0)
     alive = (size > 0) & (most > 0)
