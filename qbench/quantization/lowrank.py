@@ -19,7 +19,7 @@ import numpy as np
 from qbench.core.spec import FLOAT, LayerSpec, parse_spec
 from qbench.core.tensor import Floats
 from qbench.errors import QBenchError
-from qbench.graph import Add, Conv, Layer, Linear, Node, QuantizedNetwork, depth_weights
+from qbench.graph import Add, Conv, Linear, Node, QuantizedNetwork, Recurrent, depth_weights
 from qbench.graph.weights import onnx_order
 from qbench.methods import METHODS, Method
 from qbench.methods.fitting.slices import Doubles
@@ -63,16 +63,16 @@ class LowRank:
             codes = quantized.weights.get(layer.name)
             if codes is None:
                 continue
-            if not self._fits(layer):
+            if isinstance(layer, Recurrent) or not self._fits(layer):
                 left += 1
                 continue
             error = depth_weights(layer).astype(np.float64) - codes.dequantize()
             if np.any(error):
                 made, count = _beside(made, layer, self._factors(error)), count + 1
-        said = f"{self.word}: {count} layers" + (f"; {left} are grouped or too small" if left else "")
+        said = f"{self.word}: {count} layers" + (f"; {left} are grouped, recurrent or too small" if left else "")
         return replace(made, remarks=(*made.remarks, said))
 
-    def _fits(self, layer: Layer) -> bool:
+    def _fits(self, layer: Conv | Linear) -> bool:
         rows, depth = len(layer.weight), layer.weight[0].size
         return min(rows, depth) >= 4 * self.rank and not (isinstance(layer, Conv) and layer.groups > 1)
 
@@ -87,7 +87,7 @@ class LowRank:
         )
 
 
-def _beside(quantized: QuantizedNetwork, layer: Layer, factors: tuple[Floats, Floats]) -> QuantizedNetwork:
+def _beside(quantized: QuantizedNetwork, layer: Conv | Linear, factors: tuple[Floats, Floats]) -> QuantizedNetwork:
     """Return the network in which U V^T x is added to what a layer computes."""
     up, down = factors
     network, names = quantized.network, tuple(f"{layer.name}:{word}" for word in ("rounded", "down", "up"))
@@ -107,18 +107,18 @@ def _beside(quantized: QuantizedNetwork, layer: Layer, factors: tuple[Floats, Fl
     )  # fmt: skip
 
 
-def _parts(layer: Layer, up: Floats, down: Floats, names: tuple[str, ...]) -> list[Node]:
+def _parts(layer: Conv | Linear, up: Floats, down: Floats, names: tuple[str, ...]) -> list[Node]:
     """Return the layer that rounds, the two thin ones, and the sum, which writes what the layer wrote."""
     rounded, low, high = names
     nothing = np.zeros(len(down), np.float32)
     first = replace(layer, output=rounded, activation=None)
     total = Add(f"{layer.name}:sum", (rounded, high), layer.output, layer.activation)
     if isinstance(layer, Conv):
-        thin: Layer = replace(
+        thin: Conv | Linear = replace(
             layer, name=low, output=low, weight=_window(layer, down), bias=nothing, activation=None,
             residual=None, source="",
         )  # fmt: skip
-        wide: Layer = Conv(high, low, high, up[:, :, None, None], np.zeros(len(up), np.float32))
+        wide: Conv | Linear = Conv(high, low, high, up[:, :, None, None], np.zeros(len(up), np.float32))
     else:
         thin = Linear(low, layer.input, low, down, nothing)
         wide = Linear(high, low, high, up, np.zeros(len(up), np.float32))
