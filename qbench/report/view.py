@@ -19,6 +19,7 @@ from qbench.results.front import asked_of_network
 from qbench.results.index import frame
 from qbench.results.ranking import Ranking, at_equal_bits, at_equal_bytes
 
+_ABOVE_CHANCE = 1.5
 WIDTHS = ("32", "8", "7", "6", "5", "4", "3", "2", "T", "1", "B")
 
 
@@ -60,6 +61,22 @@ class RunView(Headed):
     def lost(self, row: Row) -> Metric | None:
         """Return what a row lost against fp32, None where nothing was compared."""
         return row.metric(self.task.loss.name) if self.task.loss else None
+
+    def above_chance(self, row: Row) -> bool:
+        """Whether a row is right clearly more often than a guess among the classes; true where nothing is known."""
+        classes = len(self.header.data.classes)
+        return not self.task.binary or not classes or self.score(row) > _ABOVE_CHANCE * 100.0 / classes
+
+    def span(self, row: Row) -> tuple[float, float] | None:
+        """Return the ends of the 95 % interval of a row's score, as what it lost against fp32 leaves of fp32's score.
+
+        That is paired on the same samples, and so narrower than the interval of a lone score; None where there is none.
+        """
+        lost, fp32 = self.lost(row), self.fp32_score
+        if lost is None or lost.low is None or lost.high is None or fp32 is None:
+            return None
+        ends = (fp32 - self.task.gain(lost.low), fp32 - self.task.gain(lost.high))
+        return min(ends), max(ends)
 
     def amount(self, value: float) -> str:
         """Return a score with its unit, e.g. `91.6 %`."""

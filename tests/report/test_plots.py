@@ -100,6 +100,29 @@ def test_the_front_holds_the_rows_that_none_beats(view: RunView) -> None:
     assert sizes == sorted(sizes)
 
 
+def test_names_stand_only_where_a_row_is_told_from_the_smaller_one(view: RunView) -> None:
+    best = pareto.front(view, view.network)
+    named = pareto.told_apart(view, best)
+    assert 1 < len(named) < len(best)
+    assert named == [row for row in best if row in named]
+    assert all(view.score(row) > 15 for row in named)  # a tenth of the classes is a guess
+    doubled = [row for row in best for _ in range(2)]
+    assert pareto.told_apart(view, doubled) == named
+
+
+def test_lines_join_neighbours_only_and_intervals_are_those_of_the_loss(view: RunView) -> None:
+    rows = [row for row in view.network if row.width != "4"]
+    thinned = RunView(view.run, (*(row for row in view.rows if row.is_baseline), *rows))
+    line = accuracy.Series("mse", "k", "o", {"8": 92.0, "2": 40.0, "T": 20.0}, {})
+    assert list(line.runs(["8", "4", "2", "T", "B"])) == [["8"], ["2", "T"]]
+    row = next(row for row in thinned.network if row.label == "w8c-a8t mse")
+    lost, fp32 = view.lost(row), view.fp32_score
+    assert lost is not None
+    assert fp32 is not None
+    assert lost.low is not None
+    assert view.span(row) == pytest.approx((fp32 - (lost.high or 0.0), fp32 - lost.low))
+
+
 @pytest.mark.parametrize("values", [[91.0, 91.5], [10.0, 92.0], [92.0, 92.0], [0.0, 50.0]])
 def test_the_stretched_axis_holds_all_values_and_keeps_their_order(values: list[float]) -> None:
     _, (axes,) = panels(WIDE, Margins(height=2.5), count=1, title="", subtitle="")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,18 +33,33 @@ from qbench.report.style import (
 )
 from qbench.report.view import WIDTHS, RunView, in_bits, panel_names
 
+_HOW = (
+    "Bits fall from left to right; only neighbours that were both tried are joined. Pale bars are paired 95 % "
+    "intervals of what was lost."
+)
 _GRAINS = {"per tensor": (ORANGE, "s"), "per channel": (BLUE, "o")}
 _GROUPS = ((GREEN, "D"), (PURPLE, "^"), (AMBER, "v"))
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line: width -> mean score over draws."""
+    """One line: width -> mean score over draws, and the ends of its 95 % interval."""
 
     name: str
     colour: str
     marker: str
     points: dict[str, float]
+    ends: dict[str, tuple[float, float]]
+
+    def runs(self, order: Sequence[str]) -> Iterator[list[str]]:
+        """Yield the widths that may be joined: neighbours in `order` that were both measured."""
+        run: list[str] = []
+        for width in (*order, ""):
+            if width in self.points:
+                run.append(width)
+            elif run:
+                yield run
+                run = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,7 @@ def by_method(view: RunView) -> Plot | None:
             f"At {in_bits(width)} the {word} decides: {ranked[-1]} reaches {view.amount(reached[ranked[-1]])}, "
             f"{ranked[0]} {view.amount(reached[ranked[0]])} ({panel})"
         )
-    subtitle = f"{view.conditions}; weights {grain}. Bits fall from left to right. {scale.note(view.task)}"
+    subtitle = f"{view.conditions}; weights {grain}. {_HOW} {scale.note(view.task)}"
     return Plot("accuracy_by_method", title, subtitle, lambda layout: _draw(view, drawn, layout, title, subtitle))
 
 
@@ -95,7 +111,7 @@ def by_granularity(view: RunView) -> Plot | None:
     ranked = sorted(reached, key=lambda name: view.task.gain(reached[name]))
     parts = ", ".join(f"{name} {view.amount(reached[name])}" for name in ranked)
     title = f"{told}{panel} at {in_bits(width)} reach {parts}"
-    subtitle = f"{view.conditions}; method {method}. Bits fall from left to right. {scale.note(view.task)}"
+    subtitle = f"{view.conditions}; method {method}. {_HOW} {scale.note(view.task)}"
     return Plot("accuracy_by_granularity", title, subtitle, lambda layout: _draw(view, drawn, layout, title, subtitle))
 
 
@@ -108,11 +124,11 @@ def _commonest(rows: Sequence[Row], key: Callable[[Row], str], other: Callable[[
 def _panels(
     view: RunView, rows: Sequence[Row], key: Callable[[Row], str], style: Callable[[str], tuple[str, str]]
 ) -> tuple[Panel, ...]:
-    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    found: dict[str, dict[str, dict[str, list[Row]]]] = {}
     for row in rows:
         for panel in panel_names(row):
             points = found.setdefault(panel, {}).setdefault(key(row), {})
-            points.setdefault(row.width, []).append(view.score(row))
+            points.setdefault(row.width, []).append(row)
     made = []
     for title, lines in found.items():
         if max(len(points) for points in lines.values()) < 2:
@@ -120,9 +136,20 @@ def _panels(
         highest = min((width for points in lines.values() for width in points), key=WIDTHS.index)
         # A lone point at the highest width says nothing about bits: it stands in the panel where its line goes on.
         shown = {name: points for name, points in sorted(lines.items()) if set(points) != {highest}}
-        series = [Series(n, *style(n), {w: fmean(v) for w, v in p.items()}) for n, p in shown.items()]
+        series = [_series(view, name, *style(name), points) for name, points in shown.items()]
         made.append(Panel(title, tuple(series)))
     return tuple(sorted(made, key=lambda p: (p.title != "weights only", "only" not in p.title, p.title)))
+
+
+def _series(view: RunView, name: str, colour: str, marker: str, rows: dict[str, list[Row]]) -> Series:
+    points = {width: fmean(map(view.score, each)) for width, each in rows.items()}
+    spans = {width: [view.span(row) for row in each] for width, each in rows.items()}
+    ends = {
+        width: (fmean(span[0] for span in each if span), fmean(span[1] for span in each if span))
+        for width, each in spans.items()
+        if all(each)
+    }
+    return Series(name, colour, marker, points, ends)
 
 
 def _widths(drawn: Sequence[Panel]) -> list[str]:
@@ -163,7 +190,9 @@ def _draw(view: RunView, drawn: Sequence[Panel], layout: Layout, title: str, sub
     columns = {1: 1, 2: 2, 3: 3, 4: 2}.get(len(drawn), 3)
     margins = narrower(margins, layout, left=0.38, right=right)
     figure, axes = panels(layout, margins, count=len(drawn), title=title, subtitle=subtitle, columns=columns)
-    values = [value for panel in drawn for series in panel.series for value in series.points.values()]
+    lines = [series for panel in drawn for series in panel.series]
+    values = [value for series in lines for value in series.points.values()]
+    values += [end for series in lines for span in series.ends.values() for end in span]
     for panel, one in zip(drawn, axes, strict=True):
         panel_title(one, panel.title)
         _draw_panel(one, panel, values, view)
@@ -180,10 +209,14 @@ def _draw_panel(axes: Axes, panel: Panel, values: Sequence[float], view: RunView
     scale.stretch(axes, values, task=view.task, fp32=view.fp32_score)
     ends = scale.reference_lines(axes, view)
     for series in panel.series:
-        points = [(place[w], series.points[w]) for w in order if w in series.points]
-        x, y = [p[0] for p in points], [p[1] for p in points]
-        axes.plot(x, y, color=series.colour, lw=1.5, marker=series.marker, ms=4.6, mec=PAPER, mew=0.7, clip_on=False)
-        ends.append((x[-1], y[-1], series.name, series.colour))
+        look: dict[str, Any] = {"color": series.colour, "clip_on": False}
+        for run in series.runs(order):
+            x, y = [place[width] for width in run], [series.points[width] for width in run]
+            axes.plot(x, y, lw=1.5, marker=series.marker, ms=4.6, mec=PAPER, mew=0.7, **look)
+        for width, span in series.ends.items():
+            axes.plot([place[width]] * 2, span, lw=2.6, alpha=0.25, solid_capstyle="butt", zorder=1.8, **look)
+        last = [width for width in order if width in series.points][-1]
+        ends.append((place[last], series.points[last], series.name, series.colour))
     label_ends(axes, ends)
 
 

@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from matplotlib.transforms import Bbox
 
+from qbench.core.trial import ON_INTEGERS
+from qbench.metrics.pair import Pair
+from qbench.metrics.task import stored_scores
 from qbench.report.answer import find
 from qbench.report.plots import scale
 from qbench.report.plots.plot import Plot
@@ -31,6 +34,7 @@ from qbench.report.view import RunView
 from qbench.report.words import size
 from qbench.results.front import front as results_front
 
+_ALPHA = 0.05
 KINDS = (
     ("integer", BLUE, "o"),
     ("mixed", GREEN, "^"),
@@ -42,6 +46,26 @@ KINDS = (
 def front(view: RunView, rows: Sequence[Row]) -> list[Row]:
     """Return the rows that no other row beats in both packed size and score, from small to large."""
     return results_front(rows, size=lambda row: row.value("packed_bytes") or 0.0, merit=view.merit)
+
+
+def told_apart(view: RunView, best: Sequence[Row]) -> list[Row]:
+    """Return the rows of a front that are better than the smaller one before them, by a paired test on the samples.
+
+    The smallest is the first that is above chance: a network that guesses is not worth its bytes.
+    """
+    chosen: list[Row] = []
+    for row in best:
+        if view.above_chance(row) and (not chosen or _is_better(view, chosen[-1], row)):
+            chosen.append(row)
+    return chosen
+
+
+def _is_better(view: RunView, smaller: Row, larger: Row) -> bool:
+    scores = [stored_scores(row.result, view.header.data.images) for row in (smaller, larger)]
+    if scores[0] is None or scores[1] is None:
+        return True
+    p = Pair(scores[0], scores[1], view.task).p()
+    return p is not None and p < _ALPHA
 
 
 def plot(view: RunView) -> Plot | None:
@@ -56,7 +80,8 @@ def plot(view: RunView) -> Plot | None:
         title = f"{answer.label} keeps {view.keep_text} of fp32 in {size(packed)}{ratio}"
     subtitle = (
         f"{view.conditions}, whole network. Packed bytes with scales, zero points and biases. "
-        f"Named points: nothing smaller is better. {scale.note(view.task)}"
+        "Line: nothing smaller that runs in integers is better; named where a paired test tells it from the smaller "
+        f"one. Pale bars: paired 95 % intervals. {scale.note(view.task)}"
     )
     return Plot("accuracy_against_size", title, subtitle, lambda layout: _draw(view, rows, layout, title, subtitle))
 
@@ -65,17 +90,19 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
     margins = Margins(height=3.9 if not layout.narrow else 3.6, left=0.5, right=0.35, top=0.5, bottom=0.48)
     margins = narrower(margins, layout, left=0.38, right=0.15)
     figure, (axes,) = panels(layout, margins, count=1, title=title, subtitle=subtitle)
-    best = front(view, rows)
+    best = front(view, [row for row in rows if row.result.execution in ON_INTEGERS] or rows)
+    spans = [(row, span) for row in rows if (span := view.span(row))]
     axes.set_xscale("log")
     sizes = [row.value("packed_bytes") or 1.0 for row in rows]
     whole = view.baseline.value("packed_bytes") if view.baseline else None
     axes.set_xlim(min(sizes) / 1.5, max([*sizes, whole or 0.0]) * 1.25)
-    scale.stretch(axes, [view.score(row) for row in rows], task=view.task, fp32=view.fp32_score)
+    scores = [*map(view.score, rows), *(end for _, span in spans for end in span)]
+    scale.stretch(axes, scores, task=view.task, fp32=view.fp32_score)
     for _, height, text, ink in scale.reference_lines(axes, view):
         above = ink == INK
         axes.annotate(
-            text, (1, height), xycoords=("axes fraction", "data"), xytext=(0, 3.5 if above else -10),
-            textcoords="offset points", fontsize=7.5, color=ink, ha="right",
+            text, (0, height), xycoords=("axes fraction", "data"), xytext=(3, 3.5 if above else -10),
+            textcoords="offset points", fontsize=7.5, color=ink, ha="left",
         )  # fmt: skip
     _ticks(axes)
     for name, colour, marker in KINDS:
@@ -83,6 +110,9 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
         x = [row.value("packed_bytes") or 0.0 for row in chosen]
         y = [view.score(row) for row in chosen]
         axes.scatter(x, y, s=24, marker=marker, color=colour, alpha=0.75, linewidths=0.6, edgecolors=PAPER, zorder=3)
+        for row, span in spans:
+            if row.result.execution == name:
+                axes.plot([row.value("packed_bytes") or 1.0] * 2, span, color=colour, lw=2.0, alpha=0.2, zorder=2)
     _draw_front(axes, view, best)
     if whole and view.fp32_score is not None:
         axes.scatter([whole], [view.fp32_score], s=34, marker="*", color=INK, zorder=4)
@@ -90,7 +120,8 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
         axes,
         [name for name, _, _ in KINDS if any(r.result.execution == name for r in rows)],
     )
-    _name(axes, view, best)
+    answer, named = find(view).headline, told_apart(view, best)
+    _name(axes, view, named if answer is None or answer in named else [*named, answer])
     return figure
 
 

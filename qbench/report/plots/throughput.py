@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from qbench.core.trial import ON_INTEGERS
 from qbench.metrics import speed
 from qbench.report.plots.plot import Plot
 from qbench.report.rivals import rivals
-from qbench.report.rows import FP32, INT8, Row
+from qbench.report.rows import FP32, Row
 from qbench.report.style import (
     BLUE,
     FAINT,
+    GREEN,
     GREY,
     GRID,
     INK,
     MUTED,
     ORANGE,
+    PAPER,
     PURPLE,
     Layout,
     Margins,
@@ -32,9 +36,10 @@ from qbench.report.style import (
 from qbench.report.view import WIDTHS, RunView
 from qbench.report.words import rate, times
 
-_PEERS = {FP32: INK, INT8: ORANGE}
-_NAME_POINTS, _LETTER_IN = 9, 0.062
-"""Height of a peer's name, one above the other, and width of a letter of a row's label."""
+_COLOURS = {"fp32": INK, "bf16": GREEN, "int8": ORANGE}
+_MARKS = ("s", "D", "^", "v", "P", "X", "p", "h")
+_KEY_COLUMNS, _NAME_POINTS, _LETTER_IN = 2, 12, 0.062
+"""Libraries on a line of the key, height of such a line' names, and width of a letter of a row's label."""
 
 
 def plot(view: RunView) -> Plot | None:
@@ -44,10 +49,13 @@ def plot(view: RunView) -> Plot | None:
         return None
     batch = view.batches[-1]
     title = _title(view, rows, batch)
+    base = _base(view)
+    unit = f"Times as fast as {base} in the same rounds" if base else "Images per second"
     subtitle = (
-        f"{view.header.model.name}, {view.workers}, all took turns in one run; medians with 95 % "
-        "intervals, logarithmic. Triangle: what this machine's measured ceiling admits for all products of "
-        "direct convolutions."
+        f"{view.header.model.name}, {view.workers}, all took turns in one run. {unit}, logarithmic: dots are "
+        "qbench with its 95 % interval, open marks other libraries in the rounds of that very row. Triangle: what "
+        "this machine's measured ceiling admits for all products of direct convolutions. At the right: images per "
+        "second."
     )
     return Plot("throughput", title, subtitle, lambda layout: _draw(view, rows, layout, title, subtitle))
 
@@ -73,31 +81,55 @@ def _rate(row: Row, batch: int) -> float:
     return (found.value or 0.0) if found else 0.0
 
 
+def _base(view: RunView) -> str:
+    """Return the library that speeds are drawn against: fp32 where it took turns; "" where none did."""
+    kinds = sorted(view.references, key=lambda name: (name != FP32, not name.endswith("-fp32")))
+    return kinds[0] if kinds else ""
+
+
 def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtitle: str) -> Figure:
+    base = _base(view)
+    marks = dict(zip([name for name in view.references if name != base], cycle(_MARKS), strict=False))
     height = 0.3 * len(rows) + 0.3
-    names = _NAME_POINTS * len(view.references)
     label = 0.2 + _LETTER_IN * max(len(row.label) for row in rows)
-    margins = Margins(height=height, left=max(1.45, label), right=0.95, top=0.37 + names / 72, bottom=0.4)
-    margins = narrower(margins, layout, left=max(1.22, label), right=0.93)
+    key = _NAME_POINTS * -(-len(marks) // _KEY_COLUMNS)
+    margins = Margins(height=height, left=max(1.45, label), right=0.75, top=0.4 + key / 72, bottom=0.4)
+    margins = narrower(margins, layout, left=max(1.22, label), right=0.7)
     figure, axes = panels(
         layout, margins, count=len(view.batches), title=title, subtitle=subtitle, columns=min(2, layout.columns)
     )
     for batch, one in zip(view.batches, axes, strict=True):
-        panel_title(one, f"batch {batch}, images per second", pad=8 + names)
-        _draw_batch(one, rows, batch, view)
+        panel_title(one, f"batch {batch}", pad=8 + key)
+        _draw_key(one, marks)
+        _draw_batch(one, rows, batch, base, marks)
     return figure
 
 
-def _draw_batch(axes: Axes, rows: Sequence[Row], batch: int, view: RunView) -> None:
+def _draw_key(axes: Axes, marks: Mapping[str, str]) -> None:
+    """Name the other libraries above a panel, the one that speeds are drawn against left out."""
+    handles = [
+        Line2D([], [], marker=mark, color=_colour(name), ls="none", ms=4.5, mfc=PAPER, label=name)
+        for name, mark in marks.items()
+    ]
+    if handles:
+        axes.legend(
+            handles=handles, ncols=_KEY_COLUMNS, fontsize=7.5, frameon=False, loc="lower left", labelcolor=INK,
+            bbox_to_anchor=(-0.06, 1.0), borderaxespad=0.0, handletextpad=0.1, columnspacing=1.0, labelspacing=0.25,
+            handlelength=1.4, borderpad=0.1,
+        )  # fmt: skip
+
+
+def _draw_batch(axes: Axes, rows: Sequence[Row], batch: int, base: str, marks: Mapping[str, str]) -> None:
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_xscale("log")
     values: list[float] = []
     for place, row in enumerate(rows):
-        found = row.images_per_s(batch)
-        if found is None or found.value is None:
+        found = row.speedup(batch, base) if base else row.images_per_s(batch)
+        rated = row.images_per_s(batch)
+        if found is None or found.value is None or rated is None:
             continue
-        limit = _ceiling(row, batch)
+        limit = _ceiling(row, batch, found.value)
         values += [found.value, *([limit] if limit else [])]
         colour = GREY if row.is_baseline else BLUE if row.result.execution in ON_INTEGERS else PURPLE
         axes.plot([found.low or found.value, found.high or found.value], [place] * 2, color=colour, lw=2.4, alpha=0.5)
@@ -105,13 +137,15 @@ def _draw_batch(axes: Axes, rows: Sequence[Row], batch: int, view: RunView) -> N
         if limit:
             axes.hlines(place, found.value, limit, color=FAINT, lw=0.8, linestyle=(0, (1, 2)), zorder=2)
             axes.scatter([limit], [place], s=26, marker="<", color=FAINT, zorder=3)
-        ratio = row.speedup(batch, FP32)
-        words = rate(found.value) + (f" · {times(ratio.value)}" if ratio and ratio.value else "")
         axes.annotate(
-            words, (1.0, place), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-            va="center", fontsize=8, color=INK,
+            rate(rated.value), (1.0, place), xycoords=("axes fraction", "data"), xytext=(8, 0),
+            textcoords="offset points", va="center", fontsize=8, color=INK,
         )  # fmt: skip
-    values += _draw_peers(axes, rows, batch, view)
+        values += _draw_others(axes, row, (batch, place), base, marks)
+    if base:
+        axes.axvline(1.0, color=INK, lw=1.0, zorder=1.5)
+        axes.set_xlabel(f"times as fast as {base}", fontsize=8, color=MUTED, labelpad=2)
+        values.append(1.0)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_yticks(range(len(rows)), [("fp32, qbench" if row.is_baseline else row.label) for row in rows])
     axes.tick_params(axis="y", colors=INK)
@@ -119,29 +153,27 @@ def _draw_batch(axes: Axes, rows: Sequence[Row], batch: int, view: RunView) -> N
     _ticks(axes)
 
 
-def _draw_peers(axes: Axes, rows: Sequence[Row], batch: int, view: RunView) -> list[float]:
-    """Draw a line for each peer at the median of its medians over the rows, and return them."""
-    found = []
-    for index, name in enumerate(view.references):
-        cells = [cell for row in rows if (cell := row.measurement(batch, name)) is not None]
-        rates = [value for cell in cells if (value := speed.images_per_s(cell).value) is not None]
-        if not rates:
-            continue
-        median = float(np.median(rates))
-        colour = _PEERS.get(name, MUTED)
-        axes.axvline(median, color=colour, lw=1.0, linestyle=(0, (4, 3)), zorder=1.5)
-        axes.annotate(
-            name, (median, 1.0), xycoords=("data", "axes fraction"), xytext=(3, 2 + _NAME_POINTS * index),
-            textcoords="offset points", fontsize=7.5, color=colour, ha="left",
-        )  # fmt: skip
-        found.append(median)
-    return found
+def _draw_others(axes: Axes, row: Row, at: tuple[int, int], base: str, marks: Mapping[str, str]) -> list[float]:
+    """Draw every other library where it stood in the rounds of a row, and return where that is."""
+    batch, place = at
+    first, drawn = row.measurement(batch, base), []
+    for name, mark in marks.items():
+        cell = row.measurement(batch, name)
+        ratio = speed.speedup(first, cell).value if first is not None and cell is not None else None
+        if ratio:
+            axes.scatter([ratio], [place], s=20, marker=mark, edgecolors=_colour(name), facecolors="none", zorder=3.5)
+            drawn.append(ratio)
+    return drawn
 
 
-def _ceiling(row: Row, batch: int) -> float | None:
-    """Return the images per second at 100 % of the binding ceiling, or None."""
-    share, found = row.ceiling_share(batch), row.images_per_s(batch)
-    return 100.0 * found.value / share if share and found and found.value else None
+def _colour(name: str) -> str:
+    return next((colour for kind, colour in _COLOURS.items() if name.endswith(kind)), MUTED)
+
+
+def _ceiling(row: Row, batch: int, reached: float) -> float | None:
+    """Return what would be reached at 100 % of the binding ceiling, in the unit of `reached`, or None."""
+    share = row.ceiling_share(batch)
+    return 100.0 * reached / share if share else None
 
 
 def _ticks(axes: Axes) -> None:
