@@ -173,7 +173,7 @@ class Network:
             case Pool():
                 return elements * math.prod(node.kernel)
             case Attention():
-                return 4 * elements * abs(self.shapes[node.key][0])
+                return 4 * elements * abs(self.shapes[node.key][0]) // node.windows
             case Hadamard():
                 return elements * (node.block.bit_length() - 1)
             case Flatten() | Foreign() | Concat() | Select() | Resize() | DepthToSpace():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -62,12 +62,18 @@ class TokenMean:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """softmax(q @ k.T * scale + mask) @ v for each of `heads` slices of the channels.
+SINCE_2 = {"left_out": True}
+"""Metadata of a field that a saved network holds only where it is not the default: older files have none."""
 
-    Query, key, value and output are (tokens, c), head after head; `mask`, where given, broadcasts to
-    (heads, tokens, tokens) with its batch before that.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attention:
+    """softmax(q @ k.T * scale + mask + bias) @ v for each of `heads` slices of the channels.
+
+    Query, key, value and output are (tokens, c), head after head. Tokens are `windows` runs of equally many, one behind
+    the other, that attend to themselves alone. `mask`, where given, broadcasts to (heads, tokens, tokens) with its
+    batch before that; `bias` is float32 and broadcasts to (windows, heads, tokens, tokens) of one window. A token whose
+    scores are all -inf gets 0.
     """
 
     name: str
@@ -78,6 +84,13 @@ class Attention:
     output: str
     heads: int
     scale: float
+    bias: Floats | None = field(default=None, metadata=SINCE_2)
+    windows: int = field(default=1, metadata=SINCE_2)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is added to its scores, and all tokens attend to all."""
+        return self.mask is None and self.bias is None and self.windows == 1
 
 
 Cell = Literal["LSTM", "GRU"]

@@ -103,7 +103,9 @@ def has_step(node: Node, network: Network, grid: Mapping[str, Grid]) -> bool:
     images = [is_image(network, tensor, grid) for tensor in ends]
     ranks = [len(network.shapes[tensor]) for tensor in ends]
     if isinstance(node, Attention):
-        return node.mask is None and set(ranks) == {2}
+        others = network.shapes[node.key][0] // node.windows
+        masked = node.mask is None or (ranks.pop(3) == 3 and network.shapes[node.mask][-1] == others)
+        return masked and set(ranks) == {2}
     if isinstance(node, Recurrent):
         return ranks[0] == 2
     if isinstance(node, TokenMean):

@@ -60,10 +60,18 @@ def encode(value: Any, arrays: Arrays, *, key: str) -> Any:
         return {"map": {name: encode(part, arrays, key=f"{key}.{name}") for name, part in value.items()}}
     if type(value).__name__ not in CLASSES or not dataclasses.is_dataclass(value):
         raise TypeError(f"{key}: a {type(value).__name__} has no saved form")
-    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+    fields = {
+        field.name: getattr(value, field.name)
+        for field in dataclasses.fields(value)
+        if field.init and not (field.metadata.get("left_out") and _is_default(field, getattr(value, field.name)))
+    }
     prefix = f"{key}." if key else ""
     encoded = {name: encode(part, arrays, key=f"{prefix}{name}") for name, part in fields.items()}
     return {"is": type(value).__name__, **encoded}
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    return not isinstance(value, np.ndarray) and bool(value == field.default)
 
 
 def _encode_array(value: Array, arrays: Arrays, key: str) -> Any:
@@ -130,9 +138,10 @@ def _decode_class(data: Mapping[str, Any], arrays: Mapping[str, Array]) -> Any:
     name = data["is"]
     if name not in CLASSES:
         raise ValueFormError(f"unknown kind '{name}'")
-    known = {field.name for field in dataclasses.fields(CLASSES[name]) if field.init}
-    found = set(data) - {"is"}
-    if found != known:
+    fields = [field for field in dataclasses.fields(CLASSES[name]) if field.init]
+    known, found = {field.name for field in fields}, set(data) - {"is"}
+    left_out = {field.name for field in fields if field.metadata.get("left_out")}
+    if not known - left_out <= found <= known:
         raise ValueFormError(f"{name}: expected the fields {sorted(known)}, got {sorted(found)}")
     values = {field: decode(data[field], arrays) for field in sorted(found)}
     types = _types(name)

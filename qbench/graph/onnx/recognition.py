@@ -17,7 +17,7 @@ from qbench.graph.patterns.layer_norm import fuse_layer_norms
 from qbench.graph.patterns.moves import fuse_flattened, fuse_moves
 from qbench.graph.patterns.recurrent import split_recurrences
 from qbench.graph.patterns.regions import channels_first_inputs, turn_regions
-from qbench.graph.patterns.rows import seen_as_tokens
+from qbench.graph.patterns.rows import seen_as_tokens, without_round_trips
 from qbench.graph.patterns.transposed import split_transposed
 from qbench.graph.patterns.web import Web
 
@@ -51,8 +51,8 @@ def recognize(
     web = web.again(split_recurrences(web))
     fuse_moves(web)
     fuse_flattened(web)
-    fuse_attention(web)
-    nodes, outputs = _plain(web.nodes, outputs, file, found, trivial=trivial)
+    web = fuse_attention(web)
+    nodes, outputs = _plain(without_round_trips(web), outputs, file, found, trivial=trivial)
     if inputs:
         names = [port.name for port in file.inputs]
         nodes, turned = channels_first_inputs(nodes, found.types, names, outputs=outputs)

@@ -1,37 +1,46 @@
-"""Attention spelled as reshapes, transposes, two products and a softmax becomes an `Attention`."""
+"""Attention spelled as reshapes, transposes, two products and a softmax becomes an `Attention`.
+
+Between the products exporters scale the scores, add a mask or a bias of places, and put 0 where a softmax of nothing
+but -inf is no number. Tokens may be windows, whose first axis is several times the batch.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from qbench.graph.nodes import Attention, Select
-from qbench.graph.onnx.draft import Draft, Raw, writes
-from qbench.graph.onnx.tensor_type import FLOAT
-from qbench.graph.patterns.web import Web, factor, operator
+import numpy as np
 
+from qbench.graph.nodes import Add, Attention, Floats, Select
+from qbench.graph.onnx.draft import Draft, Raw, reads, writes
+from qbench.graph.onnx.tensor_type import BATCH, FLOAT, TensorType
+from qbench.graph.order import in_order
+from qbench.graph.patterns.heads import Heads, heads_of, is_joined
+from qbench.graph.patterns.rows import reshape
+from qbench.graph.patterns.web import Web, operator, scaled
 
-@dataclass(frozen=True, slots=True)
-class _Heads:
-    """A tensor (tokens, c) cut into heads: where it came from, how its axes (batch, token, head, channel) now lie."""
-
-    source: str
-    order: tuple[int, ...]
-    heads: int
-    scale: float
-    path: tuple[Draft, ...]
-    part: int | None = None  # which third of `source` it is, where query, key and value come from one product
+Found = tuple[tuple[Draft, ...], list[Draft]]
+CUT, TURNED = (0, 2, 1, 3), (0, 2, 3, 1)
+"""Axes of (batch, token, head, channel) as query and value have them, and as the key has them."""
 
 
-def fuse_attention(web: Web) -> None:
-    """Replace every attention whose query, key and value are cut into heads from (tokens, c)."""
+@dataclass(slots=True)
+class _Scores:
+    """What stands between the product of queries and keys and the softmax: what is added after what is multiplied."""
+
+    scale: float = 1.0
+    mask: str | None = None
+    bias: Floats | None = None
+    passed: list[Draft] = field(default_factory=list)
+
+
+def fuse_attention(web: Web) -> Web:
+    """Return the web with an Attention for every one whose query, key and value are cut into heads from (tokens, c)."""
     for node in list(web.nodes):
         if isinstance(node, Raw) and operator(node) in ("Softmax", "Attention"):
             found = _attention(web, node) if operator(node) == "Softmax" else _operator(web, node)
             if found is not None:
                 web.put(*found)
-
-
-Found = tuple[tuple[Draft, ...], list[Draft]]
+    return web.again(in_order(web.nodes, reads=reads, writes=writes)[0])
 
 
 def _operator(web: Web, node: Raw) -> Found | None:
@@ -41,60 +50,77 @@ def _operator(web: Web, node: Raw) -> Found | None:
     present = [reader.has(index) for index in range(len(node.protos[0].input))]
     if not plain or len(node.reads) != len(present) or present not in ([True] * 3, [True] * 4):
         return None
-    parts = [_heads(web, tensor) for tensor in node.reads[:3]]
-    joined = _joined(web, node)
-    if joined is None or len(web.shape(node.reads[0])) != 3:
+    if len(web.shape(node.reads[0])) != 3:
         return None
-    query, key, value = parts
-    if query is None or key is None or value is None or len({part.heads for part in (query, key, value)}) != 1:
-        return None
-    if any(part.order != (0, 2, 1, 3) for part in (query, key, value)) or value.scale != 1:
-        return None
-    end, tail = joined
-    scale = reader.number("scale", web.shape(node.reads[0])[-1] ** -0.5) * query.scale * key.scale
-    mask = node.reads[3] if len(node.reads) > 3 else None
-    if mask is not None and web.types[mask].dtype != FLOAT:
-        return None
-    return _made(web, (query, key, value), mask, scale, inner=[node, *tail], end=end)
+    scores = _Scores(reader.number("scale", web.shape(node.reads[0])[-1] ** -0.5))
+    scores.mask = node.reads[3] if len(node.reads) > 3 else None
+    return _made(web, tuple(node.reads[:3]), scores, CUT, node)
 
 
 def _attention(web: Web, softmax: Raw) -> Found | None:
-    rank = len(web.shape(softmax.output)) + 1
-    if rank != 4 or web.reader(softmax).integer("axis", -1) not in (-1, 3):
+    times, shape = web.runs(softmax.output)
+    if len(shape) != 3 or not times or web.reader(softmax).integer("axis", -1) not in (-1, 3):
         return None
-    after = _after(web, softmax)
-    before = _before(web, softmax.reads[0])
-    if after is None or before is None:
+    scores = _Scores()
+    first = _product(web, softmax.reads[0], scores)
+    weights = _without_nan(web, softmax, scores)
+    second = web.only_reader(weights)
+    if first is None or operator(second) != "MatMul" or not isinstance(second, Raw):
         return None
-    value, end, tail = after
-    query, key, scale, mask, head = before
-    if (query.order, key.order, value.order) != ((0, 2, 1, 3), (0, 2, 3, 1), (0, 2, 1, 3)):
+    if second.reads[:1] != (weights,) or len(second.reads) != 2:
         return None
-    if len({query.heads, key.heads, value.heads}) != 1 or value.scale != 1:
-        return None
-    scale = scale * query.scale * key.scale
-    return _made(web, (query, key, value), mask, scale, inner=[*head, softmax, *tail], end=end)
+    scores.passed += [first, softmax]
+    return _made(web, (*first.reads, second.reads[1]), scores, TURNED, second)
 
 
-def _made(
-    web: Web, parts: tuple[_Heads, _Heads, _Heads], mask: str | None, scale: float, *, inner: list[Draft], end: Draft
-) -> Found | None:
+def _made(web: Web, tensors: tuple[str, ...], scores: _Scores, turn: tuple[int, ...], mixed: Raw) -> Found | None:
     """Return the Attention, after a Select for each third of one product, and the nodes that it replaces."""
+    joined, parts = _joined(web, mixed), [part for part in (heads_of(web, t) for t in tensors) if part is not None]
+    if joined is None or [part.order for part in parts] != [CUT, turn, CUT]:
+        return None
+    query, key, value = parts
+    if len({(part.heads, part.times) for part in parts}) != 1 or value.scale != 1 or not _is_read(web, scores.mask):
+        return None
+    end, tail = joined
+    inner = [*scores.passed, mixed, *tail]
+    if query.times > 1 and min(web.runs(query.source)[1]) < 1:
+        return None
     region = _removable(web, [node for part in parts for node in part.path] + inner, end)
     if not {id(node) for node in inner} <= {id(node) for node in region}:
         return None
-    sources: list[str] = []
-    selects: list[Draft] = []
-    for part, word in zip(parts, ("query", "key", "value"), strict=True):
-        sources.append(part.source)
-        if part.part is not None:
-            width = web.shape(part.source)[-1] // 3
-            channels = tuple(range(part.part * width, (part.part + 1) * width))
-            sources[-1] = f"{end.output}:{word}"
-            selects.append(Select(f"{end.name}.{word}" if end.name else word, part.source, sources[-1], channels))
-    query, key, value = sources
-    made = Attention(end.name or inner[0].name, query, key, value, mask, end.output, parts[0].heads, scale)
-    return (*selects, made), region
+    made: list[Draft] = []
+    sources = [_source(web, part, f"{end.output}:{word}", made) for part, word in zip(parts, WORDS, strict=True)]
+    name, scale = end.name or mixed.name, scores.scale * query.scale * key.scale
+    times, (tokens, channels) = web.runs(end.output)
+    output = end.output if times == 1 else f"{end.output}:attended"
+    ends = (sources[0], sources[1], sources[2], scores.mask, output)
+    made.append(Attention(name, *ends, query.heads, scale, scores.bias, query.times))
+    if times > 1:
+        web.types[output] = TensorType(FLOAT, (BATCH, times * tokens, channels))
+        made.append(reshape(web, output, end.output, (tokens, channels)))
+    return tuple(made), region
+
+
+WORDS = ("query", "key", "value")
+
+
+def _source(web: Web, part: Heads, name: str, made: list[Draft]) -> str:
+    """Return the rows of tokens that one of query, key and value is, after the nodes that make them, if any."""
+    source, (times, (tokens, width)) = part.source, web.runs(part.source)
+    if times > 1:
+        source = f"{name}_rows"
+        web.types[source] = TensorType(FLOAT, (BATCH, part.times * tokens, width))
+        made.append(reshape(web, part.source, source, (part.times * tokens, width)))
+    if part.part is None:
+        return source
+    channels = tuple(range(part.part * width // 3, (part.part + 1) * width // 3))
+    made.append(Select(name, source, name, channels))
+    return name
+
+
+def _is_read(web: Web, mask: str | None) -> bool:
+    """Whether a mask is one that an Attention reads, or none: float32, with the batch first and three axes behind."""
+    return mask is None or (web.types[mask].dtype == FLOAT and len(web.shape(mask)) == 3)
 
 
 def _removable(web: Web, region: list[Draft], end: Draft) -> list[Draft]:
@@ -107,17 +133,24 @@ def _removable(web: Web, region: list[Draft], end: Draft) -> list[Draft]:
         kept = left
 
 
-def _after(web: Web, softmax: Raw) -> tuple[_Heads, Draft, list[Draft]] | None:
-    """Follow the probabilities to the output: the product with the values, and the heads side by side again."""
-    product = web.only_reader(softmax.output)
-    if operator(product) != "MatMul" or not isinstance(product, Raw) or product.reads[:1] != (softmax.output,):
-        return None
-    if len(product.reads) != 2:
-        return None
-    value, joined = _heads(web, product.reads[1]), _joined(web, product)
-    if value is None or joined is None:
-        return None
-    return value, joined[0], [product, *joined[1]]
+def _without_nan(web: Web, softmax: Raw, scores: _Scores) -> str:
+    """Return the softmax's weights, or these with 0 where they are no numbers: an Attention gives 0 by itself."""
+    readers = web.readers(softmax.output)
+    tests = [node for node in readers if operator(node) == "IsNaN"]
+    if len(readers) != 2 or len(tests) != 1:
+        return softmax.output
+    chosen = web.only_reader(writes(tests[0])[0])
+    if (
+        not isinstance(chosen, Raw)
+        or operator(chosen) != "Where"
+        or chosen.reads != (*writes(tests[0]), softmax.output)
+    ):
+        return softmax.output
+    zero = web.reader(chosen).constants.get(chosen.protos[0].input[1])
+    if zero is None or zero.any():
+        return softmax.output
+    scores.passed += [tests[0], chosen]
+    return chosen.output
 
 
 def _joined(web: Web, mixed: Raw) -> tuple[Draft, list[Draft]] | None:
@@ -126,119 +159,76 @@ def _joined(web: Web, mixed: Raw) -> tuple[Draft, list[Draft]] | None:
     if operator(back) != "Transpose" or not isinstance(back, Raw):
         return None
     joined = web.only_reader(back.output)
-    if web.reader(back).several("perm") != (0, 2, 1, 3) or operator(joined) not in ("Reshape", "Flatten"):
+    if web.reader(back).several("perm") != CUT or operator(joined) not in ("Reshape", "Flatten") or joined is None:
         return None
-    before = web.shape(back.output)
-    if joined is None or len(before) != 3 or web.shape(joined.output) != (before[0], before[1] * before[2]):
-        return None
-    return joined, [back, joined]
+    return (joined, [back, joined]) if is_joined(web, joined.output, back.output) else None
 
 
-def _before(web: Web, tensor: str) -> tuple[_Heads, _Heads, float, str | None, list[Draft]] | None:
-    """Follow the scores back to the product of queries and keys, over one mask and any number of factors."""
-    scale, mask = 1.0, None
-    passed: list[Draft] = []
+def _product(web: Web, tensor: str, scores: _Scores) -> Raw | None:
+    """Follow the scores back to the product of queries and keys, over sums and factors."""
     while True:
-        node = web.writer(tensor)
-        number = factor(node)
-        if node is not None and number is not None and mask is None:
-            scale, tensor = scale * number, node.input  # type: ignore[union-attr]
-        elif operator(node) == "Add" and isinstance(node, Raw) and mask is None and len(node.reads) == 2 and scale == 1:
-            scores = [t for t in node.reads if _leads_to_product(web, t)]
-            if len(scores) != 1:
-                return None
-            mask = node.reads[1] if scores[0] == node.reads[0] else node.reads[0]
-            tensor = scores[0]
-        elif node is not None and number is not None:
-            scale, tensor = scale * number, node.input  # type: ignore[union-attr]
+        node, number = web.writer(tensor), scaled(web, web.writer(tensor))
+        if node is None:
+            return None
+        if operator(node) == "MatMul" and isinstance(node, Raw):
+            return node if len(node.reads) == 2 else None
+        if number is not None:
+            scores.scale, tensor = scores.scale * number[0], number[1]
+        elif operator(node) == "Reshape" and isinstance(node, Raw) and _same_heads(web, node):
+            tensor = node.reads[0]
         else:
-            break
-        passed.append(node)
-    if operator(node) != "MatMul" or not isinstance(node, Raw) or len(node.reads) != 2:
+            added = _without_added(web, node, scores)
+            if added is None:
+                return None
+            tensor = added
+        scores.passed.append(node)
+
+
+def _same_heads(web: Web, node: Raw) -> bool:
+    """Whether a Reshape only splits the windows off the batch, or takes them in again."""
+    (times, before), (runs, after) = web.runs(node.reads[0]), web.runs(node.output)
+    return before[-3:] == after[-3:] and times * int(np.prod(before)) == runs * int(np.prod(after)) > 0
+
+
+def _without_added(web: Web, node: Draft, scores: _Scores) -> str | None:
+    """Return the scores that a node adds a mask or fixed numbers to, and note these; None where it does neither."""
+    if isinstance(node, Add) and node.activation is None:
+        inputs: tuple[str, ...] = node.inputs
+    elif isinstance(node, Raw) and operator(node) == "Add":
+        inputs = node.reads
+    else:
         return None
-    query, key = _heads(web, node.reads[0]), _heads(web, node.reads[1])
-    if query is None or key is None:
+    if len(inputs) == 2:
+        led = [tensor for tensor in inputs if _leads_to_product(web, tensor)]
+        if len(led) != 1 or scores.mask is not None or scores.scale != 1:
+            return None
+        scores.mask = inputs[1] if led[0] == inputs[0] else inputs[0]
+        return led[0]
+    assert isinstance(node, Raw), "an Add reads two tensors"
+    bias = _fixed(web, node)
+    if bias is None:
         return None
-    return query, key, scale, mask, [node, *passed]
+    bias = bias * np.float32(scores.scale)
+    scores.bias = bias if scores.bias is None else scores.bias + bias
+    return inputs[0]
+
+
+def _fixed(web: Web, node: Raw) -> Floats | None:
+    """Return the constant that is added to scores as (windows, heads, tokens, tokens), None for others."""
+    constants, shape = web.reader(node).constants, web.runs(node.output)[1]
+    value = next((constants[name] for name in node.protos[0].input if name in constants), None)
+    if value is None or value.dtype != np.float32 or len(shape) not in (3, 4) or value.ndim > len(shape) + 1:
+        return None
+    whole = value.reshape((1,) * (len(shape) + 1 - value.ndim) + value.shape)
+    if len(whole) != 1 or whole.shape[-1] != shape[-1]:
+        return None
+    return np.ascontiguousarray(whole if len(shape) == 3 else whole[0])
 
 
 def _leads_to_product(web: Web, tensor: str) -> bool:
     node = web.writer(tensor)
-    while factor(node) is not None:
-        node = web.writer(node.input)  # type: ignore[union-attr]
-    return operator(node) == "MatMul"
-
-
-def _heads(web: Web, tensor: str) -> _Heads | None:
-    """Follow a tensor (heads, ...) back to (tokens, c), over one reshape and any transposes and factors."""
-    order: tuple[int, ...] = (0, 1, 2, 3)
-    scale = 1.0
-    path: list[Draft] = []
     while True:
-        node = web.writer(tensor)
-        if node is None:
-            return None
-        picked = _third(web, node)
-        if picked is not None:
-            order = tuple((0, 2, 1, 3)[axis] for axis in order)
-            return _Heads(picked.source, order, picked.heads, scale, (*path, *picked.path), picked.part)
-        path.append(node)
-        number = factor(node)
-        if number is not None:
-            scale, tensor = scale * number, node.input  # type: ignore[union-attr]
-        elif operator(node) == "Transpose" and isinstance(node, Raw):
-            turn = web.reader(node).several("perm")
-            if turn is None or len(turn) != 4:
-                return None
-            order, tensor = tuple(turn[axis] for axis in order), node.reads[0]
-        elif operator(node) == "Reshape" and isinstance(node, Raw):
-            source, cut = web.shape(node.reads[0]), web.shape(node.output)
-            if len(cut) != 3 or source != (cut[0], cut[1] * cut[2]) or min(cut[1:]) < 1:
-                return None
-            return _Heads(node.reads[0], order, cut[1], scale, tuple(path))
-        else:
-            return None
-
-
-def _third(web: Web, node: Draft) -> _Heads | None:
-    """Read one of query, key and value, picked from (tokens, 3 * c) cut to (3, heads, tokens, channels)."""
-    picked: list[Draft] = [node]
-    if (
-        operator(node) == "Squeeze"
-        and isinstance(node, Raw)
-        and operator(web.writer(node.reads[0])) in ("Slice", "Split")
-    ):
-        before = web.writer(node.reads[0])
-        assert before is not None, "it has an operator"
-        picked.append(before)
-    last = picked[-1]
-    if not isinstance(last, Raw) or operator(last) not in ("Gather", "Slice", "Split") or len(last.reads) != 1:
-        return None
-    index = _index(web, last, picked[0])
-    turned = web.writer(last.reads[0])
-    if index is None or operator(turned) != "Transpose" or not isinstance(turned, Raw):
-        return None
-    cut = web.writer(turned.reads[0])
-    if web.reader(turned).several("perm") != (2, 0, 3, 1, 4) or operator(cut) != "Reshape" or not isinstance(cut, Raw):
-        return None
-    shape, source = web.shape(cut.output), web.shape(cut.reads[0])
-    if len(shape) != 4 or shape[1] != 3 or min(shape[2:]) < 1 or source != (shape[0], 3 * shape[2] * shape[3]):
-        return None
-    return _Heads(cut.reads[0], (), shape[2], 1.0, (*picked, turned, cut), index)
-
-
-def _index(web: Web, pick: Raw, first: Draft) -> int | None:
-    """Return which of three a Gather, Slice or Split along the first axis picks, None where it does something else."""
-    reader = web.reader(pick)
-    if operator(pick) == "Split":
-        used = first.reads[0] if isinstance(first, Raw) else ""
-        return reader.outputs.index(used) if reader.integer("axis", 0) == 0 and len(reader.outputs) == 3 else None
-    if operator(pick) == "Gather":
-        value = reader.constants.get(pick.protos[0].input[1])
-        return int(value) % 3 if value is not None and value.ndim == 0 and reader.integer("axis", 0) == 0 else None
-    bounds = [reader.constants.get(name) for name in pick.protos[0].input[1:]]
-    numbers = [int(bound.reshape(-1)[0]) if bound is not None and bound.size == 1 else None for bound in bounds]
-    if len(numbers) < 3 or None in numbers or numbers[2] != 0 or (len(numbers) > 3 and numbers[3] != 1):
-        return None
-    start, end = numbers[0], numbers[1]
-    return start % 3 if start is not None and end is not None and end - start == 1 else None
+        number = scaled(web, node)
+        if number is None:
+            return operator(node) == "MatMul"
+        node = web.writer(number[1])

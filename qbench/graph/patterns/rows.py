@@ -12,7 +12,7 @@ from onnx import helper
 
 from qbench.errors import ModelError
 from qbench.graph.nodes import Floats, Linear
-from qbench.graph.onnx.draft import Draft, Raw, UntypedError, reads, writes
+from qbench.graph.onnx.draft import Alias, Draft, Raw, UntypedError, reads, writes
 from qbench.graph.onnx.tensor_type import BATCH, FLOAT, TensorType
 from qbench.graph.order import in_order
 from qbench.graph.patterns.web import Web, operator
@@ -51,16 +51,17 @@ def _linear(web: Web, node: Raw) -> tuple[list[Draft], list[Draft]] | None:
     scope = web.reader(node).scope(1)
     source = node.protos[0].input[1] if operator(node) == "MatMul" else ""
     made: list[Draft] = [
-        _reshape(web, node.reads[0], inner, (tokens, kind.dims[-1])),
+        reshape(web, node.reads[0], inner, (tokens, kind.dims[-1])),
         Linear(scope, inner, outer, weight, bias, source=source),
-        _reshape(web, outer, end, (*kind.dims[1:-1], len(weight))),
+        reshape(web, outer, end, (*kind.dims[1:-1], len(weight))),
     ]
     web.types[inner] = TensorType(FLOAT, (BATCH, tokens, kind.dims[-1]))
     web.types[outer] = TensorType(FLOAT, (BATCH, tokens, len(weight)))
     return made, region
 
 
-def _reshape(web: Web, source: str, made: str, sizes: tuple[int, ...]) -> Raw:
+def reshape(web: Web, source: str, made: str, sizes: tuple[int, ...]) -> Raw:
+    """Return the node that sees a tensor in other sizes behind its first axis, whatever that is."""
     constant = web.constant(f"{made}:sizes", np.asarray([-1, *sizes], np.int64))
     proto = helper.make_node("Reshape", [source, constant], [made], name=made)
     return Raw("", (proto,), (source,), (source,), (made,), f"tensor '{source}': it is seen as tokens of an image")
@@ -93,3 +94,18 @@ def _bias(web: Web, node: Raw, size: int) -> tuple[Raw, Floats] | None:
         return None
     values = constant.astype(np.float32).reshape(-1)
     return (after, values) if np.isfinite(values).all() else None
+
+
+def without_round_trips(web: Web) -> list[Draft]:
+    """Return the nodes without reshapes that give a tensor back the form that another reshape took from it."""
+    made: list[Draft] = []
+    origins: dict[str, str] = {}
+    for node in web.nodes:
+        if not isinstance(node, Raw) or operator(node) != "Reshape" or len(node.reads) != 1:
+            made.append(node)
+            continue
+        origin = origins.get(node.reads[0], node.reads[0])
+        origins[node.output] = origin
+        same = web.types.get(origin) == web.types.get(node.output) and web.runs(origin)[0] > 0
+        made.append(Alias(node.name, origin, node.output) if same and origin != node.reads[0] else node)
+    return made

@@ -58,6 +58,14 @@ class Web:
         kind = self.types.get(tensor)
         return kind.shape if kind is not None and kind.has_batch else ()
 
+    def runs(self, tensor: str) -> tuple[int, Shape]:
+        """Return how many times the batch a tensor's first axis is, and its other sizes; (0, ()) for what has none."""
+        kind = self.types.get(tensor)
+        if kind is None or not kind.dims:
+            return 0, ()
+        times = 1 if kind.has_batch else self.multiples.get(kind.dims[0], 0)
+        return (times, tuple(max(size, -1) for size in kind.dims[1:])) if times else (0, ())
+
     def writer(self, tensor: str) -> Draft | None:
         """Return the node that writes a tensor, None for the network's inputs."""
         return self._slots[self.place[tensor]] if tensor in self.place else None
@@ -102,6 +110,21 @@ class Web:
 def operator(node: Draft | None) -> str:
     """Return the operator of a Raw of one node, "" of all else."""
     return node.protos[0].op_type if isinstance(node, Raw) and len(node.protos) == 1 else ""
+
+
+def scaled(web: Web, node: Draft | None) -> tuple[float, str] | None:
+    """Return the number that a node multiplies or divides by, and the tensor; None where it does something else."""
+    number = factor(node)
+    if number is not None:
+        return number, node.input  # type: ignore[union-attr]
+    if not isinstance(node, Raw) or operator(node) not in ("Mul", "Div") or len(node.reads) != 1:
+        return None
+    names, constants = node.protos[0].input, web.reader(node).constants
+    fixed = [place for place, name in enumerate(names) if name in constants and constants[name].size == 1]
+    if len(names) != 2 or len(fixed) != 1 or (operator(node) == "Div" and fixed == [0]):
+        return None
+    value = float(constants[names[fixed[0]]].reshape(-1)[0])
+    return (value if operator(node) == "Mul" else 1 / value, node.reads[0]) if value else None
 
 
 def factor(node: Draft | None) -> float | None:

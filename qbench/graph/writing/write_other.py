@@ -69,7 +69,7 @@ def write_other(builder: Builder, node: Node, shapes: Mapping[str, Shape]) -> No
         case LayerNorm():
             _layer_norm(builder, node)
         case Attention():
-            _attention(builder, node)
+            _attention(builder, node, shapes)
         case _:
             raise AssertionError(f"no spelling of {type(node).__name__}")
 
@@ -212,14 +212,22 @@ def _layer_norm(builder: Builder, node: LayerNorm) -> None:
     builder.op("Add", [scaled, offset], node.output, name=name)
 
 
-def _attention(builder: Builder, node: Attention) -> None:
+def _attention(builder: Builder, node: Attention, shapes: Mapping[str, Shape]) -> None:
     name = node.name
 
     def inner(op: str, *inputs: str, of: str, **attributes: int | tuple[int, ...]) -> str:
         return builder.op(op, inputs, f"{name}:{of}", name=f"{name}.{of}", **attributes)
 
-    split = builder.constant(f"{name}.split", np.asarray([0, 0, node.heads, -1], np.int64))
-    join = builder.constant(f"{name}.join", np.asarray([0, 0, -1], np.int64))
+    tokens, others = (shapes[tensor][0] // node.windows for tensor in (node.query, node.key))
+
+    def sizes(of: str, *numbers: int) -> str:
+        return builder.constant(f"{name}.{of}", np.asarray(numbers, np.int64))
+
+    windows = node.windows > 1
+    split = sizes(
+        "split", *((-1, tokens, node.heads, shapes[node.query][1] // node.heads) if windows else (0, 0, node.heads, -1))
+    )
+    join = sizes("join", *((-1, *shapes[node.output]) if windows else (0, 0, -1)))
 
     def heads(tensor: str, of: str, order: tuple[int, ...]) -> str:
         return inner("Transpose", inner("Reshape", tensor, split, of=f"{of}_split"), of=of, perm=order)
@@ -229,5 +237,13 @@ def _attention(builder: Builder, node: Attention) -> None:
     scores = inner("Mul", scores, _number(builder, f"{name}.scale", node.scale), of="scaled")
     if node.mask is not None:
         scores = inner("Add", scores, node.mask, of="masked")
+    if node.bias is not None:
+        bias = builder.constant(f"{name}.bias", node.bias)
+        if windows:
+            whole = sizes("windows", -1, node.windows, node.heads, tokens, others)
+            scores = inner("Add", inner("Reshape", scores, whole, of="in_windows"), bias, of="biased")
+            scores = inner("Reshape", scores, sizes("scores", -1, node.heads, tokens, others), of="of_windows")
+        else:
+            scores = inner("Add", scores, bias, of="biased")
     mixed = inner("MatMul", inner("Softmax", scores, of="softmax", axis=3), value, of="mixed")
     builder.op("Reshape", [inner("Transpose", mixed, of="back", perm=(0, 2, 1, 3)), join], node.output, name=name)

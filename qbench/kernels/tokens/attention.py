@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import float32
 
 from qbench.kernels.jit import jit
 from qbench.kernels.tiles.portable import fma
 from qbench.kernels.tokens.functions import code_of
+from qbench.kernels.tokens.masks import begin_of
 from qbench.kernels.tokens.rounds import AVX2, COLUMNS, LANES, PORTABLE, ROWS, room_of
 from qbench.kernels.tokens.vectors import block, softmax_rows, transpose_block
-
-NEVER = -1e30
 
 _room_of = jit(room_of)
 
@@ -62,12 +62,18 @@ def _plain_product(
 def _softmax(scratch: Any, at: int, sums_at: int, rows: int, tokens: int, padded: int) -> None:
     """Replace scores by exp(score - the row's largest), and write 1 / the sum of each row."""
     for i in range(rows):
-        scratch[at + i * padded + tokens : at + (i + 1) * padded] = float32(NEVER)
+        scratch[at + i * padded + tokens : at + (i + 1) * padded] = float32(-np.inf)
     if rows == ROWS:
         softmax_rows(scratch, at, padded, padded, sums_at, 8)  # type: ignore[call-arg]
         return
     for i in range(rows):
         softmax_rows(scratch, at + i * padded, padded, padded, sums_at + i, 1)  # type: ignore[call-arg]
+
+
+@jit
+def _factor(share: Any) -> Any:
+    """Return 1 / the sum of a row's powers; 0 where all are masked: the largest alone is 1."""
+    return share if share < float32(2.0) else float32(0.0)
 
 
 @jit
@@ -88,16 +94,29 @@ def _keys_across(key: Any, start: int, step: int, scratch: Any, room: int, size:
 
 
 @jit
-def attention_f32(
-    begin: int, end: int, query: Any, key: Any, value: Any, out: Any, codes: Any, scratch: Any, sizes: Any,
-    widths: Any, scale: float, numbers: Any, floor: bool, kind: int,
-) -> None:  # fmt: skip
-    """Write softmax(q @ k.T * scale) @ v as float32, as codes, or as both, where the array is not empty.
+def _add_rows(mask: Any, begin: int, step: int, scores: Any, at: int, size: Any) -> None:
+    """Add rows of a mask, where it is not empty, to scores."""
+    rows, others, padded = size
+    if len(mask):
+        for i in range(rows):
+            line = scores[at + i * padded : at + i * padded + others]
+            given = mask[begin + i * step : begin + i * step + others]
+            for j in range(others):
+                line[j] += given[j]
 
-    `sizes` is (query tokens, key tokens, heads, a head's channels), `widths` the words of a row of query, key, value
-    and output, `numbers` (inverse_scale, offset, high); `scratch` holds `room_of(...)` numbers a unit.
+
+@jit
+def attention_f32(
+    begin: int, end: int, query: Any, key: Any, value: Any, mask: Any, bias: Any, mask_steps: Any, bias_steps: Any,
+    out: Any, codes: Any, scratch: Any, sizes: Any, widths: Any, scale: float, numbers: Any, floor: bool, kind: int,
+) -> None:  # fmt: skip
+    """Write softmax(q @ k.T * scale + mask + bias) @ v as float32, as codes, or as both, where the array is not empty.
+
+    `sizes` is (query tokens, key tokens, heads, a head's channels, windows), `widths` the words of a row of query, key,
+    value and output, `numbers` (inverse_scale, offset, high); `scratch` holds `room_of(...)` numbers a unit. Steps of
+    the mask and the bias are those of `masks.begin_of`.
     """
-    tokens, others, heads, depth = sizes
+    tokens, others, heads, depth, windows = sizes
     q_width, k_width, v_width, out_width = widths
     inverse_scale, offset, high = numbers
     padded = (others + COLUMNS - 1) // COLUMNS * COLUMNS
@@ -113,12 +132,16 @@ def attention_f32(
             row, rows = max(min(done, tokens - ROWS), 0), min(ROWS, tokens)
             at = (image * tokens + row) * q_width + first
             product(kind, query, at, q_width, scratch, room, padded, scratch, scores, padded, (rows, padded, depth))
+            begins = begin_of(mask_steps, image, unit % heads, windows) + row * mask_steps[3]
+            _add_rows(mask, begins, mask_steps[3], scratch, scores, (rows, others, padded))
+            begins = begin_of(bias_steps, image, unit % heads, windows) + row * bias_steps[3]
+            _add_rows(bias, begins, bias_steps[3], scratch, scores, (rows, others, padded))
             _softmax(scratch, scores, sums, rows, others, padded)
             product(
                 kind, scratch, scores, padded, value, values_at, v_width, scratch, mixed, depth, (rows, depth, others)
             )
             for i in range(rows):
-                factor, source = scratch[sums + i], scratch[mixed + i * depth : mixed + (i + 1) * depth]
+                factor, source = _factor(scratch[sums + i]), scratch[mixed + i * depth : mixed + (i + 1) * depth]
                 place = (image * tokens + row + i) * out_width + first
                 if len(out):
                     reals = out[place : place + depth]

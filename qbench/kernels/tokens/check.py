@@ -199,8 +199,9 @@ def _attend(variant: str, tensors: tuple[Floats, Floats, Floats], heads: int, sc
     ends = Ends(images * tokens, channels)
     flat = [_padded(x.reshape(-1, channels), ends.width) for x in tensors]
     scratch = np.full(images * heads * room_of(others, depth), np.nan, np.float32)
-    sizes, widths = (tokens, others, heads, depth), (ends.width,) * 4
-    arguments = (*flat, ends.reals, ends.codes, scratch, sizes, widths, np.float32(scale), NUMBERS, False)
+    sizes, widths = (tokens, others, heads, depth, 1), (ends.width,) * 4
+    masks = (_NO_FLOATS, _NO_FLOATS, (0,) * 4, (0,) * 4)
+    arguments = (*flat, *masks, ends.reals, ends.codes, scratch, sizes, widths, np.float32(scale), NUMBERS, False)
     kernel = "qbench.kernels.tokens.attention:attention_f32"
     run_task(task_of(kernel, (*arguments, attention_kind(variant)), units=heads), images=images)
     return ends

@@ -56,12 +56,19 @@ def _compare(
     ends = Ends(images * windows * tokens, channels)
     flat = [np.pad(x.reshape(-1, channels), ((0, 0), (0, ends.width - channels)), constant_values=77) for x in codes]
     memory = np.full(images * windows * heads * words_of(others, depth), -1, np.int32)
-    steps = (0,) * 4 if mask is None else tuple(step // 4 for step in mask.strides[:4])
-    given = np.empty(0, np.float32) if mask is None else mask.reshape(-1)
+    given: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * 2
+    steps: list[tuple[int, ...]] = [(0,) * 4] * 2
+    if mask is not None:
+        bias = (mask[0, :, :1] * 0.5).copy()  # of windows and tokens, the same for all images and heads
+        bias[np.abs(bias) > 100] = 0
+        of_bias = (0, bias.strides[0] // 4, 0, bias.strides[2] // 4)
+        given, steps = [mask.reshape(-1), bias.reshape(-1)], [tuple(step // 4 for step in mask.strides[:4]), of_bias]
+        mask = mask + bias
+    views = (memory, memory.view(np.uint8), memory.view(np.float32))
     arguments = (
-        flat[0].reshape(-1), flat[1].reshape(-1).view(np.int32), flat[2].reshape(-1), given, ends.reals, ends.codes,
-        (memory, memory.view(np.uint8), memory.view(np.float32)), (tokens, others, heads, depth, windows),
-        (ends.width,) * 4, steps, zeros, scales, NUMBERS, False, integer_kind(variant),
+        flat[0].reshape(-1), flat[1].reshape(-1).view(np.int32), flat[2].reshape(-1), *given, *steps, ends.reals,
+        ends.codes, views, (tokens, others, heads, depth, windows), (ends.width,) * 4, zeros, scales, NUMBERS, False,
+        integer_kind(variant),
     )  # fmt: skip
     kernel = "qbench.kernels.tokens.integer:attention_u8"
     run_task(task_of(kernel, arguments, units=windows * heads), images=images)

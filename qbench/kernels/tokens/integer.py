@@ -14,6 +14,7 @@ from numba import float32, int32
 from qbench.kernels.jit import jit
 from qbench.kernels.tokens.functions import code_of
 from qbench.kernels.tokens.integer_vectors import block_u8_s8, weigh_rows
+from qbench.kernels.tokens.masks import begin_of, fill_masks
 from qbench.kernels.tokens.rounds import AVX512, COLUMNS, LANES, PORTABLE, ROWS, VNNI, VNNI256, words_of
 
 _words_of = jit(words_of)
@@ -119,31 +120,17 @@ def _pack_values(values: Any, start: int, step: int, scratch: Any, room: int, si
 
 
 @jit
-def _fill_masks(mask: Any, mask_at: int, mask_step: int, reals: Any, at: int, rows: int, size: Any) -> None:
-    """Write rows of a mask, or one of zeros, where there is none; -inf behind the tokens."""
-    others, padded = size
-    for i in range(rows):
-        line = reals[at + i * padded : at + (i + 1) * padded]
-        line[others:] = float32(-np.inf)
-        if len(mask):
-            given = mask[mask_at + i * mask_step : mask_at + i * mask_step + others]
-            for j in range(others):
-                line[j] = given[j]
-        else:
-            line[:others] = float32(0.0)
-
-
-@jit
 def attention_u8(
-    begin: int, end: int, query: Any, keys: Any, values: Any, mask: Any, out: Any, codes: Any, scratch: Any,
-    sizes: Any, widths: Any, mask_steps: Any, zeros: Any, scales: Any, numbers: Any, floor: bool, kind: int,
+    begin: int, end: int, query: Any, keys: Any, values: Any, mask: Any, bias: Any, mask_steps: Any, bias_steps: Any,
+    out: Any, codes: Any, scratch: Any, sizes: Any, widths: Any, zeros: Any, scales: Any, numbers: Any, floor: bool,
+    kind: int,
 ) -> None:  # fmt: skip
     """Write attention on codes as float32, as codes, or as both, where the array is not empty.
 
     `keys` are int32, four codes a word; `scratch` is the same memory as int32, u8 and float32, `words_of(...)` words
     a unit. `sizes` is (query tokens, key tokens, heads, a head's channels, windows), `widths` the words of a row of
-    query, key, value and output, `mask_steps` numbers of `mask` from (image, window, head, token) to the next, `zeros`
-    the zero points of query and value, `scales` those of scores and of values.
+    query, key, value and output, `zeros` the zero points of query and value, `scales` those of scores and of values.
+    Masks and their steps are those of `masks`.
     """
     words, some, reals = scratch
     tokens, others, heads, depth, windows = sizes
@@ -159,18 +146,18 @@ def attention_u8(
     weights = scores + ROWS * padded
     mixed = weights + ROWS * padded // 4
     totals = mixed + ROWS * wide
-    has_mask = len(mask) > 0
+    has_mask = len(mask) + len(bias) > 0
     for unit in range(begin, end):
         group, head = unit // heads, unit % heads
         first = head * depth
-        mask_at = group // windows * mask_steps[0] + group % windows * mask_steps[1] + head * mask_steps[2]
+        places = begin_of(mask_steps, group, head, windows), begin_of(bias_steps, group, head, windows)
         _pack_keys(keys, (group * others * k_width + first) // 4, k_width // 4, words, room, (others, groups, padded))
         values_at = group * others * v_width + first
         _pack_values(values, values_at, v_width, words, mixing, (others, depth, padded // 4, wide))
         some[4 * weights : 4 * weights + depth] = np.uint8(zeros[0])
         _blocks(kind, some, 4 * weights, 0, words, room, padded, words, less, padded, (1, padded, groups))
         if not has_mask:
-            _fill_masks(mask, 0, 0, reals, masks, 1, (others, padded))
+            fill_masks((mask, bias), (0, 0), (0, 0), reals, masks, (1, others, padded))
         done = 0
         while done < tokens:
             row, rows = max(min(done, tokens - ROWS), 0), min(ROWS, tokens)
@@ -178,8 +165,9 @@ def attention_u8(
             size = (rows, padded, groups)
             _blocks(kind, query, at, q_width, words, room, padded, words, scores, padded, size)
             if has_mask:
-                begins = mask_at + row * mask_steps[3]
-                _fill_masks(mask, begins, mask_steps[3], reals, masks, rows, (others, padded))
+                steps = mask_steps[3], bias_steps[3]
+                begins = places[0] + row * steps[0], places[1] + row * steps[1]
+                fill_masks((mask, bias), begins, steps, reals, masks, (rows, others, padded))
             step = padded if has_mask else 0
             if rows == ROWS:
                 weigh_rows(words, scores, padded, less, masks, step, scales[0], some, 4 * weights, totals, 8)  # type: ignore[call-arg]

@@ -55,7 +55,7 @@ class _Writer:
                 return self._norm(node)
             case Linear() if node.activation in FUSED:
                 return self._linear(node)
-            case Attention() if node.mask is None:
+            case Attention() if node.is_plain:
                 return self._attention(node)
             case Add() if node.activation in FUSED:
                 sources, shape = [self._tensors[source] for source in node.inputs], self._shape(node.output)

@@ -30,7 +30,7 @@ def token_step(node: Node, *, keep: Keep) -> Step | None:
             scale, offset = keep(f"{node.name}.scale", node.scale), keep(f"{node.name}.offset", node.offset)
             shape = list(node.scale.shape)
             return lambda values: functional.layer_norm(values[node.input], shape, scale(), offset(), node.epsilon)
-        case Attention() if node.mask is None:
+        case Attention() if node.is_plain:
             return _attention(node)
         case Hadamard():
             matrix = keep(f"{node.name}.matrix", node.matrix)
