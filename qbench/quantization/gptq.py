@@ -4,9 +4,9 @@ For the rows w of a layer and the mean H of 2 x x^T over what the layer sees, ro
 (w_i - q_i)^2 / (H^-1)_ii, and the columns behind it take -(w_i - q_i) / (H^-1)_ii * (H^-1)_i,behind, which is the
 least squares answer. With the upper Cholesky factor U of H^-1 the factors are U_i,behind / U_ii, so that H^-1 need not
 be made anew. Columns go in the order of falling H_ii. Layers go in the network's order, and each sees what the layers
-before it, quantized already, give it. Scales, zero points and levels stay those that the method chose, per tensor,
-channel or group. Source: Frantar et al. 2023, "GPTQ: Accurate post-training quantization for generative pre-trained
-transformers", algorithm 1 and section 3.3.
+before it, quantized already as their inputs are, give it (`walk.py`). Scales, zero points and levels stay those that
+the method chose, per tensor, channel or group. Source: Frantar et al. 2023, "GPTQ: Accurate post-training quantization
+for generative pre-trained transformers", algorithm 1 and section 3.3.
 """
 
 from __future__ import annotations
@@ -20,16 +20,14 @@ from scipy.linalg import cholesky, solve_triangular
 
 from qbench.core.granularity import PerChannel
 from qbench.core.spec import LayerSpec, QuantSpec
-from qbench.core.tensor import QParams, QTensor, expand
-from qbench.errors import QBenchError
-from qbench.graph import QuantizedNetwork, depth_weights
+from qbench.core.tensor import Floats, QParams, QTensor, expand
+from qbench.graph import QuantizedNetwork
 from qbench.methods import dequantize, quantize
 from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
+from qbench.quantization.walk import Moments, layer_by_layer
 
-SAMPLES = 128
-"""Calibration samples that are looked at, as in the paper."""
 DAMPING = 0.01
 """Share of the mean of H's diagonal that is added to it, so that it can be inverted."""
 BLOCK = 128
@@ -40,7 +38,7 @@ class Gptq:
     """Round again, column by column, so that later columns make up for the error of earlier ones."""
 
     name: ClassVar[str] = "gptq"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     place: ClassVar[Place] = "rounding"
     needs_samples: ClassVar[bool] = True
 
@@ -49,21 +47,12 @@ class Gptq:
         return None
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
-        """Return the network with other codes under the same scales.
+        """Return the network with other codes under the same scales; raise QBenchError as `layer_by_layer`."""
 
-        Raises:
-            QBenchError: a layer's input is not seen in calibration, or is not finite.
-        """
-        weights = dict(quantized.weights)
-        done: dict[str, QTensor] = {}
-        for layer in quantized.network.layers:
-            if layer.name in weights:
-                prefix = replace(quantized, weights=done).dequantized()
-                gram = seen.of(prefix).gram(layer, samples=SAMPLES)
-                if not np.all(np.isfinite(gram)):
-                    raise QBenchError(f"gptq: layer '{layer.name}': expected finite inputs in calibration")
-                done[layer.name] = rounded(depth_weights(layer), weights[layer.name].params, gram)
-        return replace(quantized, weights=weights | done)
+        def made(rows: Floats, codes: QTensor, moments: Moments) -> QTensor:
+            return rounded(rows, codes.params, moments.gram)
+
+        return layer_by_layer(quantized, seen, name=self.name, make=made, beside=False)
 
 
 def rounded(rows: npt.NDArray[np.float32], params: QParams, gram: Doubles) -> QTensor:

@@ -105,6 +105,10 @@ class Observations:
         """
         return self.once("samples", self._draw)
 
+    def timed(self, name: str) -> AbstractContextManager[None]:
+        """Count the time of what is done within as a phase of that name."""
+        return self._phase(name)
+
     def stats(self) -> Mapping[str, ActivationStats]:
         """Return the statistics of every tensor that enters a layer or is added; no activation is kept for them."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import gcd
+
 import numpy as np
 
 from qbench.core.tensor import Floats
@@ -27,7 +29,10 @@ def rows_of(layer: Layer, tensor: Floats, most: int) -> Floats:
     padded = np.pad(tensor, ((0, 0), (top, bottom), (left, right), (0, 0)))
     (kh, kw), (wide_y, wide_x) = layer.weight.shape[2:], layer.dilations
     height, width = _out_size(layer, padded.shape[1:3])
-    places = np.arange(0, height * width, _step(height * width, most))
+    step = _step(height * width, most)
+    while step > 1 and gcd(step, width) > 1:  # else the same columns would be taken of every line
+        step += 1
+    places = np.arange(0, height * width, step)
     y, x = places // width * layer.strides[0], places % width * layer.strides[1]
     taps = [padded[:, y + i * wide_y, x + j * wide_x] for i in range(kh) for j in range(kw)]  # (n, places, c) each
     by_group = np.stack(taps, axis=2).reshape(count * len(places), len(taps), layer.groups, -1)
