@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.formats import Float32, Ternary, Uniform
+from qbench.core.granularity import ScaledGroup
 from qbench.core.spec import QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor, expand
 from qbench.methods import fake_quantize
@@ -19,6 +20,13 @@ def equal_steps_reason(name: str, spec: QuantSpec) -> str | None:
     if isinstance(spec.format, Float32 | Uniform | Ternary):
         return None
     return f"{name}: weights need equal steps to be rounded up or down on, not the format {spec.format}"
+
+
+def moved_steps_reason(name: str, spec: QuantSpec) -> str | None:
+    """Return why a stage that moves scales cannot do weights of `spec`, or None."""
+    if isinstance(spec.granularity, ScaledGroup):
+        return f"{name}: scales of '{spec.granularity.token}' are kept in few bits and cannot be moved"
+    return None
 
 
 def is_on_grid(rows: Floats, params: QParams) -> bool:

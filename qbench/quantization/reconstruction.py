@@ -15,7 +15,7 @@ from qbench.core.formats import Float32, Ternary, Uniform
 from qbench.core.spec import LayerSpec
 from qbench.errors import MachineError
 from qbench.graph import QuantizedNetwork
-from qbench.quantization.equal_steps import equal_steps_reason
+from qbench.quantization.equal_steps import equal_steps_reason, moved_steps_reason
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
 
@@ -82,6 +82,10 @@ class Lsq(_Reconstruction):
     """Learn the steps of weights and activations, block after block; codes are rounded to nearest on them."""
 
     name: ClassVar[str] = "lsq"
+
+    def supports(self, spec: LayerSpec) -> str | None:
+        """Return why weights or activations of `spec` have no steps to be moved, or None."""
+        return super().supports(spec) or moved_steps_reason(self.name, spec.weights)
 
     def how(self) -> How:
         """Return what is learned."""

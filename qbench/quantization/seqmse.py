@@ -17,7 +17,7 @@ from qbench.core.spec import LayerSpec
 from qbench.core.tensor import Floats, QTensor
 from qbench.graph import QuantizedNetwork
 from qbench.methods import quantize
-from qbench.quantization.equal_steps import is_on_grid
+from qbench.quantization.equal_steps import is_on_grid, moved_steps_reason
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
 from qbench.quantization.walk import Moments, layer_by_layer
@@ -35,8 +35,8 @@ class Seqmse:
     needs_samples: ClassVar[bool] = True
 
     def supports(self, spec: LayerSpec) -> str | None:
-        """Return None: every format has a scale."""
-        return None
+        """Return why the scales of `spec` cannot be moved, or None."""
+        return moved_steps_reason(self.name, spec.weights)
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
         """Return the network with other scales, rounded to nearest; raise QBenchError as `layer_by_layer`."""

@@ -21,7 +21,7 @@ from qbench.core.spec import LayerSpec
 from qbench.core.tensor import Floats, QTensor
 from qbench.graph import QuantizedNetwork
 from qbench.methods.fitting.slices import Doubles, per_slice
-from qbench.quantization.equal_steps import EqualSteps, equal_steps_reason, is_on_grid
+from qbench.quantization.equal_steps import EqualSteps, equal_steps_reason, is_on_grid, moved_steps_reason
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
 from qbench.quantization.walk import Moments, Quadratic, layer_by_layer
@@ -40,8 +40,8 @@ class Signround:
     needs_samples: ClassVar[bool] = True
 
     def supports(self, spec: LayerSpec) -> str | None:
-        """Return why weights of `spec` have no up and down, or None."""
-        return equal_steps_reason(self.name, spec.weights)
+        """Return why weights of `spec` have no up and down, or no scales to be moved, or None."""
+        return equal_steps_reason(self.name, spec.weights) or moved_steps_reason(self.name, spec.weights)
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
         """Return the network with other codes and scales; raise QBenchError as `layer_by_layer`."""

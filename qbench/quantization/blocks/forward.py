@@ -144,7 +144,7 @@ def _clamped(x: Tensor, clamp: Clamp | None) -> Tensor:
     return torch.relu(x) if (clamp.low, clamp.high) == (0, float("inf")) else x.clamp(clamp.low, clamp.high)
 
 
-def _layer(node: Layer, read: list[Tensor], weight: Tensor) -> Tensor:
+def _layer(node: Conv | Linear, read: list[Tensor], weight: Tensor) -> Tensor:
     bias = held(node.bias)
     if isinstance(node, Linear):
         return _clamped(fn.linear(read[0], weight, bias), node.activation)

@@ -81,12 +81,12 @@ def reconstructed(quantized: QuantizedNetwork, seen: Observations, how: How, *, 
     for place, segment in enumerate(walk):
         for nodes in [segment.nodes] if can_run(segment.nodes) else [(layer,) for layer in segment.layers]:
             names = [node.name for node in nodes if node.name in quantized.weights]
-            if names:
+            if names and can_run(nodes):  # a recurrence keeps its codes
                 block = _Block(walk, segment, nodes, {name: weights[name] for name in names}, how, seed + place)
                 block.learn()
                 weights |= block.codes()
                 activations |= {name: params for name, params in block.steps().items() if name in activations}
-                walk.settle({name: weights[name] for name in names}, activations)
+            walk.settle({name: weights[name] for name in names}, activations)
     return replace(quantized, weights=weights, activations=activations)
 
 
