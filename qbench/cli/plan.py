@@ -123,12 +123,24 @@ def _show_model(found: ModelPlan) -> None:
     from qbench.cli.terminal.style import make_console, plain_table
 
     console = make_console()
-    headings = ("step", "operator", "assigned", "runs in", "kernel", "writes", "Mop", "weights, bytes", "output, bytes")
+    headings = (
+        "step",
+        "operator",
+        "assigned",
+        "runs in",
+        "kernel",
+        "writes",
+        "Mop",
+        "sum, bits",
+        "weights, bytes",
+        "output, bytes",
+    )
     table = plain_table(*headings, right=headings[6:], title=found.name)
     for step in found.steps:
         table.add_row(
             step.name, step.operator, step.assigned, "integers" if step.integer else "float32", step.kernel,
-            step.layout, f"{step.operations / 1e6:.2f}", f"{step.weight_bytes:,}", f"{step.activation_bytes:,}",
+            step.layout, f"{step.operations / 1e6:.2f}", str(step.sum_bits or ""), f"{step.weight_bytes:,}",
+            f"{step.activation_bytes:,}",
         )  # fmt: skip
     console.print(table)
     share = 100 * found.integer_operations / max(1, found.operations)
@@ -138,6 +150,13 @@ def _show_model(found: ModelPlan) -> None:
         f"on {found.threads} threads; output bytes are those of one image",
         highlight=False,
     )
+    sums = [step.sum_bits for step in found.steps if step.sum_bits]
+    if sums:
+        console.print(
+            f"sums: {max(sums)} bits hold every one, proven from the weights; {sum(bits <= 16 for bits in sums)} of "
+            f"{len(sums)} layers fit 16 (quantize --accumulator simulates fewer)",
+            highlight=False,
+        )
     why: dict[str, list[str]] = {}
     for step in found.steps:
         if step.why:

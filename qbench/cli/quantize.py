@@ -52,6 +52,12 @@ if TYPE_CHECKING:
     metavar="NAMES",
     help="Libraries to time in turns with qbench, separated by commas; `qbench list peers` lists them.",
 )
+@click.option(
+    "--accumulator",
+    default="",
+    metavar="BITS",
+    help="Also score with sums of so many bits, wrapping and saturating (16), or one of them (16-wrap).",
+)
 @click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
 @click.option("--no-times", is_flag=True, help="Score only, measure no times.")
 @click.pass_context
@@ -114,7 +120,7 @@ def _show(console: Console, result: QuantizedResult) -> None:
     from qbench.report.quantized import LAYER_HEADINGS, layer_cells, score_rows
     from qbench.results.why import reasons
 
-    table = plain_table(*LAYER_HEADINGS, right=LAYER_HEADINGS[4:10], title="layers")
+    table = plain_table(*LAYER_HEADINGS, right=LAYER_HEADINGS[4:12], title="layers")
     for cells in layer_cells(result):
         table.add_row(*cells)
     console.print(table)

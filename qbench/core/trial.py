@@ -46,6 +46,7 @@ class Trial:
         variant: `auto`, or the kernel variant to pin.
         batch_sizes: batch sizes to time; empty when only accuracy is asked.
         backend: `qbench`, or the name of a peer that runs the same network.
+        accumulator: `16-wrap` or `16-saturate` where sums of so many bits are simulated, "" for the kernels' 32.
     """
 
     sweep: str
@@ -64,6 +65,7 @@ class Trial:
     correction: str = ""
     transform: str = ""
     rounding: str = ""
+    accumulator: str = ""
 
     @property
     def recipe(self) -> str:
@@ -88,6 +90,7 @@ class Trial:
             self.recipe,
             f"s{self.seed}",
             self.variant if self.variant != "auto" else "",
+            f"sums-{self.accumulator}" if self.accumulator else "",
             self.backend if self.backend != "qbench" else "",
         )
         return "/".join(filter(None, parts))

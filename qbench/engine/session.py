@@ -16,8 +16,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.accumulator import Accumulator
 from qbench.core.several import Inputs, arrays_of
-from qbench.core.trial import Execution
+from qbench.core.trial import ON_INTEGERS, Execution
 from qbench.engine.plans.network import Planned, plan_network
 from qbench.engine.plans.plan import X_ADDRESS, workspaces
 from qbench.engine.team import Job, Team
@@ -230,7 +231,10 @@ class Session:
         self.close()
 
 
-def build_session(quantized: QuantizedNetwork, *, variant: str = "auto", threads: int = 2, floats: str = "") -> Session:
+def build_session(
+    quantized: QuantizedNetwork, *, variant: str = "auto", threads: int = 2, floats: str = "",
+    accumulator: Accumulator | None = None,
+) -> Session:  # fmt: skip
     """Return the session of a quantized network: integers wherever there are codes, float32 beside.
 
     Args:
@@ -238,10 +242,16 @@ def build_session(quantized: QuantizedNetwork, *, variant: str = "auto", threads
         variant: kernel variant to pin, or `auto`.
         threads: threads to run on.
         floats: kernel variant of float layers, where it is to be another.
+        accumulator: of integer layers where a narrower one is simulated, on plain loops.
     """
     chosen = choose(variant)
-    planned = plan_network(quantized, variant=chosen, floats=floats and choose(floats))
+    planned = plan_network(quantized, variant=chosen, floats=floats and choose(floats), accumulator=accumulator)
     execution, reason = _execution(planned, quantized)
+    if accumulator is not None and execution in ON_INTEGERS:
+        reason = f"sums of {accumulator.bits} bits that {accumulator.overflow}, on plain loops" + (
+            f"; {reason}" if reason else ""
+        )
+        execution = "simulated"
     return Session(planned, threads=threads, execution=execution, reason=reason, variant=floats or chosen)
 
 

@@ -19,7 +19,8 @@ from qbench.results.why import own_measurements, reasons, step_ceiling_share
 REPORT_NAME, LAYERS_NAME = "report.md", "layers.csv"
 
 LAYER_HEADINGS = (
-    "layer", "assigned", "weights", "input", "Mop per image", "weight SQNR, dB", "time per image, us", "% of time",
+    "layer", "assigned", "weights", "input", "Mop per image", "weight SQNR, dB", "largest sum",
+    "bits of sums", "time per image, us", "% of time",
     "Gop/s", "% of ceiling", "kernel",
 )  # fmt: skip
 
@@ -61,6 +62,12 @@ def score_rows(result: QuantizedResult) -> list[tuple[str, str, str]]:
         ("size: resident in the kernels' layout, bytes", _whole(metrics["resident_bytes"]), ""),
         ("bits per weight", _value(metrics["bits_per_weight"]), "32"),
     ]
+    for one in result.run.results:
+        if one.trial.accumulator:
+            bits, _, overflow = one.trial.accumulator.partition("-")
+            simulated = one.metrics.get(task.primary.name) or one.metrics.get("agreement_percent")
+            words = f"{task.heading}, sums of {bits} bits that {overflow}"
+            rows.append((words, one.reason if simulated is None else _interval(simulated), ""))
     for batch, own in own_measurements(result).items():
         group = [m for m in result.row.measurements if m.group == own.group and m.cell == "onnxruntime-fp32"]
         fp32 = _interval(speed.images_per_s(group[0])) if group else ""
@@ -83,8 +90,14 @@ def layer_cells(result: QuantizedResult) -> Iterator[tuple[str, ...]]:
         yield (
             str(layer["name"]), str(layer["assigned"]), f"w{layer['spec']}", f"a{layer['activations']}",
             f"{float(layer['operations'] or 0) / 1e6:.2f}", "" if sqnr_db is None else f"{float(sqnr_db):.1f}",
-            *timed, "" if share is None else f"{share:.0f}", str(layer["kernel"]),
+            _count(layer.get("largest_sum")),
+            _count(layer.get("sum_bits")), *timed, "" if share is None else f"{share:.0f}", str(layer["kernel"]),
         )  # fmt: skip
+
+
+def _count(value: str | float | int | None) -> str:
+    """Return a whole number as text; "" where a layer has none, as in rows of before they were told."""
+    return "" if value is None else f"{float(value):,.0f}"
 
 
 def markdown(result: QuantizedResult) -> str:

@@ -31,6 +31,7 @@ TRIAL = (
     Column("seed", "", "draw of calibration images and random choices"),
     Column("calibration", "images", "number of calibration images"),
     Column("variant", "", "kernel variant asked for"),
+    Column("accumulator", "", "sums of few bits that were simulated: 16-wrap, 16-saturate, or nothing"),
     Column("backend", "", "who ran the network: qbench, or a peer"),
     Column("scope", "", "what is quantized: none, weights, activations or full"),
     Column("bits", "bits", "width of the weights, or of the activations where only they are quantized; 32 for fp32"),

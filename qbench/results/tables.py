@@ -80,6 +80,7 @@ def readable_columns(table: pd.DataFrame, task: Task) -> dict[str, str]:
         "method": "method",
         "rounding": "rounding",
         "correction": "correction",
+        "accumulator": "sums of",
         task.primary.name: task.heading,
         **({task.loss.name: f"{task.loss_word}, {task.loss.unit}"} if task.loss else {}),
         task.p_name: "p",

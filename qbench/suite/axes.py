@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
+from qbench.core.accumulator import parse_accumulators
 from qbench.core.cells.algorithm import split_algorithm
 from qbench.core.granularity import parse_granularity
 from qbench.core.spec import parse_spec
@@ -153,6 +154,12 @@ def _recipe(text: str) -> str:
     return parse_recipe(text).text
 
 
+def _accumulator(text: str) -> str:
+    if text:
+        parse_accumulators(text)
+    return text
+
+
 def _correction(text: str) -> str:
     return "" if text == "none" else text
 
@@ -173,6 +180,9 @@ Against = Annotated[Word, _checked(_against)]
 Variant = Annotated[Word, _checked(_variant)]
 Edges = Annotated[str, _checked(_edges)]
 Correction = Annotated[Literal["", "bias", "variance", "both"], _checked(_correction)]
+AccumulatorWord = Annotated[
+    str, _checked(_accumulator), BeforeValidator(str), WithJsonSchema({"type": ["string", "integer"]})
+]
 GranularityName = Annotated[Word, _checked(_granularity)]
 Method = Annotated[Word, _checked(_method)]
 RecipeText = Annotated[Word, _checked(_recipe)]

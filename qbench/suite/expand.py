@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
 
+from qbench.core.accumulator import parse_accumulators
 from qbench.core.facts import spec_facts
 from qbench.core.granularity import PerTensor, parse_granularity
 from qbench.core.recipe import KEEP, RecipeParts
@@ -42,6 +43,7 @@ class _Choice:
     seed: int
     variant: str
     backend: str
+    accumulator: str = ""
     reason: str = ""
 
 
@@ -122,13 +124,15 @@ def _sweep_trials(
                 calibration=suite.calibration.samples,
                 seed=choice.seed,
                 variant=choice.variant,
-                batch_sizes=suite.timing.batch_sizes if timed else (),
+                batch_sizes=suite.timing.batch_sizes if timed and not choice.accumulator else (),
                 backend=choice.backend,
                 overrides=rules_text(sweep.rules),
+                accumulator=choice.accumulator,
                 **asdict(choice.recipe),
             )
             if not any(_matches(trial, pattern) for pattern in sweep.exclude):
-                yield Planned(trial, sweep.measure, choice.reason or _why_not(choice, assigned, supports))
+                measure: tuple[Measure, ...] = ("accuracy",) if choice.accumulator else sweep.measure
+                yield Planned(trial, measure, choice.reason or _why_not(choice, assigned, supports))
 
 
 def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
@@ -148,13 +152,19 @@ def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
 
 def _choices(suite: Suite, cell: Cell, kept: str) -> Iterator[_Choice]:
     seeds = cell.seed or (suite.calibration.seed,)
-    others = (seeds, cell.variant or ("auto",), cell.backend or ("qbench",))
+    sums = [made for word in cell.accumulator or ("",) for made in _accumulators(word)]
+    others = (seeds, cell.variant or ("auto",), cell.backend or ("qbench",), sums)
     for recipes in _recipes(cell):
         rest = list(product(cell.edges or ("",), recipes, *others))
         specs = _kept(kept) if recipes[0].method == KEEP else _specs(cell, recipes[0].method)
         for spec, reason in specs:
-            for edges, recipe, seed, variant, backend in rest:
-                yield _Choice(spec, recipe, edges, seed, variant, backend, reason)
+            for edges, recipe, seed, variant, backend, accumulator in rest:
+                yield _Choice(spec, recipe, edges, seed, variant, backend, accumulator, reason)
+
+
+def _accumulators(word: str) -> tuple[str, ...]:
+    """Return the accumulators of a word as trials name them: two where it says bits alone."""
+    return tuple(made.text for made in parse_accumulators(word)) if word else ("",)
 
 
 def _recipes(cell: Cell) -> Iterator[tuple[RecipeParts, ...]]:

@@ -15,6 +15,7 @@ from qbench.errors import SuiteError
 from qbench.graph.nodes import Shape
 from qbench.graph.readers import READERS, parse_shape
 from qbench.suite.axes import (
+    AccumulatorWord,
     Backend,
     Bits,
     Correction,
@@ -101,6 +102,8 @@ class Cell(Strict):
     """Draws; the default is `calibration.seed`."""
     variant: ListOf[Word] | None = None
     """Kernel variants to pin; the default `auto` takes the best on this machine."""
+    accumulator: ListOf[AccumulatorWord] | None = None
+    """Bits of the sums where narrower ones than 32 are simulated: `16-wrap`, `16-saturate`, `16` for both; `""` not."""
     backend: ListOf[Backend] | None = None
     """Who runs the network: `qbench` (the default) or a peer (`qbench list peers`)."""
 

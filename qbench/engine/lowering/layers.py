@@ -76,6 +76,17 @@ def lower(layer: Layer, weights: QTensor, ends: Ends, *, counts: bool = True) ->
     return _lowered(layer, numbers, ends, product, codes, values)
 
 
+def lower_bytes(layer: Layer, weights: QTensor, ends: Ends) -> Lowered:
+    """Return the form of a layer as a product of bytes that owes no correction: lhs codes count from their zero point.
+
+    Raises:
+        NotIntegerError: it has no integer form, or its activations are bits.
+    """
+    numbers = numbers_of(layer, weights)
+    found = _lowered(layer, numbers, ends, U8_S8, numbers.codes, None)
+    return replace(found, params=replace(found.params, correction=np.zeros_like(found.params.correction)))
+
+
 def lower_depthwise(layer: Layer, weights: QTensor, ends: Ends) -> Lowered | None:
     """Return the form in which each channel has a window of its own, or None where a layer must run as a dense one.
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from qbench.core.accumulator import Accumulator
 from qbench.engine.container import Container
 from qbench.engine.kinds import ON_CODES
 from qbench.engine.lowering.groups import Part, lower_parts, parts_of
-from qbench.engine.lowering.layers import Lowered
+from qbench.engine.lowering.layers import Lowered, lower_bytes
 from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.engine.lowering.params import Ends
 from qbench.engine.lowering.products import counts_bits
@@ -23,7 +24,7 @@ from qbench.engine.plans.forms import Form, is_image, why_float
 from qbench.engine.plans.kept import Kept, Make
 from qbench.engine.plans.recurrent import place_recurrent
 from qbench.engine.steps import floats, integer, tokens
-from qbench.engine.steps.layers import float_layer_step, integer_layer_step
+from qbench.engine.steps.layers import float_layer_step, integer_layer_step, narrow_layer_step
 from qbench.engine.steps.other import Other, float_step, integer_step
 from qbench.engine.windows import has_own_windows
 from qbench.errors import QBenchError
@@ -61,6 +62,7 @@ class Arranger:
         reasons: layer -> why it does not run in integers.
         failures: where Foreign nodes leave what goes wrong.
         words: ids of the input must be below it; 0 where no step looks any up.
+        accumulator: bits of the sums of integer layers where narrower ones are simulated.
     """
 
     kept: Kept
@@ -69,6 +71,7 @@ class Arranger:
     reasons: dict[str, str] = field(default_factory=dict)
     failures: list[QBenchError] = field(default_factory=list)
     words: int = 0
+    accumulator: Accumulator | None = None
     _added: dict[str, Add] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -141,6 +144,9 @@ class Arranger:
     def _lowered(self, node: Layer, ends: Ends) -> list[tuple[Part, Lowered]]:
         if ends.out is None and has_own_windows(node):
             raise NotIntegerError("its output stays in float32, and kernels for one channel each write codes")
+        if self.accumulator is not None:
+            weights = self.kept.quantized.weights[node.name]
+            return [(part, lower_bytes(part.layer, part.of(weights), ends)) for part in parts_of(node)]
         return lower_parts(node, self.kept.quantized.weights[node.name], ends, counts=counts_bits(self.variant))
 
     def _product(self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str) -> None:
@@ -153,6 +159,12 @@ class Arranger:
         zero = not words and first.groups == 1 and box.zero_point == 0
         for place, (part, lowered) in enumerate(parts, 1):
             moved = _moved(part, source, beside, target, name=_part_name(node.name, place, len(parts)))
+            if self.accumulator is not None:
+                kept.add(inputs_of(moved.layer), (target,), partial(
+                    narrow_layer_step, moved, lowered, operations=self._operations(node) // len(parts),
+                    accumulator=self.accumulator, zero=int(box.zero_point),
+                ))  # fmt: skip
+                continue
             kept.add(inputs_of(moved.layer), (target,), partial(
                 integer_layer_step, moved, lowered, variant=self.variant, zero_padding=zero,
                 operations=self._operations(node) // len(parts),

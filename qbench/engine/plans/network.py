@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from qbench.core.accumulator import Accumulator
 from qbench.engine.kinds import has_tokens
 from qbench.engine.plans.arrange import Arranger
 from qbench.engine.plans.kept import Kept, Op
 from qbench.engine.plans.plan import Output, Plan
-from qbench.engine.plans.ready import Ready, ready
+from qbench.engine.plans.ready import ready
 from qbench.engine.plans.stages import images_of, micro_batch
 from qbench.engine.steps.foreign import LIBRARIES
 from qbench.errors import QBenchError
@@ -83,7 +84,10 @@ _MOST = 0.95
 _CONVERSIONS = (":fake", ":copy", ":planes", ":layout", ":rows", ":load")
 
 
-def plan_network(quantized: QuantizedNetwork, *, variant: str, floats: str = "", integer: bool = True) -> Planned:
+def plan_network(
+    quantized: QuantizedNetwork, *, variant: str, floats: str = "", integer: bool = True,
+    accumulator: Accumulator | None = None,
+) -> Planned:  # fmt: skip
     """Return the plan of a network: layers with codes in integers where they have such a form, all else in float.
 
     Where no layer runs in integers, nothing does: codes and parameters are simulated in float32.
@@ -93,6 +97,7 @@ def plan_network(quantized: QuantizedNetwork, *, variant: str, floats: str = "",
         variant: kernel variant, a name of `kernels.variants.NAMES`.
         floats: kernel variant of float steps; the same where it is left out.
         integer: whether integers are wanted at all.
+        accumulator: of integer layers, where a narrower one is simulated.
 
     Raises:
         NoPlanError: an input or output has a free size.
@@ -100,21 +105,17 @@ def plan_network(quantized: QuantizedNetwork, *, variant: str, floats: str = "",
     """
     made = ready(quantized)
     wanted = integer and bool(quantized.weights) and bool(quantized.activations)
-    arranger = _arranged(made, quantized, variant, floats or variant, integer=wanted)
+    arranger = Arranger(Kept(made, quantized, wanted), variant, floats or variant, accumulator=accumulator)
+    arranger.run()
     layers = {layer.name for layer in made.network.layers}
     if wanted and arranger.reasons.keys() >= layers:
         reasons = arranger.reasons
-        arranger = _arranged(made, quantized, variant, floats or variant, integer=False)
+        arranger = Arranger(Kept(made, quantized, integer=False), variant, floats or variant)
+        arranger.run()
         arranger.reasons.update(reasons)
     plan = _plan(arranger.kept)
     chosen = frozenset(layers - arranger.reasons.keys())
     return Planned(made.network, plan, chosen, arranger.reasons, arranger.failures, arranger.words)
-
-
-def _arranged(made: Ready, quantized: QuantizedNetwork, variant: str, floats: str, *, integer: bool) -> Arranger:
-    arranger = Arranger(Kept(made, quantized, integer), variant, floats)
-    arranger.run()
-    return arranger
 
 
 def _plan(kept: Kept) -> Plan:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.accumulator import Accumulator
 from qbench.core.tensor import QTensor
 from qbench.engine.lowering.groups import Part
 from qbench.engine.lowering.layers import Lowered
@@ -25,6 +26,7 @@ from qbench.kernels.epilogue import Epilogue, Words
 from qbench.kernels.layout import Layout
 from qbench.kernels.product import F32_F32
 from qbench.kernels.tasks import Task, task_of
+from qbench.kernels.variants import PORTABLE
 
 Layouts = Mapping[str, Layout]
 Floats = npt.NDArray[np.float32]
@@ -62,6 +64,22 @@ def integer_layer_step(
 
     memory = (bound.resident_bytes, bound.scratch_bytes)
     return Step(node.name, bound.name, operations, inputs_of(node), node.output, join, True, *memory)
+
+
+def narrow_layer_step(
+    part: Part, lowered: Lowered, layouts: Layouts, operations: int, *, accumulator: Accumulator, zero: int
+) -> Step:
+    """Return the step of a layer as `lower_bytes` makes it, on plain loops with a narrower accumulator."""
+    node, ends = part.layer, _Ends.of(part, layouts)
+    epilogue = Epilogue("f32" if ends.out.item_bytes == 4 else "u8", lowered.words)
+    job = Job(lowered.product, epilogue, PORTABLE, window_of(node), ends.lhs, ends.out, ends.residual)
+    bound = bind(job, pack_weights(lowered.weights, lowered.product, PORTABLE), lowered.params)
+
+    def join(buffers: Buffers) -> Task:
+        return bound.narrow_task(*ends.of_buffers(buffers), accumulator=accumulator, zero=zero)
+
+    kind = f"narrow_{bound.name.removesuffix(PORTABLE)}{accumulator.text}"
+    return Step(node.name, kind, operations, inputs_of(node), node.output, join, True, bound.resident_bytes)
 
 
 def float_layer_step(

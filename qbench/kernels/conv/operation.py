@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.accumulator import Accumulator
 from qbench.kernels.conv.job import Job
 from qbench.kernels.conv.pack import k_group_unit
 from qbench.kernels.conv.params import ChannelParams, folded
@@ -124,10 +125,29 @@ class BoundConv:
         function = tiled(self.product, self.epilogue, self.variant, tall)
         return Task(function, np.array(words_of, np.int64), (*arrays.values(), *kept))
 
+    def narrow_task(
+        self, lhs: Buffer, out: Buffer, residual: Buffer | None, *, accumulator: Accumulator, zero: int
+    ) -> Task:
+        """Return the task of bytes on plain loops whose sums of (code - `zero`) * weight have an accumulator's bits."""
+        arrays, scalars, channels, (k_groups, span), panel, flags = self._portable_arguments(
+            lhs, out, out if residual is None else residual
+        )
+        rhs = self.weights.data.view(np.int8)[: channels * panel].reshape(channels, panel)[:, : 4 * k_groups]
+        weights = np.ascontiguousarray(rhs.T, np.int32)
+        kept = (arrays[0], *arrays[2:8], *arrays[9:])
+        narrow = (accumulator.bits, accumulator.overflow == "saturate", zero)
+        room = tuple(np.empty((len(self.tables["lhs_rows"]), channels), kind) for kind in (np.int32, np.float32))
+        arguments = (kept, weights, room, scalars, span, flags, narrow)
+        return task_of("qbench.kernels.tiles.narrow:run_narrow", arguments, units=self.pixels_an_image)
+
     def _portable(self, lhs: Buffer, out: Buffer, residual: Buffer) -> Task:
-        source = self.product.lhs_dtype
         if self.epilogue.fixed:
             return self._portable_fixed(lhs, out)
+        arguments = self._portable_arguments(lhs, out, residual)
+        return task_of("qbench.kernels.tiles.portable:run", arguments, units=self.pixels_an_image)
+
+    def _portable_arguments(self, lhs: Buffer, out: Buffer, residual: Buffer) -> tuple[Any, ...]:
+        source = self.product.lhs_dtype
         tables = (self.tables[name] for name in ("lhs_rows", "out_rows", "residual_rows", "k_offsets"))
         params = (self.params[name] for name in ("correction", "scale", "offset", "shift"))
         extra = residual.view(np.float32 if source is np.float32 else np.uint8)
@@ -139,7 +159,7 @@ class BoundConv:
         )
         w = self.weights
         numbers = (w.channels, (w.k_groups, self.span), w.panel_bytes, flags_of(self.product, self.epilogue))
-        return task_of("qbench.kernels.tiles.portable:run", (arrays, scalars, *numbers), units=self.pixels_an_image)
+        return (arrays, scalars, *numbers)
 
     def _portable_fixed(self, lhs: Buffer, out: Buffer) -> Task:
         source, w = self.product.lhs_dtype, self.weights

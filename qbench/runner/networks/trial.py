@@ -9,10 +9,12 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from qbench.core.accumulator import parse_accumulators
 from qbench.core.recipe import KEEP
 from qbench.core.tensor import Floats
 from qbench.core.trial import ON_INTEGERS, Execution, Trial, TrialResult
 from qbench.engine import Session, build_session
+from qbench.engine.lowering.accumulators import bound_of
 from qbench.errors import QBenchError
 from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import measured
@@ -128,13 +130,17 @@ def _run_qbench(
     trial = planned.trial
     made = bench.quantized(trial, phases)
     with phases("pack"):
-        session = build_session(made, variant=trial.variant, threads=bench.threads)
+        narrow = parse_accumulators(trial.accumulator)[0] if trial.accumulator else None
+        session = build_session(made, variant=trial.variant, threads=bench.threads, accumulator=narrow)
+    if narrow and session.execution != "simulated":
+        return f"no layer has a sum in whole numbers: {session.execution_reason}"
     with session:
         verified(session, made, bench, phases)
         with phases("score"):
             logits = all_logits(session, bench.inputs)
             row.score(logits, bench.answers)
             describe(row, session, made)
+        row.notes += [] if narrow is None else [overflowing(row.layer_rows, narrow.bits)]
         row.notes += [*scored_output(bench.network), *made.remarks]
         if bench.kept is not None:
             row.notes += _kept_remarks(trial, bench, logits)
@@ -156,6 +162,13 @@ def scored_output(network: Network) -> list[str]:
         return []
     shape = " x ".join(map(str, network.shapes[network.answer]))
     return [f"scored by '{network.answer}' ({shape}), the first output of floats of {len(network.outputs)}"]
+
+
+def overflowing(layers: list[LayerRow], bits: int) -> str:
+    """Return a remark on which layers are proven never to overflow an accumulator."""
+    known = [layer for layer in layers if layer["sum_bits"] is not None]
+    held = sum(int(layer["sum_bits"] or 0) <= bits for layer in known)
+    return f"{held} of {len(known)} layers are proven never to overflow {bits} bits"
 
 
 def verified(session: Session, made: QuantizedNetwork, bench: Bench, phases: Phases) -> None:
@@ -237,6 +250,8 @@ def _layer_rows(made: QuantizedNetwork, error: WeightScores, kernels: Mapping[st
     rows: list[LayerRow] = []
     for layer in made.network.layers:
         assigned = made.specs.get(layer.name)
+        entering = made.activations.get(made.network.unflattened(layer.input))
+        bound = bound_of(layer, made.weights.get(layer.name), entering)
         rows.append(
             {
                 "name": layer.name,
@@ -248,6 +263,8 @@ def _layer_rows(made: QuantizedNetwork, error: WeightScores, kernels: Mapping[st
                 "activations": made.input_token(layer.name),
                 "sqnr_db": error.layer_sqnr_db(layer.name),
                 "kernel": kernels.get(layer.name, ""),
+                "largest_sum": None if bound is None else bound.largest,
+                "sum_bits": None if bound is None else bound.bits,
             }
         )
     return rows

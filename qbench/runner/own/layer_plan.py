@@ -15,6 +15,7 @@ import numpy as np
 from qbench.core.several import Inputs, Several
 from qbench.core.trial import ON_INTEGERS
 from qbench.engine import Session, build_session
+from qbench.engine.lowering.accumulators import Bound, bound_of
 from qbench.engine.saved.network import load_network
 from qbench.graph import Network, QuantizedNetwork
 from qbench.kernels.layout import Layout
@@ -40,6 +41,8 @@ class StepPlan:
         kernel: what runs.
         layout: of what it writes, without the batch.
         operations: an image, 2 per multiply-add.
+        largest_sum: what the sums of a layer in integers cannot exceed, and `sum_bits` the bits that hold it; None for
+            other steps. Ranges of made-up samples enter by their zero points and the share of the bias.
         weight_bytes: of weights and parameters, in the kernel's layout.
         activation_bytes: of what it writes, an image.
     """
@@ -54,6 +57,8 @@ class StepPlan:
     operations: int
     weight_bytes: int
     activation_bytes: int
+    largest_sum: float | None = None
+    sum_bits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +129,7 @@ def _made_up_inputs(network: Network, *, seed: int) -> Inputs:
 
 def _planned(quantized: QuantizedNetwork, tokens: Mapping[str, str], asked: Asked) -> ModelPlan:
     with build_session(quantized, variant=asked.variant, threads=asked.threads) as session:
-        steps = tuple(_steps(session, tokens, set(quantized.weights), set(quantized.activations)))
+        steps = tuple(_steps(session, tokens, quantized))
         return ModelPlan(
             name=quantized.network.name,
             execution=session.execution,
@@ -137,7 +142,20 @@ def _planned(quantized: QuantizedNetwork, tokens: Mapping[str, str], asked: Aske
         )
 
 
-def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activations: set[str]) -> list[StepPlan]:
+def _bounds(quantized: QuantizedNetwork) -> dict[str, Bound]:
+    """Return what the sums of every layer with codes on both sides cannot exceed."""
+    network, found = quantized.network, {}
+    for layer in network.layers:
+        entering = quantized.activations.get(network.unflattened(layer.input))
+        bound = bound_of(layer, quantized.weights.get(layer.name), entering)
+        if bound is not None:
+            found[layer.name] = bound
+    return found
+
+
+def _steps(session: Session, tokens: Mapping[str, str], quantized: QuantizedNetwork) -> list[StepPlan]:
+    weights, activations = set(quantized.weights), set(quantized.activations)
+    bounds = _bounds(quantized)
     network, plan = session.network, session.plan
     kinds: dict[str, str] = dict(layer_kinds(network))
     operators = {node.name: kinds.get(node.name, type(node).__name__.lower()) for node in network.nodes}
@@ -150,6 +168,7 @@ def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activ
     for step in (*plan.loads, *plan.steps):
         layout = plan.layouts.get(step.writes)
         is_node = step.name in operators
+        bound = bounds.get(step.name) if step.in_integers else None
         why = reasons.get(step.name, otherwise) if is_node and not step.in_integers else ""
         found.append(
             StepPlan(
@@ -163,6 +182,8 @@ def _steps(session: Session, tokens: Mapping[str, str], weights: set[str], activ
                 operations=step.operations,
                 weight_bytes=step.resident_bytes,
                 activation_bytes=0 if layout is None else layout.size_bytes // layout.images,
+                largest_sum=None if bound is None else bound.largest,
+                sum_bits=None if bound is None else bound.bits,
             )
         )
     return found

@@ -41,7 +41,7 @@ from qbench.runner.networks.row import LayerRow
 from qbench.runner.networks.score import answers
 from qbench.runner.networks.trial import run_trial
 from qbench.runner.observer import Silent
-from qbench.runner.own.request import SUITE_NAME, Asked, prepare
+from qbench.runner.own.request import SUITE_NAME, SWEEP, Asked, prepare
 from qbench.runner.plan import Plan
 from qbench.runner.timing.steps import float_reasons, step_times
 from qbench.suite import Planned
@@ -179,7 +179,8 @@ class _Telling(Silent):
     def on_trial_start(self, trial: object) -> None:
         """Say what is made now."""
         assert isinstance(trial, Trial)
-        self._tell("the fp32 network" if trial.sweep == "baseline" else f"{trial.spec} by {trial.recipe}")
+        sums = f", sums of {trial.accumulator}" if trial.accumulator else ""
+        self._tell("the fp32 network" if trial.sweep == "baseline" else f"{trial.spec} by {trial.recipe}{sums}")
 
 
 class KeepingMaker(NetworkMaker):
@@ -198,7 +199,7 @@ class KeepingMaker(NetworkMaker):
         """Return the row of a trial; the quantized network is on disk by then."""
         assert isinstance(job.trial, Trial)
         planned = Planned(job.trial, job.measure, job.reason)
-        keep = None if job.trial.sweep == "baseline" else self._keep
+        keep = self._keep if job.trial.sweep == SWEEP else None
         return run_trial(
             planned, self._bench, cache_hash=job.cache_hash, rules=self._rules, clock=self._clock, keep=keep
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from qbench.core.accumulator import parse_accumulators
 from qbench.core.recipe import KEEP, NONE, RecipeParts
 from qbench.core.rules import Rule, parse_rules
 from qbench.core.spec import parse_spec
@@ -27,6 +29,8 @@ from qbench.zoo.preprocessing import Preprocessing
 
 SUITE_NAME = "quantize"
 """Name of the suite of one trial that a wish becomes, by which its folder is known."""
+SWEEP = "quantize"
+"""Name of the sweep of the trial whose network is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Asked:
         batch_sizes: images per timed call.
         references: peers that are timed in turns; those that cannot run here are named in the notes.
         shapes: input -> sizes without the batch, for inputs that the file leaves free.
+        accumulator: `16`, `16-wrap` or `16-saturate`: sums of so many bits are scored too; "" for none.
     """
 
     model: str
@@ -70,9 +75,12 @@ class Asked:
     batch_sizes: tuple[int, ...] = (1, 32)
     references: tuple[str, ...] = ("onnxruntime-fp32",)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    accumulator: str = ""
 
     def __post_init__(self) -> None:
         parse_spec(self.spec)
+        if self.accumulator:
+            parse_accumulators(self.accumulator)
         if self.keeps and self.overrides:
             raise QBenchError("recipe 'keep': it takes a file as it is, without rules for layers")
         if self.parts.method == NONE:
@@ -196,6 +204,13 @@ def kept_network(asked: Asked) -> QuantizedNetwork:
 
 
 def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
+    common: dict[str, Any] = {
+        "spec": None if asked.keeps else (asked.spec,), "recipe": (asked.recipe,), "variant": (asked.variant,),
+        "overrides": {rule.pattern: rule.spec for rule in asked.rules},
+    }  # fmt: skip
+    sweeps = [Sweep(name=SWEEP, measure=("accuracy", "speed") if timed else ("accuracy",), **common)]
+    if asked.accumulator:
+        sweeps.append(Sweep(name="accumulator", accumulator=(asked.accumulator,), **common))
     return Suite(
         name=SUITE_NAME,
         title=f"{Path(asked.model).stem}, {'as it is' if asked.keeps else f'{asked.spec} by {asked.recipe}'}",
@@ -209,14 +224,5 @@ def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
         calibration=Calibration(samples=samples, seed=asked.seed),
         threads=asked.threads,
         timing=Timing(batch_sizes=asked.batch_sizes, references=asked.references),
-        sweeps=(
-            Sweep(
-                name="quantize",
-                measure=("accuracy", "speed") if timed else ("accuracy",),
-                spec=None if asked.keeps else (asked.spec,),
-                recipe=(asked.recipe,),
-                variant=(asked.variant,),
-                overrides={rule.pattern: rule.spec for rule in asked.rules},
-            ),
-        ),
+        sweeps=tuple(sweeps),
     )
