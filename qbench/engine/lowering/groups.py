@@ -48,6 +48,11 @@ class Part:
             params = replace(params, scale=params.scale[rows], zero_point=params.zero_point[rows])
         return QTensor(weights.codes[rows], params)
 
+    def moved(self, source: str, residual: str | None, target: str, *, name: str) -> Part:
+        """Return the part with a layer whose tensors are names of buffers."""
+        layer = replace(self.layer, name=name, input=source, output=target)
+        return replace(self, layer=replace(layer, residual=residual) if isinstance(layer, Conv) else layer)
+
 
 def parts_of(layer: Layer) -> tuple[Part, ...]:
     """Return a layer's parts: itself alone, unless it is a convolution whose groups fill whole stores of channels."""

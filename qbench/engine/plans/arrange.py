@@ -158,7 +158,7 @@ class Arranger:
         beside = kept.need(residual, "codes") if residual else None
         zero = not words and first.groups == 1 and box.zero_point == 0
         for place, (part, lowered) in enumerate(parts, 1):
-            moved = _moved(part, source, beside, target, name=_part_name(node.name, place, len(parts)))
+            moved = part.moved(source, beside, target, name=_part_name(node.name, place, len(parts)))
             if self.accumulator is not None:
                 kept.add(inputs_of(moved.layer), (target,), partial(
                     narrow_layer_step, moved, lowered, operations=self._operations(node) // len(parts),
@@ -181,7 +181,7 @@ class Arranger:
         target = kept.write(node.output, "reals")
         parts = (Part(node),) if has_own_windows(node) else parts_of(node)
         for place, part in enumerate(parts, 1):
-            moved = _moved(part, source, beside, target, name=_part_name(node.name, place, len(parts)))
+            moved = part.moved(source, beside, target, name=_part_name(node.name, place, len(parts)))
             kept.add(inputs_of(moved.layer), (target,), partial(
                 float_layer_step, moved, None if codes is None else part.of(codes), variant=self.floats,
                 operations=self._operations(node) // len(parts),
@@ -293,9 +293,3 @@ class Arranger:
 def _part_name(name: str, place: int, count: int) -> str:
     """Return the name of the step of a part: the last one's is the layer's."""
     return name if place == count else f"{name}:{place}"
-
-
-def _moved(part: Part, source: str, residual: str | None, target: str, *, name: str) -> Part:
-    """Return a part whose layer's tensors are names of buffers."""
-    layer = replace(part.layer, name=name, input=source, output=target)
-    return replace(part, layer=replace(layer, residual=residual) if isinstance(layer, Conv) else layer)
