@@ -1,7 +1,9 @@
-"""`qbench compare`: what changed from one run to another, with a verdict for each row."""
+"""`qbench compare`: what changed from one run to another, with a verdict for each row, and a gate for checks in CI."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +13,37 @@ from qbench.errors import QBenchError, ResultsError, suggest
 
 if TYPE_CHECKING:
     from qbench.results import Comparison, Run
+    from qbench.results.gate import Gate, Objection
+
+    Runs = tuple[Run[Any], Run[Any]]
 
 _RUN = click.Path(path_type=Path)
-_OBJECTIONS = ("slower", "accuracy", "larger")
+_MOST_LINES = 20
+"""Objections that the terminal shows; files hold all."""
 
 
 @click.command(epilog="Example: qbench compare results/resnet/A results/resnet/B --fail-on slower,accuracy")
 @click.argument("run_a", type=_RUN)
 @click.argument("run_b", type=_RUN)
-@click.option("--fail-on", default="", metavar="WORDS", help=f"Exit with 1 on any of: {', '.join(_OBJECTIONS)}.")
+@click.option(
+    "--fail-on",
+    default="",
+    metavar="WORDS",
+    help="Exit with 1 on any of: slower, accuracy, larger; and on rows, figures or bars that are missing, skipped, "
+    "failed or not met.",
+)
+@click.option(
+    "--allow", default="", metavar="WORDS", help="With --fail-on: do not object to missing, skipped, failed or bars."
+)
+@click.option(
+    "--soft",
+    is_flag=False,
+    flag_value=0,
+    default=3,
+    type=click.IntRange(0, 255),
+    metavar="[CODE]",
+    help="Exit code where something that is guarded cannot be judged: 0, or CODE.  [default: 3]",
+)
 @click.option(
     "--threshold", default=0.03, show_default=True, help="Smallest relative change of a time that counts: 0.03 is 3 %."
 )
@@ -30,49 +54,101 @@ _OBJECTIONS = ("slower", "accuracy", "larger")
 )
 @click.option("--all", "show_all", is_flag=True, help="Also show rows that did not change.")
 @click.option("-o", "--out", type=_RUN, help="Also write the comparison to this Markdown file.")
-def compare(
-    run_a: Path, run_b: Path, fail_on: str, threshold: float, points: float | None, show_all: bool, out: Path | None
-) -> int:
+@click.option("--json", "json_file", type=_RUN, help="Also write it as JSON, `-` for standard output and nothing else.")
+@click.option("--junit", type=_RUN, help="Also write it as JUnit's XML.")
+@click.option("--github", is_flag=True, help="Annotate the step, and add the table to its summary on GitHub.")
+def compare(run_a: Path, run_b: Path, threshold: float, points: float | None, **how: Any) -> int:
     """Show what changed from one run to another.
 
     Times are compared as ratios to the same reference, accuracy on the same images, sizes exactly. Both runs must be of
     networks, or both of kernels.
 
-    Exit codes: 0 nothing found, 1 a regression named by --fail-on, 2 wrong input, 3 the machine was too unstable to
-    judge.
+    Exit codes: 0 nothing found, 1 something that --fail-on objects to, 2 wrong input, 3 (or --soft) something that
+    --fail-on guards could not be judged: another machine, an unstable one, other data.
     """
-    from qbench.results import compare_runs, comparison_markdown, read_run
+    from qbench.results import compare_runs, read_run
 
-    objections = _objections(fail_on)
-    before, after = read_run(run_a), read_run(run_b)
-    comparison = compare_runs(before, after, threshold=threshold, points=points)
-    if out is not None:
-        try:
-            out.write_text(comparison_markdown(before, after, comparison), encoding="utf-8")
-        except OSError as error:
-            raise ResultsError(f"{out}: cannot write: {error.strerror}") from error
-    _show(before, after, comparison, show_all=show_all)
-    return comparison.exit_code(objections)
+    gate = _gate(how["fail_on"], how["allow"], how["soft"])
+    runs = read_run(run_a), read_run(run_b)
+    comparison = compare_runs(*runs, threshold=threshold, points=points)
+    objections, questions = gate.objections(*runs, comparison), gate.open_questions(comparison)
+    code = gate.exit_code(objections, questions)
+    found = (*objections, *questions)
+    _write_files(runs, comparison, found, code, how)
+    if how["json_file"] != Path("-"):
+        _show(runs, comparison, found, show_all=how["show_all"])
+        if how["github"]:
+            _github(runs, comparison, found)
+    return code
 
 
-def _objections(text: str) -> frozenset[str]:
+def _gate(fail_on: str, allow: str, unjudged: int) -> Gate:
+    from qbench.results.gate import ABSENCES, CHANGES, Gate
+
+    return Gate(_words("--fail-on", fail_on, CHANGES), _words("--allow", allow, ABSENCES), unjudged)
+
+
+def _words(option: str, text: str, known: Iterable[str]) -> frozenset[str]:
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
-        if word not in _OBJECTIONS:
-            raise QBenchError(f"--fail-on: unknown word '{word}'{suggest(word, _OBJECTIONS)}")
+        if word not in known:
+            raise QBenchError(f"{option}: unknown word '{word}'{suggest(word, list(known))}")
     return frozenset(words)
 
 
-def _show(before: Run[Any], after: Run[Any], comparison: Comparison, *, show_all: bool) -> None:
-    from qbench.cli.terminal.style import make_console, plain_table
+def _write_files(
+    runs: Runs,
+    comparison: Comparison,
+    found: tuple[Objection, ...],
+    code: int,
+    how: dict[str, Any],
+) -> None:
+    """Write what was asked for as files."""
+    from qbench.results import comparison_markdown
+    from qbench.results.verdicts import verdicts_json, verdicts_junit
+
+    if how["out"] is not None:
+        _write(how["out"], comparison_markdown(*runs, comparison, found))
+    if how["junit"] is not None:
+        _write(how["junit"], verdicts_junit(runs, comparison, found))
+    if how["json_file"] == Path("-"):
+        click.echo(verdicts_json(runs, comparison, found, code=code), nl=False)
+    elif how["json_file"] is not None:
+        _write(how["json_file"], verdicts_json(runs, comparison, found, code=code))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def _github(runs: Runs, comparison: Comparison, found: tuple[Objection, ...]) -> None:
+    from qbench.results import comparison_markdown
+    from qbench.results.verdicts import github_lines
+
+    for line in github_lines(found):
+        click.echo(line)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(comparison_markdown(*runs, comparison, found))
+
+
+def _show(runs: Runs, comparison: Comparison, found: tuple[Objection, ...], *, show_all: bool) -> None:
+    """Print what is wrong, then what speaks against judging, then the rows."""
+    from qbench.cli.terminal.style import make_console, print_fitting
     from qbench.results.compare_table import HEADINGS, remarks, table_rows
 
-    console = make_console()
+    console, (before, after) = make_console(), runs
+    for one in found[:_MOST_LINES]:
+        console.print(one.line, style="yellow" if one.word == "unjudged" else "red", soft_wrap=True)
+    if len(found) > _MOST_LINES:
+        console.print(f"and {len(found) - _MOST_LINES} more", style="red")
+    for line in remarks(comparison):
+        console.print(line, soft_wrap=True)
     rows = table_rows(comparison, changes_only=not show_all)
     if rows:
-        table = plain_table(*HEADINGS, right=HEADINGS[2:7], title=f"{after.folder.name} against {before.folder.name}")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-    for line in remarks(comparison):
-        console.print(line, markup=False, highlight=False)
+        console.print(f"{after.folder.name} against {before.folder.name}")
+        print_fitting(console, rows, headings=HEADINGS, drop=("p (Holm)", "basis", "95 %", "before", "after"))

@@ -83,18 +83,6 @@ class Comparison:
     unscored: str = ""
     """Why no scores are compared, "" where they are."""
 
-    def exit_code(self, fail_on: frozenset[str]) -> int:
-        """Return 0 (nothing to object), 1 (a regression named in `fail_on`), or 3 (the host was too unstable to say).
-
-        Args:
-            fail_on: any of `slower`, `accuracy`, `larger`.
-        """
-        words = {"slower": "SLOWER", "accuracy": "WORSE", "larger": "LARGER"}
-        if any(row.verdict == words[name] for row in self.rows for name in fail_on):
-            return 1
-        timed = any(row.kind == "time" for row in self.rows)
-        return 3 if "slower" in fail_on and timed and self.unstable else 0
-
 
 def compare_runs(
     before: Run[Any], after: Run[Any], *, threshold: float = 0.03, points: float | None = None

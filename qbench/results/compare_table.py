@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from qbench.results.compare import ComparedRow, Comparison
+from qbench.results.gate import Objection
 from qbench.results.reader import Run
 from qbench.results.tables import number_text
 
@@ -16,9 +18,12 @@ def table_rows(comparison: Comparison, *, changes_only: bool = False) -> list[tu
     return [_texts(row) for row in comparison.rows if not (changes_only and row.verdict == "SAME")]
 
 
-def comparison_markdown(before: Run[Any], after: Run[Any], comparison: Comparison) -> str:
-    """Return the whole comparison as Markdown: what was compared, what speaks against it, the table."""
+def comparison_markdown(
+    before: Run[Any], after: Run[Any], comparison: Comparison, found: Sequence[Objection] = ()
+) -> str:
+    """Return the whole comparison as Markdown: what is wrong, what speaks against judging it, the table."""
     lines = [f"# {after.folder.name} against {before.folder.name}", ""]
+    lines += [f"- **{one.word}** `{one.key}`: {one.text}" for one in found]
     lines += [f"- {line}" for line in remarks(comparison)]
     lines += ["", "| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
     lines += ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in table_rows(comparison)]

@@ -26,12 +26,14 @@ class RowKind:
         markdown: a run and its frame -> `table.md`.
         compared: the same trial's rows of two runs, with their headers -> what of them is compared. The verdicts of
             times and scores are left to `compare_runs`, which has to know all of them.
+        unmet: a run -> the name of every bar that it does not meet, and what it shows instead.
     """
 
     row: type[Any]
     frame: Callable[[Run[Any]], pd.DataFrame]
     markdown: Callable[[Run[Any], pd.DataFrame], str]
     compared: Callable[[Any, Any, RunHeader, RunHeader], Iterator[ComparedRow]]
+    unmet: Callable[[Run[Any]], Iterator[tuple[str, str]]] = lambda run: iter(())
 
 
 def row_kind(kind: str) -> RowKind:

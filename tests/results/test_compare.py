@@ -75,16 +75,13 @@ def test_times_of_other_machines_are_shown_but_not_judged(make_run: MakeRun, mak
     found = compare_runs(before, after)
     assert verdicts(found, "time") == ["NOT JUDGED"]
     assert found.differences == ("cpu_model: one before, two after",)
-    assert found.exit_code(frozenset({"slower"})) == 0
 
 
-def test_an_unstable_host_is_its_own_exit_code(make_run: MakeRun, make_row: MakeRow) -> None:
+def test_times_of_an_unstable_host_are_not_judged(make_run: MakeRun, make_row: MakeRow) -> None:
     before = read_run(make_run("a", make_row(times_s=times(0.001))))
     after = read_run(make_run("b", make_row(times_s=times(0.002)), unstable=True))
     found = compare_runs(before, after)
     assert verdicts(found, "time") == ["NOT JUDGED"]
-    assert found.exit_code(frozenset({"slower"})) == 3
-    assert found.exit_code(frozenset({"accuracy"})) == 0
 
 
 @pytest.mark.parametrize(("wrong", "verdict"), [(20, "SAME"), (22, "UNSURE"), (60, "WORSE"), (4, "BETTER")])
@@ -92,8 +89,6 @@ def test_accuracy_is_judged_on_the_same_images(make_run: MakeRun, make_row: Make
     before, after = read_run(make_run("a", make_row(wrong=20))), read_run(make_run("b", make_row(wrong=wrong)))
     found = compare_runs(before, after, points=0.75)
     assert verdicts(found, "accuracy") == [verdict]
-    assert found.exit_code(frozenset({"accuracy"})) == int(verdict == "WORSE")
-    assert found.exit_code(frozenset()) == 0
 
 
 def test_accuracy_on_other_images_is_not_compared(make_run: MakeRun, make_row: MakeRow) -> None:
@@ -107,8 +102,6 @@ def test_sizes_are_compared_exactly(make_run: MakeRun, make_row: MakeRow) -> Non
     after = read_run(make_run("b", make_row(metrics={"packed_bytes": Metric(1001, "B")})))
     found = compare_runs(before, after)
     assert verdicts(found, "size") == ["LARGER"]
-    assert found.exit_code(frozenset({"larger"})) == 1
-    assert found.exit_code(frozenset({"slower", "accuracy"})) == 0
 
 
 def test_rows_of_one_run_alone_are_counted(make_run: MakeRun, make_row: MakeRow) -> None:
@@ -117,13 +110,6 @@ def test_rows_of_one_run_alone_are_counted(make_run: MakeRun, make_row: MakeRow)
     found = compare_runs(before, after)
     assert found.only_before == ("speed/resnet20/all/w4c-a8t/mse/s0",)
     assert found.only_after == ()
-
-
-def test_a_regression_is_exit_code_1(make_run: MakeRun, make_row: MakeRow) -> None:
-    before, after = (
-        read_run(make_run(name, make_row(times_s=times(median_s)))) for name, median_s in (("a", 0.001), ("b", 0.002))
-    )
-    assert compare_runs(before, after).exit_code(frozenset({"slower"})) == 1
 
 
 def test_the_markdown_holds_every_row_and_what_speaks_against_it(make_run: MakeRun, make_row: MakeRow) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,19 @@ def judged(run: KernelRun) -> list[Judged]:
         mean = mean_against(there, bar.against)
         found.append(Judged(bar, mean, len(bar.keys) - (mean.rows if mean else 0)))
     return found
+
+
+def unmet_bars(run: KernelRun) -> Iterator[tuple[str, str]]:
+    """Yield the name of every bar that a run does not meet, and what its rows show instead."""
+    for one in judged(run):
+        if not one.met:
+            shown = f"mean {one.mean.value:.3f}, least {one.mean.worst:.3f}" if one.mean else "no row with a value"
+            absent = f", {one.absent} of {len(one.bar.keys)} rows without a value" if one.absent else ""
+            least = "" if one.bar.least is None else f" and none under {one.bar.least:g}"
+            yield (
+                one.bar.name,
+                f"expected a mean of {one.bar.mean:g}{least} against {one.bar.against}, got {shown}{absent}",
+            )
 
 
 def scaling(result: KernelResult, results: Sequence[KernelResult], party: str = OWN) -> float | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qbench.core.cells.result import KernelResult
 from qbench.results.kernels.compare import compared_kernels
-from qbench.results.kernels.index import kernel_frame
+from qbench.results.kernels.index import kernel_frame, unmet_bars
 from qbench.results.kernels.tables import kernel_markdown
 from qbench.results.kind import RowKind
 
-KERNELS = RowKind(KernelResult, kernel_frame, kernel_markdown, compared_kernels)
+KERNELS = RowKind(KernelResult, kernel_frame, kernel_markdown, compared_kernels, unmet_bars)

@@ -1,0 +1,124 @@
+"""What a gate objects to: changes for the worse, and rows, figures or bars that a gate must not pass over in silence.
+
+A gate that looks only at rows which both runs have is green when the guarded row is gone. So what is missing, skipped
+or failed and a bar that is not met are objections unless they are allowed by name; what cannot be judged is said too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from qbench.results.compare import ComparedRow, Comparison
+from qbench.results.kind import row_kind
+from qbench.results.reader import Run
+
+CHANGES = {"slower": "SLOWER", "accuracy": "WORSE", "larger": "LARGER"}
+"""Words for changes -> the verdict that each means."""
+ABSENCES = ("missing", "skipped", "failed", "bars")
+"""Words for what is not there or not reached; objections by default."""
+UNJUDGED = 3
+"""Exit code where what is guarded could not be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """One thing that is wrong.
+
+    Args:
+        word: of `CHANGES` or `ABSENCES`, or `unjudged`.
+        key: of the trial, or the name of the bar.
+        text: what was expected and what came.
+    """
+
+    word: str
+    key: str
+    text: str
+
+    @property
+    def line(self) -> str:
+        """One line."""
+        return f"{self.word}: {self.key}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What one comparison is guarded by.
+
+    Args:
+        words: changes that are objections, any of `CHANGES`.
+        allowed: absences that are none, any of `ABSENCES`.
+        unjudged: exit code where nothing is wrong but something could not be judged.
+    """
+
+    words: frozenset[str]
+    allowed: frozenset[str] = frozenset()
+    unjudged: int = UNJUDGED
+
+    def objections(self, before: Run[Any], after: Run[Any], comparison: Comparison) -> tuple[Objection, ...]:
+        """Return everything that is wrong, nothing where the gate guards nothing."""
+        if not self.words:
+            return ()
+        found = [*self._changes(comparison), *_absences(before, after, comparison), *_bars(after)]
+        return tuple(one for one in found if one.word not in self.allowed)
+
+    def open_questions(self, comparison: Comparison) -> tuple[Objection, ...]:
+        """Return what is guarded and could not be judged."""
+        return tuple(self._open(comparison))
+
+    def exit_code(self, objections: tuple[Objection, ...], questions: tuple[Objection, ...]) -> int:
+        """Return 1 for an objection, else the code for what could not be judged, else 0."""
+        return 1 if objections else self.unjudged if questions else 0
+
+    def _changes(self, comparison: Comparison) -> Iterator[Objection]:
+        wanted = {CHANGES[word]: word for word in self.words}
+        for row in comparison.rows:
+            if row.verdict in wanted:
+                yield Objection(wanted[row.verdict], row.key, _change(row))
+
+    def _open(self, comparison: Comparison) -> Iterator[Objection]:
+        if "slower" in self.words:
+            times = [row for row in comparison.rows if row.kind == "time" and row.verdict == "NOT JUDGED"]
+            why = [*comparison.differences, *(f"unstable machine during {folder}" for folder in comparison.unstable)]
+            if times:
+                yield Objection("unjudged", f"{len(times)} times", "; ".join(why))
+        if "accuracy" in self.words and comparison.unscored:
+            yield Objection("unjudged", "scores", comparison.unscored)
+
+
+def _change(row: ComparedRow) -> str:
+    if row.kind == "accuracy":
+        return f"{row.quantity} {row.before:.4g} before, {row.after:.4g} after, {row.change:+.4g} {row.unit}"
+    return f"{row.quantity} {row.before:.6g} before, {row.after:.6g} after, {row.change:.3f} x"
+
+
+def _absences(before: Run[Any], after: Run[Any], comparison: Comparison) -> Iterator[Objection]:
+    """Yield rows that ran before and do not now, rows that failed, and figures that only the first run has."""
+    there = {result.trial.key: result for result in after.results}
+    for old in before.results:
+        new = there.get(old.trial.key)
+        if old.status != "ok":
+            continue
+        if new is None:
+            yield Objection("missing", old.trial.key, "the second run has no such row")
+        elif new.status == "skipped":
+            yield Objection("skipped", old.trial.key, new.reason)
+        elif new.status == "ok":
+            yield from _lost_figures(old, before, comparison)
+    for new in after.results:
+        if new.status == "failed":
+            yield Objection("failed", new.trial.key, new.reason)
+
+
+def _lost_figures(old: Any, before: Run[Any], comparison: Comparison) -> Iterator[Objection]:
+    compared = {row.quantity for row in comparison.rows if row.key == old.trial.key}
+    for row in row_kind(before.header.kind).compared(old, old, before.header, before.header):
+        unscored = row.kind == "accuracy" and comparison.unscored
+        if row.quantity not in compared and not unscored:
+            yield Objection("missing", row.key, f"{row.quantity} was {row.before:.4g} before, and is not there after")
+
+
+def _bars(after: Run[Any]) -> Iterator[Objection]:
+    for name, text in row_kind(after.header.kind).unmet(after):
+        yield Objection("bars", name, text)

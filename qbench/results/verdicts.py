@@ -1,0 +1,86 @@
+"""A comparison for machines: JSON, JUnit's XML, and what GitHub shows of a step."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from qbench.results.compare import Comparison
+from qbench.results.gate import Objection
+from qbench.results.reader import Run
+
+NAME = "qbench"
+
+
+def verdicts_json(
+    runs: tuple[Run[Any], Run[Any]], comparison: Comparison, found: Sequence[Objection], *, code: int
+) -> str:
+    """Return everything that was compared, what is wrong, and the exit code, as JSON."""
+    facts = {
+        "before": str(runs[0].folder),
+        "after": str(runs[1].folder),
+        "exit_code": code,
+        "objections": [asdict(one) for one in found],
+        "differences": comparison.differences,
+        "unstable": comparison.unstable,
+        "unscored": comparison.unscored,
+        "rows": [asdict(row) for row in comparison.rows],
+    }
+    return json.dumps(facts, indent=2) + "\n"
+
+
+def verdicts_junit(runs: tuple[Run[Any], Run[Any]], comparison: Comparison, found: Sequence[Objection]) -> str:
+    """Return a test case for every figure that was compared, and one for everything else that is wrong."""
+    cases = [*_figures(comparison, found), *_others(found, comparison)]
+    failures = sum(case.find("failure") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    counts = {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped), "errors": "0"}
+    root = ET.Element("testsuites", {"name": NAME, **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": runs[1].header.suite.name, **counts})
+    suite.extend(cases)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _figures(comparison: Comparison, found: Sequence[Objection]) -> Iterator[ET.Element]:
+    wrong = {(one.key, one.text.split(" ")[0]): one for one in found}
+    for row in comparison.rows:
+        case = ET.Element("testcase", classname=row.kind, name=_plain(f"{row.key} {row.quantity}"))
+        objection = wrong.get((row.key, row.quantity))
+        if objection is not None:
+            _said(case, "failure", objection.text)
+        elif row.verdict == "NOT JUDGED":
+            _said(case, "skipped", "not judged")
+        yield case
+
+
+def _others(found: Sequence[Objection], comparison: Comparison) -> Iterator[ET.Element]:
+    shown = {(row.key, row.quantity) for row in comparison.rows}
+    for one in found:
+        if (one.key, one.text.split(" ")[0]) not in shown:
+            case = ET.Element("testcase", classname=one.word, name=_plain(one.key))
+            _said(case, "skipped" if one.word == "unjudged" else "failure", one.text)
+            yield case
+
+
+def _said(case: ET.Element, word: str, text: str) -> None:
+    ET.SubElement(case, word, message=_plain(text))
+
+
+def _plain(text: str) -> str:
+    """Return text without characters that XML cannot hold."""
+    return "".join(letter if letter >= " " else " " for letter in text)
+
+
+def github_lines(found: Sequence[Objection]) -> list[str]:
+    """Return what GitHub shows beside a step: a line for every objection, a warning for what was not judged."""
+    words = {True: "warning", False: "error"}
+    return [f"::{words[one.word == 'unjudged']} title=qbench {one.word}::{_escaped(one)}" for one in found]
+
+
+def _escaped(one: Objection) -> str:
+    text = f"{one.key}: {one.text}"
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
