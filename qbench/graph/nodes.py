@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from qbench.graph.row_nodes import Attention, Hadamard, LayerNorm, Recurrent, Softmax, TokenMean
+from qbench.graph.row_nodes import Attention, Hadamard, ImageNorm, LayerNorm, Recurrent, Softmax, TokenMean
 
-__all__ = ["Attention", "Hadamard", "LayerNorm", "Recurrent", "Softmax", "TokenMean"]
+__all__ = ["Attention", "Hadamard", "ImageNorm", "LayerNorm", "Recurrent", "Softmax", "TokenMean"]
 
 Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int]
@@ -253,7 +253,7 @@ Layer = Conv | Linear | Recurrent
 Node = (
     Conv | Linear | Add | Mul | Concat | Select | ChannelAffine | Unary | Activation | Pool | Resize | Interpolate
     | DepthToSpace | Flatten
-    | LayerNorm | Hadamard | Recurrent | Softmax | TokenMean | Attention | Foreign
+    | ImageNorm | LayerNorm | Hadamard | Recurrent | Softmax | TokenMean | Attention | Foreign
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Nodes over rows of tokens, (tokens, c), as transformers have them: the last axis is the channels."""
+"""Nodes of transformers, over rows of tokens (tokens, c), whose last axis is the channels; normalization of images."""
 
 from __future__ import annotations
 
@@ -21,6 +21,22 @@ class LayerNorm:
     scale: Floats
     offset: Floats
     epsilon: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageNorm:
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset of images (c, h, w); both float32 (c,).
+
+    Mean and variance are of all pixels of each of `groups` groups of channels; with 0, of each pixel's channels.
+    """
+
+    name: str
+    input: str
+    output: str
+    scale: Floats
+    offset: Floats
+    epsilon: float
+    groups: int
 
 
 @dataclass(frozen=True, slots=True)

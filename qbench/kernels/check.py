@@ -25,6 +25,7 @@ from qbench.kernels.pool.check import check_global_average, check_max
 from qbench.kernels.quantize.check import check_copy, check_fake, check_levels, check_quantize
 from qbench.kernels.quantize.check_codes import check_dequantize, check_planes, check_quantize_reals, check_requantize
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_hadamard, check_layer_norm, check_rows
+from qbench.kernels.tokens.check_images import check_image_norm
 from qbench.kernels.tokens.check_integer import check_attention_u8
 from qbench.kernels.tokens.check_recurrent import check_recurrent
 from qbench.kernels.winograd.check import CASES as WINOGRAD_CASES
@@ -107,6 +108,8 @@ TOKENS = KernelFamily(
         "rows_f32": check_rows,
         "lstm_f32": partial(check_recurrent, "lstm"),
         "gru_f32": partial(check_recurrent, "gru"),
+        "pixel_norm_f32": partial(check_image_norm, 0),
+        "group_norm_f32": partial(check_image_norm, 4),
     },
 )
 ATTENTION = KernelFamily(

@@ -7,7 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qbench.graph import Conv, Flatten, Foreign, Linear, Network, Pool, Unary, read_onnx, to_onnx_bytes
+from qbench.graph import (
+    Conv,
+    Flatten,
+    Foreign,
+    ImageNorm,
+    LayerNorm,
+    Linear,
+    Network,
+    Pool,
+    Unary,
+    read_onnx,
+    to_onnx_bytes,
+)
 from tests.graph.conftest import Sketch
 from tests.graph.oracle import feeds_of, outputs_of_file
 
@@ -49,7 +61,7 @@ def linear(sketch: Sketch, source: str, made: str, depth: int, width: int) -> No
     sketch.node("Add", f"{made}.bias {made}:p", made)
 
 
-def test_block_of_convnext_has_convolutions_alone_beside_its_layer_norm(sketch: Sketch) -> None:
+def test_block_of_convnext_is_convolutions_and_a_normalization_of_pixels(sketch: Sketch) -> None:
     sketch.weights("dw", 8, 1, 7, 7)
     sketch.node("Conv", "x dw", "a", pads=[3] * 4, group=8)
     sketch.node("Transpose", "a", "t", perm=LAST)
@@ -64,8 +76,7 @@ def test_block_of_convnext_has_convolutions_alone_beside_its_layer_norm(sketch: 
     sketch.node("Transpose", "q", "u", perm=FIRST)
     sketch.node("Add", "u x", "y")
     network = same(sketch.save(("n", 8, 8, 8)))
-    assert kinds(network) == [Conv, Foreign, Conv, Unary, Conv]
-    assert network.foreign[0].operators == ("Transpose", "LayerNormalization", "Transpose")
+    assert kinds(network) == [Conv, ImageNorm, Conv, Unary, Conv]
 
 
 def test_images_of_channels_last_go_in_channels_first(sketch: Sketch) -> None:
@@ -97,7 +108,7 @@ def test_products_over_pixels_are_products_over_tokens(sketch: Sketch) -> None:
     linear(sketch, "g", "o", 16, 8)
     sketch.node("Add", "o x", "y")
     network = same(sketch.save(("n", 4, 6, 8)))
-    assert [node for node in kinds(network) if node is not Foreign][:3] == [Linear, Unary, Linear]
+    assert [node for node in kinds(network) if node is not Foreign][:4] == [LayerNorm, Linear, Unary, Linear]
     assert [network.shapes[layer.output] for layer in network.layers] == [(24, 16), (24, 8)]
 
 

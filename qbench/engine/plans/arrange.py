@@ -24,6 +24,7 @@ from qbench.engine.plans.forms import Form, is_image, why_float
 from qbench.engine.plans.kept import Kept, Make
 from qbench.engine.plans.recurrent import place_recurrent
 from qbench.engine.steps import floats, integer, tokens
+from qbench.engine.steps.image_norms import image_norm_step
 from qbench.engine.steps.layers import float_layer_step, integer_layer_step, narrow_layer_step
 from qbench.engine.steps.other import Other, float_step, integer_step
 from qbench.engine.windows import has_own_windows
@@ -36,6 +37,7 @@ from qbench.graph.network import (
     Flatten,
     Foreign,
     Hadamard,
+    ImageNorm,
     Layer,
     LayerNorm,
     Linear,
@@ -94,7 +96,7 @@ class Arranger:
         elif isinstance(node, Attention):
             box = self.kept.boxes.get(node.output) if self._writes_codes(node.output) else None
             place_attention(node, self.kept, box, (self.variant, self.floats))
-        elif isinstance(node, LayerNorm | Hadamard) or self._is_gelu_of_rows(node):
+        elif isinstance(node, LayerNorm | ImageNorm | Hadamard) or self._is_gelu_of_rows(node):
             self._row_step(node)
         elif isinstance(node, ON_CODES) and self._runs_on_codes(node):
             self._on_codes(node)
@@ -280,6 +282,8 @@ class Arranger:
         target = kept.write(node.output, "reals" if box is None else "codes")
         make: Make
         match node:
+            case ImageNorm():
+                make = partial(image_norm_step, node, (reads[0], target), box=box, operations=operations)
             case LayerNorm():
                 make = partial(tokens.layer_norm_step, node, reads, target, box=box, operations=operations)
             case Hadamard():

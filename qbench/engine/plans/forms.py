@@ -33,14 +33,14 @@ from qbench.graph.network import (
     inputs_of,
     outputs_of,
 )
-from qbench.graph.nodes import Hadamard, LayerNorm, Softmax
+from qbench.graph.nodes import Hadamard, ImageNorm, LayerNorm, Softmax
 from qbench.graph.quantized_network import QuantizedNetwork
 
 Form = Literal["codes", "reals", "plain", "fake"]
 Grid = tuple[int, int, int]
 """(height, width, channels): images as they are, rows of tokens as images one pixel wide, vectors as one pixel."""
 
-IMAGES = (Conv, Pool, Resize, Interpolate, DepthToSpace, Flatten, ChannelAffine, Select, Concat)
+IMAGES = (Conv, Pool, Resize, Interpolate, DepthToSpace, Flatten, ChannelAffine, Select, Concat, ImageNorm)
 """Nodes to which three axes are (channels, height, width)."""
 ROWS = (Linear, LayerNorm, Hadamard, Softmax)
 """Nodes to which the last axis is the channels, however many stand before it."""

@@ -13,6 +13,7 @@ from qbench.graph.onnx.survey import Survey
 from qbench.graph.passes.identity import drop_aliases
 from qbench.graph.patterns.attention import fuse_attention
 from qbench.graph.patterns.functions import fuse_functions
+from qbench.graph.patterns.group_norm import fuse_group_norms
 from qbench.graph.patterns.layer_norm import fuse_layer_norms
 from qbench.graph.patterns.moves import fuse_flattened, fuse_moves
 from qbench.graph.patterns.recurrent import split_recurrences
@@ -44,6 +45,7 @@ def recognize(
     web = Web(nodes, outputs=outputs, found=found, opset=file.opset)
     fuse_functions(web)
     fuse_layer_norms(web)
+    fuse_group_norms(web)
     if regions:
         nodes, outputs = _plain(turn_regions(web), outputs, file, found, trivial=trivial)
         web = Web(nodes, outputs=outputs, found=found, opset=file.opset)

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from onnx import NodeProto, helper
 
-from qbench.graph.nodes import Concat, Conv, Flatten, Linear, Pool, Shape
+from qbench.graph.nodes import Concat, Conv, Flatten, ImageNorm, LayerNorm, Linear, Pool, Shape
 from qbench.graph.onnx.draft import Affine, Draft, Raw, UntypedError, reads, writes
 from qbench.graph.onnx.node_reader import NodeReader
 from qbench.graph.passes.rewire import rewire
@@ -121,14 +121,35 @@ class ChannelsFirst:
         if weight is not None:
             kernel = np.ascontiguousarray(weight.T)[:, :, None, None]
             zeros = np.zeros(len(kernel), np.float32)
-            made = Conv(reader.scope(1), source, output, kernel, zeros, source=node.protos[0].input[1])
-            return Special((made,), (node.reads[0], node.output), is_layer=True)
+            layer = Conv(reader.scope(1), source, output, kernel, zeros, source=node.protos[0].input[1])
+            return Special((layer,), (node.reads[0], node.output), is_layer=True)
         if operator(node) == "Concat" and reader.axis(1, rank=4) == 3 and len(node.reads) == len(node.inputs):
             joined = Concat(node.name, tuple(seen(tensor, self) for tensor in node.reads), output)
             return Special((joined,), (*node.reads, node.output))
         if operator(node) == "ReduceMean" and _axes(reader) == {1, 2}:
             return _mean(web, node, self)
+        norm = _layer_norm(web, node)
+        if norm is None:
+            return None
+        made = ImageNorm(norm.name, source, output, norm.scale, norm.offset, norm.epsilon, 0)
+        return Special((made,), (node.reads[0], node.output))
+
+
+def _layer_norm(web: Web, node: Raw) -> LayerNorm | None:
+    """Return a LayerNormalization over the last axis of (n, h, w, c), None for any other node."""
+    reader = web.reader(node)
+    if operator(node) != "LayerNormalization" or len(node.reads) != 1 or len(node.outputs) != 1:
         return None
+    if reader.axis(-1, rank=4) != 3:
+        return None
+    try:
+        scale = reader.floats(1, "scale").reshape(-1)
+        offset = reader.floats(2, "bias").reshape(-1) if reader.has(2) else np.zeros_like(scale)
+    except UntypedError:
+        return None
+    if scale.size != web.types[node.reads[0]].shape[-1] or offset.size != scale.size:
+        return None
+    return LayerNorm(reader.scope(1), node.reads[0], node.output, scale, offset, reader.number("epsilon", 1e-5))
 
 
 class Tokens:
@@ -151,12 +172,14 @@ class Tokens:
         return _reshape(web, made, tensor, web.types[tensor].shape)
 
     def special(self, web: Web, node: Raw) -> Special | None:
-        """Read products over channels."""
-        weight = _product(web, node)
+        """Read products over channels, and their normalization."""
+        weight, norm = _product(web, node), _layer_norm(web, node)
+        ends = (seen(node.reads[0], self), seen(node.output, self)) if node.reads else ("", "")
+        if norm is not None:
+            return Special((replace(norm, input=ends[0], output=ends[1]),), (node.reads[0], node.output))
         if weight is None:
             return None
         zeros, name = np.zeros(weight.shape[1], np.float32), node.protos[0].input[1]
-        ends = (seen(node.reads[0], self), seen(node.output, self))
         made = Linear(web.reader(node).scope(1), *ends, np.ascontiguousarray(weight.T), zeros, source=name)
         return Special((made,), (node.reads[0], node.output), is_layer=True)
 

@@ -22,6 +22,7 @@ from qbench.graph.nodes import (
     Flatten,
     Foreign,
     Hadamard,
+    ImageNorm,
     Layer,
     LayerNorm,
     Linear,
@@ -223,7 +224,7 @@ def _without_codes(network: Network) -> set[str]:
     In networks over tokens that is whatever enters no layer: sums, and what a layer norm or a gelu reads, are float32
     there in every library's own quantization.
     """
-    floats = (Foreign, LayerNorm, Hadamard, Softmax, Attention)
+    floats = (Foreign, ImageNorm, LayerNorm, Hadamard, Softmax, Attention)
     found = {tensor for node in network.nodes if isinstance(node, floats) for tensor in outputs_of(node)}
     has_tokens = any(len(network.shapes[tensor]) == 2 for node in network.nodes for tensor in outputs_of(node))
     for tensor in network.shapes:

@@ -13,6 +13,7 @@ from qbench.graph.nodes import (
     Concat,
     DepthToSpace,
     Hadamard,
+    ImageNorm,
     Interpolate,
     LayerNorm,
     Node,
@@ -68,6 +69,8 @@ def write_other(builder: Builder, node: Node, shapes: Mapping[str, Shape]) -> No
             _hadamard(builder, node, shapes[node.input])
         case LayerNorm():
             _layer_norm(builder, node)
+        case ImageNorm():
+            _image_norm(builder, node, shapes[node.input])
         case Attention():
             _attention(builder, node, shapes)
         case _:
@@ -190,6 +193,38 @@ def _half_of_one_plus(builder: Builder, name: str, source: str) -> str:
     one, half = _number(builder, f"{name}.one", 1.0), _number(builder, f"{name}.half", 0.5)
     more = builder.op("Add", [source, one], f"{name}:plus_one", name=f"{name}.plus_one")
     return builder.op("Mul", [more, half], f"{name}:gate", name=f"{name}.gate")
+
+
+def _image_norm(builder: Builder, node: ImageNorm, shape: Shape) -> None:
+    """Add a LayerNorm between two transposes; an InstanceNormalization, of groups between two reshapes."""
+    name, source = node.name, node.input
+    if node.groups == 0:
+        last, normal = f"{name}:last", f"{name}:normal"
+        builder.op("Transpose", [source], last, name=f"{name}.last", perm=(0, 2, 3, 1))
+        _layer_norm(builder, LayerNorm(name, last, normal, node.scale, node.offset, node.epsilon))
+        builder.op("Transpose", [normal], node.output, name=f"{name}.first", perm=(0, 3, 1, 2))
+        return
+    own = node.groups == shape[0]
+    scale, offset = (node.scale, node.offset) if own else (np.full(node.groups, v, np.float32) for v in (1, 0))
+    numbers = [builder.constant(f"{name}.unit.scale", scale), builder.constant(f"{name}.unit.offset", offset)]
+    if own:
+        builder.op("InstanceNormalization", [source, *numbers], node.output, name=name, epsilon=node.epsilon)
+        return
+
+    def reshaped(tensor: str, what: str, sizes: tuple[int, ...]) -> str:
+        constant = builder.constant(f"{name}.{what}.sizes", np.asarray([0, *sizes], np.int64))
+        return builder.op("Reshape", [tensor, constant], f"{name}:{what}", name=f"{name}.{what}")
+
+    grouped = reshaped(source, "groups", (node.groups, -1))
+    unit = builder.op(
+        "InstanceNormalization", [grouped, *numbers], f"{name}:unit", name=f"{name}.unit", epsilon=node.epsilon
+    )  # fmt: skip
+    factors, terms = (
+        builder.constant(f"{name}.{what}", values[:, None, None])
+        for what, values in (("scale", node.scale), ("offset", node.offset))
+    )
+    scaled = builder.op("Mul", [reshaped(unit, "image", shape), factors], f"{name}:scaled", name=f"{name}.scaled")
+    builder.op("Add", [scaled, terms], node.output, name=name)
 
 
 def _layer_norm(builder: Builder, node: LayerNorm) -> None:

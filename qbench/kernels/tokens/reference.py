@@ -28,6 +28,15 @@ def layer_norm(x: Floats, scale: Floats, offset: Floats, epsilon: float) -> Doub
     return normal
 
 
+def group_norm(x: Floats, scale: Floats, offset: Floats, epsilon: float, groups: int) -> Doubles:
+    """Return the normalization of images (n, h, w, c) over all pixels of each of `groups` groups of channels."""
+    wide = x.astype(np.float64).reshape(*x.shape[:3], groups, -1)
+    apart = wide - wide.mean(axis=(1, 2, 4), keepdims=True)
+    unit = apart / np.sqrt(np.square(apart).mean(axis=(1, 2, 4), keepdims=True) + epsilon)
+    normal: Doubles = unit.reshape(x.shape) * scale + offset
+    return normal
+
+
 def gelu(x: Floats) -> Doubles:
     """Return x * (1 + erf(x / sqrt(2))) / 2 (Hendrycks and Gimpel 2016)."""
     wide = x.astype(np.float64)

@@ -48,6 +48,30 @@ def _squares(a: Any, at: int, b: Any, other: int, bulk: int, whole: int, channel
 
 
 @jit
+def norm_row(
+    a: Any, at: int, b: Any, other: int, out: Any, codes: Any, to: int, spans: Any, affine: Any, epsilon: float,
+    numbers: Any, floor: bool,
+) -> None:  # fmt: skip
+    """Write the normalization of a row of a + b; `spans` is how many numbers fill bulks, vectors, and are there."""
+    bulk, whole, channels = spans
+    scale, shift = affine
+    inverse_scale, offset, high = numbers
+    mean = _sum(a, at, b, other, bulk, whole, channels) / float32(channels)
+    squares = _squares(a, at, b, other, bulk, whole, channels, mean)
+    factor = float32(1.0) / np.sqrt(squares / float32(channels) + float32(epsilon))
+    left, right = a[at : at + channels], b[other : other + channels]
+    if len(out):
+        reals = out[to : to + channels]
+        for i in range(channels):
+            reals[i] = fma((left[i] + right[i] - mean) * factor, scale[i], shift[i])  # type: ignore[call-arg]
+    if len(codes):
+        bytes_of = codes[to : to + channels]
+        for i in range(channels):
+            y: Any = fma((left[i] + right[i] - mean) * factor, scale[i], shift[i])  # type: ignore[call-arg]
+            bytes_of[i] = code_of(y, inverse_scale, offset, high, floor)
+
+
+@jit
 def layer_norm_f32(
     begin: int, end: int, a: Any, b: Any, out: Any, codes: Any, affine: Any, sizes: Any, epsilon: float,
     numbers: Any, floor: bool,
@@ -57,24 +81,10 @@ def layer_norm_f32(
     `b` may be one row of zeros; `affine` is (scale, offset), `sizes` (channels, width, step of b from row to row).
     """
     channels, width, b_step = sizes
-    scale, shift = affine
-    inverse_scale, offset, high = numbers
-    bulk, whole = channels // BULK * BULK, channels // LANES * LANES
+    spans = channels // BULK * BULK, channels // LANES * LANES, channels
     for row in range(begin, end):
-        at, other = row * width, row * b_step
-        mean = _sum(a, at, b, other, bulk, whole, channels) / float32(channels)
-        squares = _squares(a, at, b, other, bulk, whole, channels, mean)
-        factor = float32(1.0) / np.sqrt(squares / float32(channels) + float32(epsilon))
-        left, right = a[at : at + channels], b[other : other + channels]
-        if len(out):
-            reals = out[at : at + channels]
-            for i in range(channels):
-                reals[i] = fma((left[i] + right[i] - mean) * factor, scale[i], shift[i])  # type: ignore[call-arg]
-        if len(codes):
-            bytes_of = codes[at : at + channels]
-            for i in range(channels):
-                y: Any = fma((left[i] + right[i] - mean) * factor, scale[i], shift[i])  # type: ignore[call-arg]
-                bytes_of[i] = code_of(y, inverse_scale, offset, high, floor)
+        at = row * width
+        norm_row(a, at, b, row * b_step, out, codes, at, spans, affine, epsilon, numbers, floor)
 
 
 @jit

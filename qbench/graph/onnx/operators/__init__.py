@@ -11,7 +11,7 @@ from qbench.graph.onnx.draft import Draft
 from qbench.graph.onnx.node_reader import NodeReader
 from qbench.graph.onnx.operators.channels import concat, depth_to_space, gather, slices, split
 from qbench.graph.onnx.operators.elementwise import NAMES, gelu, power, prelu, unary
-from qbench.graph.onnx.operators.normal import layer_normalization, softmax
+from qbench.graph.onnx.operators.normal import group_normalization, instance_normalization, layer_normalization, softmax
 from qbench.graph.onnx.operators.plain import alias, bound, cast, clip, flatten, relu, transpose
 from qbench.graph.onnx.operators.weighted import arithmetic, batch_normalization, conv, gemm, matmul, negate, total
 from qbench.graph.onnx.operators.windows import global_pool, pad, pool, reduce_max, reduce_mean, resize
@@ -34,7 +34,9 @@ OPERATORS: Mapping[str, Callable[[NodeReader], Draft | tuple[Draft, ...]]] = {
     "Gemm": gemm,
     "GlobalAveragePool": global_pool,
     "GlobalMaxPool": global_pool,
+    "GroupNormalization": group_normalization,
     "Identity": alias,
+    "InstanceNormalization": instance_normalization,
     "LayerNormalization": layer_normalization,
     "MatMul": matmul,
     "Max": bound,
