@@ -2,10 +2,13 @@
 
 Where channel j leaves one layer through a relu and enters one other, W1's row j by 1/s_j and W2's column j by s_j give
 the same function for any s_j > 0; s_j = sqrt(r1_j / r2_j) gives both the range sqrt(r1_j r2_j). Pairs are gone through
-until nothing moves. Then biases that stand so high that the relu never cuts are absorbed into the next layer. A relu6
-scales no longer, so it becomes a relu, as in the paper; but only where the calibration samples hardly reach its upper
-end: where they do, the pair stays as it is, since without the end the network would be another one. Source: Nagel et
-al. 2019, "Data-free quantization through weight equalization and bias correction", sections 4.1 and 4.1.3.
+until nothing moves. Then what a channel never falls below, c_j = min(max(0, mean_j - 3 deviation_j), smallest_j) of
+the calibration samples, moves from the first bias into the second, as W2 c, where the second layer pads nothing. The
+paper takes 3 deviations of a normal law alone: on EfficientNet-Lite0 that leaves 18.5 dB of the float32 answers, with
+the smallest number 23.7, nothing absorbed 24.6. A relu6 scales no longer, so it becomes a relu, as in the paper; but
+only where the calibration samples hardly reach its upper end: where they do, the pair stays as it is, since without the
+end the network would be another one. Source: Nagel et al. 2019, "Data-free quantization through weight equalization and
+bias correction", sections 4.1 and 4.1.3.
 """
 
 from __future__ import annotations
@@ -24,10 +27,11 @@ from qbench.quantization.transforms.links import RELU, Plain, by_input, times_in
 
 ROUNDS, STILL = 20, 1e-3
 """Rounds over all pairs at most, and the change of a scale below which they have settled."""
-SAMPLES, DEVIATIONS = 64, 3.0
-"""Samples whose channels are looked at, and by how many deviations the relu must lie below their mean."""
-CLIPPED = 1e-3
-"""Share of a layer's outputs that may stand at the upper end of its clamp for the clamp to be taken away."""
+DEVIATIONS = 3.0
+"""By how many deviations the relu must lie below the mean of a channel for its bias to be absorbed."""
+CLIPPED = 1e-4
+"""Share of a layer's outputs that may stand at the upper end of its clamp for the clamp to be taken away; at 1e-3
+EfficientNet-Lite0 lost 9 dB more of its float32 answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class CrossLayerEqualization:
     """Move scale between neighbouring layers, so that the ranges of their channels are equal."""
 
     name: ClassVar[str] = "cle"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     place: ClassVar[Place] = "before"
     needs_samples: ClassVar[bool] = True
 
@@ -103,8 +107,9 @@ def _is_free(layer: Node, seen: Observations) -> bool:
     assert isinstance(layer, Plain)
     if layer.activation is None or np.isinf(layer.activation.high):
         return True
-    values = seen.samples_of(layer.output, SAMPLES)
-    return bool(np.mean(values >= layer.activation.high) <= CLIPPED)
+    stats = seen.stats()[layer.output]
+    reached = stats.centers + 0.5 * stats.bin_width >= layer.activation.high
+    return float(stats.counts[reached].sum()) <= CLIPPED * stats.count
 
 
 def _unclamped(layer: Plain) -> Clamp | None:
@@ -135,9 +140,9 @@ def _absorb(layers: dict[str, Plain], pair: Pair, seen: Observations) -> None:
     padded = isinstance(second, Conv) and any(second.pads)
     if first.activation is None or padded or pair.places != 1 or _pools(seen.network, pair):
         return
-    values = seen.input_samples(second, SAMPLES).astype(np.float64)
-    axes = tuple(range(values.ndim - 1))
-    height = np.maximum(0.0, values.mean(axis=axes) - DEVIATIONS * values.std(axis=axes))
+    stats = seen.channels()[seen.network.unflattened(second.input)]
+    deviation = np.sqrt(np.maximum(stats.mean_square - stats.mean**2, 0.0))
+    height = np.clip(stats.mean - DEVIATIONS * deviation, 0.0, np.maximum(stats.minimum, 0.0))
     if not height.any():
         return
     shift = np.einsum("iot,i->io", by_input(second, pair.places).astype(np.float64), height)

@@ -32,12 +32,14 @@ class ChannelStats:
     """What was seen of each channel of a tensor, all float64 (c,).
 
     Args:
+        minimum: the smallest x.
         maximum: the largest |x|.
         mean_abs: the mean of |x|.
         mean: the mean.
         mean_square: the mean of x^2.
     """
 
+    minimum: Doubles
     maximum: Doubles
     mean_abs: Doubles
     mean: Doubles
@@ -139,6 +141,7 @@ class Observations:
 
         def make() -> dict[str, ChannelStats]:
             sums: dict[str, Doubles] = {}
+            least: dict[str, Doubles] = {}
             most: dict[str, Doubles] = {}
             counts: defaultdict[str, int] = defaultdict(int)
 
@@ -152,11 +155,15 @@ class Observations:
                 )
                 total, top = np.stack(parts), size.max(axis=0).astype(np.float64)
                 sums[name] = sums[name] + total if name in sums else total
+                low = rows.min(axis=0).astype(np.float64)
+                least[name] = np.minimum(least[name], low) if name in least else low
                 most[name] = np.maximum(most[name], top) if name in most else top
                 counts[name] += len(rows)
 
             self._tapped(tap)
-            return {name: ChannelStats(most[name], *(total / counts[name])) for name, total in sums.items()}
+            return {
+                name: ChannelStats(least[name], most[name], *(total / counts[name])) for name, total in sums.items()
+            }
 
         return self.once("channels", make)
 

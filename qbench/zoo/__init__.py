@@ -24,6 +24,7 @@ MODELS = Registry(
         "resnet50-seeded": "qbench.zoo.built:RESNET50",
         "mobilenet_v2-seeded": "qbench.zoo.built:MOBILENET_V2",
         "mobilenet_v2_32-seeded": "qbench.zoo.built:MOBILENET_V2_32",
+        "mobilenet_v2_32-unequal": "qbench.zoo.built:MOBILENET_V2_32_UNEQUAL",
         "efficientnet_lite0": "qbench.zoo.built:EFFICIENTNET_LITE0",
         "minilm_l6-bbc": "qbench.zoo.built:MINILM_BBC",
         "minilm_l6-bbc-outliers": "qbench.zoo.built:MINILM_BBC_OUTLIERS",

@@ -72,6 +72,11 @@ MOBILENET_V2_32 = BuiltModel(
     "ccf36932f25846b908bde23c5ab37338142338b19d66d5abfdcc4f7572dbace2",
     "smooth-32", f"MobileNetV2 (Sandler et al. 2018) for 32 x 32, 2.2 M {_SEEDED}",
 )  # fmt: skip
+MOBILENET_V2_32_UNEQUAL = BuiltModel(
+    "mobilenet_v2_32-unequal", "qbench.zoo.networks.mobilenet_v2:mobilenet_v2_32_unequal",
+    "82ec11cf95d2987a4c23f60d483b3229a285209a9541ef7bec60087ecd041538",
+    "smooth-32", "the same with relus, and channels of unequal sizes between layers: per-tensor scales collapse",
+)  # fmt: skip
 EFFICIENTNET_LITE0 = BuiltModel(
     "efficientnet_lite0", "qbench.zoo.networks.efficientnet_lite0:efficientnet_lite0",
     "848e3cc4b223053603331a6adaa2647b02689332611248fda1c6ef315f38e064",

@@ -13,6 +13,7 @@ import pytest
 
 from qbench.engine import FloatSession
 from qbench.graph import Clamp, Conv, Network, read_onnx
+from qbench.zoo.networks import seeded
 from qbench.zoo.networks.mobilenet_v2 import build
 from qbench.zoo.networks.numbers import Numbers
 from qbench.zoo.networks.resnet import basic, bottleneck, resnet
@@ -43,6 +44,21 @@ def test_every_tensor_of_a_seeded_network_has_a_sensible_spread(kind: str, tmp_p
     assert {name: spread for name, spread in spreads.items() if not 0.05 < spread < 5} == {}
     assert len(set(logits.argmax(axis=1).tolist())) > 2
     assert 0.3 < logits.std() < 10
+
+
+def test_unequal_channels_leave_the_answers_as_they_are_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made() -> Network:
+        return read(build("small", STAGES, size=32, stem_stride=1, classes=10, seed=3, unequal=True), tmp_path)
+
+    unequal = made()
+    monkeypatch.setattr(seeded, "LARGEST_EXPONENT", 0)
+    images, equal = load_32().inputs(0, 4), made()
+    one, other = (FloatSession(network, threads=1).run(images) for network in (unequal, equal))
+    np.testing.assert_array_equal(one, other)
+    ranges = [np.abs(layer.weight.reshape(len(layer.weight), -1)).max(axis=1) for layer in unequal.layers]
+    assert max(float(each.max() / each.min()) for each in ranges) > 64
 
 
 def test_a_seeded_network_does_not_depend_on_the_threads_or_kernels_of_the_linear_algebra() -> None:

@@ -24,11 +24,16 @@ def mobilenet_v2_32() -> bytes:
     return build("mobilenet_v2_32-seeded", _SMALL, size=32, stem_stride=1, classes=10, seed=32)
 
 
+def mobilenet_v2_32_unequal() -> bytes:
+    """Return it with relus, and with channels of drawn sizes between layers: one scale per tensor suits none."""
+    return build("mobilenet_v2_32-unequal", _SMALL, size=32, stem_stride=1, classes=10, seed=32, unequal=True)
+
+
 def build(
-    name: str, stages: Stages, *, size: int, stem_stride: int, classes: int, seed: int, last: int = 1280
+    name: str, stages: Stages, *, size: int, stem_stride: int, classes: int, seed: int, unequal: bool = False
 ) -> bytes:
     """Return a network of inverted residuals, from a stem of 32 channels to 1280 before the mean."""
-    network = SeededNetwork(name, size=size, seed=seed)
+    network = SeededNetwork(name, size=size, seed=seed, unequal=unequal)
     x = _unit(network, "features.0", network.images, 32, kernel=3, stride=stem_stride)
     index = 1
     for expansion, channels, blocks, first_stride in stages:

@@ -21,16 +21,26 @@ from qbench.zoo.smooth import SCALING, smooth_images
 
 EPSILON = 1e-5
 FITTED_IMAGES = 8
+LARGEST_EXPONENT = 4  # of two, by which channels are unequal
 _SPREAD = 6.0  # of the classifier's weights: logits then spread by 2 or 3
 _WEIGHT_BITS = 10  # of a standard deviation: the grid that weights lie on, fine beside 8 bits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """A tensor of the file, and its values (n, h, w, c) or (n, k) on the images of the fit."""
+    """A tensor of the file, and its values (n, h, w, c) or (n, k) on the images of the fit.
+
+    In the file channel j is 2^exponents_j times as large, where exponents (c,) are given.
+    """
 
     name: str
     values: Reals
+    exponents: Reals | None = None
+
+    @property
+    def factors(self) -> Reals:
+        """What channels of the file's tensor are times those of the values, (c,): powers of two."""
+        return np.ones(self.values.shape[-1]) if self.exponents is None else 2.0**self.exponents
 
 
 class SeededNetwork:
@@ -40,10 +50,13 @@ class SeededNetwork:
         name: of the network.
         size: height and width of its images.
         seed: of all weights.
+        unequal: whether channels between a clamped convolution and what reads it have drawn sizes, 2^-4 to 2^4. Clamps
+            are relus then, since those pass factors on: float32 answers are those of equal channels to the bit.
     """
 
-    def __init__(self, name: str, *, size: int, seed: int) -> None:
-        self._name, self._seed = name, seed
+    def __init__(self, name: str, *, size: int, seed: int, unequal: bool = False) -> None:
+        self._name, self._seed, self._unequal = name, seed, unequal
+        self._exponents = Numbers(seed + 1)
         self._file = Exporter(name, size=size)
         self._numbers = Numbers(seed)
         images = smooth_images(FITTED_IMAGES, size=size, seed=seed) / 255.0
@@ -69,24 +82,30 @@ class SeededNetwork:
             kernel: height and width of the window.
             stride: of the window.
             groups: 1, or the channels of a depthwise convolution.
-            norm: name of the batch norm, and the size of what it gives: 1 where that is left out, below it where a
-                residual is added.
+            norm: name of the batch norm, and the size of what it gives: below 1 where a residual is added. The name
+                alone stands for 1 and a clamp behind it, so that channels may be unequal.
         """
         named, gain = (norm, 1.0) if isinstance(norm, str) else norm
         weight = self._weights(channels, source.values.shape[-1] // groups, kernel, kernel)
         padding = kernel // 2
         values = exact.conv(source.values, weight, stride=stride, padding=padding, groups=groups)
-        name = self._file.conv(
-            module, source.name, weight.astype(np.float32), stride=stride, padding=padding, groups=groups
-        )
-        return self._batch_norm(named, Tensor(name, rounded(values)), gain=gain)
+        inputs = source.factors.reshape((-1, 1, 1, 1) if groups > 1 else (1, -1, 1, 1))
+        written = (weight / inputs).astype(np.float32)
+        name = self._file.conv(module, source.name, written, stride=stride, padding=padding, groups=groups)
+        exponents = None
+        if isinstance(norm, str) and self._unequal:
+            drawn = [self._exponents.index(2 * LARGEST_EXPONENT + 1) - LARGEST_EXPONENT for _ in range(channels)]
+            exponents = np.asarray(drawn, np.float64)
+        return self._batch_norm(named, Tensor(name, rounded(values), exponents), gain=gain)
 
     def relu(self, module: str, source: Tensor) -> Tensor:
         """Add max(x, 0)."""
-        return Tensor(self._file.relu(module, source.name), np.maximum(source.values, 0))
+        return Tensor(self._file.relu(module, source.name), np.maximum(source.values, 0), source.exponents)
 
     def relu6(self, module: str, source: Tensor) -> Tensor:
-        """Add min(max(x, 0), 6)."""
+        """Add min(max(x, 0), 6); max(x, 0) where channels are unequal."""
+        if self._unequal:
+            return self.relu(module, source)
         return Tensor(self._file.relu6(module, source.name), np.clip(source.values, 0, 6))
 
     def add(self, module: str, first: Tensor, second: Tensor) -> Tensor:
@@ -108,7 +127,7 @@ class SeededNetwork:
         weight = rounded(self._numbers.normal(classes, depth) * (_SPREAD / math.sqrt(depth)), 2 * _WEIGHT_BITS)
         bias = -(weight @ rounded(features.sum(axis=0) / len(features)))
         mean = self._file.global_average(pool, source.name)
-        self._file.linear(module, mean, weight.astype(np.float32), bias.astype(np.float32))
+        self._file.linear(module, mean, (weight / source.factors).astype(np.float32), bias.astype(np.float32))
         facts = {"weights": "seeded", "seed": str(self._seed), "recipe": "qbench.zoo.networks"}
         return self._file.to_bytes(classes=classes, metadata=facts)
 
@@ -130,6 +149,7 @@ class SeededNetwork:
         variance = (np.square(values - rounded(mean)).sum(axis=(0, 1, 2)) / count).astype(np.float32)
         weight = (self._numbers.uniform(channels, low=0.6, high=1.4) * gain).astype(np.float32)
         bias = ((self._numbers.normal(channels) * 0.3 + 0.5) * gain).astype(np.float32)
-        name = self._file.batch_norm(module, source.name, (weight, bias, mean, variance), epsilon=EPSILON)
+        given = tuple((part * source.factors).astype(np.float32) for part in (weight, bias))
+        name = self._file.batch_norm(module, source.name, (*given, mean, variance), epsilon=EPSILON)
         factor = weight.astype(np.float64) / np.sqrt(variance.astype(np.float64) + EPSILON)
-        return Tensor(name, rounded((values - mean) * factor + bias))
+        return Tensor(name, rounded((values - mean) * factor + bias), source.exponents)
