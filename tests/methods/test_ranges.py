@@ -7,7 +7,7 @@ import pytest
 
 from qbench.core.spec import parse_spec
 from qbench.methods import METHODS, ActivationObserver, fake_quantize, method_spec
-from qbench.methods.hqq import POWER
+from qbench.methods.ranges.hqq import POWER
 
 NORMAL = np.random.default_rng(0).standard_normal((1, 200_000)).astype(np.float32)
 
