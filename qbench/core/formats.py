@@ -26,7 +26,8 @@ class Float32:
 class Uniform:
     """Equal steps: real = scale * (code - zero_point), code in qmin..qmax.
 
-    `symmetric` fixes zero_point at 0; `narrow` drops the lowest signed code, so that the grid is symmetric too.
+    `symmetric` fixes zero_point at 0; `narrow` drops the lowest signed code, so that the grid is symmetric too. It
+    has 1 to 8 bits; codes with a zero point, which activations have, also 16.
     """
 
     bits: int
@@ -37,7 +38,7 @@ class Uniform:
     is_integer: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check_bits("Uniform", self.bits, 1, 8)
+        _check_bits("Uniform", self.bits, 1, 8 if self.signed or self.symmetric or self.bits != 16 else 16)
         if self.narrow and (not self.signed or self.bits == 1):
             raise QBenchError("Uniform: narrow needs signed codes of at least 2 bits")
 

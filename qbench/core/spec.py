@@ -28,7 +28,7 @@ Scope = Literal["weights", "activations", "full", "none"]
 
 _KINDS = {token: kind for kind, token in CODEBOOKS.items()}
 _SIDE = re.compile(
-    r"^(?P<kind>[wa])(?P<width>32|[1-8]|[tb])"
+    r"^(?P<kind>[wa])(?P<width>32|16|[1-8]|[tb])"
     rf"(?P<format>log|pot|{'|'.join(_KINDS)})?(?P<granularity>t|c|g\d+[xvk]?)?$"
 )
 
@@ -92,7 +92,7 @@ def _parse_side(text: str, token: str) -> QuantSpec:
     match = _SIDE.match(text)
     if match is None:
         raise QBenchError(
-            f"spec '{token}': cannot read '{text}'; expected w or a, then 1..8, 32, t or b, then log, pot, "
+            f"spec '{token}': cannot read '{text}'; expected w or a, then 1..8, 32 (a16 too), t or b, then log, pot, "
             f"{', '.join(_KINDS)} if not uniform, then t, c or gN (with x, v or k behind it for scales of few bits), "
             "as in w4g32-a8t"
         )
@@ -101,6 +101,8 @@ def _parse_side(text: str, token: str) -> QuantSpec:
         return FLOAT
     default: Granularity = PerChannel() if kind == "w" else PerTensor()
     granularity = parse_granularity(grain) if grain else default
+    if width == "16" and (kind == "w" or name):
+        raise QBenchError(f"spec '{token}': 16 bits are for uniform activations (a16t), got '{text}'")
     if width in ("t", "b"):
         return QuantSpec(Ternary() if width == "t" else Binary(), granularity)
     bits = int(width)

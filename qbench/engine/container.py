@@ -1,4 +1,4 @@
-"""How quantized activations are kept: unsigned bytes in any format, real = scale * (code - zero_point)."""
+"""How quantized activations are kept: unsigned bytes, or two for 16 bits, real = scale * (code - zero_point)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 
 from qbench.core.formats import Binary, Ternary, Uniform
 from qbench.core.tensor import Floats, QParams
+
+BYTE = 255
+"""The highest code of a byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,21 @@ class Container:
     def inverse_scale(self) -> float:
         """1 / scale, rounded to float32 once."""
         return float(np.float32(1.0) / np.float32(self.scale))
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether codes take two bytes."""
+        return self.high > BYTE
+
+    @property
+    def halves(self) -> tuple[Container, Container]:
+        """The containers of the high and the low bytes: their reals add up to those of the codes.
+
+        With code = 256 h + l and zero_point = 256 zh + zl it is scale * (code - zero_point) = 256 scale * (h - zh) +
+        scale * (l - zl).
+        """
+        high, low = divmod(int(self.zero_point), BYTE + 1)
+        return Container((BYTE + 1) * self.scale, high, BYTE, self.floor), Container(self.scale, low, BYTE, self.floor)
 
     @property
     def pad_code(self) -> int:

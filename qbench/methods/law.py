@@ -29,7 +29,7 @@ _SHIFTS: dict[type, int] = {Ternary: 1, Binary: 2}  # kept inside the one sum: a
 
 
 def quantize(values: npt.NDArray[np.floating], params: QParams) -> Codes:
-    """Return int16 codes of `values`: any shape per tensor, (channels, depth) for the other granularities."""
+    """Return int16 codes (of 16 bits int32) of `values`: any shape per tensor, else (channels, depth)."""
     x = np.asarray(values, dtype=np.float32)
     scale, zero_point = _spread(params, x)
     number_format = params.spec.format
@@ -45,7 +45,8 @@ def quantize(values: npt.NDArray[np.floating], params: QParams) -> Codes:
     if not isinstance(number_format, Uniform):
         raise ValueError(f"numbers in {number_format} have no codes without levels")
     rounded = np.floor(t) if params.rounding == "floor" else np.rint(t)
-    return np.asarray(np.clip(rounded, number_format.qmin, number_format.qmax), dtype=np.int16)
+    kind = np.int16 if number_format.bits < 16 else np.int32
+    return np.asarray(np.clip(rounded, number_format.qmin, number_format.qmax), dtype=kind)
 
 
 def dequantize(codes: Codes, params: QParams) -> Floats:

@@ -22,6 +22,8 @@ from qbench.methods.fitting.slices import SMALLEST_SCALE, Doubles, as_scale, che
 from qbench.methods.law import quantize
 from qbench.methods.method import granularity_reason, is_affine, refuse
 
+_MOST_CLIPPED = 8
+"""Bits up to which a method chooses the range of activations."""
 ONE_BIT = Uniform(1, signed=False, symmetric=False)
 
 
@@ -88,10 +90,11 @@ class UniformMethod(ABC):
         return QTensor(quantize(array, params), params)
 
     def activation_params(self, stats: ActivationStats, spec: QuantSpec) -> QParams:
-        """Return the scale and zero point of `activation_range`."""
+        """Return the scale and zero point of `activation_range`; of 16 bits all that was seen: no clip gains there."""
         refuse(self.activations_reason(spec.format))
         bits = spec.format.bits
-        scale, zero_point = scale_and_zero(*self.activation_range(stats, bits), bits)
+        seen = (stats.minimum, stats.maximum) if bits > _MOST_CLIPPED else self.activation_range(stats, bits)
+        scale, zero_point = scale_and_zero(*seen, bits)
         return affine_params(scale, zero_point, spec)
 
 

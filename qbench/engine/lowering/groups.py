@@ -54,6 +54,11 @@ class Part:
         return replace(self, layer=replace(layer, residual=residual) if isinstance(layer, Conv) else layer)
 
 
+def part_name(name: str, place: int, count: int) -> str:
+    """Return the name of the step of a part: the last one's is the layer's."""
+    return name if place == count else f"{name}:{place}"
+
+
 def parts_of(layer: Layer) -> tuple[Part, ...]:
     """Return a layer's parts: itself alone, unless it is a convolution whose groups fill whole stores of channels."""
     if not isinstance(layer, Conv) or layer.groups == 1:

@@ -13,7 +13,7 @@ from functools import partial
 from qbench.core.accumulator import Accumulator
 from qbench.engine.container import Container
 from qbench.engine.kinds import ON_CODES
-from qbench.engine.lowering.groups import Part, lower_parts, parts_of
+from qbench.engine.lowering.groups import Part, lower_parts, part_name, parts_of
 from qbench.engine.lowering.layers import Lowered, lower_bytes
 from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.engine.lowering.params import Ends
@@ -23,9 +23,10 @@ from qbench.engine.plans.foreign import place_foreign
 from qbench.engine.plans.forms import Form, is_image, why_float
 from qbench.engine.plans.kept import Kept, Make
 from qbench.engine.plans.recurrent import place_recurrent
+from qbench.engine.plans.wide import place_wide
 from qbench.engine.steps import floats, integer, tokens
 from qbench.engine.steps.image_norms import image_norm_step
-from qbench.engine.steps.layers import float_layer_step, integer_layer_step, narrow_layer_step
+from qbench.engine.steps.layers import float_layer_step, integer_layer_step
 from qbench.engine.steps.other import Other, float_step, integer_step
 from qbench.engine.windows import has_own_windows
 from qbench.errors import QBenchError
@@ -128,48 +129,57 @@ class Arranger:
         if not kept.integer or node.name not in kept.quantized.weights:
             raise NotIntegerError(f"layer '{node.name}' keeps float32 weights")
         box = kept.boxes.get(node.input)
+        if box is None and node.input in kept.wide:
+            place_wide(self, node, kept.wide[node.input])
+            return
         if box is None:
             raise NotIntegerError(why_float(kept.quantized, node.input))
         if residual is None or residual in kept.boxes:
             own = kept.boxes.get(node.output) if self._writes_codes(node.output) else None
-            lowered = self._lowered(node, Ends(box, own, kept.boxes[residual] if residual else None))
-            self._product(node, lowered, box, kept.write(node.output, "codes" if own else "reals"))
+            lowered = self.lowered(node, Ends(box, own, kept.boxes[residual] if residual else None))
+            self.product(node, lowered, box, kept.write(node.output, "codes" if own else "reals"))
             return
         assert isinstance(node, Conv)
         bare = replace(node, residual=None, activation=None)
-        lowered, target = self._lowered(bare, Ends(box, None)), kept.sum_of(node.output)
-        self._product(bare, lowered, box, target)
+        lowered, target = self.lowered(bare, Ends(box, None)), kept.sum_of(node.output)
+        self.product(bare, lowered, box, target)
         beside = kept.need(residual, "reals")
         total = Add(f"{node.name}:add", (target, beside), kept.write(node.output, "reals"), node.activation)
         kept.add(total.inputs, (total.output,), partial(floats.elementwise_step, total, operations=0))
 
-    def _lowered(self, node: Layer, ends: Ends) -> list[tuple[Part, Lowered]]:
+    def lowered(self, node: Layer, ends: Ends) -> list[tuple[Part, Lowered]]:
+        """Return the parts of a layer and what kernels are asked for; raise NotIntegerError where it has no form."""
         if ends.out is None and has_own_windows(node):
             raise NotIntegerError("its output stays in float32, and kernels for one channel each write codes")
         if self.accumulator is not None:
             weights = self.kept.quantized.weights[node.name]
             return [(part, lower_bytes(part.layer, part.of(weights), ends)) for part in parts_of(node)]
-        return lower_parts(node, self.kept.quantized.weights[node.name], ends, counts=counts_bits(self.variant))
+        return lower_parts(
+            node, self.kept.quantized.weights[node.name.removesuffix(":high")], ends, counts=counts_bits(self.variant)
+        )
 
-    def _product(self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str) -> None:
-        """Put the steps of an integer layer that write `target`, behind the packing of what it reads as bits."""
-        kept, (_, first) = self.kept, parts[0]
+    def product(
+        self,
+        node: Layer,
+        parts: list[tuple[Part, Lowered]],
+        box: Container,
+        target: str,
+        *,
+        half: tuple[str, str] = ("", ""),
+    ) -> None:
+        """Put the steps of an integer layer that write `target`, behind the packing of bits; see `wide` for `half`."""
+        kept, (_, first), (source, word) = self.kept, parts[0], half
         words = first.product.is_words
-        source = kept.packed(node.input, first.product) if words else kept.need(node.input, "codes")
+        source = source or (kept.packed(node.input, first.product) if words else kept.need(node.input, "codes"))
         residual = node.residual if isinstance(node, Conv) else None
         beside = kept.need(residual, "codes") if residual else None
         zero = not words and first.groups == 1 and box.zero_point == 0
+        operations = self._operations(node) // len(parts) // (2 if half[0] else 1)
         for place, (part, lowered) in enumerate(parts, 1):
-            moved = part.moved(source, beside, target, name=_part_name(node.name, place, len(parts)))
-            if self.accumulator is not None:
-                kept.add(inputs_of(moved.layer), (target,), partial(
-                    narrow_layer_step, moved, lowered, operations=self._operations(node) // len(parts),
-                    accumulator=self.accumulator, zero=int(box.zero_point),
-                ))  # fmt: skip
-                continue
+            moved = part.moved(source, beside, target, name=part_name(node.name + word, place, len(parts)))
             kept.add(inputs_of(moved.layer), (target,), partial(
-                integer_layer_step, moved, lowered, variant=self.variant, zero_padding=zero,
-                operations=self._operations(node) // len(parts),
+                integer_layer_step, moved, lowered, variant=self.variant, operations=operations,
+                zero_padding=zero, accumulator=self.accumulator, zero_point=box.zero_point,
             ))  # fmt: skip
 
     def _float_layer(self, node: Layer) -> None:
@@ -183,7 +193,7 @@ class Arranger:
         target = kept.write(node.output, "reals")
         parts = (Part(node),) if has_own_windows(node) else parts_of(node)
         for place, part in enumerate(parts, 1):
-            moved = part.moved(source, beside, target, name=_part_name(node.name, place, len(parts)))
+            moved = part.moved(source, beside, target, name=part_name(node.name, place, len(parts)))
             kept.add(inputs_of(moved.layer), (target,), partial(
                 float_layer_step, moved, None if codes is None else part.of(codes), variant=self.floats,
                 operations=self._operations(node) // len(parts),
@@ -292,8 +302,3 @@ class Arranger:
                 assert isinstance(node, Unary)
                 make = partial(tokens.gelu_step, node, (reads[0], target), box=box, operations=operations)
         kept.add(reads, (target,), make)
-
-
-def _part_name(name: str, place: int, count: int) -> str:
-    """Return the name of the step of a part: the last one's is the layer's."""
-    return name if place == count else f"{name}:{place}"

@@ -102,13 +102,18 @@ def borders(nodes: Iterable[Node]) -> dict[str, Pads]:
     return found
 
 
-def containers(quantized: QuantizedNetwork) -> dict[str, Container]:
-    """Return the container of every tensor that has uniform parameters; flattening keeps its input's."""
+def containers(quantized: QuantizedNetwork, *, wide: bool = False) -> dict[str, Container]:
+    """Return the container of every tensor that has uniform parameters; flattening keeps its input's.
+
+    Args:
+        quantized: the network.
+        wide: ask for those of two bytes, instead of those of one.
+    """
     network, found = quantized.network, {}
     for tensor in network.shapes:
         params = quantized.activations.get(network.unflattened(tensor))
         box = None if params is None else container_of(params)
-        if box is not None:
+        if box is not None and box.is_wide == wide:
             found[tensor] = box
     return found
 

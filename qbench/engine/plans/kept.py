@@ -66,6 +66,7 @@ class Kept:
     layouts: dict[str, Layout] = field(default_factory=dict)
     fills: dict[str, float] = field(default_factory=dict)
     boxes: dict[str, Container] = field(init=False)
+    wide: dict[str, Container] = field(init=False)
     _forms: dict[str, list[Form]] = field(default_factory=dict)
     _same: dict[str, str] = field(default_factory=dict)
     _raw: set[str] = field(default_factory=set)
@@ -76,6 +77,7 @@ class Kept:
     def __post_init__(self) -> None:
         network = self.ready.network
         self.boxes = containers(self.quantized) if self.integer else {}
+        self.wide = containers(self.quantized, wide=True) if self.integer else {}
         self._borders, self._tokens = borders(network.nodes), has_tokens(network)
         self._raw = set(network.inputs)
         for node in network.nodes:
@@ -152,6 +154,20 @@ class Kept:
             self.add((codes,), (name,), partial(conversions.pack_step, (codes, name), product=product), beside=True)
         return name
 
+    def halves(self, tensor: str) -> tuple[str, str]:
+        """Return the buffers that hold the high and the low bytes of a tensor's 16-bit codes."""
+        tensor = self.owner(tensor)
+        names = f"{tensor}:high", f"{tensor}:low"
+        if names[0] not in self.layouts:
+            source, box = self.need(tensor, "reals"), self.wide[tensor]
+            plain = self._layout(tensor, "reals")
+            layout = replace(plain, words=U8_S8.pixel_words(plain.channels), item_bytes=1)
+            for name, half, shift in zip(names, box.halves, (8, 0), strict=True):
+                self.layouts[name], self.fills[name] = layout, float(half.zero_point)
+                step = partial(conversions.split_step, tensor, (source, name), box=box, shift=shift)
+                self.add((source,), (name,), step, beside=True)
+        return names
+
     def buffer(self, tensor: str, form: Form) -> str:
         """Return the name of the buffer of a form, with a layout of one image."""
         name = name_of(tensor, form)
@@ -161,9 +177,9 @@ class Kept:
                 self.fills[name] = float(self.boxes[tensor].pad_code)
         return name
 
-    def sum_of(self, tensor: str) -> str:
-        """Return a buffer like a tensor's reals, for what a residual is still to be added to."""
-        name = f"{tensor}:sum"
+    def sum_of(self, tensor: str, word: str = "sum") -> str:
+        """Return a buffer like a tensor's reals, for what something is still to be added to; `word` tells several."""
+        name = f"{tensor}:{word}"
         self.layouts[name] = replace(self._layout(tensor, "reals"), border=(0, 0, 0, 0))
         return name
 

@@ -50,6 +50,19 @@ def to_codes(tensor: str, ends: Ends, layouts: Layouts, box: Container) -> Step:
     return _step(tensor, "quantize", "quantize_reals_f32_u8", ends, join, integer=True)
 
 
+def split_step(tensor: str, ends: Ends, layouts: Layouts, box: Container, shift: int) -> Step:
+    """Return the step that writes the high (shift 8) or the low bytes (shift 0) of the codes of reals."""
+    a, out = (layouts[name] for name in ends)
+    corners = (a.border[:2], out.border[:2])
+
+    def join(buffers: Buffers) -> Task:
+        whole = (_whole(buffers, name, layouts) for name in ends)
+        arguments = (*whole, _size(a), corners, _quantizing(box), shift)
+        return task_of("qbench.kernels.quantize.split:split_f32_u8", arguments, units=a.height)
+
+    return _step(tensor, "high" if shift else "low", "split_f32_u8", ends, join, integer=True)
+
+
 def to_reals(tensor: str, ends: Ends, layouts: Layouts, box: Container) -> Step:
     """Return the step that writes what codes stand for."""
     a, out = (layouts[name] for name in ends)

@@ -34,7 +34,8 @@ UNBOUNDED = Clamp(-np.inf, np.inf)
 
 
 def integer_layer_step(
-    part: Part, lowered: Lowered, layouts: Layouts, variant: str, operations: int, *, zero_padding: bool
+    part: Part, lowered: Lowered, layouts: Layouts, variant: str, operations: int, *, zero_padding: bool,
+    accumulator: Accumulator | None = None, zero_point: float = 0.0,
 ) -> Step:  # fmt: skip
     """Return the step of a layer, or of some groups of one, that reads codes or bits and writes codes or float32.
 
@@ -45,7 +46,11 @@ def integer_layer_step(
         variant: kernel variant.
         operations: per image.
         zero_padding: whether the code of zero is 0.
+        accumulator: narrower sums to simulate, of what `lower_bytes` makes; None for the 32 bits of the kernels.
+        zero_point: of the codes that are read, which simulated sums count from.
     """
+    if accumulator is not None:
+        return _narrow_step(part, lowered, layouts, operations, accumulator, int(zero_point))
     node, ends = part.layer, _Ends.of(part, layouts)
     epilogue = Epilogue("f32" if ends.out.item_bytes == 4 else "u8", lowered.words)
     window, codes, lhs = window_of(node), lowered.codes, ends.lhs
@@ -66,8 +71,8 @@ def integer_layer_step(
     return Step(node.name, bound.name, operations, inputs_of(node), node.output, join, True, *memory)
 
 
-def narrow_layer_step(
-    part: Part, lowered: Lowered, layouts: Layouts, operations: int, *, accumulator: Accumulator, zero: int
+def _narrow_step(
+    part: Part, lowered: Lowered, layouts: Layouts, operations: int, accumulator: Accumulator, zero: int
 ) -> Step:
     """Return the step of a layer as `lower_bytes` makes it, on plain loops with a narrower accumulator."""
     node, ends = part.layer, _Ends.of(part, layouts)

@@ -1,0 +1,71 @@
+"""Layers that read 16-bit codes: two products of bytes, of the high and of the low ones, and what adds them up.
+
+    256 s sum((h - zh) w) sw + (s sum((l - zl) w) sw + b),   code = 256 h + l,   zero_point = 256 zh + zl
+
+Each product is exact in whole numbers, rounded to float32 once; so is their sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+import numpy as np
+
+from qbench.core.accumulator import Accumulator
+from qbench.engine.container import Container
+from qbench.engine.lowering.groups import Part
+from qbench.engine.lowering.layers import Lowered
+from qbench.engine.lowering.numbers import NotIntegerError
+from qbench.engine.lowering.params import Ends
+from qbench.engine.plans.kept import Kept
+from qbench.engine.steps import floats
+from qbench.graph.network import Add, Conv, Layer
+
+
+class Lowers(Protocol):
+    """What puts products: the arranger."""
+
+    kept: Kept
+    accumulator: Accumulator | None
+
+    def lowered(self, node: Layer, ends: Ends) -> list[tuple[Part, Lowered]]:
+        """Return the parts of a layer and what kernels are asked for."""
+        ...
+
+    def product(
+        self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str, *, half: tuple[str, str]
+    ) -> None:
+        """Put the steps of an integer layer that write `target`.
+
+        `half` is the buffer of half of the bytes of 16-bit codes, and what the name of its product's step ends in.
+        """
+        ...
+
+
+def place_wide(by: Lowers, node: Layer, box: Container) -> None:
+    """Put the steps of a layer whose input has 16-bit codes in `box`; raise NotIntegerError where it has no such form.
+
+    What it writes are reals: the sum of both products, of a residual, and the activation.
+    """
+    if by.accumulator is not None:
+        raise NotIntegerError("narrower sums are simulated of activations of at most 8 bits")
+    kept, residual = by.kept, node.residual if isinstance(node, Conv) else None
+    bare = replace(node, activation=None) if node.activation is not None else node
+    bare = replace(bare, residual=None) if isinstance(bare, Conv) else bare
+    halves = tuple(zip((replace(bare, bias=np.zeros_like(node.bias)), bare), box.halves, strict=True))
+    made = [by.lowered(layer, Ends(half, None)) for layer, half in halves]
+    sums = [kept.sum_of(node.output, word) for word in ("high sum", "low sum")]
+    for (layer, half), parts, source, target in zip(halves, made, kept.halves(node.input), sums, strict=True):
+        by.product(layer, parts, half, target, half=(source, ":high" if source.endswith(":high") else ""))
+    clamp = node.activation
+    target = kept.write(node.output, "reals") if residual is None else kept.sum_of(node.output)
+    _add(kept, Add(f"{node.name}:halves", (sums[0], sums[1]), target, clamp if residual is None else None))
+    if residual is not None:
+        beside = kept.need(residual, "reals")
+        _add(kept, Add(f"{node.name}:add", (target, beside), kept.write(node.output, "reals"), clamp))
+
+
+def _add(kept: Kept, node: Add) -> None:
+    kept.add(node.inputs, (node.output,), partial(floats.elementwise_step, node, operations=0))
