@@ -23,7 +23,7 @@ from qbench.engine.plans.foreign import place_foreign
 from qbench.engine.plans.forms import Form, is_image, why_float
 from qbench.engine.plans.kept import Kept, Make
 from qbench.engine.plans.recurrent import place_recurrent
-from qbench.engine.plans.wide import place_wide
+from qbench.engine.plans.wide import WHOLE, Half, place_wide
 from qbench.engine.steps import floats, integer, tokens
 from qbench.engine.steps.image_norms import image_norm_step
 from qbench.engine.steps.layers import float_layer_step, integer_layer_step
@@ -130,15 +130,13 @@ class Arranger:
             raise NotIntegerError(f"layer '{node.name}' keeps float32 weights")
         box = kept.boxes.get(node.input)
         if box is None and node.input in kept.wide:
-            place_wide(self, node, kept.wide[node.input])
-            return
+            return place_wide(self, node, kept.wide[node.input])
         if box is None:
             raise NotIntegerError(why_float(kept.quantized, node.input))
         if residual is None or residual in kept.boxes:
             own = kept.boxes.get(node.output) if self._writes_codes(node.output) else None
             lowered = self.lowered(node, Ends(box, own, kept.boxes[residual] if residual else None))
-            self.product(node, lowered, box, kept.write(node.output, "codes" if own else "reals"))
-            return
+            return self.product(node, lowered, box, kept.write(node.output, "codes" if own else "reals"))
         assert isinstance(node, Conv)
         bare = replace(node, residual=None, activation=None)
         lowered, target = self.lowered(bare, Ends(box, None)), kept.sum_of(node.output)
@@ -151,21 +149,13 @@ class Arranger:
         """Return the parts of a layer and what kernels are asked for; raise NotIntegerError where it has no form."""
         if ends.out is None and has_own_windows(node):
             raise NotIntegerError("its output stays in float32, and kernels for one channel each write codes")
+        weights = self.kept.quantized.weights[node.name]
         if self.accumulator is not None:
-            weights = self.kept.quantized.weights[node.name]
             return [(part, lower_bytes(part.layer, part.of(weights), ends)) for part in parts_of(node)]
-        return lower_parts(
-            node, self.kept.quantized.weights[node.name.removesuffix(":high")], ends, counts=counts_bits(self.variant)
-        )
+        return lower_parts(node, weights, ends, counts=counts_bits(self.variant))
 
     def product(
-        self,
-        node: Layer,
-        parts: list[tuple[Part, Lowered]],
-        box: Container,
-        target: str,
-        *,
-        half: tuple[str, str] = ("", ""),
+        self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str, *, half: Half = WHOLE
     ) -> None:
         """Put the steps of an integer layer that write `target`, behind the packing of bits; see `wide` for `half`."""
         kept, (_, first), (source, word) = self.kept, parts[0], half
@@ -174,7 +164,7 @@ class Arranger:
         residual = node.residual if isinstance(node, Conv) else None
         beside = kept.need(residual, "codes") if residual else None
         zero = not words and first.groups == 1 and box.zero_point == 0
-        operations = self._operations(node) // len(parts) // (2 if half[0] else 1)
+        operations = self._operations(node) // len(parts) // (1 if half == WHOLE else 2)
         for place, (part, lowered) in enumerate(parts, 1):
             moved = part.moved(source, beside, target, name=part_name(node.name + word, place, len(parts)))
             kept.add(inputs_of(moved.layer), (target,), partial(

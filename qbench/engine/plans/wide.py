@@ -23,6 +23,10 @@ from qbench.engine.plans.kept import Kept
 from qbench.engine.steps import floats
 from qbench.graph.network import Add, Conv, Layer
 
+Half = tuple[str, str]
+"""The buffer of half of the bytes of 16-bit codes, and what the name of its product's step ends in."""
+WHOLE: Half = ("", "")
+
 
 class Lowers(Protocol):
     """What puts products: the arranger."""
@@ -35,12 +39,9 @@ class Lowers(Protocol):
         ...
 
     def product(
-        self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str, *, half: tuple[str, str]
+        self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str, *, half: Half
     ) -> None:
-        """Put the steps of an integer layer that write `target`.
-
-        `half` is the buffer of half of the bytes of 16-bit codes, and what the name of its product's step ends in.
-        """
+        """Put the steps of an integer layer that write `target`."""
         ...
 
 
