@@ -165,11 +165,12 @@ class Arranger:
         beside = kept.need(residual, "codes") if residual else None
         zero = not words and first.groups == 1 and box.zero_point == 0
         operations = self._operations(node) // len(parts) // (1 if half == WHOLE else 2)
+        narrow = None if self.accumulator is None else (self.accumulator, int(box.zero_point))
         for place, (part, lowered) in enumerate(parts, 1):
             moved = part.moved(source, beside, target, name=part_name(node.name + word, place, len(parts)))
             kept.add(inputs_of(moved.layer), (target,), partial(
                 integer_layer_step, moved, lowered, variant=self.variant, operations=operations,
-                zero_padding=zero, accumulator=self.accumulator, zero_point=box.zero_point,
+                zero_padding=zero, narrow=narrow,
             ))  # fmt: skip
 
     def _float_layer(self, node: Layer) -> None:

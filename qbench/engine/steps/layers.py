@@ -30,12 +30,14 @@ from qbench.kernels.variants import PORTABLE
 
 Layouts = Mapping[str, Layout]
 Floats = npt.NDArray[np.float32]
+Narrow = tuple[Accumulator, int]
+"""Sums of few bits, and the zero point of the codes that they count from."""
 UNBOUNDED = Clamp(-np.inf, np.inf)
 
 
 def integer_layer_step(
     part: Part, lowered: Lowered, layouts: Layouts, variant: str, operations: int, *, zero_padding: bool,
-    accumulator: Accumulator | None = None, zero_point: float = 0.0,
+    narrow: Narrow | None = None,
 ) -> Step:  # fmt: skip
     """Return the step of a layer, or of some groups of one, that reads codes or bits and writes codes or float32.
 
@@ -46,11 +48,10 @@ def integer_layer_step(
         variant: kernel variant.
         operations: per image.
         zero_padding: whether the code of zero is 0.
-        accumulator: narrower sums to simulate, of what `lower_bytes` makes; None for the 32 bits of the kernels.
-        zero_point: of the codes that are read, which simulated sums count from.
+        narrow: narrower sums to simulate, of what `lower_bytes` makes; None for the 32 bits of the kernels.
     """
-    if accumulator is not None:
-        return _narrow_step(part, lowered, layouts, operations, accumulator, int(zero_point))
+    if narrow is not None:
+        return _narrow_step(part, lowered, layouts, operations, narrow)
     node, ends = part.layer, _Ends.of(part, layouts)
     epilogue = Epilogue("f32" if ends.out.item_bytes == 4 else "u8", lowered.words)
     window, codes, lhs = window_of(node), lowered.codes, ends.lhs
@@ -71,11 +72,9 @@ def integer_layer_step(
     return Step(node.name, bound.name, operations, inputs_of(node), node.output, join, True, *memory)
 
 
-def _narrow_step(
-    part: Part, lowered: Lowered, layouts: Layouts, operations: int, accumulator: Accumulator, zero: int
-) -> Step:
+def _narrow_step(part: Part, lowered: Lowered, layouts: Layouts, operations: int, narrow: Narrow) -> Step:
     """Return the step of a layer as `lower_bytes` makes it, on plain loops with a narrower accumulator."""
-    node, ends = part.layer, _Ends.of(part, layouts)
+    node, ends, (accumulator, zero) = part.layer, _Ends.of(part, layouts), narrow
     epilogue = Epilogue("f32" if ends.out.item_bytes == 4 else "u8", lowered.words)
     job = Job(lowered.product, epilogue, PORTABLE, window_of(node), ends.lhs, ends.out, ends.residual)
     bound = bind(job, pack_weights(lowered.weights, lowered.product, PORTABLE), lowered.params)
