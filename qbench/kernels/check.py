@@ -21,7 +21,7 @@ from qbench.kernels.elementwise.check import check_add, check_curves, check_tabl
 from qbench.kernels.gemm.check import PRODUCTS, check_gemm
 from qbench.kernels.pack.check import check_pack
 from qbench.kernels.pack.check_unpack import check_unpack
-from qbench.kernels.pool.check import check_global_average, check_max
+from qbench.kernels.pool.check import check_global_average, check_max, check_mean
 from qbench.kernels.quantize.check import check_copy, check_fake, check_levels, check_quantize
 from qbench.kernels.quantize.check_codes import check_dequantize, check_planes, check_quantize_reals, check_requantize
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_hadamard, check_layer_norm, check_rows
@@ -115,7 +115,9 @@ TOKENS = KernelFamily(
 ATTENTION = KernelFamily(
     "attention", {"attention_f32": check_attention, "attention_u8": check_attention_u8}, variants.NAMES
 )
-POOL = KernelFamily("pool", {"global_average_u8_u8": check_global_average, "max_u8_u8": check_max})
+POOL = KernelFamily(
+    "pool", {"global_average_u8_u8": check_global_average, "pool_u8_u8": check_mean, "max_u8_u8": check_max}
+)
 PACK = KernelFamily(
     "pack",
     {

@@ -48,6 +48,36 @@ def check_global_average(variant: str = "portable") -> tuple[int, str]:
     return count, ""
 
 
+def check_mean(variant: str = "portable") -> tuple[int, str]:
+    """Return comparisons and the first mismatch of pool_u8_u8's means, with and without what padding adds."""
+    rng, count = np.random.default_rng(0), 0
+    for n, h, w, c in SIZES:
+        for kernel, stride, pad in ((2, 2, 0), (3, 1, 1), (3, 2, 1)):
+            if min(h, w) + 2 * pad < kernel:
+                continue
+            height, width = ((size + 2 * pad - kernel) // stride + 1 for size in (h, w))
+            a = rng.integers(0, 256, (n, h + 1, w + 1, c + 3)).astype(np.uint8)
+            out = np.full((n, height + 2, width + 3, c + 1), GUARD, np.uint8)
+            window = ((kernel, kernel), (stride, stride), (pad, pad))
+            for include_pad in (False, True):
+                for floor in (False, True):
+                    count += 1
+                    numbers = tuple(np.float32(v) for v in (11, 0.83, 3.25))
+                    given = ((h, w), (height, width), c), ((1, 0), (1, 2)), window, False, include_pad
+                    limits = np.float32(7), np.float32(200)
+                    portable.pool_u8_u8(0, n * height, a, out, *given, numbers, limits, floor)
+                    inner = a[:, 1:, :-1, :c]
+                    shape, rest = (kernel, stride, pad), {"include_pad": include_pad, "floor": floor}
+                    want = reference.mean_u8_u8(inner, shape, numbers, limits, **rest)
+                    detail = _compared(out, np.s_[:, 1 : 1 + height, 2 : 2 + width, :c], want)
+                    if detail:
+                        return (
+                            count,
+                            f"{(n, h, w, c)} window {shape} {include_pad=} {floor=}: {detail}",
+                        )
+    return count, ""
+
+
 def check_max(variant: str = "portable") -> tuple[int, str]:
     """Return comparisons and the first mismatch of max_u8_u8."""
     rng, count = np.random.default_rng(0), 0

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numba import float32, int32
 
-from qbench.kernels.blocks import fence
+from qbench.kernels.blocks import LANES, fence
 from qbench.kernels.jit import jit
 from qbench.kernels.pool.blocks import BLOCK, LINE
 from qbench.kernels.pool.largest import STEP, WAITING_LINES, largest, largest_along, largest_rows, sum_pixels
+from qbench.kernels.pool.means import mean_window
 
 SHORT = 257
 WINDOW = STEP + 1
@@ -195,13 +196,26 @@ def pool_u8_u8(
     (kh, kw), (sh, sw), (ph, pw) = window
     zero, multiplier, offset = numbers
     low, high = limits
+    words, down = a.shape[3], a.shape[2] * a.shape[3]
     for row in range(begin, end):
         n, y = row // out_height, row % out_height
         y0, y1 = max(y * sh - ph, 0), min(y * sh - ph + kh, height)
         for x in range(out_width):
             x0, x1 = max(x * sw - pw, 0), min(x * sw - pw + kw, width)
             inside = (y1 - y0) * (x1 - x0)
-            for c in range(channels):
+            missing = float32(kh * kw - inside) if include_pad else float32(0)
+            count = float32(kh * kw) if include_pad else float32(inside)
+            whole = 0 if is_max else channels // LANES * LANES
+            at = ((n * a.shape[1] + y0 + ay) * a.shape[2] + x0 + ax) * words
+            to = ((n * out.shape[1] + y + oy) * out.shape[2] + x + ox) * out.shape[3]
+            mean = (missing * zero, count, multiplier, offset, low, high)
+            for c in range(0, whole, LANES):
+                place = (at + c, to + c, y1 - y0, x1 - x0)
+                if floor:
+                    mean_window(a, out, place, (down, words), mean, 1)  # type: ignore[call-arg]
+                else:
+                    mean_window(a, out, place, (down, words), mean, 0)  # type: ignore[call-arg]
+            for c in range(whole, channels):
                 best, total = int32(0), int32(0)
                 for yy in range(y0, y1):
                     for xx in range(x0, x1):
@@ -210,8 +224,6 @@ def pool_u8_u8(
                         total += value
                 t = float32(best)
                 if not is_max:
-                    missing = float32(kh * kw - inside) if include_pad else float32(0)
-                    count = float32(kh * kw) if include_pad else float32(inside)
                     t = (float32(total) + missing * zero) / count
                 t = t * multiplier + offset
                 t = np.floor(t) if floor else np.rint(t)
