@@ -9,11 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+SINCE_2 = {"left_out": True}
+"""Metadata of a field that a saved network holds only where it is not the default: older files have none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerNorm:
-    """(x - mean) / sqrt(variance + epsilon) * scale + offset over the last axis; both float32 (c,)."""
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset over the last axis; both float32 (c,).
+
+    Where it is not `centred` the mean counts as 0, the variance as the mean of the squares (RMSNorm, as in T5).
+    """
 
     name: str
     input: str
@@ -21,6 +26,7 @@ class LayerNorm:
     scale: Floats
     offset: Floats
     epsilon: float
+    centred: bool = field(default=True, metadata=SINCE_2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,10 +82,6 @@ class TokenMean:
     name: str
     input: str
     output: str
-
-
-SINCE_2 = {"left_out": True}
-"""Metadata of a field that a saved network holds only where it is not the default: older files have none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,6 +64,7 @@ def layer_norm_step(
 ) -> Step:
     """Return a layer norm's step, of the sum of the buffers that it reads where they are two."""
     layout, is_sum = layouts[target], len(reads) == 2
+    kernel = "layer_norm_f32" if node.centred else "rms_norm_f32"
     zeros = np.zeros(layout.words, np.float32)
     affine = (np.ascontiguousarray(node.scale, np.float32), np.ascontiguousarray(node.offset, np.float32))
     sizes = (layout.channels, layout.words, layout.words if is_sum else 0)
@@ -72,9 +73,9 @@ def layer_norm_step(
         other = reals_of(buffers, reads[1]) if is_sum else zeros
         tensors = (reals_of(buffers, reads[0]), other, *ends_of(buffers, target, box))
         arguments = (*tensors, affine, sizes, np.float32(node.epsilon), *numbers_of(box))
-        return task_of(f"{ROWS}:layer_norm_f32", arguments, units=layout.height)
+        return task_of(f"{ROWS}:{kernel}", arguments, units=layout.height)
 
-    name = f"{'add_' if is_sum else ''}layer_norm_f32_{suffix(box)}/portable"
+    name = f"{'add_' if is_sum else ''}{kernel}_{suffix(box)}/portable"
     return Step(node.name, name, operations, reads, target, join, False)
 
 

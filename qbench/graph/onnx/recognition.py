@@ -18,7 +18,7 @@ from qbench.graph.patterns.layer_norm import fuse_layer_norms
 from qbench.graph.patterns.moves import fuse_flattened, fuse_moves
 from qbench.graph.patterns.recurrent import split_recurrences
 from qbench.graph.patterns.regions import channels_first_inputs, turn_regions
-from qbench.graph.patterns.rows import seen_as_tokens, without_round_trips
+from qbench.graph.patterns.rows import as_single_rows, seen_as_tokens, without_round_trips
 from qbench.graph.patterns.transposed import split_transposed
 from qbench.graph.patterns.web import Web
 
@@ -50,7 +50,7 @@ def recognize(
         nodes, outputs = _plain(turn_regions(web), outputs, file, found, trivial=trivial)
         web = Web(nodes, outputs=outputs, found=found, opset=file.opset)
         web = web.again(split_transposed(web.again(seen_as_tokens(web))))
-    web = web.again(split_recurrences(web))
+    web = web.again(as_single_rows(web.again(split_recurrences(web))))
     fuse_moves(web)
     fuse_flattened(web)
     web = fuse_attention(web)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from qbench.graph.nodes import LayerNorm, Mul, Unary
 from qbench.graph.onnx.draft import Affine, Draft, Raw, UntypedError, reads
-from qbench.graph.patterns.web import Web, operator
+from qbench.graph.patterns.web import Web, factor, operator
 
 Reals = npt.NDArray[np.float64]
 
@@ -16,7 +16,7 @@ def fuse_layer_norms(web: Web) -> None:
     """Replace every layer normalization over the last axis."""
     for node in list(web.nodes):
         if isinstance(node, Raw) and _over_last_axis(web, node):
-            found = _norm(web, node)
+            found = _norm(web, node) or _root_mean_square(web, node)
             if found is not None:
                 web.put(*found)
 
@@ -32,13 +32,20 @@ def _norm(web: Web, mean: Raw) -> tuple[LayerNorm, list[Draft]] | None:
     if len({id(n) for n in squares}) != 1:
         return None
     variance = web.only_reader(squares[0].output)
-    if variance is None or not _over_last_axis(web, variance):
+    if not isinstance(variance, Raw) or not _over_last_axis(web, variance):
         return None
+    return _finished(web, variance, source, [*region, squares[0], variance], differences, centred=True)
+
+
+def _finished(
+    web: Web, variance: Raw, source: str, region: list[Draft], differences: set[str], *, centred: bool
+) -> tuple[LayerNorm, list[Draft]] | None:
+    """Read what follows the variance: its root, the division of the differences, scale and offset."""
     spread = web.only_reader(variance.output)
     if not isinstance(spread, Affine) or spread.axis is not None or spread.scale[0] != 1 or spread.offset[0] <= 0:
         return None
     root = web.only_reader(spread.output)
-    region += [squares[0], variance, spread]
+    region.append(spread)
     unit = _unit(web, root, differences, region)
     if unit is None:
         return None
@@ -50,8 +57,18 @@ def _norm(web: Web, mean: Raw) -> tuple[LayerNorm, list[Draft]] | None:
     if not shape or shape[-1] < 1 or size not in (1, shape[-1]):
         return None
     gamma, beta = (np.ascontiguousarray(np.broadcast_to(v, shape[-1:]), np.float32) for v in (scale, offset))
-    made = LayerNorm(mean.name, source, end.output, gamma, beta, float(spread.offset[0]))
+    name = region[0].name if centred else variance.name
+    made = LayerNorm(name, source, end.output, gamma, beta, float(spread.offset[0]), centred)
     return made, region
+
+
+def _root_mean_square(web: Web, mean: Raw) -> tuple[LayerNorm, list[Draft]] | None:
+    """Read the normalization by the root of the mean of squares."""
+    square = web.writer(mean.reads[0])
+    if square is None or len(set(reads(square))) != 1 or not _is_square(square, set(reads(square))):
+        return None
+    (source,) = set(reads(square))
+    return _finished(web, mean, source, [square, mean], {source}, centred=False)
 
 
 def _is_square(node: Draft, differences: set[str]) -> bool:
@@ -71,8 +88,12 @@ def _unit(web: Web, root: Draft | None, differences: set[str], region: list[Draf
         return after if after.reads[0] in differences else None
     if isinstance(after, Unary) and after.function == "reciprocal":
         product = web.only_reader(after.output)
+        region.append(after)
+        if factor(product) == 1:
+            region.append(product)  # type: ignore[arg-type]
+            product = web.only_reader(product.output)  # type: ignore[union-attr]
         if operator(product) == "Mul" and isinstance(product, Raw) and set(product.reads) & differences:
-            region += [after, product]
+            region.append(product)
             return product
     return None
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from onnx import helper
@@ -109,3 +110,33 @@ def without_round_trips(web: Web) -> list[Draft]:
         same = web.types.get(origin) == web.types.get(node.output) and web.runs(origin)[0] > 0
         made.append(Alias(node.name, origin, node.output) if same and origin != node.reads[0] else node)
     return made
+
+
+def as_single_rows(web: Web) -> list[Draft]:
+    """Return the nodes with a Linear over rows in the place of one over vectors between two reshapes.
+
+    A decoder that takes one token at a time has (n, 1, c); exporters write its products over (n, c).
+    """
+    made: list[Draft] = []
+    gone: set[int] = set()
+    for node in web.nodes:
+        after = web.only_reader(node.output) if isinstance(node, Linear) else None
+        rows = _single_rows(web, node.input) if isinstance(node, Linear) else None
+        same = after is not None and operator(after) == "Reshape" and _single_rows(web, after.output, node.output)
+        if isinstance(node, Linear) and rows and same and after is not None:
+            gone.add(id(after))
+            made.append(replace(node, input=rows, output=after.output))
+        else:
+            made.append(node)
+    return [node for node in made if id(node) not in gone]
+
+
+def _single_rows(web: Web, tensor: str, vector: str = "") -> str:
+    """Return the rows, one for each sample, that a vector is reshaped from; "" where it is something else."""
+    if not vector:
+        before = web.writer(tensor)
+        if not isinstance(before, Raw) or operator(before) != "Reshape":
+            return ""
+        tensor, vector = before.reads[0], tensor
+    (times, rows), (runs, whole) = web.runs(tensor), web.runs(vector)
+    return tensor if times == runs == 1 and len(whole) == 1 and rows == (1, *whole) else ""

@@ -231,7 +231,7 @@ def _layer_norm(builder: Builder, node: LayerNorm) -> None:
     name = node.name
     scale = builder.constant(f"{name}.scale", node.scale)
     offset = builder.constant(f"{name}.offset", node.offset)
-    if builder.opset >= 17:
+    if node.centred and builder.opset >= 17:
         builder.op(
             "LayerNormalization", [node.input, scale, offset], node.output, name=name, axis=-1, epsilon=node.epsilon
         )
@@ -240,8 +240,14 @@ def _layer_norm(builder: Builder, node: LayerNorm) -> None:
     def inner(op: str, *inputs: str, of: str, **attributes: int | tuple[int, ...]) -> str:
         return builder.op(op, inputs, f"{name}:{of}", name=f"{name}.{of}", **attributes)
 
-    centred = inner("Sub", node.input, inner("ReduceMean", node.input, of="mean", axes=(-1,), keepdims=1), of="centred")
-    variance = inner("ReduceMean", inner("Mul", centred, centred, of="square"), of="variance", axes=(-1,), keepdims=1)
+    def mean(tensor: str, of: str) -> str:
+        if builder.opset < 18:
+            return inner("ReduceMean", tensor, of=of, axes=(-1,), keepdims=1)
+        axes = builder.constant(f"{name}.axes", np.asarray([-1], np.int64))
+        return inner("ReduceMean", tensor, axes, of=of, keepdims=1)
+
+    centred = inner("Sub", node.input, mean(node.input, "mean"), of="centred") if node.centred else node.input
+    variance = mean(inner("Mul", centred, centred, of="square"), "variance")
     spread = inner("Add", variance, _number(builder, f"{name}.epsilon", node.epsilon), of="spread")
     scaled = inner("Mul", inner("Div", centred, inner("Sqrt", spread, of="deviation"), of="unit"), scale, of="scaled")
     builder.op("Add", [scaled, offset], node.output, name=name)

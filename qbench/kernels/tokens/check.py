@@ -91,11 +91,12 @@ def check_layer_norm(variant: str) -> tuple[int, str]:
             tensors = (_padded(x, ends.width), _padded(other, ends.width), ends.reals, ends.codes)
             sizes = (channels, ends.width, ends.width if added else 0)
             arguments = (*tensors, (scale, offset), sizes, np.float32(1e-5), NUMBERS, floor)
-            run_task(task_of(f"{_ROWS}:layer_norm_f32", arguments, units=len(x)))
-            summed = x + other
-            expected = reference.layer_norm(summed, scale, offset, 1e-5)
-            if detail := ends.compare(expected, floor=floor):
-                return count, f"{what}, added={added}: {detail}"
+            for kernel in ("layer_norm_f32", "rms_norm_f32"):
+                run_task(task_of(f"{_ROWS}:{kernel}", arguments, units=len(x)))
+                centred = kernel == "layer_norm_f32"
+                expected = reference.layer_norm(x + other, scale, offset, 1e-5, centred=centred)
+                if detail := ends.compare(expected, floor=floor):
+                    return count, f"{kernel}, {what}, added={added}: {detail}"
     return count, ""
 
 

@@ -36,7 +36,7 @@ def pixel_norm_f32(
         for x in range(width):
             at = n * a_image + y * a_row + x * a_step + a_first
             to = n * o_image + y * o_row + x * o_step + o_first
-            norm_row(a, at, zeros, 0, out, codes, to, spans, affine, epsilon, numbers, floor)
+            norm_row(a, at, zeros, 0, out, codes, to, spans, affine, epsilon, numbers, floor, True)
 
 
 @jit

@@ -19,10 +19,10 @@ Doubles = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
 
 
-def layer_norm(x: Floats, scale: Floats, offset: Floats, epsilon: float) -> Doubles:
-    """Return (x - mean) / sqrt(variance + epsilon) * scale + offset over the last axis."""
+def layer_norm(x: Floats, scale: Floats, offset: Floats, epsilon: float, *, centred: bool = True) -> Doubles:
+    """Return (x - mean) / sqrt(variance + epsilon) * scale + offset over the last axis; mean 0 if not `centred`."""
     wide = x.astype(np.float64)
-    apart = wide - wide.mean(axis=-1, keepdims=True)
+    apart = wide - wide.mean(axis=-1, keepdims=True) if centred else wide
     variance = np.square(apart).mean(axis=-1, keepdims=True)
     normal: Doubles = apart / np.sqrt(variance + epsilon) * scale + offset
     return normal

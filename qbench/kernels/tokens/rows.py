@@ -50,13 +50,16 @@ def _squares(a: Any, at: int, b: Any, other: int, bulk: int, whole: int, channel
 @jit
 def norm_row(
     a: Any, at: int, b: Any, other: int, out: Any, codes: Any, to: int, spans: Any, affine: Any, epsilon: float,
-    numbers: Any, floor: bool,
+    numbers: Any, floor: bool, centred: bool,
 ) -> None:  # fmt: skip
-    """Write the normalization of a row of a + b; `spans` is how many numbers fill bulks, vectors, and are there."""
+    """Write the normalization of a row of a + b; unless it is `centred` the mean counts as 0.
+
+    `spans` is how many numbers fill bulks, vectors, and are there.
+    """
     bulk, whole, channels = spans
     scale, shift = affine
     inverse_scale, offset, high = numbers
-    mean = _sum(a, at, b, other, bulk, whole, channels) / float32(channels)
+    mean = _sum(a, at, b, other, bulk, whole, channels) / float32(channels) if centred else float32(0.0)
     squares = _squares(a, at, b, other, bulk, whole, channels, mean)
     factor = float32(1.0) / np.sqrt(squares / float32(channels) + float32(epsilon))
     left, right = a[at : at + channels], b[other : other + channels]
@@ -80,11 +83,28 @@ def layer_norm_f32(
 
     `b` may be one row of zeros; `affine` is (scale, offset), `sizes` (channels, width, step of b from row to row).
     """
+    _norm_rows(begin, end, a, b, out, codes, affine, sizes, epsilon, numbers, floor, True)
+
+
+@jit
+def rms_norm_f32(
+    begin: int, end: int, a: Any, b: Any, out: Any, codes: Any, affine: Any, sizes: Any, epsilon: float,
+    numbers: Any, floor: bool,
+) -> None:  # fmt: skip
+    """Write what `layer_norm_f32` does, with 0 for the mean."""
+    _norm_rows(begin, end, a, b, out, codes, affine, sizes, epsilon, numbers, floor, False)
+
+
+@jit
+def _norm_rows(
+    begin: int, end: int, a: Any, b: Any, out: Any, codes: Any, affine: Any, sizes: Any, epsilon: float,
+    numbers: Any, floor: bool, centred: bool,
+) -> None:  # fmt: skip
     channels, width, b_step = sizes
     spans = channels // BULK * BULK, channels // LANES * LANES, channels
     for row in range(begin, end):
         at = row * width
-        norm_row(a, at, b, row * b_step, out, codes, at, spans, affine, epsilon, numbers, floor)
+        norm_row(a, at, b, row * b_step, out, codes, at, spans, affine, epsilon, numbers, floor, centred)
 
 
 @jit

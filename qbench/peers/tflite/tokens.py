@@ -51,7 +51,7 @@ class _Writer:
         match node:
             case Foreign():
                 return self._embedding(node)
-            case LayerNorm():
+            case LayerNorm() if node.centred:
                 return self._norm(node)
             case Linear() if node.activation in FUSED:
                 return self._linear(node)

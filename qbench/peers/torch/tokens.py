@@ -26,7 +26,7 @@ def token_step(node: Node, *, keep: Keep) -> Step | None:
     match node:
         case Foreign():
             return _embedding(node, keep)
-        case LayerNorm():
+        case LayerNorm() if node.centred:
             scale, offset = keep(f"{node.name}.scale", node.scale), keep(f"{node.name}.offset", node.offset)
             shape = list(node.scale.shape)
             return lambda values: functional.layer_norm(values[node.input], shape, scale(), offset(), node.epsilon)

@@ -128,6 +128,8 @@ def _of_one(node: Node, x: Tensor) -> Tensor:
             return _clamped(x * scale + offset, node.activation)
         case LayerNorm():
             scale, offset = held(node.scale), held(node.offset)
+            if not node.centred:
+                return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + node.epsilon) * scale + offset
             return fn.layer_norm(x, (x.shape[-1],), scale, offset, node.epsilon)
         case Softmax():
             return torch.softmax(x, dim=-1)
@@ -166,10 +168,14 @@ def _pooled(node: Pool, x: Tensor) -> Tensor:
 
 
 def _attention(node: Attention, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
-    q, k, v = (x.unflatten(-1, (node.heads, -1)).transpose(1, 2) for x in (query, key, value))
+    q, k, v = (
+        x.unflatten(1, (node.windows, -1)).unflatten(-1, (node.heads, -1)).transpose(2, 3) for x in (query, key, value)
+    )
     scores = q @ k.transpose(-1, -2) * node.scale
-    scores = scores if mask is None else scores + mask
-    return (torch.softmax(scores, dim=-1) @ v).transpose(1, 2).flatten(2)
+    scores = scores if mask is None else scores + mask.unsqueeze(1)
+    scores = scores if node.bias is None else scores + held(node.bias)
+    weights = torch.nan_to_num(torch.softmax(scores, dim=-1))  # 0 where all are masked by -inf
+    return (weights @ v).transpose(2, 3).flatten(3).flatten(1, 2)
 
 
 def held(array: Floats) -> Tensor:
