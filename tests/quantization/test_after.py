@@ -88,7 +88,7 @@ def test_low_rank_leaves_exact_and_depthwise_layers_alone() -> None:
     )
     found = made(replace(network, nodes=nodes), images(), "minmax/lowrank(1)", "w3c-a32")
     assert [layer.name for layer in found.network.layers] == ["wide", "own", "narrow", "last"]
-    assert found.remarks == ("lowrank(1): 0 layers; 2 are grouped or too small",)
+    assert found.remarks == ("lowrank(1): 0 layers; 2 are grouped, recurrent or too small",)
 
 
 def test_two_ranges_lose_less_where_most_numbers_are_small() -> None:
