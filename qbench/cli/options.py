@@ -57,7 +57,16 @@ def load(suite: Path, filter_text: str | None, overrides: tuple[str, ...]) -> An
 
 
 def shape_option(command: Command) -> Command:
-    """Add --shape."""
+    """Add --shape and --bind, which together say what is fixed of inputs."""
+    command = click.option(
+        "--bind",
+        multiple=True,
+        callback=_bound,
+        is_eager=True,
+        expose_value=False,
+        metavar="INPUT=NUMBER",
+        help="The one number that an input always is, e.g. sr=16000: it is no input then; repeatable.",
+    )(command)
     return click.option(
         "--shape",
         "shapes",
@@ -154,10 +163,22 @@ def recipe_of(recipe: str | None, method: str | None, correction: str | None = N
     return "/".join([method or "mse"] + ([correction] if correction and correction != "none" else []))
 
 
-def _shapes(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+def _shapes(
+    context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
+) -> dict[str, tuple[int, ...] | float]:
     from qbench.graph.readers import parse_shapes
 
-    return parse_shapes(value)
+    return {**parse_shapes(value), **context.meta.get(_BOUND, {})}
+
+
+def _bound(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    """Keep numbers for `_shapes`, which is called later."""
+    from qbench.graph.readers import parse_bound
+
+    context.meta[_BOUND] = parse_bound(value)
+
+
+_BOUND = "qbench.bound"
 
 
 _MAKE = ("spec", "recipe", "method", "correction", "layers")

@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 Pads = tuple[int, int, int, int]  # top, left, bottom, right
 Shape = tuple[int, ...]  # (c, h, w), (tokens, c) or (k,); FREE where only a run shows the size
+Given = Shape | float  # what a caller says of an input: its sizes, or the one number that it always is
 PoolKind = Literal["max", "average", "global_average"]
 Coordinates = Literal["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric"]
 FREE = -1

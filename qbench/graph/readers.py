@@ -7,6 +7,7 @@ imported when it is used.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from qbench.errors import ModelError
 from qbench.graph.network import Network
-from qbench.graph.nodes import Shape
+from qbench.graph.nodes import Given, Shape
 from qbench.graph.quantized_network import QuantizedNetwork
 
 READERS: Mapping[str, str] = {".onnx": "qbench.graph.onnx.read:read_onnx"}
@@ -27,7 +28,7 @@ QUANTIZED: Mapping[str, str] = {".onnx": "qbench.graph.quantized.read:read_kept"
 UNREAD = "codes_not_read"
 """Key of a network's metadata that says why the codes of a quantized file could not be taken."""
 
-NO_SHAPES: Mapping[str, Shape] = MappingProxyType({})
+NO_SHAPES: Mapping[str, Given] = MappingProxyType({})
 
 
 def is_network_file(name: str | Path) -> bool:
@@ -58,12 +59,27 @@ def parse_shapes(words: Iterable[str]) -> dict[str, Shape]:
     return found
 
 
-def read_network(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network:
+def parse_bound(words: Iterable[str]) -> dict[str, float]:
+    """Return the numbers that words such as `sr=16000` give to inputs; raise ModelError where one says else."""
+    found: dict[str, float] = {}
+    for word in words:
+        name, _, number = word.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if not name or name in found or not math.isfinite(value):
+            raise ModelError(f"bind: expected one INPUT=NUMBER for an input, such as sr=16000, got '{word}'")
+        found[name] = value
+    return found
+
+
+def read_network(path: Path, *, shapes: Mapping[str, Given] = NO_SHAPES) -> Network:
     """Return the network of a file in float32; of a quantized file, the one that its codes stand for.
 
     Args:
         path: the file.
-        shapes: input -> shape without its batch, for inputs whose sizes the file leaves free.
+        shapes: input -> shape without its batch, where the file leaves sizes free, or the one number that it always is.
 
     Raises:
         ModelError: there is no reader for it, or its reader refuses it.
@@ -81,13 +97,13 @@ def read_network(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Netw
 
 
 def read_codes(
-    path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, residuals: bool = False
+    path: Path, *, shapes: Mapping[str, Given] = NO_SHAPES, residuals: bool = False
 ) -> QuantizedNetwork | None:
     """Return what a file that is quantized already says; None for a file of floats.
 
     Args:
         path: the file.
-        shapes: input -> shape without its batch, for inputs whose sizes the file leaves free.
+        shapes: input -> shape without its batch, where the file leaves sizes free, or the one number that it always is.
         residuals: whether convolutions take in the additions after them, which the file may round before.
 
     Raises:

@@ -12,8 +12,7 @@ from qbench.core.recipe import KEEP
 from qbench.core.rules import Rule
 from qbench.core.trial import WINNERS
 from qbench.errors import SuiteError
-from qbench.graph.nodes import Shape
-from qbench.graph.readers import READERS, parse_shape
+from qbench.graph.readers import READERS
 from qbench.suite.axes import (
     AccumulatorWord,
     Backend,
@@ -29,7 +28,6 @@ from qbench.suite.axes import (
     Reference,
     ScopeName,
     Seed,
-    Shapes,
     Spec,
     TaskName,
     Word,
@@ -38,7 +36,7 @@ from qbench.suite.axes import (
 )
 from qbench.suite.base import AnySuite, Strict, doubled
 from qbench.suite.filter import parse_filter
-from qbench.suite.own_images import OwnImages
+from qbench.suite.own_images import Described
 from qbench.zoo import DATASETS, suited_data
 from qbench.zoo.preprocessing import WORDS
 from qbench.zoo.seeded import is_seeded
@@ -188,28 +186,24 @@ class Sweep(Cell, SweepHead):
         return (own, *added) if own.names_a_width or own.recipe == (KEEP,) or not added else added
 
 
-class NetworkChoice(OwnImages):
+class NetworkChoice(Described):
     """A network of a suite of several, and the data that suits it."""
 
     model: Word
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
     data: str = ""
     """Data as for a suite of one network; left out, those that suit a packaged network."""
-    shapes: Shapes = Field(default={})
-    """Input -> sizes without the batch, e.g. `x: 3x48x192`, for inputs that the network's file leaves free."""
     batch_sizes: ListOf[Annotated[int, Field(ge=1)]] | None = None
     """Images per call where this network is timed at others than the suite's."""
 
 
-class Suite(OwnImages, AnySuite):
+class Suite(Described, AnySuite):
     """A whole suite of networks."""
 
     kind: Literal["network"] = "network"
     """`network` (the default): whole networks, not single operations."""
     model: str = ""
     """A packaged network (`qbench list models`), or the path of an ONNX file beside the suite file."""
-    shapes: Shapes = Field(default={})
-    """Input -> sizes without the batch, e.g. `x: 3x48x192`, for inputs that the network's file leaves free."""
     data: str = ""
     """Data (`qbench list data`), or the path of an .npz file or of a folder beside the suite file."""
     networks: tuple[NetworkChoice, ...] = ()
@@ -229,7 +223,7 @@ class Suite(OwnImages, AnySuite):
     """What is tried."""
 
     MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"kind"})
-    LATER: ClassVar[frozenset[str]] = frozenset({*WORDS, "shapes"})
+    LATER: ClassVar[frozenset[str]] = frozenset({*WORDS, "shapes", "bind"})
 
     @field_validator("filter")
     @classmethod
@@ -271,6 +265,7 @@ class Suite(OwnImages, AnySuite):
                     "model": choice.model,
                     "data": choice.data or suited_data(choice.model),
                     "shapes": choice.shapes,
+                    "bind": choice.bind,
                     **{word: getattr(choice, word) for word in WORDS if getattr(choice, word) is not None},
                     "networks": (),
                     "timing": self.timing.model_copy(
@@ -280,11 +275,6 @@ class Suite(OwnImages, AnySuite):
             )
             for choice in self.networks
         ) or (self,)
-
-    @property
-    def fixed_shapes(self) -> dict[str, Shape]:
-        """Return the sizes that `shapes` gives."""
-        return {name: parse_shape(text) for name, text in self.shapes.items()}
 
     def model_source(self) -> str:
         """Return what names the network: a packaged name as written, or the path of a file."""

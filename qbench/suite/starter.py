@@ -38,7 +38,7 @@ class Start:
     model: str
     data: str
     how: Preprocessing = field(default_factory=Preprocessing)
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...] | float] = field(default_factory=dict)
     limit: int | None = None
     threads: int = 2
     references: tuple[str, ...] = ()
@@ -84,9 +84,13 @@ def starter_text(start: Start, *, model: str, data: str) -> str:
         data: the data as the file is to name it.
     """
     pixels = "".join(_line(word, value) for word in WORDS if (value := getattr(start.how, word)) is not None)
-    shapes = {name: "x".join(map(str, sizes)) for name, sizes in start.shapes.items()}
+    shapes = {name: "x".join(map(str, sizes)) for name, sizes in start.shapes.items() if isinstance(sizes, tuple)}
+    bound = {name: number for name, number in start.shapes.items() if not isinstance(number, tuple)}
     more = (
-        pixels + (_line("shapes", shapes) if shapes else "") + (_line("data_limit", start.limit) if start.limit else "")
+        pixels
+        + (_line("shapes", shapes) if shapes else "")
+        + (_line("bind", bound) if bound else "")
+        + (_line("data_limit", start.limit) if start.limit else "")
     )
     return TEXT.format(
         name=start.name,

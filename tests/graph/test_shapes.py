@@ -74,7 +74,7 @@ sweeps: [{name: one, spec: w8c-a8t, recipe: minmax}]
 def test_suite_says_shapes(tmp_path: Path) -> None:
     path = tmp_path / "free.yaml"
     path.write_text(SUITE)
-    assert load_suite(path).fixed_shapes == {"x": (3, 8, 8), "ids": (12,)}
+    assert load_suite(path).given == {"x": (3, 8, 8), "ids": (12,)}
     path.write_text(SUITE.replace("3x8x8", "3x8x"))
     with pytest.raises(QBenchError, match=r"free.yaml:4: .*expected sizes without the batch"):
         load_suite(path)

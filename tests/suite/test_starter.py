@@ -31,7 +31,7 @@ def test_a_suite_for_files_finds_them_from_its_own_folder(tmp_path: Path, monkey
         assert suite.name == "my_net_1"
         assert os.path.samefile(suite.model_source(), "my net [1].onnx")
         assert os.path.samefile(suite.data_source(), "imgs")
-        assert (suite.how, suite.fixed_shapes) == (how, {"x": (3, 48, 192)})
+        assert (suite.how, suite.given) == (how, {"x": (3, 48, 192)})
         assert (suite.data_limit, suite.threads, suite.timing.references) == (100, 1, ("onnxruntime-fp32",))
 
 

@@ -30,7 +30,7 @@ def check_network(network: Network, weights: Mapping[str, StoredCodes], activati
             raise ValueFormError(f"codes of '{name}', which is no layer of the network")
         _check_codes(layers[name], weights[name])
     for name in activations:
-        if name.partition(":")[0] not in network.shapes:
+        if not {name, name.rpartition(":")[0]} & network.shapes.keys():  # `<layer>:pre_add` is none of its own
             raise ValueFormError(f"parameters of '{name}', which is no tensor of the network")
         if not np.all(np.isfinite(activations[name].scale) & (activations[name].scale > 0)):
             raise ValueFormError(f"parameters of '{name}' with a scale that is not positive")

@@ -5,12 +5,13 @@ The file's nodes keep what they expect, by a Transpose behind such an input and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from onnx import AttributeProto, GraphProto, NodeProto, helper
 
 from qbench.graph.onnx.file import File, Port
+from qbench.graph.onnx.tensor_type import TensorType
 
 NOTE = "batch_first"
 """Key of the metadata that names the inputs and outputs that were turned."""
@@ -18,18 +19,49 @@ NOTE = "batch_first"
 Dims = Sequence[int | str]
 
 
-def batch_first(file: File) -> File:
-    """Return a file whose inputs and outputs have their batch first, wherever their sizes name it."""
+def batch_first(file: File, *, given: Collection[str] = ()) -> File:
+    """Return a file whose inputs and outputs have their batch first, wherever their sizes name it.
+
+    Where nothing has a name, the batch of an input whose first size is fixed is the one size that is free; where all
+    sizes are fixed, the one that equals the first size of the first input.
+
+    Args:
+        file: the file.
+        given: inputs whose sizes the caller gives: they stay as they are.
+    """
     batch = next((port.dims[0] for port in file.inputs if port.dims and port.dims[0]), "")
-    if not isinstance(batch, str) or not batch:
-        return file
-    inputs = {port.name: axis for port in file.inputs if (axis := _place(port.dims, batch))}
+    first = file.inputs[0].dims[:1] if file.inputs else ()
+    if not isinstance(batch, str):
+        batch = first[0] if first else batch
+    inputs = {port.name: axis for port in file.inputs if port.name not in given and (axis := _place(port.dims, batch))}
     outputs: dict[str, int] = {}
     ranks = {port.name: len(port.dims) for port in file.inputs}
     for value in file.model.graph.output:
         dims = [dim.dim_param or int(dim.dim_value) for dim in value.type.tensor_type.shape.dim]
-        if axis := _place(dims, batch):
+        if inputs and batch and (axis := _place(dims, batch)):
             outputs[value.name], ranks[value.name] = axis, len(dims)
+    return _with_turned(file, inputs, outputs, ranks)
+
+
+def outputs_batch_first(file: File, types: Mapping[str, TensorType], *, times: Mapping[int, int]) -> File:
+    """Return a file whose outputs have their batch first, where only their computed sizes show it.
+
+    Args:
+        file: the file.
+        types: of its tensors.
+        times: a free size -> how many times the batch it is.
+    """
+    outputs, ranks = {}, {}
+    for name in file.outputs:
+        dims = types[name].dims if name in types else None
+        places = [axis for axis, size in enumerate(dims or ()) if times.get(size) == 1]
+        if dims and dims[0] >= 0 and len(places) == 1:
+            outputs[name], ranks[name] = places[0], len(dims)
+    return _with_turned(file, {}, outputs, ranks)
+
+
+def _with_turned(file: File, inputs: Mapping[str, int], outputs: Mapping[str, int], ranks: Mapping[str, int]) -> File:
+    """Return a file some of whose inputs and outputs are turned so that an axis of theirs is the first."""
     turned = {**inputs, **outputs}
     written = {name for proto in file.nodes for name in proto.output}
     if not turned or set(inputs) & set(outputs) or not written.issuperset(outputs):
@@ -39,12 +71,14 @@ def batch_first(file: File) -> File:
     nodes += [_transpose(name, names[name], _back(axis, ranks[name])) for name, axis in inputs.items()]
     nodes += [_transpose(names[name], name, _front(axis, ranks[name])) for name, axis in outputs.items()]
     ports = tuple(_turned(port, inputs[port.name]) if port.name in inputs else port for port in file.inputs)
-    return replace(file, nodes=tuple(nodes), inputs=ports, notes={**file.notes, NOTE: ", ".join(turned)})
+    names_turned = ", ".join(filter(None, (file.notes.get(NOTE, ""), *turned)))
+    return replace(file, nodes=tuple(nodes), inputs=ports, notes={**file.notes, NOTE: names_turned})
 
 
-def _place(dims: Dims, batch: str) -> int:
+def _place(dims: Dims, batch: str | int) -> int:
     """Return the axis that alone is the batch, 0 where that is the first one, or none, or not known."""
-    return list(dims).index(batch) if list(dims).count(batch) == 1 else 0
+    alone = list(dims).count(batch) == 1 and (batch != "" or isinstance(dims[0], int))
+    return list(dims).index(batch) if alone and dims[0] != batch else 0
 
 
 def _front(axis: int, rank: int) -> list[int]:

@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from onnx import ModelProto
 
 from qbench.errors import ModelError, suggest
 from qbench.graph.network import Network
-from qbench.graph.nodes import Conv, Node, Shape
+from qbench.graph.nodes import Conv, Given, Node, Shape
 from qbench.graph.onnx.assemble import Names, Shapes, assembled, names_of
-from qbench.graph.onnx.batch_axis import batch_first
+from qbench.graph.onnx.batch_axis import batch_first, outputs_batch_first
+from qbench.graph.onnx.bound import with_bound
 from qbench.graph.onnx.branches import take_branches
 from qbench.graph.onnx.cut import cut_foreign
 from qbench.graph.onnx.draft import Affine, Alias, Draft, Raw, ZeroPad
@@ -37,7 +39,7 @@ from qbench.graph.readers import NO_SHAPES
 FLOATS = (FLOAT, *OTHERS)
 
 
-def read_onnx(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network:
+def read_onnx(path: Path, *, shapes: Mapping[str, Given] = NO_SHAPES) -> Network:
     """Return the network of an ONNX file, fused.
 
     Batch normalization, biases and constant sums and products are folded into weights; clamps and residual sums are
@@ -46,13 +48,14 @@ def read_onnx(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network
 
     Args:
         path: the file.
-        shapes: input -> shape without its batch, for inputs that the file leaves free.
+        shapes: input -> shape without its batch, where the file leaves sizes free, or the one number that it always is.
 
     Raises:
         ModelError: one line with the path, and the node and operator where one is at fault.
     """
     try:
-        network = network_and_names(read_file(path), path.stem, shapes=shapes)[0]
+        file, sizes = with_bound(read_file(path), shapes)
+        network = network_and_names(file, path.stem, shapes=sizes)[0]
     except ModelError as error:
         raise named_error(path, error) from error
     except Exception as error:  # a fault of the reader's own: still one line; `tests.graph.fuzz` looks behind it
@@ -63,7 +66,7 @@ def read_onnx(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES) -> Network
     return replace(network, sha256=_with_shapes(network.sha256, shapes)) if shapes else network
 
 
-def _with_shapes(sha256: str, shapes: Mapping[str, Shape]) -> str:
+def _with_shapes(sha256: str, shapes: Mapping[str, Given]) -> str:
     """Return the hash of a file and of the shapes that it is read for."""
     return hashlib.sha256(f"{sha256} {sorted(shapes.items())}".encode()).hexdigest()
 
@@ -82,7 +85,7 @@ def network_and_names(
     file: File,
     name: str,
     *,
-    shapes: Mapping[str, Shape] = NO_SHAPES,
+    shapes: Mapping[str, Shape] = MappingProxyType({}),
     trivial: bool = False,
     residuals: bool = True,
     fixed: Collection[str] = (),
@@ -97,9 +100,11 @@ def network_and_names(
         residuals: whether convolutions take in the additions after them.
         fixed: weights whose numbers nothing may be folded into.
     """
-    file = file if trivial else batch_first(without_bfloat16(file))
+    file = file if trivial else batch_first(without_bfloat16(file), given=shapes)
     _check_images(file, shapes)
     file, found = _surveyed(file, shapes)
+    moved = file if trivial else outputs_batch_first(file, found.types, times=found.multiples)
+    file, found = (file, found) if moved is file else _surveyed(moved, shapes)
     file, found = (file, found) if trivial else widened(file, found)
     drafts, known = drafts_of(file, found)
     turn = (not fixed, not fixed and not trivial)

@@ -19,8 +19,9 @@ from qbench.core.spec import FLOAT, LayerSpec
 from qbench.core.tensor import QParams, QTensor
 from qbench.errors import ModelError
 from qbench.graph.network import DepthToSpace, Network
-from qbench.graph.nodes import Flatten, Node, Pool, Resize, Select, Shape
+from qbench.graph.nodes import Flatten, Given, Node, Pool, Resize, Select
 from qbench.graph.onnx.assemble import Names
+from qbench.graph.onnx.bound import with_bound
 from qbench.graph.onnx.file import read_file
 from qbench.graph.onnx.liveness import live_nodes
 from qbench.graph.onnx.read import named_error, network_and_names
@@ -33,12 +34,12 @@ from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.graph.readers import NO_SHAPES
 
 
-def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, residuals: bool = True) -> QuantizedNetwork:
+def read_quantized(path: Path, *, shapes: Mapping[str, Given] = NO_SHAPES, residuals: bool = True) -> QuantizedNetwork:
     """Return the quantized network of a file.
 
     Args:
         path: the file.
-        shapes: input -> shape without its batch, for inputs that the file leaves free.
+        shapes: input -> shape without its batch, where the file leaves sizes free, or the one number that it always is.
         residuals: whether convolutions take in the additions after them. That is faster, and skips the rounding of
             `<layer>:pre_add` that the file asks for; without it the network rounds where the file does.
 
@@ -51,9 +52,9 @@ def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, resid
         ModelError: one line with the path; also where nothing in the file is quantized.
     """
     try:
-        file = read_file(path)
-        found = survey(file, live_nodes(file), shapes=shapes)
-        ask = partial(network_and_names, name=path.stem, shapes=shapes, residuals=residuals)
+        file, sizes = with_bound(read_file(path), shapes)
+        found = survey(file, live_nodes(file), shapes=sizes)
+        ask = partial(network_and_names, name=path.stem, shapes=sizes, residuals=residuals)
         maker = Unquantizer(file, found.constants, OPERATORS)
         network, names = ask(maker.run(), fixed=maker.weights.keys())
         bare = without_container(maker.nodes, maker.activations.keys(), names, network.outputs)
@@ -72,13 +73,13 @@ def read_quantized(path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, resid
 
 
 def read_kept(
-    path: Path, *, shapes: Mapping[str, Shape] = NO_SHAPES, residuals: bool = False
+    path: Path, *, shapes: Mapping[str, Given] = NO_SHAPES, residuals: bool = False
 ) -> QuantizedNetwork | None:
     """Return what a quantized file says, to be run as it is; None where the file holds no codes.
 
     Args:
         path: the file.
-        shapes: input -> shape without its batch, for inputs that the file leaves free.
+        shapes: input -> shape without its batch, where the file leaves sizes free, or the one number that it always is.
         residuals: see `read_quantized`; without it the network rounds where the file does.
 
     Raises:

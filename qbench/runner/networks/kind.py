@@ -40,7 +40,7 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
     Raises:
         QBenchError: the network or the data cannot be read, or do not fit each other.
     """
-    source, shapes = suite.model_source(), known_shapes(suite.model) | suite.fixed_shapes
+    source, shapes = suite.model_source(), known_shapes(suite.model) | suite.given
     network = network or read_network(model_path(source), shapes=shapes)
     quantized = os.path.isfile(source) and UNREAD not in network.metadata  # packaged networks are float32
     data = data or _data_of(suite, network)

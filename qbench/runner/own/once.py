@@ -86,7 +86,7 @@ class More(TypedDict, total=False):
     """Images per timed call; 1 and 32."""
     references: tuple[str, ...]
     """Other libraries that are timed in turns; onnxruntime in fp32."""
-    shapes: Mapping[str, tuple[int, ...]]
+    shapes: Mapping[str, tuple[int, ...] | float]
     """Input -> sizes without the batch, for inputs that the file leaves free."""
 
 

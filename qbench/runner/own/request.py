@@ -14,6 +14,7 @@ from qbench.core.spec import parse_spec
 from qbench.errors import MachineError, ModelError, QBenchError, suggest
 from qbench.graph import Network, QuantizedNetwork, read_codes
 from qbench.graph import read_network as read_file
+from qbench.graph.nodes import Given
 from qbench.graph.readers import UNREAD
 from qbench.kernels.variants import NAMES
 from qbench.peers import PEERS
@@ -54,7 +55,7 @@ class Asked:
         crop: side, or height and width, of the middle that is cut out.
         batch_sizes: images per timed call.
         references: peers that are timed in turns; those that cannot run here are named in the notes.
-        shapes: input -> sizes without the batch, for inputs that the file leaves free.
+        shapes: input -> sizes without the batch, where the file leaves them free, or the one number that it always is.
         accumulator: `16`, `16-wrap` or `16-saturate`: sums of so many bits are scored too; "" for none.
     """
 
@@ -74,7 +75,7 @@ class Asked:
     crop: int | tuple[int, ...] | None = None
     batch_sizes: tuple[int, ...] = (1, 32)
     references: tuple[str, ...] = ("onnxruntime-fp32",)
-    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    shapes: Mapping[str, Given] = field(default_factory=dict)
     accumulator: str = ""
 
     def __post_init__(self) -> None:
@@ -132,7 +133,7 @@ def read_network(asked: Asked) -> Network:
     if asked.keeps and UNREAD in network.metadata:
         raise ModelError(network.metadata[UNREAD])
     if not network.inputs or any(min(network.shapes[name], default=1) < 1 for name in network.inputs):
-        shapes = ", ".join(f"'{name}' {network.shapes[name]}" for name in network.inputs)
+        shapes = ", ".join(f"'{name}' {_sizes(network, name)}" for name in network.inputs)
         why = f"expected inputs of sizes that are fixed but for the batch (by --shape, say), got {shapes}"
         raise ModelError(f"{asked.model}: {why}")
     if not network.layers:
@@ -140,6 +141,12 @@ def read_network(asked: Asked) -> Network:
         why = "expected a network with a convolution or a matrix product, got none" + (f": {held}" if held else "")
         raise ModelError(f"{asked.model}: {why}")
     return network
+
+
+def _sizes(network: Network, tensor: str) -> str:
+    """Return the sizes of an input in words, "?" where one is free."""
+    sizes = ["?" if size < 0 else str(size) for size in network.shapes[tensor]]
+    return "of one number (by --bind, say)" if not sizes else f"({', '.join(sizes)})"
 
 
 def assigned_network(asked: Asked, network: Network) -> QuantizedNetwork:
@@ -215,7 +222,8 @@ def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
         name=SUITE_NAME,
         title=f"{Path(asked.model).stem}, {'as it is' if asked.keeps else f'{asked.spec} by {asked.recipe}'}",
         model=asked.model,
-        shapes={name: "x".join(map(str, shape)) for name, shape in asked.shapes.items()},
+        shapes={name: "x".join(map(str, sizes)) for name, sizes in asked.shapes.items() if isinstance(sizes, tuple)},
+        bind={name: number for name, number in asked.shapes.items() if not isinstance(number, tuple)},
         data=asked.data,
         mean=asked.how.mean,
         std=asked.how.std,
