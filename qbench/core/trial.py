@@ -157,6 +157,10 @@ class Measurement:
         return ordered[middle] if len(ordered) % 2 else 0.5 * (ordered[middle - 1] + ordered[middle])
 
 
+MAKING = ("calibrate", "quantize", "shared")
+"""Phases that make a quantized network: together what it would cost by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrialResult:
     """One row.
@@ -169,7 +173,8 @@ class TrialResult:
         execution: what arithmetic was scored.
         metrics: name -> score; names are those of `qbench.metrics`.
         measurements: raw times.
-        phases_s: seconds spent in load, calibrate, quantize, pack, compile, verify, score, time.
+        phases_s: seconds spent in load, calibrate, quantize, pack, compile, verify, score, time; `shared` are
+            those that earlier rows spent on what this one uses too.
         kernels: layer name -> kernel that ran, e.g. `conv_u8_s8_u8/x86_vnni`.
         layer_rows: facts per layer, as dicts with the keys `name`, `kind`, `operations`, `images`, `median_s` ...
         correct: base64 of the packed bits "prediction was right", one a test image, for paired statistics.
@@ -194,3 +199,8 @@ class TrialResult:
     alarms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     machine: str = ""
+
+    @property
+    def making_s(self) -> float:
+        """Seconds that calibrating and quantizing cost by themselves."""
+        return sum(self.phases_s.get(phase, 0.0) for phase in MAKING)

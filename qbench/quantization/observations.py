@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.windows import rows_of
 
 Made = TypeVar("Made")
-Phase = Callable[[str], AbstractContextManager[None]]
+Costs = dict[Hashable, float]
+"""Key of what was computed once -> the seconds that it took."""
 Tap = Callable[[str, Floats], None]
 
 
@@ -49,10 +50,35 @@ class ChannelStats:
 _BATCH = 64
 
 
-@contextmanager
-def untimed(_name: str) -> Iterator[None]:
-    """Do not count the time of a phase."""
-    yield
+class Phase(Protocol):
+    """Counts time: that of phases, and that of what one row computes and others share."""
+
+    def __call__(self, name: str) -> AbstractContextManager[None]:
+        """Count the time within as a phase of that name."""
+        ...
+
+    def first(self, costs: Costs, key: Hashable) -> AbstractContextManager[None]:
+        """Keep the time within in `costs`: it is computed for the first time."""
+        ...
+
+    def again(self, costs: Costs, key: Hashable) -> None:
+        """Count what is taken from an earlier row, once a row."""
+        ...
+
+
+class Untimed:
+    """Counts nothing."""
+
+    def __call__(self, name: str) -> AbstractContextManager[None]:
+        """Do not count the time of a phase."""
+        return nullcontext()
+
+    def first(self, costs: Costs, key: Hashable) -> AbstractContextManager[None]:
+        """Do not count it."""
+        return nullcontext()
+
+    def again(self, costs: Costs, key: Hashable) -> None:
+        """Do not count it."""
 
 
 class Observations:
@@ -67,16 +93,17 @@ class Observations:
     """
 
     def __init__(
-        self, network: Network, samples: Callable[[], Inputs], *, threads: int, phase: Phase = untimed
+        self, network: Network, samples: Callable[[], Inputs], *, threads: int, phase: Phase | None = None
     ) -> None:
-        self.network, self.threads, self._phase = network, threads, phase
+        self.network, self.threads, self._phase = network, threads, phase or Untimed()
         self._draw = samples
         self._kept: dict[Hashable, object] = {}
+        self._costs: Costs = {}
 
     def timed_by(self, phase: Phase) -> Observations:
         """Return the same observations with all that is kept, which count their time by `phase`."""
         view = Observations(self.network, self._draw, threads=self.threads, phase=phase)
-        view._kept = self._kept
+        view._kept, view._costs = self._kept, self._costs
         return view
 
     def of(self, network: Network, *, chain: Hashable | None = None) -> Observations:
@@ -95,8 +122,11 @@ class Observations:
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """Return `make()`, computed the first time that it is asked for under `key`."""
-        if key not in self._kept:
-            self._kept[key] = make()
+        if key in self._kept:
+            self._phase.again(self._costs, key)
+        else:
+            with self._phase.first(self._costs, key):
+                self._kept[key] = make()
         return self._kept[key]  # type: ignore[return-value]
 
     def samples(self) -> Inputs:

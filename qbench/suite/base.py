@@ -36,7 +36,8 @@ class AnySuite(Strict):
     """Keys that change no row: two suites that differ in them alone continue each other's runs."""
 
     LATER: ClassVar[frozenset[str]] = frozenset()
-    """Keys that there were not always: at their defaults they are left out, so that earlier runs are continued."""
+    """Keys, of whatever part of a suite, that there were not always: while they say nothing they are left out, so that
+    earlier runs are continued. Their defaults are empty."""
 
     _folder: Path = PrivateAttr(default=Path())
 
@@ -54,10 +55,15 @@ class AnySuite(Strict):
     def sha256(self) -> str:
         """Hash of what the suite means: comments, order of keys and written-out defaults make no difference."""
         left_out = self.MEANINGLESS | ({"device"} if self.device == "cpu" else set())  # as before there were devices
-        fields = type(self).model_fields
-        left_out |= {key for key in self.LATER if getattr(self, key) == fields[key].default}
-        data: dict[str, Any] = self.model_dump(mode="json", exclude=set(left_out))
+        data = _without(self.model_dump(mode="json", exclude=set(left_out)), self.LATER)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def _without(data: Any, later: frozenset[str]) -> Any:
+    """Return a suite's data without the keys of `later` that say nothing."""
+    if isinstance(data, dict):
+        return {key: _without(value, later) for key, value in data.items() if value or key not in later}
+    return [_without(value, later) for value in data] if isinstance(data, list) else data
 
 
 def doubled(names: list[str]) -> str:

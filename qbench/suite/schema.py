@@ -223,7 +223,7 @@ class Suite(Described, AnySuite):
     """What is tried."""
 
     MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"kind"})
-    LATER: ClassVar[frozenset[str]] = frozenset({*WORDS, "shapes", "bind"})
+    LATER: ClassVar[frozenset[str]] = frozenset({*WORDS, "shapes", "bind", "winners", "accumulator"})
 
     @field_validator("filter")
     @classmethod

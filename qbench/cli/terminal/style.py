@@ -88,7 +88,7 @@ def result_line(result: TrialResult) -> str:
     speeds = [cell.items / cell.median_s for cell in own if cell.group.startswith("network/")]
     if speeds:
         parts.append(f"{max(speeds):,.0f} images/s")
-    parts.append(duration(sum(result.phases_s.values())))
+    parts.append(duration(sum(spent for name, spent in result.phases_s.items() if name != "shared")))
     return "  ".join(parts)
 
 

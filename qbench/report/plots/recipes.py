@@ -100,9 +100,8 @@ def _draw_panel(view: RunView, axes: Axes, places: Sequence[Place], most: int, e
         if loss is not None:
             axes.plot(loss[1:], [y, y], color=colour, lw=1.6, solid_capstyle="round", clip_on=False)
             axes.plot([loss[0]], [y], "o", color=colour, ms=4.8, mec=PAPER, mew=0.7, clip_on=False)
-        spent = sum(place.row.phases_s.get(phase, 0.0) for phase in ("calibrate", "quantize"))
         axes.annotate(
-            words.seconds(spent), (1, y), xycoords=("axes fraction", "data"), xytext=(30, 0),
+            words.seconds(place.row.making_s), (1, y), xycoords=("axes fraction", "data"), xytext=(30, 0),
             textcoords="offset points", ha="right", va="center", fontsize=7.5, color=MUTED, annotation_clip=False,
         )  # fmt: skip
 

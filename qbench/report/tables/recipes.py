@@ -24,7 +24,7 @@ def equal_bits(view: RunView) -> Table:
         Column(f"{task.lost_words}", hint="against fp32, paired, with its 95 % interval"),
         Column("behind the best", hint=f"{task.unit_of_change}, paired on the same samples, with its 95 % interval"),
         Column("p", hint="of no difference from the best, corrected for all recipes of the spec by Holm's rule"),
-        Column("seconds", hint="calibrating and quantizing, where nothing of it was shared with an earlier row"),
+        Column("seconds", hint="calibrating and quantizing by itself; what earlier rows computed already counts too"),
         Column("packed", hint="bytes with scales, zero points and biases"),
     )
     lines = [line for ranking in view.by_bits for line in _lines(view, ranking)]
@@ -38,7 +38,7 @@ def _lines(view: RunView, ranking: Ranking) -> Iterator[Line]:
         lost = metrics.get(task.loss.name) if task.loss else None
         behind = None if not index else Metric(place.behind, task.unit_of_change, "lower", place.low, place.high)
         packed = metrics.get("packed_bytes")
-        spent = sum(place.row.phases_s.get(phase, 0.0) for phase in ("calibrate", "quantize"))
+        spent = place.row.making_s
         cells = (
             Cell(ranking.name, ranking.name),
             Cell(str(rank), rank, tone="good" if place.leads else ""),

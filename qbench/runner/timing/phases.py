@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from qbench.runner.timing.clock import Clock
+
+SHARED = "shared"
+"""Seconds that earlier rows spent on what this one uses too: not spent again, and part of what it would cost alone."""
 
 
 class Phases:
@@ -19,6 +22,7 @@ class Phases:
         self._clock = clock
         self.seconds: dict[str, float] = {}
         self._inner_s: list[float] = []
+        self._seen: set[tuple[int, Hashable]] = set()
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
@@ -35,3 +39,17 @@ class Phases:
             self.seconds[name] = self.seconds.get(name, 0.0) + spent_s - inner_s
             if self._inner_s:
                 self._inner_s[-1] += spent_s
+
+    @contextmanager
+    def first(self, costs: dict[Hashable, float], key: Hashable) -> Iterator[None]:
+        """Keep the seconds inside the `with` block in `costs`, for rows that use what is computed there again."""
+        self._seen.add((id(costs), key))
+        start = self._clock.now_s()
+        yield
+        costs[key] = self._clock.now_s() - start
+
+    def again(self, costs: dict[Hashable, float], key: Hashable) -> None:
+        """Count the seconds that an earlier row spent on `key` as shared, once."""
+        if (id(costs), key) not in self._seen:
+            self._seen.add((id(costs), key))
+            self.seconds[SHARED] = self.seconds.get(SHARED, 0.0) + costs.get(key, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import pytest
 
 from qbench.runner.timing.clock import Clock
@@ -36,3 +38,14 @@ def test_a_phase_counts_its_time_even_when_it_fails(clock: Clock, fake_time: Fak
     with pytest.raises(RuntimeError):
         fail()
     assert phases.seconds == {"load": pytest.approx(3.0, abs=1e-6)}
+
+
+def test_what_earlier_rows_computed_counts_once_as_shared(clock: Clock, fake_time: FakeTime) -> None:
+    costs: dict[Hashable, float] = {}
+    first, second = Phases(clock), Phases(clock)
+    with first("quantize"), first.first(costs, "stats"):
+        fake_time.work("a", lambda: 2e9)()
+    for phases in (first, second, second):
+        phases.again(costs, "stats")
+    assert first.seconds == {"quantize": pytest.approx(2.0, abs=1e-6)}
+    assert second.seconds == {"shared": pytest.approx(2.0, abs=1e-6)}
