@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from qbench.core.formats import Codebook, Float32, Logarithmic, NumberFormat, PowerOfTwo, Uniform
-from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.granularity import Dynamic, PerChannel, PerTensor
 from qbench.core.spec import QuantSpec
 from qbench.core.trial import Trial
 
@@ -36,6 +36,8 @@ def granularity_name(spec: QuantSpec) -> str:
     """Return `tensor`, `channel` or `groupN`, with a letter for scales of few bits; empty for float32."""
     if spec.is_float:
         return ""
+    if isinstance(spec.granularity, Dynamic):
+        return "dynamic rows" if spec.granularity.rows else "dynamic"
     if isinstance(spec.granularity, PerTensor):
         return "tensor"
     return "channel" if isinstance(spec.granularity, PerChannel) else spec.granularity.token.replace("g", "group")

@@ -75,6 +75,22 @@ class ScaledGroup(PerGroup):
         return f"g{self.group_size}{next(letter for letter, kept in SCALE_LETTERS.items() if kept == self.scales)}"
 
 
+@dataclass(frozen=True, slots=True)
+class Dynamic(PerTensor):
+    """Of activations: a scale and zero point from the extremes of what is there, while the network runs.
+
+    Args:
+        rows: a scale for every row of channels (a token, a pixel of an image) instead of one for each sample.
+    """
+
+    rows: bool = False
+
+    @property
+    def token(self) -> str:
+        """The letter inside a spec's token."""
+        return "r" if self.rows else "d"
+
+
 def scale_bytes(granularity: Granularity, shape: tuple[int, ...]) -> int:
     """Return the bytes of scales of a shape, (), (channels,) or (channels, groups), every level counted."""
     count = math.prod(shape)
@@ -85,17 +101,20 @@ def scale_bytes(granularity: Granularity, shape: tuple[int, ...]) -> int:
     return count + (4 if granularity.scales == "e4m3" else 0)
 
 
-Granularity = PerTensor | PerChannel | PerGroup | ScaledGroup
+Granularity = PerTensor | PerChannel | PerGroup | ScaledGroup | Dynamic
 
 
 def parse_granularity(text: str) -> Granularity:
     """Return the granularity of `tensor`, `channel`, `groupN` or the token letters `t`, `c`, `gN`.
 
-    A letter behind N says how the groups' scales are kept: `g32x`, `g16v`, `g32k` (see `ScaledGroup`).
+    `d` and `r` are dynamic, of activations: a scale for each sample, or for each row of channels. A letter behind N
+    says how the groups' scales are kept: `g32x`, `g16v`, `g32k` (see `ScaledGroup`).
     """
     word = text.strip().lower()
     if word in ("t", "tensor"):
         return PerTensor()
+    if word in ("d", "r"):
+        return Dynamic(rows=word == "r")
     if word in ("c", "channel"):
         return PerChannel()
     digits = word.removeprefix("group").removeprefix("g")

@@ -29,7 +29,7 @@ Scope = Literal["weights", "activations", "full", "none"]
 _KINDS = {token: kind for kind, token in CODEBOOKS.items()}
 _SIDE = re.compile(
     r"^(?P<kind>[wa])(?P<width>32|16|[1-8]|[tb])"
-    rf"(?P<format>log|pot|{'|'.join(_KINDS)})?(?P<granularity>t|c|g\d+[xvk]?)?$"
+    rf"(?P<format>log|pot|{'|'.join(_KINDS)})?(?P<granularity>t|c|d|r|g\d+[xvk]?)?$"
 )
 
 
@@ -93,8 +93,8 @@ def _parse_side(text: str, token: str) -> QuantSpec:
     if match is None:
         raise QBenchError(
             f"spec '{token}': cannot read '{text}'; expected w or a, then 1..8, 32 (a16 too), t or b, then log, pot, "
-            f"{', '.join(_KINDS)} if not uniform, then t, c or gN (with x, v or k behind it for scales of few bits), "
-            "as in w4g32-a8t"
+            f"{', '.join(_KINDS)} if not uniform, then t, c, gN (x, v or k behind it for scales of few bits), "
+            "or of activations d or r, as in w4g32-a8t"
         )
     kind, width, name, grain = match["kind"], match["width"], match["format"], match["granularity"]
     if width == "32":

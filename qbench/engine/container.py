@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbench.core.formats import Binary, Ternary, Uniform
+from qbench.core.granularity import Dynamic
 from qbench.core.tensor import Floats, QParams
 
 BYTE = 255
@@ -60,7 +61,11 @@ class Container:
 def container_of(params: QParams) -> Container | None:
     """Return the container of a tensor's parameters, or None when its levels are not uniform."""
     kind = params.spec.format
-    if params.scale.ndim or not isinstance(kind, Uniform | Ternary | Binary):
+    if (
+        params.scale.ndim
+        or isinstance(params.spec.granularity, Dynamic)
+        or not isinstance(kind, Uniform | Ternary | Binary)
+    ):
         return None
     scale, zero, floor = float(params.scale), float(params.zero_point), params.rounding == "floor"
     if isinstance(kind, Binary):

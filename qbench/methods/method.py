@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Protocol
 
 from qbench.core.formats import Binary, Float32, NumberFormat, Ternary, Uniform
-from qbench.core.granularity import Granularity, PerChannel, PerGroup, PerTensor, ScaledGroup, ScaleFormat
+from qbench.core.granularity import Dynamic, Granularity, PerChannel, PerGroup, PerTensor, ScaledGroup, ScaleFormat
 from qbench.core.spec import LayerSpec, QuantSpec
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.errors import QBenchError
 from qbench.methods.activation_stats import ActivationStats
+
+S8_BITS = 8
+"""The most bits of a byte."""
 
 
 class Method(Protocol):
@@ -90,11 +93,22 @@ def refuse(reason: str | None) -> None:
 
 
 def granularity_reason(name: str, spec: LayerSpec, *, scales: bool = False) -> str | None:
-    """Return why a method cannot share scales as `spec` asks, or None; `scales`: it can keep them in few bits."""
+    """Return why a method cannot share scales as `spec` asks, or None.
+
+    `scales` says that it rounds to nearest and takes scales that are not its own: of few bits, or dynamic ones.
+    """
     if isinstance(spec.weights.granularity, ScaledGroup) and not scales:
         return f"{name}: keeps a float32 scale a group, not those of '{spec.weights.granularity.token}'"
-    if not spec.activations.is_float and not isinstance(spec.activations.granularity, PerTensor):
-        return f"{name}: activations are quantized per tensor, not '{spec.activations.granularity.token}'"
+    if isinstance(spec.weights.granularity, Dynamic):
+        return f"{name}: weights have scales of their own before a network runs, not '{spec.weights.granularity.token}'"
+    grain = spec.activations.granularity
+    if isinstance(grain, Dynamic):
+        if scales and is_affine(spec.activations.format) and spec.activations.format.bits <= S8_BITS:
+            return None
+        return f"{name}: dynamic activations are uniform, rounded to nearest, of at most {S8_BITS} bits"
+    if not spec.activations.is_float and not isinstance(grain, PerTensor):
+        more = ": smoothquant(1) folds scales of channels into weights" if isinstance(grain, PerChannel) else ""
+        return f"{name}: activations are quantized per tensor, not '{grain.token}'{more}"
     if isinstance(spec.weights.granularity, PerChannel) and spec.weights.granularity.axis != 0:
         return f"{name}: weights keep axis 0 (output channels), not axis {spec.weights.granularity.axis}"
     return None

@@ -94,7 +94,7 @@ class EightBitPeer:
         formats = (weights.format, activations.format)
         eight_bits = all(isinstance(one, Uniform) and one.bits == 8 for one in formats)
         grains = isinstance(weights.granularity, PerChannel | PerTensor)
-        grains = grains and isinstance(activations.granularity, PerTensor)
+        grains = grains and activations.granularity == PerTensor()
         mixed = trial.edges or trial.overrides or trial.recipe != trial.method
         if trial.layers != "all" or mixed or not eight_bits or not grains:
             return "runs the whole network at w8c-a8t or w8t-a8t only"

@@ -6,6 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
+import numpy as np
+
+from qbench.core.granularity import Dynamic
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec
 from qbench.core.tensor import QParams, QTensor
 from qbench.graph import Layer, QuantizedNetwork, depth_weights
@@ -68,6 +71,9 @@ class PerLayer:
         others = FLOAT if quantized.others is None else quantized.others.activations
         stats, found = seen.stats(), {}
         for tensor, spec in activation_specs(quantized.network, specs, stats, default=others).items():
+            if isinstance(spec.granularity, Dynamic):
+                found[tensor] = QParams(spec, np.ones((), np.float32), np.zeros((), np.float32))
+                continue
             made = partial(self._method.activation_params, stats[tensor], spec)
             found[tensor] = seen.once(("activations", tensor, self.name, spec), made)
         return found

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qbench.core.formats import Binary, Ternary, Uniform
-from qbench.core.granularity import PerGroup
+from qbench.core.granularity import Dynamic, PerGroup
 from qbench.core.tensor import QParams, QTensor, expand
 from qbench.engine.lowering.numbers import NotIntegerError, s8_codes
 from qbench.graph.network import Layer
@@ -39,6 +39,8 @@ class Bound:
 def bound_of(layer: Layer, weights: QTensor | None, activations: QParams | None) -> Bound | None:
     """Return the bound of a layer's sums, or None where it has no whole codes on both sides."""
     if weights is None or activations is None or activations.scale.ndim:
+        return None
+    if isinstance(activations.spec.granularity, Dynamic):
         return None
     kind = activations.spec.format
     if not isinstance(kind, Uniform | Ternary | Binary):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from qbench.core.granularity import Dynamic
 from qbench.engine.container import Container, container_of
 from qbench.graph.network import (
     Activation,
@@ -122,4 +123,6 @@ def why_float(quantized: QuantizedNetwork, tensor: str) -> str:
     """Return why a tensor has no container."""
     params = quantized.activations.get(quantized.network.unflattened(tensor))
     what = "stays in float32" if params is None else f"has {type(params.spec.format).__name__} levels"
+    if params is not None and isinstance(params.spec.granularity, Dynamic):
+        what = "has scales that only a run shows, which no integer kernel takes"
     return f"activation '{tensor}' {what}"

@@ -58,7 +58,7 @@ def activation_scale(tensor: str, params: QParams) -> tuple[Floats, npt.NDArray[
     if number_format == Uniform(8, signed=True, symmetric=False):
         spec = replace(params.spec, format=Uniform(8, signed=False, symmetric=False))
         return activation_scale(tensor, replace(params, spec=spec, zero_point=params.zero_point + np.float32(128)))
-    if number_format != Uniform(8, signed=False, symmetric=False) or not isinstance(params.spec.granularity, PerTensor):
+    if number_format != Uniform(8, signed=False, symmetric=False) or params.spec.granularity != PerTensor():
         raise ModelError(f"qdq: tensor '{tensor}': expected unsigned 8 bits per tensor, got a{params.spec.token}")
     if params.rounding != "nearest" or params.scale.size != 1:
         raise ModelError(f"qdq: tensor '{tensor}': expected one scale and rounding to nearest, got {params.rounding}")

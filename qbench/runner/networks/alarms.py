@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from qbench.core.formats import Uniform
+from qbench.core.granularity import Dynamic
 from qbench.core.tensor import Floats, QParams
 from qbench.methods.activation_stats import ActivationStats
 from qbench.metrics.task import Outputs
@@ -34,7 +35,8 @@ def range_alarms(params: Mapping[str, QParams], stats: Mapping[str, ActivationSt
     found = []
     for name, chosen in params.items():
         number_format = chosen.spec.format
-        if not isinstance(number_format, Uniform) or chosen.scale.ndim:
+        dynamic = isinstance(chosen.spec.granularity, Dynamic)
+        if not isinstance(number_format, Uniform) or chosen.scale.ndim or dynamic:
             continue
         low = float(chosen.scale) * (number_format.qmin - float(chosen.zero_point))
         high = float(chosen.scale) * (number_format.qmax - float(chosen.zero_point))
