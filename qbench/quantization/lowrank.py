@@ -5,7 +5,7 @@
 with U V^T the `r` largest singular values of the error, shared evenly: U sqrt(S), sqrt(S) V^T. Both are rounded to 8
 bits per channel, count in the sizes, and are steps of the session, so their time counts; V^T x stays in float32 and
 makes U a layer of float32. A depthwise or grouped layer, and one that has not four times as many rows and columns as
-the rank, keeps its rounding as it is, and the row says so. Stands last, since corrections have not seen what it adds.
+the rank, keeps its rounding as it is, and the row says so. Not beside `bias`: it corrects a shift that this takes away.
 Source: Yao et al. 2023, "ZeroQuant-V2: Exploring post-training quantization in LLMs", section 5 (LoRC).
 """
 

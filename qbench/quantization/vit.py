@@ -7,9 +7,10 @@ near 1. Of b bits one says which range it is, b - 1 the place in it, n = 2^(b-1)
     softmax:   s1 i, i = 0 .. n - 1,              and  s2 i, i = 1 .. n, s2 = 1 / n
     s2 = 2^m s1,   m = 0 .. 16 of the least squared error over the histogram of what was seen
 
-The codes are no uniform ones, so layers that read them are computed in float32 with what they stand for, and the row
-says `simulated`, or `mixed`. Inside an attention shares have no tensor, and stay as they are. Source: Yuan et al. 2022,
-"PTQ4ViT: Post-training quantization for vision transformers with twin uniform quantization", section 3.2.
+Where the range that the method chose loses less, it stays. The codes of two are no uniform ones, so layers that read
+them are computed in float32 with what they stand for, and the row says `simulated`, or `mixed`. Inside an attention
+shares have no tensor, and stay as they are. Source: Yuan et al. 2022, "PTQ4ViT: Post-training quantization for vision
+transformers with twin uniform quantization", section 3.2.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from qbench.core.granularity import PerTensor
 from qbench.core.spec import LayerSpec, QuantSpec
 from qbench.core.tensor import QParams
 from qbench.graph import QuantizedNetwork, Softmax, Unary
-from qbench.methods import ActivationStats
+from qbench.methods import ActivationStats, dequantize, quantize
 from qbench.methods.fitting.level_tables import full_table
 from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
@@ -52,16 +53,16 @@ class Vit:
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
         """Return the network with other parameters of the tensors that come out of gelus and softmaxes."""
         found: dict[str, QParams] = {}
+        count = 0
         for node in quantized.network.nodes:
             is_gelu = isinstance(node, Unary) and node.function in GELUS
             params = quantized.activations.get(node.output)
-            if (
-                params is not None
-                and isinstance(params.spec.format, Uniform)
-                and (is_gelu or isinstance(node, Softmax))
-            ):
-                found[node.output] = two_ranges(seen.stats()[node.output], params.spec.format.bits, negative=is_gelu)
-        said = f"vit: two ranges for {len(found)} outputs of gelu or softmax"
+            if params is not None and (is_gelu or isinstance(node, Softmax)):
+                count, stats = count + 1, seen.stats()[node.output]
+                twin = two_ranges(stats, params.spec.format.bits, negative=is_gelu)
+                if squared_error(stats, twin) < squared_error(stats, params):
+                    found[node.output] = twin
+        said = f"vit: two ranges for {len(found)} of {count} outputs of gelu or softmax, where one range loses more"
         activations = {**quantized.activations, **found}
         return replace(quantized, activations=activations, remarks=(*quantized.remarks, said))
 
@@ -74,12 +75,18 @@ def two_ranges(stats: ActivationStats, bits: int, *, negative: bool) -> QParams:
         bits: of its codes, 2 or more.
         negative: whether the narrow range is that of negative numbers, as behind a gelu, or lies within the other one.
     """
-    values, counts = stats.points()
-    tables = [_levels(stats, bits, shift, negative=negative) for shift in SHIFTS]
-    errors = [float((counts * np.square(_nearest(values, table) - values)).sum()) for table in tables]
     spec = QuantSpec(Codebook(bits, "twin"), PerTensor())
     one, zero = np.asarray(1.0, np.float32), np.asarray(0.0, np.float32)
-    return QParams(spec, one, zero, full_table(tables[int(np.argmin(errors))], bits))
+    tables = [full_table(_levels(stats, bits, shift, negative=negative), bits) for shift in SHIFTS]
+    found = [QParams(spec, one, zero, table) for table in tables]
+    return found[int(np.argmin([squared_error(stats, params) for params in found]))]
+
+
+def squared_error(stats: ActivationStats, params: QParams) -> float:
+    """Return what codes lose of the numbers that were seen, to the width of a histogram's bin."""
+    values, counts = stats.points()
+    reals = dequantize(quantize(values.astype(np.float32), params), params)
+    return float(counts @ np.square(reals - values))
 
 
 def _levels(stats: ActivationStats, bits: int, shift: int, *, negative: bool) -> Doubles:
@@ -91,9 +98,3 @@ def _levels(stats: ActivationStats, bits: int, shift: int, *, negative: bool) ->
         return np.concatenate([-narrow * (whole + 1), narrow * 2.0**shift * whole])
     wide = 1.0 / count
     return np.concatenate([wide * 2.0**-shift * whole, wide * (whole + 1)])
-
-
-def _nearest(values: Doubles, levels: Doubles) -> Doubles:
-    """Return the nearest level of each value."""
-    table = np.unique(levels)
-    return np.asarray(table[np.searchsorted((table[1:] + table[:-1]) / 2, values)])

@@ -12,7 +12,7 @@ from qbench.core.spec import parse_spec
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession, build_session
 from qbench.engine.saved.network import load_network, save_network
-from qbench.graph import Layer, Network, QuantizedNetwork
+from qbench.graph import Layer, Linear, Network, QuantizedNetwork
 from qbench.methods import ActivationObserver, dequantize, quantize
 from qbench.methods.minmax import MINMAX
 from qbench.metrics.tensor import sqnr_db
@@ -113,8 +113,19 @@ def test_two_ranges_lose_less_where_most_numbers_are_small() -> None:
 
 def test_a_network_with_two_ranges_says_that_they_are_simulated() -> None:
     network = block()
+    low = (
+        replace(node, bias=node.bias - 2) if isinstance(node, Linear) and node.name == "wide" else node
+        for node in network.nodes
+    )
+    network = replace(network, nodes=tuple(low))
     found = made(network, rows(), "minmax/vit", "w8c-a4t")
-    assert found.remarks == ("vit: two ranges for 1 outputs of gelu or softmax",)
+    assert found.remarks == ("vit: two ranges for 1 of 1 outputs of gelu or softmax, where one range loses more",)
     assert found.activations["gelu"].levels is not None
     with build_session(found, threads=1) as session:
         assert session.execution in ("mixed", "simulated")
+
+
+def test_a_range_that_loses_less_stays() -> None:
+    found = made(block(), rows(), "minmax/vit", "w8c-a4t")
+    assert found.remarks == ("vit: two ranges for 0 of 1 outputs of gelu or softmax, where one range loses more",)
+    assert found.activations["gelu"].levels is None
