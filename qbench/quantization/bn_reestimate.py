@@ -23,6 +23,7 @@ from qbench.core.spec import LayerSpec
 from qbench.core.tensor import Floats, QTensor
 from qbench.graph import Layer, QuantizedNetwork, depth_weights
 from qbench.methods.fitting.slices import Doubles
+from qbench.quantization.equal_steps import moved_steps_reason
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
 
@@ -43,7 +44,7 @@ class BnReestimate:
     def supports(self, spec: LayerSpec) -> str | None:
         """Return why weights of a spec have no scale for each channel, or None."""
         if spec.weights.is_float or not isinstance(spec.weights.granularity, PerTensor):
-            return None
+            return moved_steps_reason(self.name, spec.weights)
         return "bn_reestimate: needs a scale for each channel or group of weights, not one per tensor"
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:

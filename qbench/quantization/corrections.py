@@ -20,6 +20,7 @@ from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork, depth_weights
 from qbench.graph.network import Layer
 from qbench.methods.correction import VERSION, bias_shift, variance_corrected
+from qbench.quantization.equal_steps import moved_steps_reason
 from qbench.quantization.observations import Observations
 from qbench.quantization.stages import Place
 from qbench.quantization.windows import mean_window
@@ -34,8 +35,8 @@ class Variance:
     needs_samples: ClassVar[bool] = False
 
     def supports(self, spec: LayerSpec) -> str | None:
-        """Return None: every spec has scales."""
-        return None
+        """Return why scales of a spec cannot be moved, or None."""
+        return moved_steps_reason(self.name, spec.weights)
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
         """Return the network with other scales."""
@@ -87,8 +88,8 @@ class Both:
     needs_samples: ClassVar[bool] = True
 
     def supports(self, spec: LayerSpec) -> str | None:
-        """Return None: every spec has scales and means."""
-        return None
+        """Return why scales of a spec cannot be moved, or None; every spec has means."""
+        return moved_steps_reason(self.name, spec.weights)
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
         """Return the network with other scales and biases."""
