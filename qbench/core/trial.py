@@ -42,6 +42,7 @@ class Trial:
         method: how ranges and codes are chosen; `none` for fp32. With `transform`, `rounding` and `correction` it is
             the trial's `recipe`.
         calibration: number of calibration samples.
+        samples: the same where a sweep names it; 0 where it is the suite's.
         seed: draw of the calibration samples and of any random choice.
         variant: `auto`, or the kernel variant to pin.
         batch_sizes: batch sizes to time; empty when only accuracy is asked.
@@ -65,6 +66,7 @@ class Trial:
     correction: str = ""
     transform: str = ""
     rounding: str = ""
+    samples: int = 0
     accumulator: str = ""
 
     @property
@@ -89,6 +91,7 @@ class Trial:
             f"rules-{self._short_overrides}" if self.overrides else "",
             self.recipe,
             f"s{self.seed}",
+            f"n{self.samples}" if self.samples else "",
             self.variant if self.variant != "auto" else "",
             f"sums-{self.accumulator}" if self.accumulator else "",
             self.backend if self.backend != "qbench" else "",

@@ -198,11 +198,11 @@ def in_bits(width: str) -> str:
 
 
 def unique(rows: Iterable[Row]) -> list[Row]:
-    """Return the first row of each spec, method and draw, rows that ran first: several sweeps may hold the same one."""
+    """Return the first row of each spec, method and draw, rows that ran first: several sweeps may hold the same."""
     seen: dict[tuple[object, ...], Row] = {}
     for row in sorted(rows, key=lambda row: not row.ok):
         trial = row.result.trial
-        seen.setdefault((*_what(row), trial.seed, trial.variant, trial.backend), row)
+        seen.setdefault((*_what(row), trial.seed, trial.samples, trial.variant, trial.backend), row)
     return list(seen.values())
 
 

@@ -41,6 +41,7 @@ class _Choice:
     recipe: RecipeParts
     edges: str
     seed: int
+    samples: int
     variant: str
     backend: str
     accumulator: str = ""
@@ -121,7 +122,8 @@ def _sweep_trials(
                 layers=layer,
                 spec=choice.spec.token,
                 edges="" if choice.edges == choice.spec.token else choice.edges,
-                calibration=suite.calibration.samples,
+                calibration=choice.samples or suite.calibration.samples,
+                samples=choice.samples,
                 seed=choice.seed,
                 variant=choice.variant,
                 batch_sizes=suite.timing.batch_sizes if timed and not choice.accumulator else (),
@@ -153,13 +155,13 @@ def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
 def _choices(suite: Suite, cell: Cell, kept: str) -> Iterator[_Choice]:
     seeds = cell.seed or (suite.calibration.seed,)
     sums = [made for word in cell.accumulator or ("",) for made in _accumulators(word)]
-    others = (seeds, cell.variant or ("auto",), cell.backend or ("qbench",), sums)
+    others = (seeds, cell.samples or (0,), cell.variant or ("auto",), cell.backend or ("qbench",), sums)
     for recipes in _recipes(cell):
         rest = list(product(cell.edges or ("",), recipes, *others))
         specs = _kept(kept) if recipes[0].method == KEEP else _specs(cell, recipes[0].method)
         for spec, reason in specs:
-            for edges, recipe, seed, variant, backend, accumulator in rest:
-                yield _Choice(spec, recipe, edges, seed, variant, backend, accumulator, reason)
+            for edges, recipe, seed, samples, variant, backend, accumulator in rest:
+                yield _Choice(spec, recipe, edges, seed, samples, variant, backend, accumulator, reason)
 
 
 def _accumulators(word: str) -> tuple[str, ...]:

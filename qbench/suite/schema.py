@@ -98,6 +98,8 @@ class Cell(Strict):
     """What is corrected after rounding weights: `none`, `variance` of each slice, `bias` of each channel, or `both`."""
     seed: ListOf[Seed] | None = None
     """Draws; the default is `calibration.seed`."""
+    samples: ListOf[Annotated[int, Field(ge=1)]] | None = None
+    """Numbers of calibration samples; the default is `calibration.samples`."""
     variant: ListOf[Word] | None = None
     """Kernel variants to pin; the default `auto` takes the best on this machine."""
     accumulator: ListOf[AccumulatorWord] | None = None

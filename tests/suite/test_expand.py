@@ -95,6 +95,12 @@ def test_exclude_leaves_out_cells_where_every_axis_matches(tmp_path: Path) -> No
     assert keys(found) == ["all/w8c-a32/mse/s0", "all/w4c-a32/mse/s0", "all/w4g32-a32/mse/s0"]
 
 
+def test_the_number_of_calibration_samples_is_an_axis_of_its_own(tmp_path: Path) -> None:
+    found = trials(tmp_path, "bits: 8, method: mse, seed: [0, 1], samples: [16, 64]")
+    assert keys(found) == [f"all/w8c-a8t/mse/s{seed}/n{count}" for seed in (0, 1) for count in (16, 64)]
+    assert [item.trial.calibration for item in found[1:]] == [16, 64, 16, 64]
+
+
 def test_include_adds_cells_that_take_the_sweeps_other_axes(tmp_path: Path) -> None:
     found = trials(tmp_path, "scope: weights, bits: 8, method: mse, seed: [0, 1], include: [{bits: 2, method: minmax}]")
     assert keys(found) == ["all/w8c-a32/mse/s0", "all/w8c-a32/mse/s1", "all/w2c-a32/minmax/s0", "all/w2c-a32/minmax/s1"]

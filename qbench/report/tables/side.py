@@ -24,7 +24,8 @@ def side_by_side(views: Sequence[RunView]) -> Table:
     for index, view in enumerate(views):
         for row in (row for row in view.rows if row.ok):
             trial = row.result.trial
-            key = (row.token, trial.method, trial.layers, trial.backend, trial.sweep, str(trial.seed), trial.variant)
+            drawn = f"{trial.seed} {trial.samples}"
+            key = (row.token, trial.method, trial.layers, trial.backend, trial.sweep, drawn, trial.variant)
             rows.setdefault(key, {}).setdefault(index, row)
     shared = {key: found for key, found in rows.items() if len(found) > 1}
     lines = (_line(key, found, batches, score=task.primary.name) for key, found in shared.items())

@@ -129,7 +129,8 @@ def _added(view: RunView) -> tuple[tuple[str, str, int], ...]:
 def _trial(row: Row, view: RunView) -> Line:
     trial, result = row.result.trial, row.result
     own = "" if row.is_own else f" on {trial.backend}"
-    how = f"draw {trial.seed}" if row.ok and trial.seed else "" if row.ok else result.status
+    drawn = (f"draw {trial.seed}" if trial.seed else "", f"of {trial.samples}" if trial.samples else "")
+    how = " ".join(filter(None, drawn)) if row.ok else result.status
     tone = {"ok": "", "failed": "bad"}.get(result.status, "dim")
     cells = [
         Cell(trial.spec, trial.spec, _which(row)),
