@@ -127,12 +127,14 @@ def mutated(whole: bytes, rng: np.random.Generator) -> bytes:
 def bases() -> dict[str, bytes]:
     """Return whole files of many kinds: all exported ones, and those that other tests draw."""
     from tests.graph.conftest import Sketch
+    from tests.graph.test_batch_axis import recurrent
     from tests.graph.test_option_a import resnet
     from tests.graph.test_regions import drawn
 
     found = {path.stem: path.read_bytes() for path in sorted(FOLDER.glob("*.onnx")) if path.stat().st_size < 400_000}
     draws: dict[str, Callable[[Sketch], Path]] = {
         "option_a": lambda sketch: resnet(sketch, 1, (4, 8)),
+        "recurrent": recurrent,
         **{f"drawn{seed}": lambda sketch, seed=seed: drawn(sketch, seed) for seed in range(4)},  # type: ignore[misc]
     }
     for name, draw in draws.items():
