@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
 @click.option("--no-times", is_flag=True, help="Score only, measure no times.")
+@click.option("-v", "--verbose", is_flag=True, help="Print every layer too.")
 @click.pass_context
 def quantize(
     context: click.Context,
@@ -78,11 +79,12 @@ def quantize(
     `qbench compare` read. Agreement with fp32 is always scored, accuracy too if the images have labels.
     """
     from qbench.cli.terminal.style import make_console
+    from qbench.report import write_report
     from qbench.report.quantized import write_quantized_report
     from qbench.runner.own.once import quantize_asked
     from qbench.runner.own.request import Asked
 
-    data = suited(model, given.pop("data"))
+    data, verbose = suited(model, given.pop("data")), given.pop("verbose")
     wishes = _wishes(given)
     if keeps(context, model, keep=keep, choose=False):
         wishes["recipe"] = KEEP
@@ -94,9 +96,10 @@ def quantize(
 
     found = quantize_asked(asked, out, timed=not no_times, quick=quick, tell=tell)
     written = write_quantized_report(found.result, out)
-    _show(console, found.result)
+    page = write_report([out], out)
+    _show(console, found.result, verbose=verbose)
     console.print(f"saved   {out} (reloaded: same logits, bit for bit)", markup=False, highlight=False)
-    for path in written:
+    for path in (*written, page):
         console.print(f"wrote   {path}", markup=False, highlight=False, soft_wrap=True)
     return 0
 
@@ -115,22 +118,23 @@ def _wishes(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, result: QuantizedResult) -> None:
-    from qbench.cli.terminal.style import plain_table
+def _show(console: Console, result: QuantizedResult, *, verbose: bool) -> None:
+    """Print scores, times and why it is not faster; every layer too where `verbose` is true."""
+    from qbench.cli.terminal.style import plain_table, print_fitting
     from qbench.report.quantized import LAYER_HEADINGS, layer_cells, score_rows
     from qbench.results.why import reasons
 
-    table = plain_table(*LAYER_HEADINGS, right=LAYER_HEADINGS[4:12], title="layers")
-    for cells in layer_cells(result):
-        table.add_row(*cells)
-    console.print(table)
     table = plain_table("", "quantized", "fp32", right=("quantized", "fp32"))
     for row in score_rows(result):
         table.add_row(*row)
     console.print(table)
     console.print("where its time goes, and why it is not faster:", highlight=False)
     for line in reasons(result):
-        console.print(f"- {line}", markup=False, highlight=False)
+        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
     for word, lines in (("alarm", result.row.alarms), ("note", result.row.notes)):
         for line in lines:
-            console.print(f"- {word}: {line}", markup=False, highlight=False, style="yellow")
+            console.print(f"- {word}: {line}", markup=False, highlight=False, style="yellow", soft_wrap=True)
+    if verbose:
+        rows = [tuple(cells) for cells in layer_cells(result)]
+        drop = ("largest sum", "bits of sums", "kernel", "assigned", *LAYER_HEADINGS[11:4:-1])
+        print_fitting(console, rows, headings=LAYER_HEADINGS, drop=drop)

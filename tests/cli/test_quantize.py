@@ -24,7 +24,7 @@ PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "resnet"
 def quantized(call: Call, tmp_path: Path) -> tuple[Path, Outcome]:
     out = tmp_path / "out"
     arguments = ("--spec", "w4c-a8t", "--layers", "first=w8c-a8t", "--layers", "last=w8c-a8t", "--correction", "both")
-    limits = ("--calibration", "32", "--limit", "64", "--no-times", "-o", out)
+    limits = ("--calibration", "32", "--limit", "64", "--no-times", "-v", "-o", out)
     return out, call("quantize", "resnet20", "--data", "cifar10-shard", *arguments, *limits)
 
 
@@ -42,7 +42,7 @@ def test_quantize_shows_layers_scores_and_reasons(quantized: tuple[Path, Outcome
         assert words in done.out
     assert {path.name for path in out.iterdir()} == {
         "network.json", "network.safetensors", "quantized.json", "report.md", "layers.csv", "run.json", "trials.jsonl",
-        "table.csv", "table.md", "trials.parquet",
+        "table.csv", "table.md", "trials.parquet", "report.html",
     }  # fmt: skip
 
 
