@@ -33,6 +33,10 @@ class ResultsError(QBenchError):
     """A file of results cannot be read or written."""
 
 
+class UnsuitableError(QBenchError):
+    """A stage has nothing to do in this network, or cannot do it: its rows are skipped with the reason, not failed."""
+
+
 class MachineError(QBenchError):
     """This machine cannot do what was asked."""
 

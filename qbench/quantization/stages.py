@@ -61,7 +61,8 @@ class Stage(Protocol):
             seed: of every random choice.
 
         Raises:
-            QBenchError: the stage cannot do this network or this spec.
+            UnsuitableError: the stage cannot do this network, said before anything is computed: the row is skipped.
+            QBenchError: something else is wrong, found on the way: the row failed.
         """
         ...
 

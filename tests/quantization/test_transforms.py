@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from qbench.core.tensor import Floats
 from qbench.engine import build_session
 from qbench.engine.saved.network import load_network, save_network
-from qbench.errors import QBenchError
+from qbench.errors import UnsuitableError
 from qbench.graph import Conv, Hadamard, LayerNorm, Linear, Network, QuantizedNetwork, qdq_onnx_bytes, to_onnx_bytes
 from qbench.metrics.tensor import sqnr_db
 from qbench.quantization import Observations, assigned, parse_recipe
@@ -25,6 +27,10 @@ WORDS = ("smoothquant", "smoothquant(0.8)", "awq", "awq(data-free)")
 def made(network: Network, recipe: str, spec: str = "w8c-a8t") -> QuantizedNetwork:
     plain = assigned(network, spec, method="minmax")
     return parse_recipe(recipe).apply(plain, Observations(network, rows, threads=1), seed=0)
+
+
+def no_samples() -> Floats:
+    raise AssertionError("samples were drawn")
 
 
 def quality(network: Network, recipe: str, spec: str) -> float:
@@ -164,13 +170,14 @@ def test_awq_refuses_what_minmax_cannot_do_and_says_so() -> None:
     )
 
 
-@pytest.mark.parametrize("word", ["smoothquant", "awq"])
-def test_a_network_without_a_link_is_refused_in_one_line(word: str) -> None:
+@pytest.mark.parametrize("word", ["smoothquant", "awq", "rotate(folded)"])
+def test_a_network_without_a_link_is_refused_in_one_line_before_samples_are_drawn(word: str) -> None:
     network = block()
     alone = Linear("alone", "x", "alone", network.layers[0].weight, network.layers[0].bias)
     network = Network("n", "x", network.input_shape, "alone", (alone,), {"x": (6, 16), "alone": (6, 16)}, {}, "")
-    with pytest.raises(
-        QBenchError,
-        match=rf"network 'n': {word}: 0 of 1 tensors that enter layers; 1 are inputs of the network \('x'\)",
-    ):
-        made(network, f"{word}/minmax")
+    why = "need a step" if word.startswith("rotate") else "are inputs of the network"
+    wanted = f"network 'n': {word}: 0 of 1 tensors that enter layers; 1 {why} ('x')"
+    with pytest.raises(UnsuitableError, match=f"^{re.escape(wanted)}$"):
+        parse_recipe(f"{word}/minmax").apply(
+            assigned(network, "w4c-a8t", method="minmax"), Observations(network, no_samples, threads=1)
+        )

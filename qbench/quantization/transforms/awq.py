@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec
-from qbench.errors import QBenchError
+from qbench.errors import QBenchError, UnsuitableError
 from qbench.graph import ChannelAffine, Conv, LayerNorm, Linear, QuantizedNetwork, depth_weights
 from qbench.methods import METHODS, Method
 from qbench.methods.fitting.slices import Doubles
@@ -67,13 +67,13 @@ class Awq:
         return f"awq searches with the range of minmax: {why}" if why else None
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
-        """Return the network with other weights and the same function; raise QBenchError where no tensor can change."""
+        """Return the network with other weights and the same function; raise UnsuitableError where no tensor can."""
         network = quantized.network
         specs = {name: spec.weights for name, spec in quantized.specs.items() if not spec.weights.is_float}
         found, refused = linked(network)
         found = [link for link in found if any(name in specs for name in link.readers)]
         if not found and specs:
-            raise QBenchError(f"network '{network.name}': {told(self.word, 0, refused)}")
+            raise UnsuitableError(f"network '{network.name}': {told(self.word, 0, refused)}")
         moved = Rescaling(network)
         for link in found:
             layers = [layer for layer in moved.layers(link.readers) if layer.name in specs]

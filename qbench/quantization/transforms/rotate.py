@@ -19,7 +19,7 @@ import numpy as np
 
 from qbench.core.spec import LayerSpec
 from qbench.core.tensor import Floats
-from qbench.errors import QBenchError
+from qbench.errors import QBenchError, UnsuitableError
 from qbench.graph import (
     Attention,
     Conv,
@@ -67,7 +67,7 @@ class Rotate:
         return None
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
-        """Return the network with other weights, and steps, and the same function; raise QBenchError for no tensor."""
+        """Return the network with other weights, steps and the same function; raise UnsuitableError for no tensor."""
         network, draw = quantized.network, np.random.default_rng(seed)
         nodes: dict[str, Node] = {node.name: node for node in network.nodes}
         folded = [link for link in linked(network)[0] if _is_foldable(network, link)]
@@ -81,7 +81,7 @@ class Rotate:
         for tensor in turned:
             changed = _turned(changed, tensor)
         if not folded and not turned:
-            raise QBenchError(f"network '{network.name}': {told(self.word, 0, left)}")
+            raise UnsuitableError(f"network '{network.name}': {told(self.word, 0, left)}")
         said = f"{told(self.word, len(folded) + len(turned), left)}; {len(turned)} of them by a step"
         return replace(quantized, network=changed, remarks=(*quantized.remarks, said))
 

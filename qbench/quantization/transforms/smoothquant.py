@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from qbench.core.spec import LayerSpec
-from qbench.errors import QBenchError
+from qbench.errors import QBenchError, UnsuitableError
 from qbench.graph import QuantizedNetwork
 from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.observations import Observations
@@ -59,11 +59,11 @@ class SmoothQuant:
         return None
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:
-        """Return the network with other weights and the same function; raise QBenchError where no tensor can change."""
+        """Return the network with other weights and the same function; raise UnsuitableError where no tensor can."""
         network = quantized.network
         found, refused = linked(network)
         if not found:
-            raise QBenchError(f"network '{network.name}': {told(self.word, 0, refused)}")
+            raise UnsuitableError(f"network '{network.name}': {told(self.word, 0, refused)}")
         moved = Rescaling(network)
         for link in found:
             moved.move(link, factors(moved.layers(link.readers), seen.channels()[link.tensor].maximum, self.alpha))

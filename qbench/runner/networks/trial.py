@@ -15,7 +15,7 @@ from qbench.core.tensor import Floats
 from qbench.core.trial import ON_INTEGERS, Execution, Trial, TrialResult
 from qbench.engine import Session, build_session
 from qbench.engine.lowering.accumulators import bound_of
-from qbench.errors import QBenchError
+from qbench.errors import QBenchError, UnsuitableError
 from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import measured
 from qbench.metrics.tensor import sqnr_db
@@ -113,6 +113,8 @@ def row_of(planned: Planned, *, cache_hash: str, seeded: bool, clock: Clock, fil
         reason = fill(row, phases)
         if reason:
             return TrialResult(planned.trial, cache_hash, "skipped", reason)
+    except UnsuitableError as why:
+        return TrialResult(planned.trial, cache_hash, "skipped", str(why))
     except QBenchError as error:
         return TrialResult(planned.trial, cache_hash, "failed", str(error), phases_s=phases.seconds)
     except Exception as error:  # a bug in one trial must not cost the others; its place stands in the row

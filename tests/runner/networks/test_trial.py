@@ -99,6 +99,15 @@ def test_a_planned_reason_is_a_skipped_row(planned: dict[str, Planned], bench: B
     assert (row.status, row.reason) == ("skipped", "no such width")
 
 
+def test_a_network_in_which_a_stage_has_nothing_to_do_is_a_skipped_row(
+    planned: dict[str, Planned], bench: Bench
+) -> None:
+    item = planned["bits/w8c-a8t"]
+    row = run(replace(item, trial=replace(item.trial, transform="rotate")), bench)
+    assert (row.status, row.metrics) == ("skipped", {})
+    assert row.reason.startswith("network 'small': rotate: 0 of 3 tensors that enter layers; 3 are images")
+
+
 def test_an_error_of_the_user_is_a_failed_row(
     planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
