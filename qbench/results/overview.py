@@ -57,7 +57,7 @@ def _line(row: pd.Series, notes: tuple[str, ...]) -> dict[str, Any]:
         if batched and not name.endswith(("_low", "_high")) and not pd.isna(row[name]):
             line[name] = row[name]
     start = f"{row['execution']}: "
-    said = [note.removeprefix(start) for note in notes if note.startswith(start)]
+    said = [note.removeprefix(start) for note in notes if note.startswith((start, "slower than "))]
     return line | {"why": row["reason"] or "; ".join(said)}
 
 

@@ -30,6 +30,7 @@ from qbench.runner.timing.layers import measure_layers
 from qbench.runner.timing.network import measure_network, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
+from qbench.runner.timing.slower import why_slower
 from qbench.suite import Planned
 
 SEEDED = "weights are seeded: speed and agreement with fp32 only, no accuracy"
@@ -201,6 +202,7 @@ def _time(
                 row.measurements += measure_network(
                     bench, session, logits, batch=batch, peers=peers[batch], rules=rules, clock=clock
                 )
+        row.notes += why_slower(session, bench.inputs, row.measurements, clock=clock)
     if "layers" in planned.measure:
         with phases("time"):
             batch = max(planned.trial.batch_sizes)
