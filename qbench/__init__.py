@@ -2,8 +2,9 @@
 
 The rooms and what may import what are drawn in `docs/architecture.md`; `tests/test_architecture.py` holds them to it.
 
-From Python: `qbench.quantize(model, data=..., out=...)` quantizes a network once, `qbench.load(folder)` reads it again;
-both are imported on first use.
+From Python: `qbench.explore(model, data)` answers how low a network can go, `qbench.run(suite)` runs a suite,
+`qbench.read(folder)` reads a run, `qbench.quantize(model, data=..., out=...)` quantizes a network once and
+`qbench.load(folder)` reads that again. All are imported on first use.
 """
 
 import importlib
@@ -11,7 +12,17 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PLACES = {"quantize": "qbench.runner.own.once:quantize", "load": "qbench.engine.saved.network:load_network"}
+_PLACES = {
+    "explore": "qbench.python.calls:explore",
+    "run": "qbench.python.calls:run",
+    "read": "qbench.python.calls:read",
+    "quantize": "qbench.runner.own.once:quantize",
+    "load": "qbench.engine.saved.network:load_network",
+}
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,7 @@ FLOORS = {
     "runner": 5,
     "report": 5,
     "cli": 6,
+    "python": 6,
 }
 """Room -> floor. A room imports from lower floors only; the ground floor's parts may use each other."""
 

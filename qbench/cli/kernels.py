@@ -11,7 +11,7 @@ from qbench.cli.kind import Words
 from qbench.cli.terminal.style import plain_table
 from qbench.core.cells.result import OWN, KernelResult, KernelTrial
 from qbench.metrics.speed import gops
-from qbench.results.kernels.index import ceiling_share, judged, mean_against, ratio_to
+from qbench.results.kernels.index import ceiling_share, judged, ratio_to
 from qbench.results.kernels.tables import bar_cells
 
 if TYPE_CHECKING:
@@ -35,17 +35,16 @@ def kernel_line(result: KernelResult) -> str:
 
 def show_kernels(console: Console, run: KernelRun, *, verbose: bool = False) -> None:
     """Print the means of every sweep, the bars, and what went wrong; every row too where `verbose` is true."""
+    from qbench.report.kernels.kind import kernel_answer
+
     for result in run.results if verbose else ():
         console.print(kernel_line(result), soft_wrap=True)
-    table = plain_table("sweep", "threads", "rows", "mean", "least", "its shape", right=("threads", "mean", "least"))
-    for sweep in dict.fromkeys(result.trial.sweep for result in run.results):
-        for threads in sorted({result.trial.cell.threads for result in run.results}):
-            rows = [row for row in run.results if (row.trial.sweep, row.trial.cell.threads) == (sweep, threads)]
-            mean = mean_against(rows, "peers")
-            if mean:
-                label = mean.worst_row.trial.cell.problem.label
-                words = f"{mean.rows} of {len(rows)}"
-                table.add_row(sweep, str(threads), words, f"{mean.value:.2f}", f"{mean.worst:.2f}", label)
+    found = kernel_answer(run)
+    for line in found.lines:
+        console.print(line, soft_wrap=True)
+    table = plain_table(*found.headings, right=("threads", "mean", "least"))
+    for cells in found.rows:
+        table.add_row(*cells)
     if table.rows:
         console.print("qbench against the best other library of each shape, geometric mean")
         console.print(table)

@@ -75,13 +75,9 @@ def explore(model: str, out: Path, quick: bool, fresh: bool, verbose: bool, **gi
 
 def _start(model: str, given: dict[str, Any]) -> Start:
     """Return what the options ask for; libraries that are not installed are left out."""
-    from qbench.cli.options import suited
-    from qbench.peers import PEERS
-    from qbench.peers.installed import installed
-    from qbench.suite.starter import REFERENCES, Start
+    from qbench.suite.starter import started
     from qbench.zoo.preprocessing import Preprocessing
 
-    here = tuple(name for name in REFERENCES if not installed(PEERS.load(name).distributions)[1])
     how = Preprocessing.of(given["mean"], given["std"], given["resize"], given["crop"])
-    data = suited(model, given["data"])
-    return Start(model, data, how, given["shapes"], given["limit"], given["threads"], here)
+    data = given["data"] or ""
+    return started(model, data, how, given["shapes"], limit=given["limit"], threads=given["threads"])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from qbench.report.best import answer_lines, widths_table
 from qbench.report.figures import PLOTS_NAME, drawn, write_files
-from qbench.report.kind import PageKind
+from qbench.report.kind import Answered, PageKind
 from qbench.report.page import render, section
 from qbench.report.plots import PLOTS
 from qbench.report.plots.plot import Plot
@@ -31,4 +32,11 @@ def make_plots(view: RunView) -> Sequence[Plot]:
     return [plot for plot in made if plot is not None]
 
 
-NETWORKS = PageKind(network_page, several=True)
+def network_answer(run: NetworkRun) -> Answered:
+    """Return the answer of a run, and the best row of each width."""
+    view = view_of(run)
+    widths = widths_table(view)
+    return Answered((*answer_lines(view), *widths.notes), widths.headings, widths.rows)
+
+
+NETWORKS = PageKind(network_page, True, lambda run: make_plots(view_of(run)), network_answer)

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qbench.errors import SuiteError
+from qbench.errors import DataError, SuiteError
 from qbench.graph.readers import READERS
+from qbench.peers import PEERS
+from qbench.peers.installed import installed
 from qbench.suite.load import load_suite
-from qbench.zoo import DATASETS
+from qbench.zoo import DATASETS, suited_data
 from qbench.zoo.preprocessing import WORDS, Preprocessing
 from qbench.zoo.seeded import is_seeded
 
@@ -48,6 +50,29 @@ class Start:
         """The suite's name: that of the network, of the letters that a suite's name may have."""
         stem = Path(self.model).stem if self.model.lower().endswith(tuple(READERS)) else self.model
         return re.sub(r"[^a-z0-9_-]+", "_", stem.lower()).strip("_-")[:_LONGEST_NAME] or "network"
+
+
+def started(
+    model: str,
+    data: str,
+    how: Preprocessing,
+    shapes: Mapping[str, tuple[int, ...] | float],
+    *,
+    limit: int | None,
+    threads: int,
+) -> Start:
+    """Return a first suite's subject, with the libraries that are installed and the data that suit.
+
+    Args: as those of `Start`; `data` may be "".
+
+    Raises:
+        DataError: no data are named, and none are known that suit the network.
+    """
+    found = data or suited_data(model)
+    if not found:
+        raise DataError(f"data: expected a folder, an .npz file or a known name to try '{model}' on, got none")
+    here = tuple(name for name in REFERENCES if not installed(PEERS.load(name).distributions)[1])
+    return Start(model, found, how, shapes, limit, threads, here)
 
 
 def write_starter(start: Start, path: Path) -> Path:
