@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from qbench.core.trial import ON_INTEGERS
 from qbench.report import words
@@ -39,13 +40,31 @@ class Best:
 def best_of_widths(view: RunView) -> tuple[Best, ...]:
     """Return the best row of each width, from many bits to few: rows on integer kernels where a width has any."""
     found = []
-    for width in WIDTHS:
-        rows = [row for row in view.network if row.width == width and row.spec.scope != "activations"]
-        rows = [row for row in rows if row.result.execution in ON_INTEGERS] or rows
-        if rows:
-            best = min(rows, key=lambda row: _order(row, view))
-            found.append(Best(width, best, view.timed_twin(best), best_rivals(best, view)))
+    for width, (best, *_) in by_width(view).items():
+        found.append(Best(width, best, view.timed_twin(best), best_rivals(best, view)))
     return tuple(found)
+
+
+def by_width(view: RunView) -> dict[str, list[Row]]:
+    """Return the rows of each width that has any, the best first: rows on integer kernels before all others."""
+    found: dict[str, list[Row]] = {width: [] for width in WIDTHS}
+    for row in view.network:
+        if row.spec.scope != "activations":
+            found[row.width].append(row)
+    for rows in found.values():
+        rows.sort(key=lambda row: (row.result.execution not in ON_INTEGERS, *_order(row, view)))
+    return {width: rows for width, rows in found.items() if rows}
+
+
+def best_first(view: RunView) -> list[Row]:
+    """Return all rows: fp32, the best of each width, the second best of each, and so on; then the others of the run.
+
+    Where two sweeps hold the same, the row with times stands before the one without.
+    """
+    turns = zip_longest(*by_width(view).values())
+    ranked = [view.timed_twin(row) or row for turn in turns for row in turn if row is not None]
+    first = [view.baseline] if view.baseline else []
+    return list({id(row): row for row in (*first, *ranked, *view.rows)}.values())
 
 
 def _order(row: Row, view: RunView) -> tuple[float, float, bool, float]:

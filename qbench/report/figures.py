@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from qbench.errors import ResultsError
 from qbench.report import style
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import with_trials, without_trials
 
 _VARIABLES = {getattr(style, name): f"var(--{name.lower()})" for name in style.COLOURS}
 _PNG_DPI = 144
@@ -38,7 +39,8 @@ def write_files(plot: Plot, folder: Path, *, prefix: str = "") -> list[Path]:
     paths = [folder / f"{prefix}{plot.name}.{suffix}" for suffix in ("svg", "png")]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths[0].write_text(_svg(figure, salt=plot.name, text_as_paths=True), encoding="utf-8")
+        svg = without_trials(_svg(figure, salt=plot.name, text_as_paths=True))
+        paths[0].write_text(svg, encoding="utf-8")
         figure.savefig(paths[1], dpi=_PNG_DPI, metadata={"Software": None})
     except OSError as error:
         raise ResultsError(f"{folder}: cannot write the plot '{plot.name}': {error.strerror}") from error
@@ -53,7 +55,7 @@ def drawn(plot: Plot, *, run: str) -> Drawn:
 
 def _inline(plot: Plot, layout: style.Layout, *, run: str) -> str:
     text = _svg(plot.draw(layout), salt=f"{run}/{plot.name}/{layout.name}", text_as_paths=False)
-    text = text[text.index("<svg") :]
+    text = with_trials(text[text.index("<svg") :])
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"font-family: [^;\"]*", "font-family: var(--font)", text)
     text = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", text)

@@ -27,6 +27,7 @@ from qbench.report.view import RunView
 from qbench.results import left_out
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SCRIPTS = ("table.js", "points.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def render_template(template: str, names: Mapping[str, Any]) -> str:
     )
     fixed = {
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
-        "script": Markup((_TEMPLATES / "table.js").read_text(encoding="utf-8")),
+        "script": Markup("".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in _SCRIPTS)),
         "Markup": Markup,
     }
     return environment.get_template(template).render({**names, **fixed})

@@ -45,10 +45,12 @@ class Row:
     Args:
         result: the row of `trials.jsonl`.
         record: the same trial's row of the frame, column by column; a missing number is None.
+        line: of `trials.jsonl`, the first is 1; 0 where that is not known.
     """
 
     result: TrialResult
     record: Mapping[str, Any]
+    line: int = 0
 
     @property
     def ok(self) -> bool:

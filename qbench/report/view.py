@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -135,6 +135,11 @@ class RunView(Headed):
         return tuple(dict.fromkeys(m.cell for row in self.timed for m in row.result.measurements if m.cell != "qbench"))
 
     @cached_property
+    def row_of(self) -> Mapping[str, Row]:
+        """The row of each trial, by its key."""
+        return {row.result.trial.key: row for row in self.rows}
+
+    @cached_property
     def absent(self) -> tuple[Row, ...]:
         """Rows that were skipped or failed."""
         return tuple(row for row in self.rows if not row.ok)
@@ -170,7 +175,8 @@ def view_of(run: NetworkRun) -> RunView:
     """Return a run with its rows."""
     table = frame(run).astype(object)
     records: list[dict[str, Any]] = table.where(table.notna(), None).to_dict("records")  # type: ignore[assignment]
-    return RunView(run, tuple(Row(result, record) for result, record in zip(run.results, records, strict=True)))
+    lines = run.lines or (0,) * len(records)
+    return RunView(run, tuple(map(Row, run.results, records, lines)))
 
 
 def widths(rows: Iterable[Row]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,11 +21,16 @@ LATEST_NAME = "latest"
 
 @dataclass(frozen=True, slots=True)
 class Run(Generic[Result]):
-    """A run as it lies on disk; each trial once, its last row, in the order in which trials first appeared."""
+    """A run as it lies on disk; each trial once, its last row, in the order in which trials first appeared.
+
+    Args:
+        lines: the line of `trials.jsonl` that each result came from, the first is 1.
+    """
 
     folder: Path
     header: RunHeader
     results: tuple[Result, ...]
+    lines: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def baseline(self: Run[TrialResult]) -> TrialResult | None:
@@ -54,10 +59,11 @@ def read_run(folder: Path, *, kind: str = "") -> Run[Any]:
     if kind not in ("", header.kind):
         nouns = KINDS[kind].noun, KINDS[header.kind].noun
         raise ResultsError(f"{found}: expected a run of {nouns[0]}, got one of {nouns[1]}")
-    unique: dict[str, Any] = {}
-    for result in read_rows(found / ROWS_NAME, header.kind):
-        unique[result.trial.key] = result
-    return Run(found, header, tuple(unique.values()))
+    unique: dict[str, tuple[int, Any]] = {}
+    for line, result in enumerate(read_rows(found / ROWS_NAME, header.kind), start=1):
+        unique[result.trial.key] = line, result
+    lines, results = [line for line, _ in unique.values()], [result for _, result in unique.values()]
+    return Run(found, header, tuple(results), tuple(lines))
 
 
 def find_run(path: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -15,6 +15,7 @@ from qbench.metrics.accuracy import newcombe
 from qbench.report.labels import label_ends
 from qbench.report.plots import scale
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import name_marks, name_strokes
 from qbench.report.rows import Row
 from qbench.report.style import (
     AMBER,
@@ -43,13 +44,14 @@ _GROUPS = ((GREEN, "D"), (PURPLE, "^"), (AMBER, "v"))
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line: width -> mean score over draws, and the ends of its 95 % interval."""
+    """One line: width -> mean score over draws, the ends of its 95 % interval, and whose rows these are."""
 
     name: str
     colour: str
     marker: str
     points: dict[str, float]
     ends: dict[str, tuple[float, float]]
+    lines: dict[str, list[int]] = field(default_factory=dict)
 
     def runs(self, order: Sequence[str]) -> Iterator[list[str]]:
         """Yield the widths that may be joined: neighbours in `order` that were both measured."""
@@ -149,7 +151,8 @@ def _series(view: RunView, name: str, colour: str, marker: str, rows: dict[str, 
         for width, each in spans.items()
         if all(each)
     }
-    return Series(name, colour, marker, points, ends)
+    lines = {width: [row.line for row in each] for width, each in rows.items()}
+    return Series(name, colour, marker, points, ends, lines)
 
 
 def _widths(drawn: Sequence[Panel]) -> list[str]:
@@ -212,9 +215,11 @@ def _draw_panel(axes: Axes, panel: Panel, values: Sequence[float], view: RunView
         look: dict[str, Any] = {"color": series.colour, "clip_on": False}
         for run in series.runs(order):
             x, y = [place[width] for width in run], [series.points[width] for width in run]
-            axes.plot(x, y, lw=1.5, marker=series.marker, ms=4.6, mec=PAPER, mew=0.7, **look)
+            (line,) = axes.plot(x, y, lw=1.5, marker=series.marker, ms=4.6, mec=PAPER, mew=0.7, **look)
+            name_marks(line, [series.lines[width] for width in run])
         for width, span in series.ends.items():
-            axes.plot([place[width]] * 2, span, lw=2.6, alpha=0.25, solid_capstyle="butt", zorder=1.8, **look)
+            (bar,) = axes.plot([place[width]] * 2, span, lw=2.6, alpha=0.25, solid_capstyle="butt", zorder=1.8, **look)
+            name_strokes(bar, [series.lines[width]])
         last = [width for width in order if width in series.points][-1]
         ends.append((place[last], series.points[last], series.name, series.colour))
     label_ends(axes, ends)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from qbench.report.labels import label_ends
 from qbench.report.plots import scale
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import name_marks
 from qbench.report.style import MUTED, PAPER, Layout, Margins, method_style, narrower, panel_title, panels
 from qbench.report.tables.floor import Pair, pairs
 from qbench.report.view import WIDTHS, RunView, in_bits
@@ -64,8 +66,8 @@ def _draw_line(axes: Axes, line: _Line, found: Sequence[Pair], view: RunView) ->
     order = [width for width in WIDTHS if width in {pair.width for pair in found}]
     pairs_by_width = {pair.width: pair for pair in found}
     x = list(range(len(order)))
-    rounded = [pairs_by_width[w].rounded.value(line.column) or 0.0 for w in order]
-    floored = [pairs_by_width[w].floored.value(line.column) or 0.0 for w in order]
+    rows = [[pairs_by_width[w].rounded for w in order], [pairs_by_width[w].floored for w in order]]
+    rounded, floored = ([row.value(line.column) or 0.0 for row in each] for each in rows)
     axes.set_xlim(-0.35, len(order) - 0.75)
     axes.set_xticks(x, order)
     axes.set_xlabel("bits", fontsize=8, color=MUTED, labelpad=2)
@@ -78,9 +80,12 @@ def _draw_line(axes: Axes, line: _Line, found: Sequence[Pair], view: RunView) ->
     else:
         scale.stretch(axes, [*rounded, *floored], task=view.task, fp32=view.fp32_score)
         ends = scale.reference_lines(axes, view)
-    for values, method, name in ((rounded, "minmax", "rounding"), (floored, "linear_floor", "floor")):
+    sides = zip(rows, (rounded, floored), ("minmax", "linear_floor"), ("rounding", "floor"), strict=True)
+    for each, values, method, name in sides:
         colour, marker = method_style(method)
-        axes.plot(x, values, color=colour, lw=1.7, marker=marker, ms=5, mec=PAPER, mew=0.7, clip_on=False, zorder=3)
+        look: dict[str, Any] = {"color": colour, "marker": marker, "mec": PAPER, "mew": 0.7, "clip_on": False}
+        (drawn,) = axes.plot(x, values, lw=1.7, ms=5, zorder=3, **look)
+        name_marks(drawn, [[row.line] for row in each])
         ends.append((float(x[-1]), values[-1], name, colour))
     if line.gap:
         axes.vlines(x, floored, rounded, color=MUTED, lw=0.8, zorder=2)

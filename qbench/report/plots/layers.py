@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from qbench.metrics import speed
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import name_marks
 from qbench.report.rows import FP32, INT8, LayerTime, Row
 from qbench.report.style import BLUE, FAINT, GREY, GRID, INK, MUTED, ORANGE, Layout, Margins, panel_title, panels
 from qbench.report.view import RunView
@@ -54,7 +55,8 @@ def _draw_row(axes: Axes, row: Row, view: RunView) -> None:
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     names = [time.layer for time in row.layer_times]
     own = [time.gops or 0.0 for time in row.layer_times]
-    axes.barh(range(len(names)), own, height=0.62, color=BLUE, alpha=0.85, zorder=2)
+    for bar in axes.barh(range(len(names)), own, height=0.62, color=BLUE, alpha=0.85, zorder=2):
+        name_marks(bar, [[row.line]])
     longest = max(own)
     for cell, colour, marker in _OTHERS:
         points = _points(row.layer_times, cell)

@@ -15,6 +15,7 @@ from qbench.metrics.task import stored_scores
 from qbench.report.answer import find
 from qbench.report.plots import scale
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import name_marks, name_strokes
 from qbench.report.rows import Row
 from qbench.report.style import (
     AMBER,
@@ -109,13 +110,18 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
         chosen = [row for row in rows if row.result.execution == name]
         x = [row.value("packed_bytes") or 0.0 for row in chosen]
         y = [view.score(row) for row in chosen]
-        axes.scatter(x, y, s=24, marker=marker, color=colour, alpha=0.75, linewidths=0.6, edgecolors=PAPER, zorder=3)
+        if chosen:
+            dots = axes.scatter(x, y, s=24, marker=marker, color=colour, alpha=0.75, lw=0.6, ec=PAPER, zorder=3)
+            name_marks(dots, [[row.line] for row in chosen])
         for row, span in spans:
             if row.result.execution == name:
-                axes.plot([row.value("packed_bytes") or 1.0] * 2, span, color=colour, lw=2.0, alpha=0.2, zorder=2)
+                at = row.value("packed_bytes") or 1.0
+                (bar,) = axes.plot([at, at], span, color=colour, lw=2.0, alpha=0.2, zorder=2)
+                name_strokes(bar, [[row.line]])
     _draw_front(axes, view, best)
-    if whole and view.fp32_score is not None:
-        axes.scatter([whole], [view.fp32_score], s=34, marker="*", color=INK, zorder=4)
+    if view.baseline and whole and view.fp32_score is not None:
+        star = axes.scatter([whole], [view.fp32_score], s=34, marker="*", color=INK, zorder=4)
+        name_marks(star, [[view.baseline.line]])
     _legend(
         axes,
         [name for name, _, _ in KINDS if any(r.result.execution == name for r in rows)],

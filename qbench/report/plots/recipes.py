@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from qbench.report import words
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import name_marks, name_strokes
 from qbench.report.style import BLUE, GREY, INK, MUTED, PAPER, Layout, Margins, panel_title, panels
 from qbench.report.view import RunView
 from qbench.results.ranking import Place, Ranking
@@ -74,7 +75,7 @@ def _rows(ranking: Ranking) -> Sequence[Place]:
 
 def _loss(view: RunView, place: Place) -> tuple[float, float, float] | None:
     """Return what a row lost against fp32, and the ends of its interval; None where it was not compared."""
-    found = place.row.metrics.get(view.task.loss.name) if view.task.loss else None
+    found = view.lost(view.row_of[place.row.trial.key])
     if found is None or found.value is None:
         return None
     low, high = (found.value if end is None else end for end in (found.low, found.high))
@@ -98,8 +99,11 @@ def _draw_panel(view: RunView, axes: Axes, places: Sequence[Place], most: int, e
     for y, place in enumerate(places):
         colour, loss = BLUE if place.leads else GREY, _loss(view, place)
         if loss is not None:
-            axes.plot(loss[1:], [y, y], color=colour, lw=1.6, solid_capstyle="round", clip_on=False)
-            axes.plot([loss[0]], [y], "o", color=colour, ms=4.8, mec=PAPER, mew=0.7, clip_on=False)
+            line = [view.row_of[place.row.trial.key].line]
+            (bar,) = axes.plot(loss[1:], [y, y], color=colour, lw=1.6, solid_capstyle="round", clip_on=False)
+            (dot,) = axes.plot([loss[0]], [y], "o", color=colour, ms=4.8, mec=PAPER, mew=0.7, clip_on=False)
+            name_strokes(bar, [line])
+            name_marks(dot, [line])
         axes.annotate(
             words.seconds(place.row.making_s), (1, y), xycoords=("axes fraction", "data"), xytext=(30, 0),
             textcoords="offset points", ha="right", va="center", fontsize=7.5, color=MUTED, annotation_clip=False,

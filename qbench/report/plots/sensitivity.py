@@ -9,14 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import name_marks
 from qbench.report.rows import Row
 from qbench.report.style import BLUE, GREY, INK, MUTED, ORANGE, Layout, Margins, panels
 from qbench.report.view import WIDTHS, RunView
 from qbench.report.words import number
 
 Cells = dict[tuple[str, str], Row]
-Losses = dict[tuple[str, str], tuple[float, float | None]]
-"""(layer, column) -> what was lost, and the p of "nothing"."""
+Losses = dict[tuple[str, str], tuple[float, float | None, int]]
+"""(layer, column) -> what was lost, the p of "nothing", and the row's line."""
 
 
 def plot(view: RunView) -> Plot | None:
@@ -42,7 +43,7 @@ def plot(view: RunView) -> Plot | None:
         f"{view.conditions}. {what} when one layer alone is quantized; bold where {test} < 0.05. "
         "Layers from input to output."
     )
-    lost = {at: (_lost(view, row), row.value(task.p_name)) for at, row in cells.items()}
+    lost = {at: (_lost(view, row), row.value(task.p_name), row.line) for at, row in cells.items()}
     return Plot("sensitivity", title, subtitle, lambda layout: _draw(lost, layers, columns, layout, title, subtitle))
 
 
@@ -69,9 +70,10 @@ def _draw(
     figure, (axes,) = panels(layout, margins, count=1, title=title, subtitle=subtitle)
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)
-    largest = max(1.0, *(drop for drop, _ in cells.values()))
-    for (layer, column), (drop, p) in cells.items():
-        _draw_cell(axes, (columns.index(column), layers.index(layer)), drop, p, largest)
+    largest = max(1.0, *(drop for drop, _, _ in cells.values()))
+    for (layer, column), (drop, p, line) in cells.items():
+        box = _draw_cell(axes, (columns.index(column), layers.index(layer)), drop, p, largest)
+        name_marks(box, [[line]])
     axes.set_xlim(0, len(columns))
     axes.set_ylim(len(layers), 0)
     axes.xaxis.tick_top()
@@ -84,15 +86,15 @@ def _draw(
     return figure
 
 
-def _draw_cell(axes: Axes, at: tuple[int, int], drop: float, p: float | None, largest: float) -> None:
+def _draw_cell(axes: Axes, at: tuple[int, int], drop: float, p: float | None, largest: float) -> Rectangle:
     strength = min(1.0, (abs(drop) / largest) ** 0.5)
     colour = ORANGE if drop > 0 else BLUE if drop < 0 else GREY
-    axes.add_patch(
-        Rectangle((at[0] + 0.01, at[1] + 0.05), 0.98, 0.9, facecolor=colour, alpha=0.06 + 0.8 * strength, linewidth=0)
-    )
+    box = Rectangle((at[0] + 0.01, at[1] + 0.05), 0.98, 0.9, facecolor=colour, alpha=0.06 + 0.8 * strength, linewidth=0)
+    axes.add_patch(box)
     significant = p is not None and p < 0.05
     dark = strength > 0.72
     axes.text(
         at[0] + 0.5, at[1] + 0.52, number(drop, 1 if abs(drop) >= 10 else 2), ha="center", va="center", fontsize=7.5,
         color="#ffffff" if dark else INK if significant else MUTED, fontweight="bold" if significant else "normal",
     )  # fmt: skip
+    return box

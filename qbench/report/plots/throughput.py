@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from qbench.core.trial import ON_INTEGERS
 from qbench.metrics import speed
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import name_marks, name_strokes
 from qbench.report.rivals import rivals
 from qbench.report.rows import FP32, Row
 from qbench.report.style import (
@@ -132,8 +133,10 @@ def _draw_batch(axes: Axes, rows: Sequence[Row], batch: int, base: str, marks: M
         limit = _ceiling(row, batch, found.value)
         values += [found.value, *([limit] if limit else [])]
         colour = GREY if row.is_baseline else BLUE if row.result.execution in ON_INTEGERS else PURPLE
-        axes.plot([found.low or found.value, found.high or found.value], [place] * 2, color=colour, lw=2.4, alpha=0.5)
-        axes.scatter([found.value], [place], s=34, color=colour, zorder=4)
+        ends = [found.low or found.value, found.high or found.value]
+        (bar,) = axes.plot(ends, [place] * 2, color=colour, lw=2.4, alpha=0.5)
+        name_strokes(bar, [[row.line]])
+        name_marks(axes.scatter([found.value], [place], s=34, color=colour, zorder=4), [[row.line]])
         if limit:
             axes.hlines(place, found.value, limit, color=FAINT, lw=0.8, linestyle=(0, (1, 2)), zorder=2)
             axes.scatter([limit], [place], s=26, marker="<", color=FAINT, zorder=3)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from qbench.core.trial import ON_INTEGERS, Metric
 from qbench.metrics import METRICS, kind
 from qbench.report import words
+from qbench.report.best import best_first
 from qbench.report.rows import FP32, INT8, Row
 from qbench.report.view import RunView
 from qbench.results.left_out import NOT_TIMED
@@ -15,12 +16,13 @@ from qbench.results.left_out import NOT_TIMED
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading; `group` names the switch that shows and hides it."""
+    """A heading; `group` names the switch that shows and hides it, `tip` puts it among what a plot's point tells."""
 
     heading: str
     group: str = ""
     hint: str = ""
     number: bool = True
+    tip: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,12 @@ _SCORES = (
     ("logit_kl_nats", "logit KL, nats", 4),
     ("weight_sqnr_db", "weight SQNR, dB", 1),
 )
-_SIZES = (("theoretical_bytes", "in theory"), ("packed_bytes", "packed"), ("resident_bytes", "resident"))
+_SIZES = (("theoretical_bytes", "in theory"), ("resident_bytes", "resident"))
 _TARGET_TONE = {"kept": "good", "lost": "bad", "unsure": "dim"}
 
 
 def trials(view: RunView) -> Table:
-    """Return one line per trial, as in the run's order."""
+    """Return one line per trial, the best of each width first."""
     columns = [
         Column(
             "spec",
@@ -74,35 +76,39 @@ def trials(view: RunView) -> Table:
         ),
         Column("method", number=False),
         *_accuracy_columns(view),
-        *(Column(title, "size", kind(name).doc) for name, title in _SIZES),
-        Column("bits per weight", "size", kind("bits_per_weight").doc),
+        Column("packed", "size", kind("packed_bytes").doc, tip=True),
     ]
     for batch in view.batches:
         columns += [
-            Column(f"images/s, batch {batch}", "speed", kind("images_per_s").doc),
-            Column(f"{words.TIMES} fp32", "speed", f"paired speedup over {FP32}, batch {batch}"),
+            Column(f"images/s, batch {batch}", "speed", kind("images_per_s").doc, tip=True),
+            Column(f"{words.TIMES} fp32", "speed", f"paired speedup over {FP32}, batch {batch}", tip=True),
             Column(f"{words.TIMES} int8", "speed", f"paired speedup over {INT8}, batch {batch}"),
             Column("% of ceiling", "speed", kind("ceiling_share").doc),
         ]
+    columns += [Column(title, "more", kind(name).doc) for name, title in _SIZES]
+    columns += [Column("bits per weight", "more", kind("bits_per_weight").doc)]
     columns += [Column("scope", "more", "what is quantized", number=False)]
     columns += [Column(title, "more", kind(name).doc) for name, title, _ in (*_SCORES, *_added(view))]
     columns += [
         Column("execution", "machine", "the arithmetic that was scored, and timed", number=False),
         Column("in integers", "machine", kind("integer_share").doc),
         Column("kernels", "machine", number=False),
+        Column("line", "machine", "of trials.jsonl, where every figure of this row comes from"),
         Column("status", "remarks", number=False),
         Column("reason, alarms, notes", "remarks", number=False),
     ]
-    return Table(tuple(columns), tuple(_trial(row, view) for row in view.rows))
+    return Table(tuple(columns), tuple(_trial(row, view) for row in best_first(view)))
 
 
 def _accuracy_columns(view: RunView) -> list[Column]:
     task = view.task
-    columns = [Column(f"{task.title}, {task.primary.unit}", "accuracy", task.primary.doc)]
+    columns = [Column(f"{task.title}, {task.primary.unit}", "accuracy", task.primary.doc, tip=True)]
     if task.loss is not None:
-        keeps = Column(f"keeps {view.keep_text}", "accuracy", "non-inferiority, paired, one-sided 5 %", number=False)
+        keeps = Column(
+            f"keeps {view.keep_text}", "accuracy", "non-inferiority, paired, one-sided 5 %", number=False, tip=True
+        )
         columns += [
-            Column(f"{task.loss_word}, {task.loss.unit}", "accuracy", task.loss.doc),
+            Column(f"{task.loss_word}, {task.loss.unit}", "accuracy", task.loss.doc, tip=True),
             Column("p", "accuracy", kind(task.p_name).doc),
             keeps,
         ]
@@ -136,10 +142,11 @@ def _trial(row: Row, view: RunView) -> Line:
         Cell(trial.spec, trial.spec, _which(row)),
         Cell(f"{trial.method}{own}", trial.method, how, tone),
         *_accuracy(row, view),
-        *(Cell(words.size(row.value(name)), row.value(name)) for name, _ in _SIZES),
-        Cell(words.number(row.value("bits_per_weight")), row.value("bits_per_weight")),
+        _size(row, "packed_bytes"),
     ]
     cells += _speed(row, view)
+    cells += [_size(row, name) for name, _ in _SIZES]
+    cells += [Cell(words.number(row.value("bits_per_weight")), row.value("bits_per_weight"))]
     cells += [Cell(row.spec.scope, row.spec.scope)]
     cells += [score(row.metric(name), digits, interval=False) for name, _, digits in (*_SCORES, *_added(view))]
     share, execution = row.value("integer_share"), result.execution if row.ok else ""
@@ -147,6 +154,7 @@ def _trial(row: Row, view: RunView) -> Line:
         Cell(execution, execution, tone="good" if execution in ON_INTEGERS else ""),
         Cell(words.ABSENT if share is None else f"{words.number(100 * share, 1)} %", share),
         Cell(kernels(row)),
+        Cell(str(row.line), row.line),
         Cell(result.status, result.status, tone=tone),
         Cell(
             "; ".join([result.reason, *result.alarms] if result.reason else result.alarms),
@@ -159,8 +167,13 @@ def _trial(row: Row, view: RunView) -> Line:
         "method": trial.method,
         "bits": row.width,
         "sweep": trial.sweep,
+        "line": str(row.line),
     }
     return Line(tuple(cells), facts | {"layers": "whole network" if row.whole_network else "single layer"})
+
+
+def _size(row: Row, name: str) -> Cell:
+    return Cell(words.size(row.value(name)), row.value(name))
 
 
 def _speed(row: Row, view: RunView) -> list[Cell]:
