@@ -22,6 +22,7 @@ COMMANDS = {
     "assembly": "qbench.cli.assembly:assembly",
     "report": "qbench.cli.report:report",
     "compare": "qbench.cli.compare:compare",
+    "ab": "qbench.cli.ab:ab",
     "overrides": "qbench.cli.overrides:overrides",
     "system": "qbench.cli.system:system",
 }

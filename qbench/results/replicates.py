@@ -1,0 +1,115 @@
+"""Verdicts on ratios that were measured over several fresh processes: intervals come from processes, not from samples.
+
+Samples of one process share one layout of memory and one placement of threads; what a new process changes is in none
+of them. So a row's figure is the mean of its processes' medians, and its error is the spread between processes. Three
+processes tell little of a spread; all rows together tell more: each row's variance is drawn towards what its fellows
+have, as far as they agree among themselves (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import brentq
+from scipy.special import digamma, polygamma
+from scipy.stats import t as student
+
+from qbench.metrics.speed import Ratio, Verdict, verdict
+from qbench.results.judge import holm
+
+Doubles = npt.NDArray[np.float64]
+ALPHA = 0.05
+_LEAST_VARIANCE = 1e-12
+"""Of a log ratio: a millionth, finer than any clock."""
+_MOST_DEGREES = 1e4
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One row's verdict.
+
+    Args:
+        ratio: speed of the second side over the first's, with the interval that is corrected for the number of rows.
+        p: that the ratio is 1, corrected by Holm (1979).
+        verdict: the word.
+        processes: how many fresh processes of each side were timed.
+    """
+
+    ratio: Ratio
+    p: float
+    verdict: Verdict
+    processes: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval, as a share of the ratio."""
+        return 0.5 * math.log(self.ratio.high / self.ratio.low) if self.ratio.low > 0 else math.inf
+
+
+def judge_rows(logs: Sequence[Sequence[float]], *, threshold: float = 0.03) -> list[Judged]:
+    """Return the verdict of every row.
+
+    Args:
+        logs: for each row, the median log ratio of every process; rows of fewer than two are UNSURE.
+        threshold: smallest relative change that counts.
+    """
+    means = np.array([np.mean(row) if row else 0.0 for row in logs])
+    counts = np.array([len(row) for row in logs])
+    errors, degrees = _errors(logs, counts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p_values = np.where(degrees > 0, 2 * student.sf(np.abs(means) / errors, np.maximum(degrees, 1e-3)), 1.0)
+    corrected = holm([float(p) for p in p_values])
+    levels = _levels([float(p) for p in p_values])
+    found = []
+    for mean, error, freedom, p, level, count in zip(means, errors, degrees, corrected, levels, counts, strict=True):
+        half = float(student.ppf(1 - level / 2, freedom) * error) if freedom > 0 else math.inf
+        ratio = Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half) if half < 700 else math.inf)
+        found.append(Judged(ratio, p, verdict(ratio, threshold=threshold), int(count)))
+    return found
+
+
+def _levels(p_values: Sequence[float]) -> list[float]:
+    """Return the level of each row's interval: Holm's steps, which stop at the first p that is not below its own."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    levels, left = [0.0] * len(p_values), len(p_values)
+    for index in order:
+        levels[index] = ALPHA / left
+        left -= p_values[index] < ALPHA / left and left > 1
+    return levels
+
+
+def _errors(logs: Sequence[Sequence[float]], counts: npt.NDArray[np.int_]) -> tuple[Doubles, Doubles]:
+    """Return the standard error of every row's mean and its degrees of freedom, 0 where nothing is known."""
+    own = np.array([max(float(np.var(row, ddof=1)), _LEAST_VARIANCE) if len(row) > 1 else 0.0 for row in logs])
+    freedom = np.maximum(counts - 1, 0).astype(np.float64)
+    known = freedom > 0
+    if not known.any():
+        return np.full(len(logs), math.inf), np.zeros(len(logs))
+    prior, prior_freedom = common_variance(own[known], freedom[known])
+    total = freedom + prior_freedom
+    variance = (prior_freedom * prior + freedom * own) / np.maximum(total, 1e-9)
+    degrees = np.where(known, np.minimum(total, freedom.sum()), 0.0)
+    return np.where(known, np.sqrt(variance / np.maximum(counts, 1)), math.inf), degrees
+
+
+def common_variance(variances: Doubles, degrees: Doubles) -> tuple[float, float]:
+    """Return the variance that rows have in common, and how many degrees of freedom it is worth (Smyth 2004).
+
+    Args:
+        variances: of each row, above 0; shape (n,).
+        degrees: of freedom of each; shape (n,).
+    """
+    half = degrees / 2
+    logs = np.log(variances) - digamma(half) + np.log(half)
+    if len(logs) < 3:
+        return float(np.exp(logs.mean())), 0.0
+    excess = float(np.var(logs, ddof=1) - polygamma(1, half).mean())
+    if excess <= float(polygamma(1, _MOST_DEGREES / 2)):
+        freedom = _MOST_DEGREES
+    else:
+        freedom = 2 * float(brentq(lambda x: float(polygamma(1, x)) - excess, 1e-6, _MOST_DEGREES / 2))
+    return float(np.exp(logs.mean() + digamma(freedom / 2) - math.log(freedom / 2))), freedom
