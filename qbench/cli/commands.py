@@ -21,6 +21,8 @@ COMMANDS = {
     "ceiling": "qbench.cli.ceiling:ceiling",
     "assembly": "qbench.cli.assembly:assembly",
     "report": "qbench.cli.report:report",
+    "table": "qbench.cli.paper:table",
+    "plot": "qbench.cli.paper:plot",
     "compare": "qbench.cli.compare:compare",
     "ab": "qbench.cli.ab:ab",
     "overrides": "qbench.cli.overrides:overrides",

@@ -47,6 +47,34 @@ def write_files(plot: Plot, folder: Path, *, prefix: str = "") -> list[Path]:
     return paths
 
 
+SUFFIXES = (".pdf", ".svg", ".png")
+
+
+def save_figure(plot: Plot, out: Path, *, width_in: float, titled: bool) -> Path:
+    """Write one plot at a paper's width and return its path.
+
+    Args:
+        plot: the plot.
+        out: file with one of `SUFFIXES`.
+        width_in: inches.
+        titled: whether title and conditions stand above it.
+
+    Raises:
+        ResultsError: it has another suffix, or cannot be written.
+    """
+    if out.suffix not in SUFFIXES:
+        raise ResultsError(f"{out}: expected a file that ends in {', '.join(SUFFIXES)}")
+    columns = 4 if width_in >= 9 else 2 if width_in >= 6 else 1
+    figure = plot.draw(style.Layout("paper", width_in, columns, titled))
+    dates = {"CreationDate": None} if out.suffix == ".pdf" else {"Date": None} if out.suffix == ".svg" else {}
+    try:
+        with rc_context({"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": plot.name}):
+            figure.savefig(out, dpi=2 * _PNG_DPI, metadata=dates)
+    except OSError as error:
+        raise ResultsError(f"{out}: cannot write the plot '{plot.name}': {error.strerror}") from error
+    return out
+
+
 def drawn(plot: Plot, *, run: str) -> Drawn:
     """Return the plot for a page, in both widths."""
     wide, narrow = (_inline(plot, layout, run=run) for layout in (style.WIDE, style.NARROW))

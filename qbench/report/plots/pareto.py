@@ -143,7 +143,7 @@ def _name(axes: Axes, view: RunView, best: Sequence[Row]) -> None:
     figure = axes.figure
     points = 72.0 / figure.dpi
     box = axes.get_window_extent()
-    taken: list[Bbox] = []
+    taken = [_reference_box(axes, view, height, points) for height in (view.fp32_score, view.kept_score) if height]
     for row in sorted(best, key=view.merit, reverse=True):
         at = (row.value("packed_bytes") or 0.0, view.score(row))
         centre = axes.transData.transform(at) * points
@@ -157,6 +157,14 @@ def _name(axes: Axes, view: RunView, best: Sequence[Row]) -> None:
                 taken.append(place)
                 _annotate(axes, row.label, at, (across, up))
                 break
+
+
+def _reference_box(axes: Axes, view: RunView, height: float, points: float) -> Bbox:
+    """Return where the text at a reference line stands, in points: above fp32's, below that of the target."""
+    left, y = axes.get_window_extent().x0 * points, float(axes.transData.transform((1.0, height))[1]) * points
+    return Bbox(
+        [[left, y], [left + 46.0, y + 13.0]] if height == view.fp32_score else [[left, y - 13.0], [left + 46.0, y]]
+    )
 
 
 def _annotate(axes: Axes, text: str, at: tuple[float, float], offset: tuple[float, float]) -> None:
