@@ -13,6 +13,7 @@ import click
 from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
+    from qbench.results.replicates import Judged
     from qbench.runner.sides.contest import Asked, ContestRow, Outcome
 
 HEADINGS = ("row", "A", "B", "speed of B", "95 %", "p (Holm)", "processes", "verdict")
@@ -66,7 +67,9 @@ def ab(sides: tuple[str, ...], filter_text: str | None, overrides: tuple[str, ..
     )
     if len(words) == 2:
         return _compare((words[0], words[1]), asked, how)
-    raise QBenchError(f"ab: expected A B SUITE, got {len(sides)} words")
+    if len(words) == 1 and ".." in words[0]:
+        return _bisect(words[0], asked, as_json=how["as_json"])
+    raise QBenchError(f"ab: expected A B SUITE, or A..B SUITE, got {' '.join(sides)}")
 
 
 def _tell(text: str) -> None:
@@ -95,9 +98,33 @@ def _compare(words: tuple[str, str], asked: Asked, how: dict[str, Any]) -> int:
     return code
 
 
+def _bisect(words: str, asked: Asked, *, as_json: bool) -> int:
+    """Find the commit that made a row slower or faster, and print it."""
+    from qbench.runner.machine import lock
+    from qbench.runner.sides.bisect import find_commit
+    from qbench.runner.sides.side import subject_of
+
+    if len(asked.only) != 1:
+        raise QBenchError(f"ab {words}: expected one --row KEY, got {len(asked.only)}")
+    good, _, bad = words.partition("..")
+    with lock.timing(on_wait=lambda: _tell("waiting for another qbench on this machine")):
+        whole, found = find_commit(good, bad or "HEAD", asked, _tell)
+    subjects = [subject_of(commit) for commit in found.commits]
+    if as_json:
+        click.echo(json.dumps({"row": asked.only[0], "judged": asdict(whole), "commits": found.commits}, indent=2))
+        return 0
+    word = "the commit is" if len(subjects) == 1 else f"one of {len(subjects)} commits, those between cannot be told:"
+    click.echo(f"{whole.verdict} {_ratio_text(whole)} x: {word}")
+    for subject in subjects:
+        click.echo(subject)
+    return 0
+
+
 def _objections(outcome: Outcome) -> tuple[list[str], list[str]]:
     """Return what a gate objects to, a line each, and the rows that it cannot judge."""
-    found = [f"slower: {row.key}: {_interval(row)} x" for row in outcome.rows if row.judged.verdict == "SLOWER"]
+    found = [
+        f"slower: {row.key}: {_ratio_text(row.judged)} x" for row in outcome.rows if row.judged.verdict == "SLOWER"
+    ]
     found += [f"missing: {key}: B has no such row" for key in outcome.only_before]
     found += [f"failed: {key}: {reason}" for key, reason in outcome.failed.items()]
     return found, [row.key for row in outcome.rows if row.judged.verdict == "UNSURE"]
@@ -127,8 +154,8 @@ def _show(outcome: Outcome, names: tuple[str, str], *, show_all: bool) -> None:
     console.print(f"{duration(outcome.seconds)}", style="dim")
 
 
-def _interval(row: ContestRow) -> str:
-    ratio = row.judged.ratio
+def _ratio_text(judged: Judged) -> str:
+    ratio = judged.ratio
     return f"{ratio.ratio:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
 
 

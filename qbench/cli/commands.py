@@ -25,6 +25,7 @@ COMMANDS = {
     "plot": "qbench.cli.paper:plot",
     "compare": "qbench.cli.compare:compare",
     "ab": "qbench.cli.ab:ab",
+    "selftest-timing": "qbench.cli.selftest_timing:selftest_timing",
     "overrides": "qbench.cli.overrides:overrides",
     "system": "qbench.cli.system:system",
 }

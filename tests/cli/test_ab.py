@@ -86,7 +86,8 @@ def test_a_delay_planted_in_one_of_two_folders_is_found(call: Call, folders: Pat
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("one", "small.yaml"), "ab: expected A B SUITE"),
+        (("one", "small.yaml"), "ab: expected A B SUITE, or A..B SUITE, got one small.yaml"),
+        (("one..two", "kernels_tiny"), "ab one..two: expected one --row KEY, got 0"),
         (("none", "here", "kernels_tiny"), "none: expected a folder with qbench's sources, a Python, or a commit"),
         ((".", ".", "kernel_tiny"), "kernel_tiny: expected a suite's file (.yaml) or a packaged suite's name; did you"),
         ((".", ".", "none.yaml"), "none.yaml"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -51,7 +51,7 @@ class Asked:
     seconds: float = 120.0
     threshold: float = 0.03
     seed: int = 0
-    slow: Mapping[str, float] = field(default_factory=dict)
+    slow: Callable[[str], float] = lambda key: 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Contest:
         loops = {}
         for key in keys:
             fresh = key not in self._logs
-            for process, slow in zip(pair, (0.0, self._asked.slow.get(key, 0.0)), strict=True):
+            for process, slow in zip(pair, (0.0, self._asked.slow(key)), strict=True):
                 process.send("prepare", row=key, check=fresh, slow=slow)
             facts = [_answer(process) for process in pair]
             wrong = [fact["failed"] for fact in facts if "failed" in fact]

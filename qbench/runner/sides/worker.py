@@ -19,8 +19,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PARTS, LEAST_PART_S = 5, 0.002
-"""A sample is the median of so many stretches of calls of at least this length: an interruption costs one stretch."""
+PARTS, LEAST_PART_S, LONG_S = 5, 0.001, 0.02
+"""A sample is the median of so many stretches of calls of at least this length: an interruption costs one stretch.
+A stretch that is long is a sample by itself."""
 LEAST_SQNR_DB = 60.0
 """Floats of a kernel must be this near to its law."""
 
@@ -71,7 +72,7 @@ class Worker:
         return {"loops": self._loops(self._calls[row]), "answer": digest}
 
     def time(self, row: str, loops: int) -> float:
-        """Return the seconds of one piece of work: see `PARTS`; calls that are long stretches themselves are one."""
+        """Return the seconds of one piece of work: see `PARTS`."""
         from qbench.kernels.compilations import compilations
 
         call, ready = self._calls[row], self._ready[row]
@@ -79,11 +80,12 @@ class Worker:
         self._quiet()
         call()
         before = compilations()
-        elapsed_s = sorted(_elapsed_s(call, loops) for _ in range(PARTS if loops > 1 else 1))
+        elapsed_s = [_elapsed_s(call, loops)]
+        elapsed_s += [_elapsed_s(call, loops) for _ in range(PARTS - 1 if elapsed_s[0] < LONG_S else 0)]
         if compilations() != before:
             raise RuntimeError("kernels compiled while times were taken")
         self._quiet()  # the other side must not share its cores with threads that spin
-        return elapsed_s[len(elapsed_s) // 2] / (loops * ready.turns)
+        return sorted(elapsed_s)[len(elapsed_s) // 2] / (loops * ready.turns)
 
     def _settle_on(self, threads: int) -> None:
         from qbench.runner.machine.quiet import quiet_cores

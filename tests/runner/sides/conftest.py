@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,3 +30,24 @@ def make_side(tmp_path: Path) -> MakeSide:
         return Side(name, python=str(script))
 
     return make
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of three commits; the first one holds no qbench."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{name}_NAME", "someone")
+        monkeypatch.setenv(f"{name}_EMAIL", "someone@example.com")
+    run("init", "-q", "-b", "main")
+    run("commit", "-q", "--allow-empty", "-m", "nothing")
+    (tmp_path / "qbench").mkdir()
+    for number in (1, 2):
+        (tmp_path / "qbench" / "__init__.py").write_text(f"number = {number}\n")
+        run("add", ".")
+        run("commit", "-q", "-m", f"number {number}")
+    return tmp_path
+
+
+def run(*words: str) -> None:
+    subprocess.run(["git", *words], check=True)

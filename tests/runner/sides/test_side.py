@@ -12,27 +12,6 @@ import pytest
 from qbench.runner.sides.side import SideError, commits_between, open_side, subject_of
 
 
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of three commits; the first one holds no qbench."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
-        monkeypatch.setenv(f"{name}_NAME", "someone")
-        monkeypatch.setenv(f"{name}_EMAIL", "someone@example.com")
-    run("init", "-q", "-b", "main")
-    run("commit", "-q", "--allow-empty", "-m", "nothing")
-    (tmp_path / "qbench").mkdir()
-    for number in (1, 2):
-        (tmp_path / "qbench" / "__init__.py").write_text(f"number = {number}\n")
-        run("add", ".")
-        run("commit", "-q", "-m", f"number {number}")
-    return tmp_path
-
-
-def run(*words: str) -> None:
-    subprocess.run(["git", *words], check=True)
-
-
 def test_a_commit_is_checked_out_as_long_as_it_is_open(repository: Path) -> None:
     with open_side("main~1") as side:
         assert side.sources is not None
