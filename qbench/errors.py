@@ -34,7 +34,7 @@ class ResultsError(QBenchError):
 
 
 class UnsuitableError(QBenchError):
-    """A stage has nothing to do in this network, or cannot do it: its rows are skipped with the reason, not failed."""
+    """A stage or a source of samples cannot do a network: its rows are skipped with the reason, not failed."""
 
 
 class MachineError(QBenchError):

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     "--calibration", type=int, help="Number of calibration images.  [default: 512, or a quarter of fewer than 2,048]"
 )
 @click.option(
+    "--source",
+    default="data",
+    show_default=True,
+    metavar="WORD",
+    help="Where calibration images come from: data, noise, batch-norm (images learned of the network's batch norms), "
+    "or none (for recipes that look at weights alone).",
+)
+@click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,

@@ -47,6 +47,7 @@ class Trial:
         variant: `auto`, or the kernel variant to pin.
         batch_sizes: batch sizes to time; empty when only accuracy is asked.
         backend: `qbench`, or the name of a peer that runs the same network.
+        source: where the calibration samples come from, a word of `qbench.core.calibration`; "" for the data.
         accumulator: `16-wrap` or `16-saturate` where sums of so many bits are simulated, "" for the kernels' 32.
     """
 
@@ -68,6 +69,7 @@ class Trial:
     rounding: str = ""
     samples: int = 0
     accumulator: str = ""
+    source: str = ""
 
     @property
     def recipe(self) -> str:
@@ -92,6 +94,7 @@ class Trial:
             self.recipe,
             f"s{self.seed}",
             f"n{self.samples}" if self.samples else "",
+            f"from-{self.source}" if self.source else "",
             self.variant if self.variant != "auto" else "",
             f"sums-{self.accumulator}" if self.accumulator else "",
             self.backend if self.backend != "qbench" else "",

@@ -17,6 +17,7 @@ from typing import Any
 from qbench.errors import ModelError
 from qbench.graph.network import Network
 from qbench.graph.nodes import Given, Shape
+from qbench.graph.norms import Normed
 from qbench.graph.quantized_network import QuantizedNetwork
 
 READERS: Mapping[str, str] = {".onnx": "qbench.graph.onnx.read:read_onnx"}
@@ -24,6 +25,9 @@ READERS: Mapping[str, str] = {".onnx": "qbench.graph.onnx.read:read_onnx"}
 
 QUANTIZED: Mapping[str, str] = {".onnx": "qbench.graph.quantized.read:read_kept"}
 """Suffix -> `module:function` from a path to a `QuantizedNetwork`, or to None for a file that holds no codes."""
+
+NORMS: Mapping[str, str] = {".onnx": "qbench.graph.onnx.norms:read_norms"}
+"""Suffix -> `module:function` from a path, and shapes, to the batch normalizations of a file."""
 
 UNREAD = "codes_not_read"
 """Key of a network's metadata that says why the codes of a quantized file could not be taken."""
@@ -113,6 +117,13 @@ def read_codes(
     if suffix not in QUANTIZED:
         return None
     found: QuantizedNetwork | None = _function(QUANTIZED[suffix])(path, shapes=shapes, residuals=residuals)
+    return found
+
+
+def read_norms(path: Path, *, shapes: Mapping[str, Given] = NO_SHAPES) -> Normed | None:
+    """Return the batch normalizations of a file; None of a format that has none. Raises as `read_network`."""
+    suffix = path.suffix.lower()
+    found: Normed | None = _function(NORMS[suffix])(path, shapes=shapes) if suffix in NORMS else None
     return found
 
 

@@ -10,6 +10,7 @@ says all.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qbench.core.recipe import KEEP, NONE, RecipeParts
@@ -55,6 +56,14 @@ class Recipe:
     def needs_samples(self) -> bool:
         """Whether a stage looks at calibration samples even where no activation is quantized."""
         return any(stage.needs_samples for stage in self.stages)
+
+    def samples_needed(self, specs: Iterable[LayerSpec]) -> str | None:
+        """Return why the layers' specs cannot be made without calibration samples, or None."""
+        looking = next((word_of(stage) for stage in self.stages if stage.needs_samples), None)
+        if looking:
+            return f"source 'none': {looking} looks at calibration samples"
+        wide = next((spec.token for spec in specs if not spec.activations.is_float), None)
+        return f"source 'none': activations of {wide} need calibration samples" if wide else None
 
     def supports(self, spec: LayerSpec) -> str | None:
         """Return why a stage cannot take part in making `spec`, or None."""

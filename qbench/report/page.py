@@ -25,6 +25,7 @@ from qbench.report.tables.side import side_by_side
 from qbench.report.tables.table import Table
 from qbench.report.view import RunView
 from qbench.results import left_out
+from qbench.results.draws import draws
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SCRIPTS = ("table.js", "points.js")
@@ -49,6 +50,7 @@ class Section:
     layers: tuple[tuple[Row, Table], ...]
     absent: tuple[tuple[str, str, tuple[str, ...]], ...]
     calibration: str
+    draws: tuple[str, ...]
     stops: str
 
 
@@ -71,6 +73,7 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
         tuple(layer_table.layers(view)),
         tuple(_absent(view)),
         calibration(view),
+        tuple(spread.text for spread in draws(view.run)),
         stops(view),
     )
 

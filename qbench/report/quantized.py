@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from qbench.core.trial import Metric
+from qbench.core.trial import Metric, Trial
 from qbench.errors import ResultsError
 from qbench.metrics import load_task, speed
 from qbench.report.figures import write_files
@@ -95,6 +95,13 @@ def layer_cells(result: QuantizedResult) -> Iterator[tuple[str, ...]]:
         )  # fmt: skip
 
 
+def _calibrated(trial: Trial) -> str:
+    """Return what the network was calibrated on."""
+    if trial.source == "none":
+        return "none for calibration"
+    return f"{trial.calibration} {f'of {trial.source} ' if trial.source else ''}for calibration"
+
+
 def _count(value: str | float | int | None) -> str:
     """Return a whole number as text; "" where a layer has none, as in rows of before they were told."""
     return "" if value is None else f"{float(value):,.0f}"
@@ -109,7 +116,7 @@ def markdown(result: QuantizedResult) -> str:
         "",
         *([f"Layers with a spec of their own: {trial.overrides.replace(',', ', ')}.", ""] if trial.overrides else []),
         *([f"Corrected after rounding: {trial.correction}.", ""] if trial.correction else []),
-        f"{data.images:,} images of {data.name} ({labels}), {trial.calibration} for calibration, seed {trial.seed}; "
+        f"{data.images:,} images of {data.name} ({labels}), {_calibrated(trial)}, seed {trial.seed}; "
         f"{result.run.header.suite.threads} threads. Intervals are 95 %.",
         "",
         *_table(("", "quantized", "fp32"), score_rows(result)),

@@ -208,7 +208,7 @@ def unique(rows: Iterable[Row]) -> list[Row]:
     seen: dict[tuple[object, ...], Row] = {}
     for row in sorted(rows, key=lambda row: not row.ok):
         trial = row.result.trial
-        seen.setdefault((*_what(row), trial.seed, trial.samples, trial.variant, trial.backend), row)
+        seen.setdefault((*_what(row), trial.seed, trial.samples, trial.source, trial.variant, trial.backend), row)
     return list(seen.values())
 
 

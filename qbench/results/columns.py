@@ -30,6 +30,7 @@ TRIAL = (
     Column("rounding", "", "stages that rounded codes anew: gptq, or nothing"),
     Column("seed", "", "draw of calibration images and random choices"),
     Column("calibration", "images", "number of calibration images"),
+    Column("source", "", "where these come from: noise, batch-norm, none, or nothing for the data"),
     Column("variant", "", "kernel variant asked for"),
     Column("accumulator", "", "sums of few bits that were simulated: 16-wrap, 16-saturate, or nothing"),
     Column("backend", "", "who ran the network: qbench, or a peer"),

@@ -12,6 +12,7 @@ import pandas as pd
 from qbench.errors import ResultsError
 from qbench.metrics import Task, load_task
 from qbench.results.columns import timed_column
+from qbench.results.draws import draws
 from qbench.results.kind import row_kind
 from qbench.results.reader import NetworkRun, Run
 
@@ -65,7 +66,8 @@ def markdown_table(run: NetworkRun, table: pd.DataFrame) -> str:
         lines.append(
             "| " + " | ".join(cell_text(row, name, interval=name != task.primary.name) for name in columns) + " |"
         )
-    return "\n".join(lines) + "\n"
+    spreads = [f"- {one.text}" for one in draws(run)]
+    return "\n".join([*lines, *([""] if spreads else []), *spreads]) + "\n"
 
 
 def readable_columns(table: pd.DataFrame, task: Task) -> dict[str, str]:

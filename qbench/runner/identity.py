@@ -121,6 +121,8 @@ def trial_hash(
         "sources": sources_hash(),
         "libraries": {name: version(name) for name in ("numpy", "numba", "onnxruntime")},
     }
+    if trial.source:
+        facts["source"] = trial.source
     if trial.accumulator:
         facts["accumulator"] = trial.accumulator
     if trial.batch_sizes or trial.backend != "qbench":

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from qbench.core.accumulator import parse_accumulators
+from qbench.core.calibration import SOURCES, parse_source
 from qbench.core.cells.algorithm import split_algorithm
 from qbench.core.granularity import parse_granularity
 from qbench.core.spec import parse_spec
@@ -183,6 +184,7 @@ Correction = Annotated[Literal["", "bias", "variance", "both"], _checked(_correc
 AccumulatorWord = Annotated[
     str, _checked(_accumulator), BeforeValidator(str), WithJsonSchema({"type": ["string", "integer"]})
 ]
+Source = Annotated[str, _checked(parse_source), WithJsonSchema({"type": "string", "enum": [*SOURCES]})]
 GranularityName = Annotated[Word, _checked(_granularity)]
 Method = Annotated[Word, _checked(_method)]
 RecipeText = Annotated[Word, _checked(_recipe)]

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from qbench.core.accumulator import parse_accumulators
+from qbench.core.calibration import NONE as NO_SAMPLES
 from qbench.core.facts import spec_facts
 from qbench.core.granularity import PerTensor, parse_granularity
 from qbench.core.recipe import KEEP, RecipeParts
@@ -42,6 +43,7 @@ class _Choice:
     edges: str
     seed: int
     samples: int
+    source: str
     variant: str
     backend: str
     accumulator: str = ""
@@ -83,6 +85,13 @@ def recipe_supports(recipe: str, spec: LayerSpec) -> str | None:
     return parse_recipe(recipe).supports(spec)
 
 
+def samples_needed(recipe: str, specs: Sequence[LayerSpec]) -> str | None:
+    """Return why a recipe cannot make these specs without calibration samples, or None."""
+    from qbench.quantization import parse_recipe
+
+    return parse_recipe(recipe).samples_needed(specs)
+
+
 def _baseline(suite: Suite) -> Planned:
     asked = {measure for sweep in suite.sweeps for measure in sweep.measure}
     timed = asked & {"speed", "layers"} and suite.device == "cpu"  # a device runs no float32 network
@@ -96,6 +105,7 @@ def _baseline(suite: Suite) -> Planned:
         method="none",
         calibration=suite.calibration.samples,
         seed=suite.calibration.seed,
+        source=suite.calibration.source,
         batch_sizes=suite.timing.batch_sizes if "speed" in measure else (),
     )
     return Planned(trial, measure)
@@ -122,8 +132,9 @@ def _sweep_trials(
                 layers=layer,
                 spec=choice.spec.token,
                 edges="" if choice.edges == choice.spec.token else choice.edges,
-                calibration=choice.samples or suite.calibration.samples,
-                samples=choice.samples,
+                calibration=0 if choice.source == NO_SAMPLES else choice.samples or suite.calibration.samples,
+                samples=0 if choice.source == NO_SAMPLES else choice.samples,
+                source=choice.source,
                 seed=choice.seed,
                 variant=choice.variant,
                 batch_sizes=suite.timing.batch_sizes if timed and not choice.accumulator else (),
@@ -155,13 +166,14 @@ def _layers(sweep: Sweep, layer_names: Sequence[str]) -> tuple[str, ...]:
 def _choices(suite: Suite, cell: Cell, kept: str) -> Iterator[_Choice]:
     seeds = cell.seed or (suite.calibration.seed,)
     sums = [made for word in cell.accumulator or ("",) for made in _accumulators(word)]
-    others = (seeds, cell.samples or (0,), cell.variant or ("auto",), cell.backend or ("qbench",), sums)
+    sources = cell.source or (suite.calibration.source,)
+    others = (seeds, cell.samples or (0,), sources, cell.variant or ("auto",), cell.backend or ("qbench",), sums)
     for recipes in _recipes(cell):
         rest = list(product(cell.edges or ("",), recipes, *others))
         specs = _kept(kept) if recipes[0].method == KEEP else _specs(cell, recipes[0].method)
         for spec, reason in specs:
-            for edges, recipe, seed, samples, variant, backend, accumulator in rest:
-                yield _Choice(spec, recipe, edges, seed, samples, variant, backend, accumulator, reason)
+            for edges, recipe, seed, samples, source, variant, backend, accumulator in rest:
+                yield _Choice(spec, recipe, edges, seed, samples, source, variant, backend, accumulator, reason)
 
 
 def _accumulators(word: str) -> tuple[str, ...]:
@@ -252,7 +264,10 @@ def _why_not(choice: _Choice, assigned: Sequence[str], supports: Supports) -> st
     if choice.edges:
         asked.append(_resolved(parse_spec(choice.edges), method))
     asked += [_resolved(parse_spec(token), method) for token in assigned]
-    return next((why for spec, reason in asked if (why := reason or supports(choice.recipe.text, spec))), "")
+    refused = next((why for spec, reason in asked if (why := reason or supports(choice.recipe.text, spec))), "")
+    if refused or choice.source != NO_SAMPLES:
+        return refused
+    return samples_needed(choice.recipe.text, [spec for spec, _ in asked]) or ""
 
 
 def _matches(trial: Trial, pattern: Cell) -> bool:

@@ -19,7 +19,7 @@ from qbench.errors import SuiteError, suggest
 
 FIELDS = (
     "sweep", "layers", "spec", "edges", "overrides", "recipe", "method", "correction", "transform", "rounding",
-    "seed", "calibration", "variant", "accumulator", "backend", "model",
+    "seed", "calibration", "source", "variant", "accumulator", "backend", "model",
     "data", "scope", "bits", "weight_bits", "activation_bits", "format", "granularity",
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ from qbench.suite.axes import (
     Reference,
     ScopeName,
     Seed,
+    Source,
     Spec,
     TaskName,
     Word,
@@ -49,6 +50,8 @@ class Calibration(Strict):
     """Number of calibration images; they are never among the evaluation images."""
     seed: Seed = 0
     """Draw of the calibration images, and of every other random choice."""
+    source: Source = ""
+    """Where they come from: `data`, `noise`, `batch-norm` (learned of the network's batch norms), or `none`."""
 
 
 class Target(Strict):
@@ -100,6 +103,8 @@ class Cell(Strict):
     """Draws; the default is `calibration.seed`."""
     samples: ListOf[Annotated[int, Field(ge=1)]] | None = None
     """Numbers of calibration samples; the default is `calibration.samples`."""
+    source: ListOf[Source] | None = None
+    """Where calibration samples come from; the default is `calibration.source`."""
     variant: ListOf[Word] | None = None
     """Kernel variants to pin; the default `auto` takes the best on this machine."""
     accumulator: ListOf[AccumulatorWord] | None = None
@@ -225,7 +230,9 @@ class Suite(Described, AnySuite):
     """What is tried."""
 
     MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"kind"})
-    LATER: ClassVar[frozenset[str]] = frozenset({*WORDS, "shapes", "bind", "winners", "accumulator"})
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {*WORDS, "shapes", "bind", "winners", "accumulator", "samples", "source"}
+    )
 
     @field_validator("filter")
     @classmethod

@@ -101,6 +101,18 @@ def test_the_number_of_calibration_samples_is_an_axis_of_its_own(tmp_path: Path)
     assert [item.trial.calibration for item in found[1:]] == [16, 64, 16, 64]
 
 
+def test_where_calibration_samples_come_from_is_an_axis_and_none_is_for_weights_alone(tmp_path: Path) -> None:
+    found = trials(tmp_path, "spec: [w8c-a32, w8c-a8t], recipe: [mse, mse/bias], source: [data, noise, none]")
+    why = {item.trial.key.partition("/all/")[2]: item.reason for item in found[1:]}
+    assert [item.trial.source for item in found[1:4]] == ["", "noise", "none"]
+    assert {key: reason for key, reason in why.items() if reason} == {
+        "w8c-a32/mse/bias/s0/from-none": "source 'none': bias looks at calibration samples",
+        "w8c-a8t/mse/s0/from-none": "source 'none': activations of w8c-a8t need calibration samples",
+        "w8c-a8t/mse/bias/s0/from-none": "source 'none': bias looks at calibration samples",
+    }
+    assert [item.trial.calibration for item in found[1:4]] == [512, 512, 0]
+
+
 def test_include_adds_cells_that_take_the_sweeps_other_axes(tmp_path: Path) -> None:
     found = trials(tmp_path, "scope: weights, bits: 8, method: mse, seed: [0, 1], include: [{bits: 2, method: minmax}]")
     assert keys(found) == ["all/w8c-a32/mse/s0", "all/w8c-a32/mse/s1", "all/w2c-a32/minmax/s0", "all/w2c-a32/minmax/s1"]

@@ -13,6 +13,7 @@ from qbench.cli.terminal.style import plain_table, print_fitting
 from qbench.metrics import Task, load_task
 from qbench.results import frame, left_out
 from qbench.results.columns import timed_column
+from qbench.results.draws import draws
 from qbench.results.overview import heading, means
 from qbench.results.tables import cell_text
 
@@ -80,6 +81,8 @@ def show_summary(console: Console, run: NetworkRun, *, verbose: bool = False) ->
         console.print(f"failed  {row['key']}: {row['reason']}", markup=False, highlight=False, style="red")
     for line in dict.fromkeys(line for row in run.results if row.trial.sweep == "baseline" for line in row.alarms):
         console.print(f"alarm: {line}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+    for spread in draws(run):
+        console.print(spread.text, markup=False, highlight=False, soft_wrap=True)
     for note in left_out(run.results):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     words = table["status"].value_counts().to_dict()

@@ -24,7 +24,7 @@ def side_by_side(views: Sequence[RunView]) -> Table:
     for index, view in enumerate(views):
         for row in (row for row in view.rows if row.ok):
             trial = row.result.trial
-            drawn = f"{trial.seed} {trial.samples}"
+            drawn = f"{trial.seed} {trial.samples} {trial.source}"
             key = (row.token, trial.method, trial.layers, trial.backend, trial.sweep, drawn, trial.variant)
             rows.setdefault(key, {}).setdefault(index, row)
     shared = {key: found for key, found in rows.items() if len(found) > 1}

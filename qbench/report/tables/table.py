@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from qbench.core.trial import ON_INTEGERS, Metric
+from qbench.core.trial import ON_INTEGERS, Metric, Trial
 from qbench.metrics import METRICS, kind
 from qbench.report import words
 from qbench.report.best import best_first
@@ -135,8 +135,7 @@ def _added(view: RunView) -> tuple[tuple[str, str, int], ...]:
 def _trial(row: Row, view: RunView) -> Line:
     trial, result = row.result.trial, row.result
     own = "" if row.is_own else f" on {trial.backend}"
-    drawn = (f"draw {trial.seed}" if trial.seed else "", f"of {trial.samples}" if trial.samples else "")
-    how = " ".join(filter(None, drawn)) if row.ok else result.status
+    how = _drawn(trial) if row.ok else result.status
     tone = {"ok": "", "failed": "bad"}.get(result.status, "dim")
     cells = [
         Cell(trial.spec, trial.spec, _which(row)),
@@ -174,6 +173,12 @@ def _trial(row: Row, view: RunView) -> Line:
 
 def _size(row: Row, name: str) -> Cell:
     return Cell(words.size(row.value(name)), row.value(name))
+
+
+def _drawn(trial: Trial) -> str:
+    """Return which calibration samples a row is of, where the run has others."""
+    facts = {"draw": trial.seed, "of": trial.samples, "from": trial.source}
+    return " ".join(f"{word} {value}" for word, value in facts.items() if value)
 
 
 def _speed(row: Row, view: RunView) -> list[Cell]:

@@ -105,7 +105,7 @@ def _fill(planned: Planned, bench: Bench, place: Place, row: Row, phases: Phases
         logits = device_logits(session, inputs)
         row.score(logits, bench.answers)
         describe(row, DeviceFacts(dict(session.kernels), session.resident_bytes), quantized)
-    observed = bench.observations(trial.calibration, trial.seed).stats()
+    observed = bench.observations(trial).stats()
     kept = {name: params for name, params in quantized.activations.items() if name in observed}
     row.alarms += range_alarms(kept, observed)
     if "speed" not in planned.measure:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import Answers, Task, task_of
 from qbench.peers import PEERS, Peer, Prepared
 from qbench.quantization import Observations, assigned, parse_recipe
+from qbench.runner.networks.calibration import Calibration
 from qbench.runner.networks.doctor import look
 from qbench.runner.networks.score import all_logits, answers
 from qbench.runner.networks.suspects import suspicions
@@ -50,11 +51,13 @@ class References:
         names: of the peers.
         samples: calibration samples on which the scales of int8 peers are chosen.
         seed: draw of these samples.
+        source: where they come from, as in `Trial`.
     """
 
     names: tuple[str, ...] = ()
     samples: int = 512
     seed: int = 0
+    source: str = ""
 
 
 NO_REFERENCES = References()
@@ -110,7 +113,7 @@ class Bench:
         self.task: Task = task_of(task, labelled=self.labelled)
         _check_fit(network, data)
         _check_task(self.task, network, data, labelled=self.labelled)
-        self._observations: dict[tuple[int, int], Observations] = {}
+        self.calibration = Calibration(network, data, threads)
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._simulated: dict[int, Floats] = {}
 
@@ -168,13 +171,9 @@ class Bench:
         operations = sum(self.network.operations(layer.name) for layer in self.network.layers)
         return suspicions(self.answers, self.data, operations=operations, run=run)
 
-    def observations(self, samples: int, seed: int) -> Observations:
-        """Return what a draw of calibration samples shows of the fp32 network."""
-        key = (samples, seed)
-        if key not in self._observations:
-            draw = partial(self.data.calibration_inputs, samples, seed)
-            self._observations[key] = Observations(self.network, draw, threads=self.threads)
-        return self._observations[key]
+    def observations(self, trial: Trial) -> Observations:
+        """Return what a trial's calibration samples show of the fp32 network."""
+        return self.calibration.observations(trial.calibration, trial.seed, trial.source)
 
     def quantized(self, trial: Trial, phases: Phases) -> QuantizedNetwork:
         """Return the network quantized as a trial says; what it shares with other trials is computed once.
@@ -189,7 +188,7 @@ class Bench:
             return QuantizedNetwork(self.network)
         rules = [*edge_rules(trial.edges), *parse_rules(trial.overrides)]
         plain = assigned(self.network, trial.spec, method=trial.method, rules=rules, only=trial.layers)
-        seen = self.observations(trial.calibration, trial.seed).timed_by(phases)
+        seen = self.observations(trial).timed_by(phases)
         with phases("quantize"):
             return recipe.apply(plain, seen, seed=trial.seed)
 
@@ -235,7 +234,7 @@ class Bench:
         drawn = self.references
         trial = Trial(
             "reference", self.network.name, self.data.name, "all", QDQ_SPEC, QDQ_METHOD,
-            calibration=drawn.samples, seed=drawn.seed,
+            calibration=drawn.samples, seed=drawn.seed, source=drawn.source,
         )  # fmt: skip
         return self.quantized(trial, Phases(Clock()))
 

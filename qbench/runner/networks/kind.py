@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from qbench.core.trial import WINNERS
 from qbench.errors import MachineError, suggest
 from qbench.graph import Network, read_codes, read_network
-from qbench.graph.readers import UNREAD
+from qbench.graph.readers import UNREAD, read_norms
 from qbench.kernels.variants import NAMES
 from qbench.quantization import layer_kinds
 from qbench.results import DataFacts, ModelFacts, NetworkRun
@@ -20,6 +21,7 @@ from qbench.runner.job import Job
 from qbench.runner.kind import PlanFacts, RunKind
 from qbench.runner.machine.devices import DEVICES
 from qbench.runner.networks.bench import Bench, References
+from qbench.runner.networks.calibration import Calibration
 from qbench.runner.networks.estimate import estimate_s
 from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.network import network_operations
@@ -44,15 +46,23 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
     network = network or read_network(model_path(source), shapes=shapes)
     quantized = os.path.isfile(source) and UNREAD not in network.metadata  # packaged networks are float32
     data = data or _data_of(suite, network)
-    return Bench(
+    bench = Bench(
         network,
         data,
         threads=suite.threads,
         limit=suite.data_limit,
-        references=References(suite.timing.references, calibration_samples(suite, data), suite.calibration.seed),
+        references=References(
+            suite.timing.references,
+            calibration_samples(suite, data),
+            suite.calibration.seed,
+            suite.calibration.source,
+        ),
         task=suite.task_name,
         kept=read_codes(Path(source), shapes=shapes) if quantized else None,
     )
+    norms = partial(read_norms, model_path(source), shapes=shapes)
+    bench.calibration = Calibration(network, data, suite.threads, norms)
+    return bench
 
 
 def _data_of(suite: Suite, network: Network) -> Samples:
@@ -60,14 +70,21 @@ def _data_of(suite: Suite, network: Network) -> Samples:
     source = suite.data_source()
     in_folder = source not in DATASETS and os.path.isdir(source)
     limit = suite.data_limit if in_folder else None
-    wanted = Wanted(inputs_of(network), seed=suite.calibration.seed, limit=limit, how=suite.how)
+    apart = None if _draws_data(suite) else 0
+    wanted = Wanted(inputs_of(network), calibration=apart, seed=suite.calibration.seed, limit=limit, how=suite.how)
     return load_own(source, wanted)
+
+
+def _draws_data(suite: Suite) -> bool:
+    """Return whether any trial is calibrated on samples of the data."""
+    cells = (cell for sweep in suite.sweeps for cell in sweep.cells())
+    return any("" in (cell.source or (suite.calibration.source,)) for cell in cells)
 
 
 def calibration_samples(suite: Suite, data: Samples) -> int:
     """Return how many calibration samples are drawn: what the suite says, else its default or as many as there are."""
     calibration = suite.calibration
-    if "samples" in calibration.model_fields_set:
+    if "samples" in calibration.model_fields_set or not _draws_data(suite):
         return calibration.samples
     return min(calibration.samples, max(1, len(data.calibration)))
 
@@ -118,7 +135,8 @@ def refuse_impossible(planned: tuple[Planned, ...], bench: Bench, device: Device
     """Raise QBenchError for too many samples or threads, or a kernel variant that there is not."""
     refuse_threads(bench.threads)
     for item in planned:
-        bench.data.calibration_indices(item.trial.calibration, item.trial.seed)
+        if not item.trial.source and item.trial.method != "none":
+            bench.data.calibration_indices(item.trial.calibration, item.trial.seed)
     known = ("auto", *NAMES) if device == "cpu" else ("auto",)  # on a device, each layer takes what is fastest there
     for variant in sorted({item.trial.variant for item in planned} - {*known}):
         if device != "cpu":

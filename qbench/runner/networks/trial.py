@@ -149,7 +149,7 @@ def _run_qbench(
             row.notes += _kept_remarks(trial, bench, logits)
         if made.activations and trial.method != KEEP:  # what a file says is not looked at on calibration samples
             kept = {name: params for name, params in made.activations.items() if name in session.network.shapes}
-            seen = bench.observations(trial.calibration, trial.seed)
+            seen = bench.observations(trial)
             row.alarms += range_alarms(kept, (seen.of(made.network) if trial.transform else seen).stats())
         row.alarms += bench.suspicions
         if trial.batch_sizes:

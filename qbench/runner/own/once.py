@@ -68,6 +68,8 @@ class More(TypedDict, total=False):
 
     calibration: int
     """Number of calibration images; 512, or as many as there are, where it is left out."""
+    source: str
+    """Where calibration images come from: `data`, `noise`, `batch-norm` or `none`."""
     seed: int
     """Draw of images; 0."""
     threads: int
@@ -236,6 +238,8 @@ def _saved(out: Path, trial: Trial, bench: Bench, made: QuantizedNetwork, sessio
         "correction": trial.correction, "calibration": trial.calibration, "seed": trial.seed,
         "labelled": bench.answers.labelled,
     }  # fmt: skip
+    if trial.source:
+        facts["source"] = trial.source
     if trial.transform or trial.rounding:
         facts["recipe"] = trial.recipe
     save_network(out, made, facts=facts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qbench.core.accumulator import parse_accumulators
+from qbench.core.calibration import DATA, parse_source
 from qbench.core.recipe import KEEP, NONE, RecipeParts
 from qbench.core.rules import Rule, parse_rules
 from qbench.core.spec import parse_spec
@@ -47,6 +48,7 @@ class Asked:
         threads: threads to run on.
         data: a known name, an `.npz` file, a folder of images or of arrays; "" where none is needed.
         calibration: number of calibration images; None for 512, or as many as there are.
+        source: where calibration samples come from (`qbench.core.calibration`).
         seed: draw of images.
         limit: evaluate on at most this many images.
         mean: per channel, on a scale of 0 to 1, of the user's own images; None for 0.
@@ -67,6 +69,7 @@ class Asked:
     threads: int = 2
     data: str = ""
     calibration: int | None = None
+    source: str = DATA
     seed: int = 0
     limit: int | None = None
     mean: float | tuple[float, ...] | None = None
@@ -80,6 +83,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         parse_spec(self.spec)
+        parse_source(self.source)
         if self.accumulator:
             parse_accumulators(self.accumulator)
         if self.keeps and self.overrides:
@@ -180,18 +184,19 @@ def prepare(asked: Asked, *, timed: bool) -> tuple[Suite, Bench]:
     calibrated = not asked.keeps and _calibrated(asked, network)
     wanted = Wanted(
         inputs=inputs_of(network),
-        calibration=asked.calibration if calibrated else 0,
+        calibration=asked.calibration if calibrated and asked.source == DATA else 0,
         seed=asked.seed,
         limit=asked.limit,
         how=asked.how,
     )
     data = load_own(asked.data, wanted)
-    samples = asked.calibration or min(DEFAULT_CALIBRATION, max(1, len(data.calibration)))
+    most = max(1, len(data.calibration)) if asked.source == DATA else DEFAULT_CALIBRATION
+    samples = asked.calibration or min(DEFAULT_CALIBRATION, most)
     suite = _suite(asked, samples, timed=timed)
     bench = bench_of(suite, network=network, data=data)
     if asked.keeps and bench.kept is None:
         raise ModelError(f"{asked.model}: {NOT_QUANTIZED}")
-    if calibrated:
+    if calibrated and asked.source == DATA:
         data.calibration_indices(samples, asked.seed)
     return suite, bench
 
@@ -229,7 +234,7 @@ def _suite(asked: Asked, samples: int, *, timed: bool) -> Suite:
         std=asked.how.std,
         resize=asked.how.resize,
         crop=asked.how.crop,
-        calibration=Calibration(samples=samples, seed=asked.seed),
+        calibration=Calibration(samples=samples, seed=asked.seed, source=parse_source(asked.source)),
         threads=asked.threads,
         timing=Timing(batch_sizes=asked.batch_sizes, references=asked.references),
         sweeps=tuple(sweeps),

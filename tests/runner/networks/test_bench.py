@@ -35,14 +35,14 @@ def test_a_calibration_draw_is_observed_once(bench: Bench, monkeypatch: pytest.M
         return run(*args, **named)
 
     monkeypatch.setattr(FloatSession, "run", counted)
-    assert bench.observations(16, 0).stats() is bench.observations(16, 0).stats()
-    bench.observations(16, 1).stats()
-    bench.observations(8, 0).stats()
+    assert bench.calibration.observations(16, 0).stats() is bench.calibration.observations(16, 0).stats()
+    bench.calibration.observations(16, 1).stats()
+    bench.calibration.observations(8, 0).stats()
     assert len(draws) == 3
 
 
 def test_every_tensor_on_the_way_has_statistics(bench: Bench) -> None:
-    found = bench.observations(16, 0).stats()
+    found = bench.calibration.observations(16, 0).stats()
     assert set(found) >= {"images", "first", "second", "second:pre_add"}
     assert found["images"].count == 16 * 3 * 8 * 8
     assert found["first"].minimum == 0.0
