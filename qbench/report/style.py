@@ -1,7 +1,8 @@
 """How the report's figures look: colours, type, panels measured in inches, direct labels that do not overlap.
 
-Colours are Okabe and Ito's (2008), darkened where text is set in them; the page swaps each for a lighter twin on dark
-ground (`figures.py`). Every series differs by marker as well, so that nothing depends on colour only.
+Colours follow Okabe and Ito's (2008), darkened until text in them has a contrast of 4.5 to 1 on paper; only FAINT and
+GRID are for lines alone. The page swaps each for a lighter twin on dark ground (`figures.py`). Every series differs by
+marker as well, so that nothing depends on colour only.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 PAPER, INK, MUTED, FAINT, GRID = "#fffffe", "#1b2430", "#5c6776", "#97a1ae", "#e4e8ed"
-BLUE, SKY, ORANGE, GREEN, PURPLE = "#0b6fb4", "#3592c9", "#cf5300", "#0a8a66", "#a2428a"
-AMBER, INDIGO, TEAL, GREY = "#a87900", "#5a55b8", "#2b8f9c", "#7b8694"
+BLUE, ROSE, ORANGE, GREEN, PURPLE = "#0b6fb4", "#b83260", "#c04d00", "#08805e", "#a2428a"
+AMBER, INDIGO, TEAL, GREY = "#8f6700", "#5a55b8", "#1c7a86", "#677281"
 COLOURS = tuple(name for name, value in list(globals().items()) if name.isupper() and str(value).startswith("#"))
 """Names of all colours; the page's stylesheet has a variable for each."""
 
 _METHODS = {
     "mse": (BLUE, "o"),
-    "minmax": (SKY, "s"),
+    "minmax": (ROSE, "s"),
     "absmax": (GREY, "^"),
     "percentile": (INDIGO, "D"),
     "kl": (TEAL, "v"),

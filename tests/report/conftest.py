@@ -11,6 +11,7 @@ import pytest
 from qbench.core.trial import Execution, Measurement, Metric, Trial, TrialResult
 from qbench.metrics import kind, pack_bits
 from qbench.metrics.classification import TOP1
+from qbench.report import write_report
 from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunState, RunWriter, SuiteFacts
 
 LAYERS = ("stem", *(f"blocks.{b}.conv{i}" for b in range(9) for i in (1, 2)), "classifier")
@@ -204,3 +205,8 @@ def make_run() -> Callable[..., Path]:
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "20260102T030405Z-abc123"
     return fabricate(folder, images=1200, methods=("mse", "minmax", "linear_floor"), bits=(8, 4, 2))
+
+
+@pytest.fixture(scope="session")
+def page(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report([run_folder], tmp_path_factory.mktemp("report"))

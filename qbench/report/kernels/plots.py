@@ -86,10 +86,10 @@ def _roofline(view: KernelView) -> Plot | None:
 
 
 def _draw_roofline(view: KernelView, rows: Sequence[KernelResult], layout: Layout, title: str, subtitle: str) -> Figure:
-    margins = Margins(height=3.6, left=0.62, right=0.75, top=0.5, bottom=0.55)
+    margins = Margins(height=3.6, left=0.62, right=0.75, top=0.6, bottom=0.55)
     figure, axes = panels(layout, margins, count=len(view.threads), title=title, subtitle=subtitle, columns=2)
     for threads, one in zip(view.threads, axes, strict=True):
-        panel_title(one, view.panel(threads), pad=24)
+        panel_title(one, view.panel(threads), pad=31)
         _draw_roofs(one, view, [row for row in rows if row.trial.cell.threads == threads], threads)
     return figure
 
@@ -156,16 +156,19 @@ def _name_slope(axes: Axes, text: str, end: tuple[float, float], *, above: float
 
 
 def _legend(axes: Axes, rows: Sequence[KernelResult]) -> None:
-    """Name the classes that occur in a line above the axes."""
+    """Name the classes that occur above the axes, in as many lines as it takes."""
     present = {number_class(row) for row in rows}
     entries = [(name, colour) for name, (colour, _) in _CLASSES.items() if name in present]
-    x = 0.0
-    for text, colour in [*entries, ("best other library", GREY)]:
+    x, y, room = 0.0, 17.0, axes.get_window_extent().width * 72.0 / axes.figure.dpi + 50.0
+    for text, colour in [*entries, ("best other library", MUTED)]:
+        wide = 4.3 * len(text) + 8
+        if x + wide > room:
+            x, y = 0.0, y - 11.0
         axes.annotate(
-            text, (0, 1), xycoords="axes fraction", xytext=(x, 8), textcoords="offset points", fontsize=7.5,
+            text, (0, 1), xycoords="axes fraction", xytext=(x, y), textcoords="offset points", fontsize=7.5,
             color=colour,
         )  # fmt: skip
-        x += 4.3 * len(text) + 8
+        x += wide
 
 
 def _ratios(view: KernelView) -> Plot | None:

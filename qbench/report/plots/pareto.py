@@ -143,13 +143,13 @@ def _name(axes: Axes, view: RunView, best: Sequence[Row]) -> None:
     figure = axes.figure
     points = 72.0 / figure.dpi
     box = axes.get_window_extent()
-    taken = [_reference_box(axes, view, height, points) for height in (view.fp32_score, view.kept_score) if height]
+    taken = _lines_and_names(axes, view)
     for row in sorted(best, key=view.merit, reverse=True):
         at = (row.value("packed_bytes") or 0.0, view.score(row))
         centre = axes.transData.transform(at) * points
         width, height = 5.3 * len(row.label), 9.0
         # To the upper left, ever higher; else to the lower right, among the beaten points.
-        for across, up in [*((-7, up) for up in (6, 18, 30, 42, 54, 66)), (8, -16)]:
+        for across, up in [*((-7, up) for up in range(6, 67, 4)), *((8, -up) for up in range(16, 41, 4))]:
             left = centre[0] + across - (width if across < 0 else 0.0)
             place = Bbox([[left, centre[1] + up], [left + width, centre[1] + up + height]])
             inside = place.x0 > box.x0 * points - 26 and place.y1 < box.y1 * points + 30
@@ -159,12 +159,15 @@ def _name(axes: Axes, view: RunView, best: Sequence[Row]) -> None:
                 break
 
 
-def _reference_box(axes: Axes, view: RunView, height: float, points: float) -> Bbox:
-    """Return where the text at a reference line stands, in points: above fp32's, below that of the target."""
-    left, y = axes.get_window_extent().x0 * points, float(axes.transData.transform((1.0, height))[1]) * points
-    return Bbox(
-        [[left, y], [left + 46.0, y + 13.0]] if height == view.fp32_score else [[left, y - 13.0], [left + 46.0, y]]
-    )
+def _lines_and_names(axes: Axes, view: RunView) -> list[Bbox]:
+    """Return where the lines of fp32 and of the target, and their names at the left, leave no room; in points."""
+    points, box, found = 72.0 / axes.figure.dpi, axes.get_window_extent(), []
+    for score, below in ((view.fp32_score, -3.5), (view.kept_score, 11.0)):
+        if score is not None:
+            y = axes.transData.transform((1.0, score))[1] * points
+            found.append(Bbox([[box.x0 * points, y - 1.5], [box.x1 * points, y + 1.5]]))
+            found.append(Bbox([[box.x0 * points, y - below], [box.x0 * points + 50.0, y - below + 8.0]]))
+    return found
 
 
 def _annotate(axes: Axes, text: str, at: tuple[float, float], offset: tuple[float, float]) -> None:

@@ -39,8 +39,8 @@ from qbench.report.words import rate, times
 
 _COLOURS = {"fp32": INK, "bf16": GREEN, "int8": ORANGE}
 _MARKS = ("s", "D", "^", "v", "P", "X", "p", "h")
-_KEY_COLUMNS, _NAME_POINTS, _LETTER_IN = 2, 12, 0.062
-"""Libraries on a line of the key, height of such a line' names, and width of a letter of a row's label."""
+_NAME_POINTS, _LETTER_IN = 12, 0.062
+"""Height of a line of the key, and width of a letter of a row's label."""
 
 
 def plot(view: RunView) -> Plot | None:
@@ -93,7 +93,8 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
     marks = dict(zip([name for name in view.references if name != base], cycle(_MARKS), strict=False))
     height = 0.3 * len(rows) + 0.3
     label = 0.2 + _LETTER_IN * max(len(row.label) for row in rows)
-    key = _NAME_POINTS * -(-len(marks) // _KEY_COLUMNS)
+    abreast = 1 if layout.narrow else 2
+    key = _NAME_POINTS * -(-len(marks) // abreast)
     margins = Margins(height=height, left=max(1.45, label), right=0.75, top=0.4 + key / 72, bottom=0.4)
     margins = narrower(margins, layout, left=max(1.22, label), right=0.7)
     figure, axes = panels(
@@ -101,20 +102,20 @@ def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtit
     )
     for batch, one in zip(view.batches, axes, strict=True):
         panel_title(one, f"batch {batch}", pad=8 + key)
-        _draw_key(one, marks)
+        _draw_key(one, marks, abreast)
         _draw_batch(one, rows, batch, base, marks)
     return figure
 
 
-def _draw_key(axes: Axes, marks: Mapping[str, str]) -> None:
-    """Name the other libraries above a panel, the one that speeds are drawn against left out."""
+def _draw_key(axes: Axes, marks: Mapping[str, str], abreast: int) -> None:
+    """Name the other libraries above a panel, so many a line, the one that speeds are drawn against left out."""
     handles = [
         Line2D([], [], marker=mark, color=_colour(name), ls="none", ms=4.5, mfc=PAPER, label=name)
         for name, mark in marks.items()
     ]
     if handles:
         axes.legend(
-            handles=handles, ncols=_KEY_COLUMNS, fontsize=7.5, frameon=False, loc="lower left", labelcolor=INK,
+            handles=handles, ncols=abreast, fontsize=7.5, frameon=False, loc="lower left", labelcolor=INK,
             bbox_to_anchor=(-0.06, 1.0), borderaxespad=0.0, handletextpad=0.1, columnspacing=1.0, labelspacing=0.25,
             handlelength=1.4, borderpad=0.1,
         )  # fmt: skip
