@@ -89,7 +89,7 @@ def _compare(words: tuple[str, str], asked: Asked, how: dict[str, Any]) -> int:
     code = 0 if how["fail_on"] is None else 1 if objections else 3 if unsure and not how["soft"] else 0
     if how["as_json"]:
         facts = {"before": before.name, "after": after.name, "exit_code": code, "objections": objections}
-        click.echo(json.dumps(facts | asdict(outcome), indent=2))
+        click.echo(_json(facts | asdict(outcome)))
         return code
     _show(outcome, (before.name, after.name), show_all=how["show_all"])
     if how["fail_on"] is not None:
@@ -111,13 +111,18 @@ def _bisect(words: str, asked: Asked, *, as_json: bool) -> int:
         whole, found = find_commit(good, bad or "HEAD", asked, _tell)
     subjects = [subject_of(commit) for commit in found.commits]
     if as_json:
-        click.echo(json.dumps({"row": asked.only[0], "judged": asdict(whole), "commits": found.commits}, indent=2))
+        click.echo(_json({"row": asked.only[0], "judged": asdict(whole), "commits": found.commits}))
         return 0
     word = "the commit is" if len(subjects) == 1 else f"one of {len(subjects)} commits, those between cannot be told:"
     click.echo(f"{whole.verdict} {_ratio_text(whole)} x: {word}")
     for subject in subjects:
         click.echo(subject)
     return 0
+
+
+def _json(facts: dict[str, Any]) -> str:
+    """Return facts as JSON, which has no word for an interval without an end: null."""
+    return json.dumps(json.loads(json.dumps(facts), parse_constant=lambda _: None), indent=2)
 
 
 def _objections(outcome: Outcome) -> tuple[list[str], list[str]]:

@@ -123,10 +123,15 @@ class Contest:
             samples: dict[str, list[tuple[float, float]]] = {key: [] for key in loops}
             firsts = {key: self._generator.random() < 0.5 for key in loops}
             for turn in range(ROUNDS):
-                for key in self._generator.sample(list(loops), len(loops)):
+                for key in self._generator.sample(list(samples), len(samples)):
                     first = int(firsts[key]) ^ (turn & 1) ^ (turn >> 1 & 1)  # ABBA BAAB
-                    found = {side: pair[side].ask("time", row=key, loops=loops[key]) for side in (first, 1 - first)}
-                    samples[key].append((found[0], found[1]))
+                    try:
+                        found = {side: pair[side].ask("time", row=key, loops=loops[key]) for side in (first, 1 - first)}
+                    except RowError as error:
+                        self._failed[key] = str(error)
+                        del samples[key]
+                    else:
+                        samples[key].append((found[0], found[1]))
         for key, taken in samples.items():
             self._logs.setdefault(key, []).append(median(float(np.log(a / b)) for a, b in taken))
             times = self._times.setdefault(key, ([], []))

@@ -73,6 +73,7 @@ class Worker:
 
     def time(self, row: str, loops: int) -> float:
         """Return the seconds of one piece of work: see `PARTS`."""
+        from qbench.errors import QBenchError
         from qbench.kernels.compilations import compilations
 
         call, ready = self._calls[row], self._ready[row]
@@ -83,7 +84,7 @@ class Worker:
         elapsed_s = [_elapsed_s(call, loops)]
         elapsed_s += [_elapsed_s(call, loops) for _ in range(PARTS - 1 if elapsed_s[0] < LONG_S else 0)]
         if compilations() != before:
-            raise RuntimeError("kernels compiled while times were taken")
+            raise QBenchError("kernels compiled while times were taken")
         self._quiet()  # the other side must not share its cores with threads that spin
         return sorted(elapsed_s)[len(elapsed_s) // 2] / (loops * ready.turns)
 
@@ -126,10 +127,11 @@ def _slowed(call: Callable[[], object], share: float) -> Callable[[], object]:
 def _rows(suite: Any) -> Iterator[tuple[str, Make]]:
     """Yield every row that is timed, by name."""
     from qbench.core.cells.result import KernelTrial
+    from qbench.errors import MachineError
     from qbench.runner.plan import plan_run
 
     if suite.device != "cpu":
-        raise ValueError(f"device: expected cpu, got '{suite.device}'")
+        raise MachineError(f"suite '{suite.name}': device: expected cpu, got '{suite.device}'")
     several = suite.each()
     for one in several:
         plan = plan_run(one, Path(os.devnull), fresh=True)
@@ -197,15 +199,16 @@ def _kernel(trial: Any, check: bool) -> Ready:
 
 
 def _check(found: Any, expected: Any) -> None:
-    """Raise ValueError where an answer is not the law's: what is wrong is not timed."""
+    """Raise QBenchError where an answer is not the law's: what is wrong is not timed."""
+    from qbench.errors import QBenchError
     from qbench.metrics.tensor import sqnr_db
 
     if expected.dtype.kind == "f":
         distance_db = sqnr_db(expected, found.astype("float32"))
         if not distance_db >= LEAST_SQNR_DB:
-            raise ValueError(f"wrong: {distance_db:.0f} dB from the reference")
+            raise QBenchError(f"wrong: {distance_db:.0f} dB from the reference")
     elif (found != expected).any():
-        raise ValueError(f"wrong: {int((found != expected).sum())} of {found.size} numbers differ from the reference")
+        raise QBenchError(f"wrong: {int((found != expected).sum())} of {found.size} numbers differ from the reference")
 
 
 def main() -> None:

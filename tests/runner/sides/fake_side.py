@@ -25,6 +25,8 @@ def main(facts_file: str) -> None:
             return {"failed": facts["broken"][row]}
         if verb == "prepare":
             return {"ok": {"loops": 3, "answer": facts.get("answers", {}).get(row, "same")}}
+        if row in facts.get("stopped", {}):
+            return {"failed": facts["stopped"][row]}
         return {"ok": facts["rows"][row] * chance.lognormvariate(0, facts.get("noise", 0.002))}
 
     for line in sys.stdin:

@@ -38,6 +38,12 @@ def test_rows_of_one_side_and_rows_that_break_are_named(make_side: MakeSide) -> 
     assert (outcome.only_after, outcome.failed) == (("new",), {"row1": "b: wrong"})
 
 
+def test_a_row_that_breaks_while_it_is_timed_costs_no_other(make_side: MakeSide) -> None:
+    outcome = compared(make_side("a", ROWS, stopped={"row3": "kernels compiled"}), make_side("b", ROWS))
+    assert outcome.failed == {"row3": "a: kernels compiled"}
+    assert [row.key for row in outcome.rows] == [key for key in ROWS if key != "row3"]
+
+
 def test_wide_intervals_are_given_more_processes_until_the_time_is_spent(make_side: MakeSide) -> None:
     noisy = [make_side(name, {"row": 1e-3}, noise=0.2, seed=seed) for name, seed in (("a", 1), ("b", 2))]
     assert compared(*noisy, seconds=0.0).rows[0].judged.processes == 2
