@@ -16,7 +16,7 @@ from onnx.backend.base import Backend, BackendRep
 
 from qbench.engine.reference_runner import AnyRunner
 from qbench.errors import ModelError
-from qbench.graph import Foreign, Network, Node, outputs_of
+from qbench.graph import Foreign, Network, Node
 from qbench.graph.onnx.read import network_of_model
 from qbench.graph.writing.write import node_as_foreign
 
@@ -28,16 +28,16 @@ class QBenchRep(BackendRep):
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._runners = [(node, AnyRunner(_runnable(network, node))) for node in network.nodes]
+        self._runners = [AnyRunner(_runnable(network, node)) for node in network.nodes]
 
     def run(self, inputs: Sequence[Array], **kwargs: Any) -> tuple[Array, ...]:
         """Return the outputs in the network's order, given the inputs in its order; no other arguments are known."""
         if kwargs or len(inputs) != len(self.network.inputs):
             raise ModelError(f"{self.network.name}: expected {len(self.network.inputs)} inputs, got {len(inputs)}")
         known = dict(zip(self.network.inputs, map(np.asarray, inputs), strict=True))
-        for node, runner in self._runners:
+        for runner in self._runners:
             made = runner.run([known[tensor] for tensor in runner.node.inputs])
-            known.update(zip(outputs_of(node), made, strict=True))
+            known.update(zip(runner.node.outputs, made, strict=True))
         return tuple(known[tensor] for tensor in self.network.outputs)
 
 
