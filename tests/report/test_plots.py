@@ -133,3 +133,21 @@ def test_the_stretched_axis_holds_all_values_and_keeps_their_order(values: list[
     heights = [axes.transData.transform((0, value))[1] for value in [*sorted(values), 92.1]]
     assert heights == sorted(heights)
     assert len(axes.get_yticks()) >= 2
+
+
+def test_layers_show_every_library_that_timed_them_and_say_how_many_kinds_stand_for_how_many(view: RunView) -> None:
+    found = next(row for row in view.rows if row.layer_times)
+    names = {f"lib{n}-int8": None for n in range(4)}
+    first = found.layer_times[0].own
+    more = tuple(replace(first, cell=name) for name in names)
+    some = tuple(m for m in found.result.measurements if "conv2" not in m.group)
+    row = replace(found, result=replace(found.result, measurements=(*some, *more)))
+    plot = PLOTS.load("layers")(RunView(view.run, (row,)))
+    assert plot is not None
+    assert (
+        f"The first of each of {len(row.layer_times)} kinds among {len(view.header.model.layers)} layers"
+        in plot.subtitle
+    )
+    for layout in (WIDE, NARROW):
+        said = [text.get_text() for text in plot.draw(layout).axes[0].texts]
+        assert all(any(name in text for text in said) for name in (*names, "onnxruntime-fp32", "ceiling"))

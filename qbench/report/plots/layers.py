@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,16 +11,32 @@ from matplotlib.figure import Figure
 from qbench.metrics import speed
 from qbench.report.plots.plot import Plot
 from qbench.report.plots.points import name_marks
-from qbench.report.rows import FP32, INT8, LayerTime, Row
-from qbench.report.style import BLUE, FAINT, GREY, GRID, INK, MUTED, ORANGE, Layout, Margins, panel_title, panels
+from qbench.report.rows import LayerTime, Row
+from qbench.report.style import (
+    BLUE,
+    FAINT,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    ORANGE,
+    PAPER,
+    Layout,
+    Margins,
+    panel_title,
+    panels,
+)
 from qbench.report.view import RunView
 from qbench.report.words import number
 
-_OTHERS = ((INT8, ORANGE, "D"), (FP32, GREY, "s"))
+_GLYPHS = {"s": "\u25a1", "D": "\u25c7", "^": "\u25b3", "v": "\u25bd", "o": "\u25cb"}
+"""Marks of other libraries, as a plot draws them and as its key writes them."""
+_KEY_POINTS = 10.0
+_COLOURS = {"int8": ORANGE, "bf16": GREEN}
 
 
 def plot(view: RunView) -> Plot | None:
-    """Return Gop/s per layer for each row whose layers were timed alone, or None when none was."""
+    """Return Gop/s per kind of layer for each row whose layers were timed alone, or None when none was."""
     rows = [row for row in view.rows if row.ok and any(time.gops for time in row.layer_times)]
     if not rows:
         return None
@@ -34,33 +51,47 @@ def plot(view: RunView) -> Plot | None:
     batch = rows[0].layer_times[0].batch
     subtitle = (
         f"{view.header.model.name}, each layer alone at batch {batch}, {view.workers}; "
-        "10⁹ operations per second (2 per multiply-add), medians of interleaved rounds."
+        "10⁹ operations per second (2 per multiply-add), medians of interleaved rounds. "
+        f"{_coverage(view, rows[0])} Open marks: other libraries in the same rounds."
     )
     return Plot("layers", title, subtitle, lambda layout: _draw(view, rows, layout, title, subtitle))
 
 
+def _coverage(view: RunView, row: Row) -> str:
+    """Return whether every layer is drawn, or how many stand for how many."""
+    kinds, layers = len(row.layer_times), len(view.header.model.layers)
+    return f"All {layers} layers." if kinds >= layers else f"The first of each of {kinds} kinds among {layers} layers."
+
+
 def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtitle: str) -> Figure:
-    count = max(len(row.layer_times) for row in rows)
-    margins = Margins(height=0.2 * count + 0.2, left=1.35, right=0.55, top=0.62, bottom=0.32)
-    columns = min(len(rows), 2)
+    count, columns = max(len(row.layer_times) for row in rows), min(len(rows), 1 if layout.narrow else 2)
+    names = [time.layer for row in rows for time in row.layer_times]
+    left = 0.2 + 0.062 * max(map(len, names))
+    start = -72.0 * (left - 0.15) if layout.narrow else 0.0  # on a phone's width the key starts above the names
+    room = 72.0 * (layout.width_in / columns - left - 0.2) - start
+    keys = [_key(row, room) for row in rows]
+    above = _KEY_POINTS * max(map(len, keys)) + 1.0
+    margins = Margins(height=0.2 * count + 0.2, left=left, right=0.55, top=0.47 + above / 72, bottom=0.32)
     figure, axes = panels(layout, margins, count=len(rows), title=title, subtitle=subtitle, columns=columns)
-    for row, one in zip(rows, axes, strict=True):
-        panel_title(one, row.label, pad=24)
-        _draw_row(one, row, view)
+    for row, key, one in zip(rows, keys, axes, strict=True):
+        panel_title(one, row.label, pad=above + 13.0)
+        _draw_row(one, row, view, above)
+        _write_key(one, key, start)
     return figure
 
 
-def _draw_row(axes: Axes, row: Row, view: RunView) -> None:
+def _draw_row(axes: Axes, row: Row, view: RunView, above: float) -> None:
+    """Draw a row's bars and marks, the ceiling named `above` points over the axes."""
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     names = [time.layer for time in row.layer_times]
     own = [time.gops or 0.0 for time in row.layer_times]
-    for bar in axes.barh(range(len(names)), own, height=0.62, color=BLUE, alpha=0.85, zorder=2):
+    for bar in axes.barh(range(len(names)), own, height=0.62, color=BLUE, alpha=0.45, zorder=2):
         name_marks(bar, [[row.line]])
     longest = max(own)
-    for cell, colour, marker in _OTHERS:
+    for cell, colour, marker in _others(row):
         points = _points(row.layer_times, cell)
-        axes.scatter(list(points.values()), list(points), s=20, color=colour, marker=marker, zorder=3)
+        axes.scatter(list(points.values()), list(points), s=24, fc=PAPER, ec=colour, marker=marker, lw=1.2, zorder=3)
         longest = max([longest, *points.values()])
     limit = None
     for place, time in enumerate(row.layer_times):
@@ -77,31 +108,41 @@ def _draw_row(axes: Axes, row: Row, view: RunView) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(axis="y", colors=INK, labelsize=7.5)
-    _key(axes, row, limit, longest)
-
-
-def _key(axes: Axes, row: Row, limit: float | None, longest: float) -> None:
-    """Name the marks in a line above the axes, and the ceiling at its foot."""
-    entries = [("qbench", BLUE), *((cell, colour) for cell, colour, _ in _OTHERS if _points(row.layer_times, cell))]
-    x = (
-        -88.0 if axes.get_window_extent().width < 4 * axes.figure.dpi else 0.0
-    )  # on a phone's width the key starts above the names
-    for text, colour in entries:
-        axes.annotate(
-            text,
-            (0, 1),
-            xycoords="axes fraction",
-            xytext=(x, 1),
-            textcoords="offset points",
-            fontsize=7.5,
-            color=colour,
-        )
-        x += 5.0 * len(text) + 8
     if limit is not None:
         axes.annotate(
-            f"ceiling {number(limit, 0)}", (limit / (longest * 1.03), 1), xycoords="axes fraction", xytext=(0, 11),
+            f"ceiling {number(limit, 0)}", (limit / (longest * 1.03), 1), xycoords="axes fraction", xytext=(0, above),
             textcoords="offset points", fontsize=7.5, color=MUTED, ha="right",
         )  # fmt: skip
+
+
+def _key(row: Row, room: float) -> list[list[tuple[float, str, str]]]:
+    """Return the lines of the key as (points from the left, text, colour), broken where `room` points end."""
+    lines: list[list[tuple[float, str, str]]] = [[]]
+    x = 0.0
+    for text, colour in [("qbench", BLUE), *((f"{_GLYPHS[mark]} {cell}", ink) for cell, ink, mark in _others(row))]:
+        if lines[-1] and x + 4.5 * len(text) > room:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((x, text, colour))
+        x += 4.8 * len(text) + 8
+    return lines
+
+
+def _write_key(axes: Axes, lines: Sequence[Sequence[tuple[float, str, str]]], start: float) -> None:
+    for place, line in enumerate(reversed(lines)):
+        for x, text, colour in line:
+            axes.annotate(
+                text, (0, 1), xycoords="axes fraction", xytext=(start + x, 1 + _KEY_POINTS * place),
+                textcoords="offset points", fontsize=7.5, color=colour,
+            )  # fmt: skip
+
+
+def _others(row: Row) -> list[tuple[str, str, str]]:
+    """Return (library, colour, mark) of every library that timed a layer beside qbench."""
+    names = dict.fromkeys(name for time in row.layer_times for name in time.references)
+    timed = [name for name in names if _points(row.layer_times, name)]
+    colours = (next((c for kind, c in _COLOURS.items() if kind in name), INK) for name in timed)
+    return list(zip(timed, colours, cycle(_GLYPHS), strict=False))
 
 
 def _points(times: Sequence[LayerTime], cell: str) -> Mapping[int, float]:
