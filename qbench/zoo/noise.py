@@ -47,8 +47,8 @@ def noise(data: Samples, count: int, *, seed: int) -> Inputs:
 
 
 def _pixels(data: Dataset, count: int, draw: np.random.Generator) -> npt.NDArray[np.generic]:
-    shape = (count, *data.images.shape[1:])
-    mean, std = (data.mean, data.std) if data.scaled else _PLAIN
-    levels = np.rint(255 * (np.asarray(mean) + np.asarray(std) * draw.standard_normal(shape, np.float32)))
-    images = np.clip(levels, 0, 255).astype(np.uint8)
+    mean, std = (np.asarray(part, np.float32) for part in ((data.mean, data.std) if data.scaled else _PLAIN))
+    images = np.empty((count, *data.images.shape[1:]), np.uint8)
+    for image in images:  # one at a time: no floats of all of them
+        image[:] = np.clip(np.rint(255 * (mean + std * draw.standard_normal(image.shape, np.float32))), 0, 255)
     return replace(data, images=images, labels=data.labels[:0], calibration=images[:0], classes=()).inputs()

@@ -1,4 +1,7 @@
-"""Every stage of STAGES, and every method as a stage, keeps its promises on a network of three layers.
+"""Every stage of STAGES, and every method as a stage, keeps its promises on a network of four layers.
+
+What a stage makes is a function of the network, the samples and the seed, so all tests share what is seen of the
+network; only where two results must be the same is it seen twice.
 
 For authors of stages: name yours in the entry-point group `qbench.stages`, and this file tries it too.
 """
@@ -6,6 +9,7 @@ For authors of stages: name yours in the entry-point group `qbench.stages`, and 
 from __future__ import annotations
 
 import inspect
+import tracemalloc
 from dataclasses import replace
 from functools import cache
 
@@ -44,11 +48,19 @@ WIDTHS |= {"mxfp8": "w8g32-a8t", "mxint8": "w8g32-a8t", "fp8_e4m3": "w8c-a8t", "
 SPECS = ("w8c-a8t", "w4g16-a4t", "w4g16k-a8t", "w3t-a32", "wtc-att", "wbc-abt", "w4logc-a8t", "w4e2m1c-a8t", "w32-a8t")
 
 
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learn in fewer steps than users get."""
+    monkeypatch.setattr("qbench.quantization.adaround.STEPS", 30)
+    monkeypatch.setattr("qbench.quantization.signround.STEPS", 20)
+
+
 @cache
 def samples() -> Floats:
     return np.random.default_rng(3).standard_normal((12, 3, 8, 8)).astype(np.float32)
 
 
+@cache
 def network() -> Network:
     """The small network with a convolution before the first, so that scale can move between two that nothing joins."""
     plain = small_network()
@@ -59,13 +71,16 @@ def network() -> Network:
     return replace(plain, nodes=nodes, shapes={**plain.shapes, "stem": (16, 8, 8)})
 
 
-def made(recipe: str, token: str, *, of: Network | None = None, seed: int = 0) -> tuple[Recipe, QuantizedNetwork]:
-    """What a recipe makes of a network, with observations of its own; `rotate` is made for transformers."""
-    found = parse_recipe(recipe)
-    rows_only = recipe.startswith(ON_ROWS) and of is None
-    whole = block() if rows_only else of or network()
-    seen = Observations(whole, rows if rows_only else samples, threads=1)
-    return found, found.apply(assigned(whole, token, method=found.parts.method), seen, seed=seed)
+@cache
+def seen_of(place: int, *, of_rows: bool = False) -> Observations:
+    """The observations of the network, or of a transformer, that all tests share; of another place, others."""
+    return Observations(block() if of_rows else network(), rows if of_rows else samples, threads=1)
+
+
+def made(recipe: str, token: str, *, place: int = 0) -> tuple[Recipe, QuantizedNetwork]:
+    """What a recipe makes of the network; `rotate` is made for transformers."""
+    found, seen = parse_recipe(recipe), seen_of(place, of_rows=recipe.startswith(ON_ROWS))
+    return found, found.apply(assigned(seen.network, token, method=found.parts.method), seen, seed=0)
 
 
 def same(a: QuantizedNetwork, b: QuantizedNetwork) -> bool:
@@ -85,13 +100,17 @@ def same(a: QuantizedNetwork, b: QuantizedNetwork) -> bool:
 def test_the_same_seed_gives_the_same_bits_from_samples_alone(name: str) -> None:
     recipe, token = RECIPES.get(name, name), WIDTHS.get(name, "w4c-a8t")
     _, first = made(recipe, token)
-    _, again = made(recipe, token)
+    _, again = made(recipe, token, place=1)
     assert same(first, again)
 
 
+@pytest.fixture(scope="module")
+def bench(suite: Suite) -> Bench:
+    return Bench(network(), bench_of(suite).data, threads=1)
+
+
 @pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith(ON_ROWS)])
-def test_evaluation_samples_are_never_looked_at(name: str, suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(network(), bench_of(suite).data, threads=1)
+def test_evaluation_samples_are_never_looked_at(name: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("a stage asked for evaluation samples")
@@ -118,37 +137,63 @@ def test_numbers_share_a_scale_as_the_spec_says(name: str, token: str) -> None:
         assert not isinstance(wanted.granularity, PerGroup) or codes.params.scale.ndim == 2
 
 
-def on_grid(token: str) -> tuple[Network, dict[str, QTensor]]:
-    """The network whose weights are exactly what `mse` makes of them, and these codes."""
+@cache
+def on_grid(token: str) -> tuple[Observations, dict[str, QTensor]]:
+    """What is seen of the network whose weights are exactly what `mse` makes of them, and these codes."""
     plain = network()
-    _, found = made("mse", token, of=plain)
+    _, found = made("mse", token)
     nodes = tuple(
         replace(node, weight=onnx_order(node, found.weights[node.name].dequantize()))
         if node.name in found.weights
         else node
         for node in plain.nodes
     )
-    return replace(plain, nodes=nodes), dict(found.weights)  # type: ignore[arg-type]
+    whole = replace(plain, nodes=nodes)  # type: ignore[arg-type]
+    return Observations(whole, samples, threads=1), dict(found.weights)
 
 
 @pytest.mark.parametrize("token", ["w4c-a32", "w4g16-a32"])
 @pytest.mark.parametrize("name", ROUNDING)
 def test_weights_on_their_grid_keep_their_codes(name: str, token: str) -> None:
-    whole, codes = on_grid(token)
-    plain = replace(assigned(whole, token, method="mse"), weights=codes)
-    found = STAGES.part(name).apply(plain, Observations(whole, samples, threads=1), seed=0)
+    seen, codes = on_grid(token)
+    plain = replace(assigned(seen.network, token, method="mse"), weights=codes)
+    found = STAGES.part(name).apply(plain, seen, seed=0)
     for layer, kept in codes.items():
         np.testing.assert_allclose(found.weights[layer].dequantize(), kept.dequantize(), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if STAGES.load(name).place != "before"])
 def test_weights_that_are_exactly_representable_lose_nothing(name: str) -> None:
-    whole, codes = on_grid("w8c-a32")
-    plain = replace(assigned(whole, "w8c-a32", method="mse"), weights=codes)
-    found = STAGES.part(name).apply(plain, Observations(whole, samples, threads=1), seed=0)
-    with FloatSession(whole, threads=1) as before, FloatSession(found.dequantized(), threads=1) as after:
+    seen, codes = on_grid("w8c-a32")
+    plain = replace(assigned(seen.network, "w8c-a32", method="mse"), weights=codes)
+    found = STAGES.part(name).apply(plain, seen, seed=0)
+    with FloatSession(seen.network, threads=1) as before, FloatSession(found.dequantized(), threads=1) as after:
         want = before.run(samples())
         np.testing.assert_allclose(after.run(samples()), want, atol=1e-4 * float(np.abs(want).max()))
+
+
+SMALLEST, LARGEST = 64, 192
+"""Calibration samples; as many as the smaller number may be looked at as one."""
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if not name.startswith(ON_ROWS)])
+def test_memory_does_not_grow_with_the_number_of_samples(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, found = network(), parse_recipe(RECIPES[name])
+    tensor_bytes = 4 * 16 * 8 * 8
+    monkeypatch.setattr("qbench.quantization.walk.KEPT_BYTES", SMALLEST * tensor_bytes)
+    plain = assigned(whole, "w4c-a8t", method="mse")
+
+    def peak_bytes(count: int) -> int:
+        drawn = np.random.default_rng(3).standard_normal((count, 3, 8, 8), np.float32)
+        seen = Observations(whole, lambda: drawn, threads=1)
+        tracemalloc.start()
+        found.apply(plain, seen, seed=0)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    more = peak_bytes(LARGEST) - peak_bytes(SMALLEST)
+    assert more < 0.5 * (LARGEST - SMALLEST) * tensor_bytes, "as if a tensor of all samples were kept"
 
 
 @pytest.mark.parametrize("name", [*RECIPES, *METHODS])
