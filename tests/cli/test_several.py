@@ -30,7 +30,7 @@ def test_a_network_that_cannot_be_run_is_left_out_with_its_line(
         asked.append((suite.name, suite.data))
         raise error(f"{suite.model}: pip install it")
 
-    monkeypatch.setattr("qbench.cli.run._run", refuse)
+    monkeypatch.setattr("qbench.cli.run.run_one", refuse)
     (tmp_path / "some.yaml").write_text(SUITE)
     words = ["run", str(tmp_path / "some.yaml"), "-o", str(tmp_path / "out")]
     found = CliRunner().invoke(root, words, standalone_mode=False)

@@ -105,6 +105,10 @@ def test_the_plan_of_an_encoder_says_what_stays_in_float_and_why(tmp_path: Path)
     found = plan_model(Asked(str(tmp_path / "encoder.onnx")))
     whys = {step.kernel.split("/")[0]: step.why for step in found.steps if not step.integer}
     assert found.execution == "integer"
+    assert whys["gelu_f32_u8"] == "stays in float32 between integer layers"
+    assert "attention_u8_u8" in {step.kernel.split("/")[0] for step in found.steps if step.integer}
+    kept = plan_model(Asked(str(tmp_path / "encoder.onnx"), overrides="attention=w32-a32"))
+    whys = {step.kernel.split("/")[0]: step.why for step in kept.steps if not step.integer}
     assert whys["attention_f32_u8"] == "stays in float32 between integer layers"
     assert all(step.integer for step in found.steps if step.operator == "linear")
 

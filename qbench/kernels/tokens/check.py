@@ -90,11 +90,11 @@ def check_layer_norm(variant: str) -> tuple[int, str]:
             scale, offset = rng.uniform(0.5, 2.0, (2, channels)).astype(np.float32)
             tensors = (_padded(x, ends.width), _padded(other, ends.width), ends.reals, ends.codes)
             sizes = (channels, ends.width, ends.width if added else 0)
-            arguments = (*tensors, (scale, offset), sizes, np.float32(1e-5), NUMBERS, floor)
-            for kernel in ("layer_norm_f32", "rms_norm_f32"):
+            for kernel, shift in (("layer_norm_f32", offset), ("rms_norm_f32", np.zeros_like(offset))):
+                arguments = (*tensors, (scale, shift), sizes, np.float32(1e-5), NUMBERS, floor)
                 run_task(task_of(f"{_ROWS}:{kernel}", arguments, units=len(x)))
                 centred = kernel == "layer_norm_f32"
-                expected = reference.layer_norm(x + other, scale, offset, 1e-5, centred=centred)
+                expected = reference.layer_norm(x + other, scale, shift, 1e-5, centred=centred)
                 if detail := ends.compare(expected, floor=floor):
                     return count, f"{kernel}, {what}, added={added}: {detail}"
     return count, ""

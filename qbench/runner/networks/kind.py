@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from qbench.core.trial import WINNERS
@@ -60,8 +59,7 @@ def bench_of(suite: Suite, *, network: Network | None = None, data: Samples | No
         task=suite.task_name,
         kept=read_codes(Path(source), shapes=shapes) if quantized else None,
     )
-    norms = partial(read_norms, model_path(source), shapes=shapes)
-    bench.calibration = Calibration(network, data, suite.threads, norms)
+    bench.calibration = Calibration(network, data, suite.threads, lambda: read_norms(model_path(source), shapes=shapes))
     return bench
 
 
