@@ -22,7 +22,7 @@ _INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
 @click.option("--format", "form", default="latex", show_default=True, help="latex (booktabs), typst, markdown or csv.")
 @click.option("-o", "--out", type=_FOLDER, help="File to write; the terminal without it.")
 def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None) -> int:
-    """Write a table of one run or of several networks, for a paper.
+    """Write a table of runs for a paper.
 
     RUNS are folders of runs of networks. In bold: rows that are shown to keep the target, recipes that no paired test
     tells from the best. Intervals are 95 %.

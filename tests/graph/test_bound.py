@@ -84,7 +84,7 @@ def test_what_cannot_be_bound_is_told(sketch: Sketch, name: str, number: float, 
 
 def test_command_line_and_suites_bind(sketch: Sketch) -> None:
     path = by_rate(sketch, ("batch", "batch"))
-    found = CliRunner().invoke(root, ["plan", str(path), "--bind", "sr=8000"])
+    found = CliRunner().invoke(root, ["plan", str(path), "--bind", "sr=8000"], env={"COLUMNS": "250"})
     assert found.exit_code == 0, found.output
     assert "lstm_u8_s8_f32" in found.output
     for words in ("sr", "sr=x", "sr=nan", "=1"):
