@@ -143,17 +143,6 @@ def spec_options(command: Command) -> Command:
     return command
 
 
-def suited(model: str, data: str | None) -> str:
-    """Return the data that were named, else those that suit a packaged network; raise DataError without any."""
-    from qbench.errors import DataError
-    from qbench.zoo import suited_data
-
-    found = data or suited_data(model)
-    if not found:
-        raise DataError(f"--data: expected a folder, an .npz file or a known name to try '{model}' on, got none")
-    return found
-
-
 def recipe_of(recipe: str | None, method: str | None, correction: str | None = None) -> str:
     """Return the recipe that --recipe says, or the older --method and --correction; raise QBenchError for both."""
     if recipe is not None and (method or correction):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.cli.options import data_options, keep_option, keeps, recipe_of, spec_options, suited, whole_numbers
+from qbench.cli.options import data_options, keep_option, keeps, recipe_of, spec_options, whole_numbers
 from qbench.core.recipe import KEEP
 
 if TYPE_CHECKING:
@@ -91,8 +91,9 @@ def quantize(
     from qbench.report.quantized import write_quantized_report
     from qbench.runner.own.once import quantize_asked
     from qbench.runner.own.request import Asked
+    from qbench.zoo import data_for
 
-    data, verbose = suited(model, given.pop("data")), given.pop("verbose")
+    data, verbose = data_for(model, given.pop("data") or ""), given.pop("verbose")
     wishes = _wishes(given)
     if keeps(context, model, keep=keep, choose=False):
         wishes["recipe"] = KEEP

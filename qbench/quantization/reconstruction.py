@@ -8,6 +8,7 @@ scaling of the gradient is left to Adam. Left out of BRECQ: the Fisher weights o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from qbench.quantization.blocks.reconstruct import How
 
 
-class _Reconstruction:
+class _Reconstruction(ABC):
     """Learn block after block."""
 
     name: ClassVar[str]
@@ -31,9 +32,9 @@ class _Reconstruction:
     place: ClassVar[Place] = "rounding"
     needs_samples: ClassVar[bool] = True
 
+    @abstractmethod
     def how(self) -> How:
         """Return what is learned."""
-        raise NotImplementedError
 
     def supports(self, spec: LayerSpec) -> str | None:
         """Return why weights or activations of `spec` have no steps to be learned on, or None."""

@@ -37,7 +37,10 @@ class Draws:
 
 
 def draws(run: NetworkRun) -> Iterator[Draws]:
-    """Yield the spread of every trial that was drawn several times, in the run's order."""
+    """Yield the spread of every trial that was drawn several times, in the run's order.
+
+    Draws of all samples that there are, and that score alike, were no draws.
+    """
     score = load_task(run.header.suite.task)
     found: dict[Trial, dict[int, float]] = {}
     for row in run.results:
@@ -46,5 +49,6 @@ def draws(run: NetworkRun) -> Iterator[Draws]:
             shared = replace(row.trial, seed=0, sweep="", batch_sizes=())
             found.setdefault(shared, {}).setdefault(row.trial.seed, metric.value)
     for trial, scores in found.items():
-        if len(scores) > 1:
+        every = not trial.source and trial.calibration >= run.header.data.calibration_images
+        if len(scores) > 1 and not (every and len(set(scores.values())) == 1):
             yield Draws(trial, tuple(scores.values()), score.heading)

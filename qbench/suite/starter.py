@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qbench.errors import DataError, SuiteError
+from qbench.errors import SuiteError
 from qbench.graph.readers import READERS
 from qbench.peers import PEERS
 from qbench.peers.installed import installed
 from qbench.suite.load import load_suite
-from qbench.zoo import DATASETS, suited_data
+from qbench.zoo import DATASETS, data_for
 from qbench.zoo.preprocessing import WORDS, Preprocessing
 from qbench.zoo.seeded import is_seeded
 
@@ -68,11 +68,8 @@ def started(
     Raises:
         DataError: no data are named, and none are known that suit the network.
     """
-    found = data or suited_data(model)
-    if not found:
-        raise DataError(f"data: expected a folder, an .npz file or a known name to try '{model}' on, got none")
     here = tuple(name for name in REFERENCES if not installed(PEERS.load(name).distributions)[1])
-    return Start(model, found, how, shapes, limit, threads, here)
+    return Start(model, data_for(model, data), how, shapes, limit, threads, here)
 
 
 def write_starter(start: Start, path: Path) -> Path:

@@ -70,6 +70,18 @@ def suited_data(name: str) -> str:
     return str(MODELS.load(name).data) if name in MODELS else ""
 
 
+def data_for(model: str, data: str) -> str:
+    """Return the data that were named for a network, else those that suit a packaged one.
+
+    Raises:
+        DataError: none were named, and none are known that suit it.
+    """
+    found = data or suited_data(model)
+    if not found:
+        raise DataError(f"data: expected a folder, an .npz file or a known name to try '{model}' on, got none")
+    return found
+
+
 def load_data(name: str, *, folder: Path | None = None) -> Samples:
     """Return evaluation data by its name in `DATASETS`, or from the user's own `.npz` file.
 

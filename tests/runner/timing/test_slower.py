@@ -28,7 +28,8 @@ def test_only_a_row_that_is_slower_beyond_doubt_says_where_its_time_goes(bench: 
     ]
     with build_session(PerLayer("minmax").apply(plain, seen, seed=0), threads=1) as session:
         (line,) = why_slower(session, bench.inputs, times, clock=Clock())
+        kinds = {step.kind for step in (*session.plan.loads, *session.plan.steps)}
         assert list(why_slower(session, bench.inputs, times[3:], clock=Clock())) == []
     assert line.startswith("slower than onnxruntime-fp32 at batch 1: a call takes 21 us, its steps ")
-    assert "conv_u8_s8" in line
+    assert sum(kind in line for kind in kinds) >= 2
     assert 2 <= line.count(" %") <= 3
