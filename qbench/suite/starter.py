@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from qbench.errors import SuiteError
@@ -75,17 +76,27 @@ def started(
 def write_starter(start: Start, path: Path) -> Path:
     """Write a first suite, with paths as seen from its folder, and return its path once it was read back and checked.
 
+    A file that is there and says something else is kept under another name.
+
     Raises:
         SuiteError: the file cannot be written, or a value is refused.
     """
     text = starter_text(start, model=_beside(start.model, path, READERS), data=_beside(start.data, path, (".npz",)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _set_aside(path, text)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SuiteError(f"{path}: cannot write: {error.strerror or error}") from error
     load_suite(path)
     return path
+
+
+def _set_aside(path: Path, text: str) -> None:
+    """Rename a file that says something else, which a user may have written, to the first name that is free."""
+    if path.is_file() and path.read_bytes() != text.encode():
+        names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(1))
+        path.rename(next(name for name in names if not name.exists()))
 
 
 def _beside(word: str, path: Path, suffixes: Sequence[str] | Mapping[str, object]) -> str:

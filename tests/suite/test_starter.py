@@ -49,6 +49,16 @@ def test_every_network_gets_a_name_that_suites_may_have(model: str, name: str) -
     assert Start(model, "imgs").name == name
 
 
+def test_a_suite_that_was_changed_is_kept_under_another_name(tmp_path: Path) -> None:
+    path = write_starter(Start("resnet20", "cifar10-shard"), tmp_path / "suite.yaml")
+    write_starter(Start("resnet20", "cifar10-shard"), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["suite.yaml"]
+    for number in (1, 2):
+        path.write_text(f"mine {number}")
+        write_starter(Start("resnet20", "cifar10-shard"), path)
+        assert (tmp_path / f"suite-{number}.yaml").read_text() == f"mine {number}"
+
+
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SuiteError, match=r"file/a\.yaml: cannot write"):
