@@ -33,7 +33,7 @@ class Judged:
     """One row's verdict.
 
     Args:
-        ratio: speed of the second side over the first's, with the interval that is corrected for the number of rows.
+        ratio: speed of the second side over the first's, with the row's own 95 % interval.
         p: that the ratio is 1, corrected by Holm (1979).
         verdict: the word.
         processes: how many fresh processes of each side were timed.
@@ -62,24 +62,18 @@ def judge_rows(logs: Sequence[Sequence[float]], *, threshold: float = 0.03) -> l
     errors, degrees = _errors(logs, counts)
     with np.errstate(divide="ignore", invalid="ignore"):
         p_values = np.where(degrees > 0, 2 * student.sf(np.abs(means) / errors, np.maximum(degrees, 1e-3)), 1.0)
-    corrected = holm([float(p) for p in p_values])
-    levels = _levels([float(p) for p in p_values])
     found = []
-    for mean, error, freedom, p, level, count in zip(means, errors, degrees, corrected, levels, counts, strict=True):
-        half = float(student.ppf(1 - level / 2, freedom) * error) if freedom > 0 else math.inf
+    for mean, error, freedom, p, count in zip(means, errors, degrees, holm(p_values.tolist()), counts, strict=True):
+        half = float(student.ppf(1 - ALPHA / 2, freedom) * error) if freedom > 0 else math.inf
         ratio = Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half) if half < 700 else math.inf)
-        found.append(Judged(ratio, p, verdict(ratio, threshold=threshold), int(count)))
+        found.append(Judged(ratio, p, _verdict(ratio, p, threshold), int(count)))
     return found
 
 
-def _levels(p_values: Sequence[float]) -> list[float]:
-    """Return the level of each row's interval: Holm's steps, which stop at the first p that is not below its own."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    levels, left = [0.0] * len(p_values), len(p_values)
-    for index in order:
-        levels[index] = ALPHA / left
-        left -= p_values[index] < ALPHA / left and left > 1
-    return levels
+def _verdict(ratio: Ratio, p: float, threshold: float) -> Verdict:
+    """Return the word: a change must be beyond chance among all rows, that there is none a row says for itself."""
+    word = verdict(ratio, threshold=threshold)
+    return "UNSURE" if word in ("FASTER", "SLOWER") and p >= ALPHA else word
 
 
 def _errors(logs: Sequence[Sequence[float]], counts: npt.NDArray[np.int_]) -> tuple[Doubles, Doubles]:

@@ -31,7 +31,7 @@ def test_five_percent_are_found_among_rows_that_did_not_change() -> None:
     ]
     assert sum(row.verdict == "SLOWER" for row in found) >= 95
     assert all(row.verdict != "FASTER" for row in found)
-    assert sum(row.ratio.low <= 1 / 1.05 <= row.ratio.high for row in found) >= 95
+    assert sum(row.ratio.low <= 1 / 1.05 <= row.ratio.high for row in found) >= 88  # of 100 intervals of 95 %
 
 
 def test_a_row_alone_is_judged_by_its_own_spread() -> None:
