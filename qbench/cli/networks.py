@@ -49,9 +49,12 @@ def _show_assignment(console: Console, plan: Plan, rules: str) -> None:
     console.print(table)
 
 
-def _no_faults(_run: NetworkRun) -> list[str]:
-    """Find nothing: what is wrong with a run of networks stands in its rows."""
-    return []
+def _faults(run: NetworkRun) -> list[str]:
+    """Return what the suite expects and rows do not show, a line each; failed rows are said anyway."""
+    from qbench.results.gates.expected import shown
+
+    wrong = [one for one in shown(run) if one.outcome in ("unmet", "missing", "skipped")]
+    return [f"{one.outcome:8}{one.key}: {one.text}" for one in wrong]
 
 
-NETWORKS = Words("trials", result_line, show_network_plan, show_summary, _no_faults)
+NETWORKS = Words("trials", result_line, show_network_plan, show_summary, _faults)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qbench.results.compare import ComparedRow, Comparison
-from qbench.results.gate import Objection
+from qbench.results.gates.gate import Objection
 from qbench.results.reader import Run
 from qbench.results.tables import number_text
 

@@ -60,6 +60,34 @@ class KernelBar(_Facts):
     """Keys of the rows."""
 
 
+class Ordered(_Facts):
+    """Two rows, the second of which is expected to be no worse than the first."""
+
+    worse: str
+    """Key of the row that may be worse."""
+    better: str
+    strictly: bool
+    """Whether it must be shown to be better."""
+
+
+class Expected(_Facts):
+    """What rows of a run of a network have to show: the suite's `expect`, with the rows that it is about."""
+
+    name: str = ""
+    column: str = ""
+    least: float | None = None
+    most: float | None = None
+    keep: float | None = None
+    """Share of the fp32 score that must be kept."""
+    judge: str = "interval"
+    """Whether the whole `interval` must hold a bound, or the `value`."""
+    text: str = ""
+    """What was asked, in words."""
+    keys: tuple[str, ...] = ()
+    """Keys of the rows that a bound or a share is about."""
+    pairs: tuple[Ordered, ...] = ()
+
+
 class MachineFacts(_Facts):
     """One machine that made rows of a run: what it is, what it can do, and whether it was steady."""
 
@@ -92,6 +120,8 @@ class SuiteFacts(_Facts):
     """Share of the fp32 score that must be kept; of a run of a network."""
     bars: tuple[KernelBar, ...] = ()
     """Of a run of kernels."""
+    expect: tuple[Expected, ...] = ()
+    """Of a run of a network."""
 
 
 class RunState(_Facts):

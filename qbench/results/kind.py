@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from qbench.results.compare import ComparedRow
+    from qbench.results.gates.expected import Shown
     from qbench.results.header import RunHeader
     from qbench.results.reader import Run
 
@@ -27,6 +28,7 @@ class RowKind:
         compared: the same trial's rows of two runs, with their headers -> what of them is compared. The verdicts of
             times and scores are left to `compare_runs`, which has to know all of them.
         unmet: a run -> the name of every bar that it does not meet, and what it shows instead.
+        shown: a run -> what its rows show of every expectation of its suite.
     """
 
     row: type[Any]
@@ -34,6 +36,7 @@ class RowKind:
     markdown: Callable[[Run[Any], pd.DataFrame], str]
     compared: Callable[[Any, Any, RunHeader, RunHeader], Iterator[ComparedRow]]
     unmet: Callable[[Run[Any]], Iterator[tuple[str, str]]] = lambda run: iter(())
+    shown: Callable[[Run[Any]], tuple[Shown, ...]] = lambda run: ()
 
 
 def row_kind(kind: str) -> RowKind:

@@ -36,6 +36,7 @@ from qbench.suite.axes import (
     strangers,
 )
 from qbench.suite.base import AnySuite, Strict, doubled
+from qbench.suite.expect import Expectation, Target
 from qbench.suite.filter import parse_filter
 from qbench.suite.own_images import Described
 from qbench.zoo import DATASETS, suited_data
@@ -52,15 +53,6 @@ class Calibration(Strict):
     """Draw of the calibration images, and of every other random choice."""
     source: Source = ""
     """Where they come from: `data`, `noise`, `batch-norm` (learned of the network's batch norms), or `none`."""
-
-
-class Target(Strict):
-    """What counts as kept, as a test of non-inferiority against fp32."""
-
-    metric: TaskName = ""
-    """The task whose score must be kept (`qbench list tasks`); the same as `task`, and either key names it."""
-    keep: Annotated[float, Field(gt=0, le=1)] = 0.99
-    """Share of the fp32 score that must be kept."""
 
 
 class Timing(Strict):
@@ -226,10 +218,12 @@ class Suite(Described, AnySuite):
     timing: Timing = Timing()
     filter: str | None = None
     """Keep only trials for which this holds, e.g. `bits <= 4 and method == mse`; `--filter` sets it."""
+    expect: tuple[Expectation, ...] = ()
+    """What rows must show; `qbench run`, `check` and `compare --fail-on` object where they do not."""
     sweeps: Annotated[tuple[Sweep, ...], Field(min_length=1)]
     """What is tried."""
 
-    MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"kind"})
+    MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"kind", "expect"})
     LATER: ClassVar[frozenset[str]] = frozenset(
         {*WORDS, "shapes", "bind", "winners", "accumulator", "samples", "source"}
     )

@@ -14,6 +14,7 @@ from qbench.metrics import Task, load_task
 from qbench.results import frame, left_out
 from qbench.results.columns import timed_column
 from qbench.results.draws import draws
+from qbench.results.gates.expected import summary
 from qbench.results.overview import heading, means
 from qbench.results.tables import cell_text
 
@@ -85,6 +86,8 @@ def show_summary(console: Console, run: NetworkRun, *, verbose: bool = False) ->
         console.print(spread.text, markup=False, highlight=False, soft_wrap=True)
     for note in left_out(run.results):
         console.print(note, markup=False, highlight=False, soft_wrap=True)
+    if expected := summary(run):
+        console.print(expected)
     words = table["status"].value_counts().to_dict()
     console.print(", ".join(f"{count} {word}" for word, count in words.items()), highlight=False)
     if run.header.unstable:

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from qbench.core.trial import WINNERS
+from qbench.core.trial import WINNERS, Trial
 from qbench.errors import MachineError, suggest
 from qbench.graph import Network, read_codes, read_network
 from qbench.graph.readers import UNREAD, read_norms
@@ -22,6 +22,7 @@ from qbench.runner.machine.devices import DEVICES
 from qbench.runner.networks.bench import Bench, References
 from qbench.runner.networks.calibration import Calibration
 from qbench.runner.networks.estimate import estimate_s
+from qbench.runner.networks.expected import expected
 from qbench.runner.plan import Plan, refuse_threads
 from qbench.runner.timing.network import network_operations
 from qbench.suite import Planned, Suite, expand
@@ -162,7 +163,8 @@ def network_facts(plan: Plan) -> PlanFacts:
         classes=data.classes,
         calibration_images=len(data.calibration),
     )
-    of_suite = {"target_keep": suite.target.keep, "task": bench.task.name}
+    expect = expected(suite, [job.trial for job in plan.jobs if isinstance(job.trial, Trial)])
+    of_suite = {"target_keep": suite.target.keep, "task": bench.task.name, "expect": expect}
     return PlanFacts(suite.threads, of_suite, {"model": model, "data": images})
 
 

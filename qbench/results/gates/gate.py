@@ -6,18 +6,23 @@ or failed and a bar that is not met are objections unless they are allowed by na
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qbench.results.compare import ComparedRow, Comparison
+from qbench.errors import ResultsError
+from qbench.results.compare import ComparedRow, Comparison, Quantity
 from qbench.results.kind import row_kind
 from qbench.results.reader import Run
 
 CHANGES = {"slower": "SLOWER", "accuracy": "WORSE", "larger": "LARGER"}
 """Words for changes -> the verdict that each means."""
-ABSENCES = ("missing", "skipped", "failed", "bars")
+GUARDS: Mapping[str, Quantity] = {"slower": "time", "accuracy": "accuracy", "larger": "size"}
+"""The same words -> the kind of figure that each guards."""
+ABSENCES = ("missing", "skipped", "failed", "bars", "expect")
 """Words for what is not there or not reached; objections by default."""
+_ONCE = ("skipped", "failed")
+"""Words that are said once of a row, however many things it should have shown."""
 UNJUDGED = 3
 """Exit code where what is guarded could not be judged."""
 
@@ -60,12 +65,32 @@ class Gate:
         """Return everything that is wrong, nothing where the gate guards nothing."""
         if not self.words:
             return ()
-        found = [*self._changes(comparison), *_absences(before, after, comparison), *_bars(after)]
-        return tuple(one for one in found if one.word not in self.allowed)
+        found = [*self._changes(comparison), *_absences(before, after, comparison), *self._nothing(before)]
+        return self._objected((*found, *_bars(after), *_unshown(after)))
 
-    def open_questions(self, comparison: Comparison) -> tuple[Objection, ...]:
-        """Return what is guarded and could not be judged."""
-        return tuple(self._open(comparison))
+    def objections_alone(self, run: Run[Any]) -> tuple[Objection, ...]:
+        """Return what is wrong with a run by itself: failed rows, bars that are not met, what rows do not show.
+
+        Raises:
+            ResultsError: its suite expects nothing, so that there is nothing to be right.
+        """
+        if not run.header.suite.expect and not run.header.suite.bars:
+            raise ResultsError(
+                f"{run.folder}: expected a suite with the key 'expect' or 'bars', there is nothing to judge"
+            )
+        return self._objected((*_failed(run), *_bars(run), *_unshown(run)))
+
+    def _objected(self, found: Iterable[Objection]) -> tuple[Objection, ...]:
+        """Return what is not allowed, a row that failed only once."""
+        unique = {(one.word, one.key) if one.word in _ONCE else one: one for one in found}
+        return tuple(one for one in unique.values() if one.word not in self.allowed)
+
+    def open_questions(self, after: Run[Any], comparison: Comparison | None = None) -> tuple[Objection, ...]:
+        """Return what is guarded and could not be judged: of a run alone, or of what changed to it."""
+        if comparison is not None and not self.words:
+            return ()
+        found = [] if comparison is None else [*self._open(comparison)]
+        return (*found, *(() if "expect" in self.allowed else _undecided(after)))
 
     def exit_code(self, objections: tuple[Objection, ...], questions: tuple[Objection, ...]) -> int:
         """Return 1 for an objection, else the code for what could not be judged, else 0."""
@@ -76,6 +101,19 @@ class Gate:
         for row in comparison.rows:
             if row.verdict in wanted:
                 yield Objection(wanted[row.verdict], row.key, _change(row))
+
+    def _nothing(self, before: Run[Any]) -> Iterator[Objection]:
+        """Yield words that guard nothing, as the first run has no such figure: a gate that cannot fail."""
+        compared = row_kind(before.header.kind).compared
+        there = {
+            row.kind
+            for old in before.results
+            if old.status == "ok"
+            for row in compared(old, old, before.header, before.header)
+        }
+        for word in sorted(self.words):
+            if GUARDS[word] not in there:
+                yield Objection("missing", f"--fail-on {word}", f"{before.folder} has no {GUARDS[word]} to guard")
 
     def _open(self, comparison: Comparison) -> Iterator[Objection]:
         if "slower" in self.words:
@@ -106,9 +144,13 @@ def _absences(before: Run[Any], after: Run[Any], comparison: Comparison) -> Iter
             yield Objection("skipped", old.trial.key, new.reason)
         elif new.status == "ok":
             yield from _lost_figures(old, before, comparison)
-    for new in after.results:
-        if new.status == "failed":
-            yield Objection("failed", new.trial.key, new.reason)
+    yield from _failed(after)
+
+
+def _failed(run: Run[Any]) -> Iterator[Objection]:
+    for row in run.results:
+        if row.status == "failed":
+            yield Objection("failed", row.trial.key, row.reason)
 
 
 def _lost_figures(old: Any, before: Run[Any], comparison: Comparison) -> Iterator[Objection]:
@@ -122,3 +164,16 @@ def _lost_figures(old: Any, before: Run[Any], comparison: Comparison) -> Iterato
 def _bars(after: Run[Any]) -> Iterator[Objection]:
     for name, text in row_kind(after.header.kind).unmet(after):
         yield Objection("bars", name, text)
+
+
+def _unshown(run: Run[Any]) -> Iterator[Objection]:
+    """Yield what the suite expects and rows do not show; a row that is not there or not ok by that word."""
+    for one in row_kind(run.header.kind).shown(run):
+        if one.outcome not in ("met", "unsure"):
+            yield Objection("expect" if one.outcome == "unmet" else one.outcome, one.key, one.text)
+
+
+def _undecided(run: Run[Any]) -> Iterator[Objection]:
+    for one in row_kind(run.header.kind).shown(run):
+        if one.outcome == "unsure":
+            yield Objection("unjudged", one.key, one.text)

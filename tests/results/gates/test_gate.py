@@ -15,8 +15,8 @@ import pytest
 from qbench.core.trial import Metric, TrialResult
 from qbench.metrics import pack_bits
 from qbench.results import DataFacts, Run, compare_runs, comparison_markdown, read_run
-from qbench.results.gate import Gate, Objection
-from qbench.results.verdicts import github_lines, verdicts_json, verdicts_junit
+from qbench.results.gates.gate import Gate, Objection
+from qbench.results.gates.verdicts import github_lines, verdicts_json, verdicts_junit
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
@@ -68,7 +68,7 @@ def good(make_row: MakeRow) -> TrialResult:
 def judged(before: Path, after: Path, gate: Gate = ALL) -> tuple[int, tuple[Objection, ...], Runs]:
     runs = read_run(before), read_run(after)
     comparison = compare_runs(*runs)
-    found, questions = gate.objections(*runs, comparison), gate.open_questions(comparison)
+    found, questions = gate.objections(*runs, comparison), gate.open_questions(runs[1], comparison)
     return gate.exit_code(found, questions), (*found, *questions), runs
 
 

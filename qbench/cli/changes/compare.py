@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.errors import QBenchError, ResultsError, suggest
+from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_objections, tell_github, write
 
 if TYPE_CHECKING:
     from qbench.results import Comparison, Run
-    from qbench.results.gate import Gate, Objection
+    from qbench.results.gates.gate import Objection
 
     Runs = tuple[Run[Any], Run[Any]]
 
 _RUN = click.Path(path_type=Path)
-_MOST_LINES = 20
-"""Objections that the terminal shows; files hold all."""
 
 
 @click.command(epilog="Example: qbench compare results/resnet/A results/resnet/B --fail-on slower,accuracy")
@@ -29,21 +25,10 @@ _MOST_LINES = 20
     "--fail-on",
     default="",
     metavar="WORDS",
-    help="Exit with 1 on any of: slower, accuracy, larger; and on rows, figures or bars that are missing, skipped, "
-    "failed or not met.",
+    help="Exit with 1 on any of: slower, accuracy, larger; on rows, figures or bars that are missing, skipped, failed "
+    "or not met; and on what the suite expects and rows do not show.",
 )
-@click.option(
-    "--allow", default="", metavar="WORDS", help="With --fail-on: do not object to missing, skipped, failed or bars."
-)
-@click.option(
-    "--soft",
-    is_flag=False,
-    flag_value=0,
-    default=3,
-    type=click.IntRange(0, 255),
-    metavar="[CODE]",
-    help="Exit code where something that is guarded cannot be judged: 0, or CODE.  [default: 3]",
-)
+@gate_options
 @click.option(
     "--threshold", default=0.03, show_default=True, help="Smallest relative change of a time that counts: 0.03 is 3 %."
 )
@@ -54,9 +39,7 @@ _MOST_LINES = 20
 )
 @click.option("--all", "show_all", is_flag=True, help="Also show rows that did not change.")
 @click.option("-o", "--out", type=_RUN, help="Also write the comparison to this Markdown file.")
-@click.option("--json", "json_file", type=_RUN, help="Also write it as JSON, `-` for standard output and nothing else.")
-@click.option("--junit", type=_RUN, help="Also write it as JUnit's XML.")
-@click.option("--github", is_flag=True, help="Annotate the step, and add the table to its summary on GitHub.")
+@file_options
 def compare(run_a: Path, run_b: Path, threshold: float, points: float | None, **how: Any) -> int:
     """Show what changed from one run to another.
 
@@ -66,34 +49,20 @@ def compare(run_a: Path, run_b: Path, threshold: float, points: float | None, **
     Exit codes: 0 nothing found, 1 something that --fail-on objects to, 2 wrong input, 3 (or --soft) something that
     --fail-on guards could not be judged: another machine, an unstable one, other data.
     """
-    from qbench.results import compare_runs, read_run
+    from qbench.results import compare_runs, comparison_markdown, read_run
 
-    gate = _gate(how["fail_on"], how["allow"], how["soft"])
+    gate = gate_of(how["fail_on"], how["allow"], how["soft"])
     runs = read_run(run_a), read_run(run_b)
     comparison = compare_runs(*runs, threshold=threshold, points=points)
-    objections, questions = gate.objections(*runs, comparison), gate.open_questions(comparison)
+    objections, questions = gate.objections(*runs, comparison), gate.open_questions(runs[1], comparison)
     code = gate.exit_code(objections, questions)
     found = (*objections, *questions)
     _write_files(runs, comparison, found, code, how)
     if how["json_file"] != Path("-"):
         _show(runs, comparison, found, show_all=how["show_all"])
         if how["github"]:
-            _github(runs, comparison, found)
+            tell_github(found, comparison_markdown(*runs, comparison, found))
     return code
-
-
-def _gate(fail_on: str, allow: str, unjudged: int) -> Gate:
-    from qbench.results.gate import ABSENCES, CHANGES, Gate
-
-    return Gate(_words("--fail-on", fail_on, CHANGES), _words("--allow", allow, ABSENCES), unjudged)
-
-
-def _words(option: str, text: str, known: Iterable[str]) -> frozenset[str]:
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    for word in words:
-        if word not in known:
-            raise QBenchError(f"{option}: unknown word '{word}'{suggest(word, list(known))}")
-    return frozenset(words)
 
 
 def _write_files(
@@ -105,35 +74,16 @@ def _write_files(
 ) -> None:
     """Write what was asked for as files."""
     from qbench.results import comparison_markdown
-    from qbench.results.verdicts import verdicts_json, verdicts_junit
+    from qbench.results.gates.verdicts import verdicts_json, verdicts_junit
 
     if how["out"] is not None:
-        _write(how["out"], comparison_markdown(*runs, comparison, found))
+        write(how["out"], comparison_markdown(*runs, comparison, found))
     if how["junit"] is not None:
-        _write(how["junit"], verdicts_junit(runs, comparison, found))
+        write(how["junit"], verdicts_junit(runs, comparison, found))
     if how["json_file"] == Path("-"):
         click.echo(verdicts_json(runs, comparison, found, code=code), nl=False)
     elif how["json_file"] is not None:
-        _write(how["json_file"], verdicts_json(runs, comparison, found, code=code))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot write: {error.strerror}") from error
-
-
-def _github(runs: Runs, comparison: Comparison, found: tuple[Objection, ...]) -> None:
-    from qbench.results import comparison_markdown
-    from qbench.results.verdicts import github_lines
-
-    for line in github_lines(found):
-        click.echo(line)
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        with open(summary, "a", encoding="utf-8") as file:
-            file.write(comparison_markdown(*runs, comparison, found))
+        write(how["json_file"], verdicts_json(runs, comparison, found, code=code))
 
 
 def _show(runs: Runs, comparison: Comparison, found: tuple[Objection, ...], *, show_all: bool) -> None:
@@ -142,10 +92,7 @@ def _show(runs: Runs, comparison: Comparison, found: tuple[Objection, ...], *, s
     from qbench.results.compare_table import HEADINGS, remarks, table_rows
 
     console, (before, after) = make_console(), runs
-    for one in found[:_MOST_LINES]:
-        console.print(one.line, style="yellow" if one.word == "unjudged" else "red", soft_wrap=True)
-    if len(found) > _MOST_LINES:
-        console.print(f"and {len(found) - _MOST_LINES} more", style="red")
+    show_objections(console, found)
     for line in remarks(comparison):
         console.print(line, soft_wrap=True)
     rows = table_rows(comparison, changes_only=not show_all)

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from qbench.results.compare import Comparison
-from qbench.results.gate import Objection
+from qbench.results.gates.gate import Objection
+from qbench.results.kind import row_kind
 from qbench.results.reader import Run
 
 NAME = "qbench"
@@ -32,14 +33,43 @@ def verdicts_json(
     return json.dumps(facts, indent=2) + "\n"
 
 
+def check_json(run: Run[Any], found: Sequence[Objection], *, code: int) -> str:
+    """Return what a run shows of everything that is expected, what is wrong, and the exit code, as JSON."""
+    facts = {
+        "run": str(run.folder),
+        "exit_code": code,
+        "objections": [asdict(one) for one in found],
+        "shown": [asdict(one) for one in row_kind(run.header.kind).shown(run)],
+    }
+    return json.dumps(facts, indent=2) + "\n"
+
+
+def check_markdown(run: Run[Any], found: Sequence[Objection]) -> str:
+    """Return what is wrong with a run and what holds, as Markdown."""
+    lines = [f"# {run.header.suite.name}: what is expected", ""]
+    lines += [f"- **{one.word}** `{one.key}`: {one.text}" for one in found]
+    held = [one for one in row_kind(run.header.kind).shown(run) if one.outcome == "met"]
+    return "\n".join([*lines, *(f"- met `{one.key}`: {one.text}" for one in held)]) + "\n"
+
+
 def verdicts_junit(runs: tuple[Run[Any], Run[Any]], comparison: Comparison, found: Sequence[Objection]) -> str:
     """Return a test case for every figure that was compared, and one for everything else that is wrong."""
-    cases = [*_figures(comparison, found), *_others(found, comparison)]
+    return _junit(runs[1].header.suite.name, [*_figures(comparison, found), *_others(found, comparison)])
+
+
+def check_junit(run: Run[Any], found: Sequence[Objection]) -> str:
+    """Return a test case for everything that holds and one for everything that does not."""
+    held = [one for one in row_kind(run.header.kind).shown(run) if one.outcome == "met"]
+    cases = [ET.Element("testcase", classname="expect", name=_plain(f"{one.key} {one.asked}")) for one in held]
+    return _junit(run.header.suite.name, [*cases, *map(_objection, found)])
+
+
+def _junit(name: str, cases: Sequence[ET.Element]) -> str:
     failures = sum(case.find("failure") is not None for case in cases)
     skipped = sum(case.find("skipped") is not None for case in cases)
     counts = {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped), "errors": "0"}
     root = ET.Element("testsuites", {"name": NAME, **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": runs[1].header.suite.name, **counts})
+    suite = ET.SubElement(root, "testsuite", {"name": name, **counts})
     suite.extend(cases)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
@@ -59,11 +89,13 @@ def _figures(comparison: Comparison, found: Sequence[Objection]) -> Iterator[ET.
 
 def _others(found: Sequence[Objection], comparison: Comparison) -> Iterator[ET.Element]:
     shown = {(row.key, row.quantity) for row in comparison.rows}
-    for one in found:
-        if (one.key, one.text.split(" ")[0]) not in shown:
-            case = ET.Element("testcase", classname=one.word, name=_plain(one.key))
-            _said(case, "skipped" if one.word == "unjudged" else "failure", one.text)
-            yield case
+    yield from (_objection(one) for one in found if (one.key, one.text.split(" ")[0]) not in shown)
+
+
+def _objection(one: Objection) -> ET.Element:
+    case = ET.Element("testcase", classname=one.word, name=_plain(one.key))
+    _said(case, "skipped" if one.word == "unjudged" else "failure", one.text)
+    return case
 
 
 def _said(case: ET.Element, word: str, text: str) -> None:

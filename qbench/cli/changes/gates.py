@@ -1,0 +1,104 @@
+"""What the commands that judge share: the options of a gate, its objections on the terminal, in files and on GitHub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.console import Console
+
+from qbench.errors import QBenchError, ResultsError, suggest
+
+if TYPE_CHECKING:
+    from qbench.results.gates.gate import Gate, Objection
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_MOST_LINES = 20
+"""Objections that the terminal shows; files hold all."""
+
+
+def gate_options(command: Command) -> Command:
+    """Add --allow and --soft."""
+    for option in (
+        click.option(
+            "--soft",
+            is_flag=False,
+            flag_value=0,
+            default=3,
+            type=click.IntRange(0, 255),
+            metavar="[CODE]",
+            help="Exit code where something that is guarded cannot be judged: 0, or CODE.  [default: 3]",
+        ),
+        click.option(
+            "--allow",
+            default="",
+            metavar="WORDS",
+            help="Do not object to any of: missing, skipped, failed, bars, expect.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def file_options(command: Command) -> Command:
+    """Add --json, --junit and --github."""
+    path = click.Path(path_type=Path)
+    for option in (
+        click.option("--github", is_flag=True, help="Annotate the step, and add the table to its summary on GitHub."),
+        click.option("--junit", type=path, help="Also write it as JUnit's XML."),
+        click.option(
+            "--json",
+            "json_file",
+            type=path,
+            help="Also write it as JSON, `-` for standard output and nothing else.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def gate_of(fail_on: str, allow: str, unjudged: int) -> Gate:
+    """Return the gate that options ask for; raise QBenchError for a word that there is not."""
+    from qbench.results.gates.gate import ABSENCES, CHANGES, Gate
+
+    return Gate(_words("--fail-on", fail_on, CHANGES), _words("--allow", allow, ABSENCES), unjudged)
+
+
+def _words(option: str, text: str, known: Iterable[str]) -> frozenset[str]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise QBenchError(f"{option}: unknown word '{word}'{suggest(word, list(known))}")
+    return frozenset(words)
+
+
+def show_objections(console: Console, found: Sequence[Objection]) -> None:
+    """Print what is wrong and what could not be judged, a line each, the first of them."""
+    for one in found[:_MOST_LINES]:
+        console.print(one.line, style="yellow" if one.word == "unjudged" else "red", soft_wrap=True)
+    if len(found) > _MOST_LINES:
+        console.print(f"and {len(found) - _MOST_LINES} more", style="red")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file; raise ResultsError where it cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ResultsError(f"{path}: cannot write: {error.strerror}") from error
+
+
+def tell_github(found: Sequence[Objection], markdown: str) -> None:
+    """Print annotations of the step, and add to its summary where GitHub says where that is."""
+    from qbench.results.gates.verdicts import github_lines
+
+    for line in github_lines(found):
+        click.echo(line)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with open(summary, "a", encoding="utf-8") as file:
+            file.write(markdown)
