@@ -48,7 +48,7 @@ def _numbers(text: str) -> list[float]:
 def test_the_table_of_specs_is_that_of_the_published_run(text: str) -> None:
     table = frame(read_run(PUBLISHED / "resnet"))
     published = table[table["sweep"].isin(["baseline", "speed"])].set_index("spec")
-    rows = _rows(text, r"w\S+-a\S+")
+    rows = _rows(_section("ResNet-20 from 8 bits to 1") if text is RESULTS else text, r"w\S+-a\S+")
     assert set(rows) == set(published.index) if text is RESULTS else {"w32-a32", "w8c-a8t"} < set(rows)
     for spec, row in rows.items():
         for value, column in zip((float(row[i]) for i in (1, 4, 5, 6)), COLUMNS, strict=True):
@@ -86,6 +86,23 @@ def test_what_corrections_give_back_and_the_whole_test_set_are_of_published_runs
     assert shown
     expected = [int8["top1_percent"], fp32["top1_percent"], int8["top1_drop_points"]]
     assert [float(value) for value in shown.groups()] == pytest.approx(expected, abs=0.0051)
+
+
+def test_the_table_of_recipes_holds_the_best_of_each_spec_in_the_published_run() -> None:
+    table = frame(read_run(PUBLISHED / "methods"))
+    part = _section("Recipes")
+    for spec, (_, *cells) in _rows(part, r"w\S+-a\S+").items():
+        rows = table[(table["spec"] == spec) & (table["sweep"] != "winners")]
+        best = rows.loc[rows["top1_percent"].idxmax()]
+        for row, (score, drop) in ((rows[rows["recipe"] == "mse"].iloc[0], cells[:2]), (best, cells[3:])):
+            names = ("top1_percent", "top1_drop_points", "top1_drop_points_low", "top1_drop_points_high")
+            assert _numbers(f"{score} {drop}") == pytest.approx([row[name] for name in names], abs=0.0051), spec
+        assert cells[2] == f"`{best['recipe']}`"
+    planted = frame(read_run(PUBLISHED / "outliers"))
+    for recipe, (_, *cells) in _rows(part, "`.*`").items():
+        rows = planted[(planted["sweep"] == "repaired") & (planted["recipe"] == recipe.strip("`"))].set_index("spec")
+        found = [rows.loc[spec, "top1_percent"] for spec in ("w8c-a8t", "w4g32-a8t", "w4c-a8t")]
+        assert _numbers(" ".join(cells)) == pytest.approx(found, abs=0.0051), recipe
 
 
 INT8 = {
