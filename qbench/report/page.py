@@ -28,7 +28,8 @@ from qbench.results import left_out
 from qbench.results.draws import draws
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SCRIPTS = ("table.js", "points.js")
+_SCRIPTS = ("rows.js", "parquet.js", "files.js", "explore.js", "table.js", "points.js")
+"""In this order: the later ones use what the earlier ones name."""
 
 
 @dataclass(frozen=True, slots=True)

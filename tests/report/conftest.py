@@ -1,6 +1,8 @@
 """A FABRICATED run for the report's tests: every number in it is made up by a formula, none was measured."""
 
+import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +44,12 @@ CEILINGS = {
     for name, base in (("int8_gops", 1450.0), ("popcount_gops", 4500.0), ("float32_gflops", 380.0))
     for many, factor in (("1", 1.0), ("all", 1.95))
 } | {"read_gb_s_all": 21.5}
+
+
+def waiting(text: str) -> list[str]:
+    """Return the lines of `trials.jsonl` whose rows wait as data in a page."""
+    found = (json.loads(one) for one in re.findall(r'<script type="application/json">(.*?)</script>', text))
+    return [values[one["facts"].index("line")] for one in found for values, _ in one["rows"]]
 
 
 class Fabricator:

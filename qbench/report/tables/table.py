@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from qbench.core.trial import ON_INTEGERS, Metric, Trial
@@ -16,13 +18,24 @@ from qbench.results.left_out import NOT_TIMED
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading; `group` names the switch that shows and hides it, `tip` puts it among what a plot's point tells."""
+    """A heading.
+
+    Args:
+        heading: as it reads.
+        group: the switch that shows and hides it.
+        hint: what it means.
+        number: whether its cells are numbers.
+        tip: whether a plot's point tells it.
+        axis: what the plot of chosen axes knows of it: `axis` x or y, `key`, and where they are so `reverse` (less is
+            better), `loss` (with its interval) and `time` (items per second: a time is its inverse).
+    """
 
     heading: str
     group: str = ""
     hint: str = ""
     number: bool = True
     tip: bool = False
+    axis: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,22 @@ class Table:
         """Return the distinct values of a fact, in the order of their first line."""
         return list(dict.fromkeys(line.facts[fact] for line in self.lines if line.facts.get(fact)))
 
+    def rest(self, few: int) -> str:
+        """Return the lines after the first few as JSON that may stand in HTML, a cell as the shortest that says it."""
+        names = list(self.lines[0].facts) if self.lines else []
+        rows = [[[line.facts[name] for name in names], [_packed(c) for c in line.cells]] for line in self.lines[few:]]
+        text = json.dumps({"facts": names, "rows": rows}, ensure_ascii=False, separators=(",", ":"))
+        return text.replace("<", "\\u003c")
+
+
+def _packed(cell: Cell) -> str | list[str | None]:
+    """Return [text, what it sorts by, detail, tone] without what is missing at its end; a text alone is a string."""
+    sort = None if cell.sort is None or cell.sort == cell.text else cell.sort
+    parts = [cell.text, sort if sort is None or isinstance(sort, str) else f"{sort:.8g}", cell.detail, cell.tone]
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    return parts if len(parts) > 1 else cell.text
+
 
 _SCORES = (
     ("agreement_percent", "agreement", 2),
@@ -76,17 +105,31 @@ def trials(view: RunView) -> Table:
         ),
         Column("method", number=False),
         *_accuracy_columns(view),
-        Column("packed", "size", kind("packed_bytes").doc, tip=True),
+        Column("packed", "size", kind("packed_bytes").doc, tip=True, axis={"axis": "x", "key": "packed"}),
     ]
     for batch in view.batches:
         columns += [
-            Column(f"images/s, batch {batch}", "speed", kind("images_per_s").doc, tip=True),
-            Column(f"{words.TIMES} fp32", "speed", f"paired speedup over {FP32}, batch {batch}", tip=True),
+            Column(
+                f"images/s, batch {batch}",
+                "speed",
+                kind("images_per_s").doc,
+                tip=True,
+                axis={"axis": "x", "key": f"rate{batch}", "time": f"time per image, ms, batch {batch}"},
+            ),
+            Column(
+                f"{words.TIMES} fp32",
+                "speed",
+                f"paired speedup over {FP32}, batch {batch}",
+                tip=True,
+                axis={"axis": "x", "key": f"fp32-{batch}", "name": f"times as fast as {FP32}, batch {batch}"},
+            ),
             Column(f"{words.TIMES} int8", "speed", f"paired speedup over {INT8}, batch {batch}"),
             Column("% of ceiling", "speed", kind("ceiling_share").doc),
         ]
     columns += [Column(title, "more", kind(name).doc) for name, title in _SIZES]
-    columns += [Column("bits per weight", "more", kind("bits_per_weight").doc)]
+    columns += [
+        Column("bits per weight", "more", kind("bits_per_weight").doc, axis={"axis": "x", "key": "bits", "plain": "1"})
+    ]
     columns += [Column("scope", "more", "what is quantized", number=False)]
     columns += [Column(title, "more", kind(name).doc) for name, title, _ in (*_SCORES, *_added(view))]
     columns += [
@@ -102,13 +145,21 @@ def trials(view: RunView) -> Table:
 
 def _accuracy_columns(view: RunView) -> list[Column]:
     task = view.task
-    columns = [Column(f"{task.title}, {task.primary.unit}", "accuracy", task.primary.doc, tip=True)]
+    turned = {} if task.higher else {"reverse": "1"}
+    axis = {"axis": "y", "key": "score", **turned}
+    columns = [Column(f"{task.title}, {task.primary.unit}", "accuracy", task.primary.doc, tip=True, axis=axis)]
     if task.loss is not None:
         keeps = Column(
             f"keeps {view.keep_text}", "accuracy", "non-inferiority, paired, one-sided 5 %", number=False, tip=True
         )
         columns += [
-            Column(f"{task.loss_word}, {task.loss.unit}", "accuracy", task.loss.doc, tip=True),
+            Column(
+                f"{task.loss_word}, {task.loss.unit}",
+                "accuracy",
+                task.loss.doc,
+                tip=True,
+                axis={"axis": "y", "key": "lost", "loss": "1", "reverse": "1"},
+            ),
             Column("p", "accuracy", kind(task.p_name).doc),
             keeps,
         ]
@@ -162,6 +213,7 @@ def _trial(row: Row, view: RunView) -> Line:
     ]
     facts = {
         "status": result.status,
+        "execution": result.execution if row.ok else "",
         "scope": row.spec.scope,
         "method": trial.method,
         "bits": row.width,

@@ -1,4 +1,3 @@
-"use strict";
 // Points of the plots: what trial one is, where its row stands, and which of them a filter leaves out.
 (() => {
   const NEAR = 16;  // CSS pixels within which a pointer means a point
@@ -10,33 +9,19 @@
   const ring = document.createElementNS("http://www.w3.org/2000/svg", "circle");
   ring.setAttribute("class", "ring");
 
-  const tables = new Map();
-  const rowsOf = (figure) => {
-    const id = figure.dataset.trials;
-    if (!tables.has(id)) {
-      const rows = [...document.getElementById(id).tBodies[0].rows];
-      tables.set(id, new Map(rows.map((row) => [row.dataset.line, row])));
-    }
-    return tables.get(id);
-  };
   const lines = (point) => (point.dataset.trial ?? point.dataset.beside).split(" ");
   const rowsBehind = (point) => {
-    const rows = rowsOf(point.closest("figure"));
-    return lines(point).map((line) => rows.get(line)).filter(Boolean);
+    const rows = tables.get(point.closest("figure").dataset.trials);
+    return lines(point).map((line) => rows.lines.get(line)).filter(Boolean);
   };
-
-  const said = (cell) => {
-    const small = cell.querySelector("small")?.textContent ?? "";
-    const text = cell.textContent.slice(0, cell.textContent.length - small.length).trim();
-    return [text, small];
-  };
-  const told = (row) => {
-    const name = [0, 1].map((index) => said(row.cells[index]).filter(Boolean).join(", ")).join(" ");
-    const facts = [...row.closest("table").tHead.rows[0].cells].filter((head) => head.hasAttribute("data-tip")).flatMap((head) => {
-      const [text, small] = said(row.cells[head.cellIndex]);
-      return text && text !== "\u2013" ? [`${head.textContent.trim()}: ${text}${small ? ` [${small}]` : ""}`] : [];
+  const told = (rows, row) => {
+    const said = (cell) => [cell[0], Rows.small(cell)].filter(Boolean);
+    const name = [0, 1].map((index) => said(row.cells[index]).join(", ")).join(" ");
+    const facts = rows.heads.filter((head) => head.hasAttribute("data-tip")).flatMap((head) => {
+      const cell = row.cells[head.cellIndex], text = Rows.text(cell);
+      return text ? [`${head.textContent.trim()}: ${text}${Rows.small(cell) ? ` [${Rows.small(cell)}]` : ""}`] : [];
     });
-    return [name, ...facts, `line ${row.dataset.line} of trials.jsonl`].join("\n");
+    return [name, ...facts, `line ${row.facts.line} of trials.jsonl`].join("\n");
   };
 
   const close = () => { tip.hidden = true; ring.remove(); };
@@ -44,15 +29,16 @@
     const rows = rowsBehind(point);
     if (!rows.length) return close();
     const more = rows.length > 1 ? `\nthe mean of ${rows.length} trials, lines ${lines(point).join(", ")}` : "";
-    tip.textContent = told(rows[0]) + more;
+    tip.textContent = told(tables.get(point.closest("figure").dataset.trials), rows[0]) + more;
     tip.hidden = false;
     const svg = point.ownerSVGElement;
-    const box = point.getBBox();
-    ring.setAttribute("cx", box.x + box.width / 2);
-    ring.setAttribute("cy", box.y + box.height / 2);
-    ring.setAttribute("r", Math.max(box.height, 4) / 2 + 3);
-    svg.append(ring);
     const at = point.getBoundingClientRect();
+    const scale = svg.getScreenCTM();
+    const middle = new DOMPoint(at.left + at.width / 2, at.top + at.height / 2).matrixTransform(scale.inverse());
+    ring.setAttribute("cx", middle.x);
+    ring.setAttribute("cy", middle.y);
+    ring.setAttribute("r", Math.max(at.height / scale.d, 4) / 2 + 3);
+    svg.append(ring);
     const left = Math.min(at.right + 12, document.documentElement.clientWidth - tip.offsetWidth - 8);
     const below = at.bottom + 12 + tip.offsetHeight < innerHeight;
     tip.style.left = `${Math.max(8, left)}px`;
@@ -62,15 +48,12 @@
     const [row] = rowsBehind(point);
     if (!row) return;
     close();
-    row.hidden = false;
-    row.tabIndex = -1;
-    row.scrollIntoView({ block: "center" });
-    row.focus({ preventScroll: true });
+    tables.get(point.closest("figure").dataset.trials).reveal(row);
   };
 
   const points = (svg) => [...svg.querySelectorAll("[data-trial]")];
   for (const svg of document.querySelectorAll("figure[data-trials] svg")) {
-    if (!svg.querySelector("[data-trial]")) continue;
+    if (!svg.querySelector("[data-trial]") && !svg.hasAttribute("data-drawn")) continue;
     let places = [];
     let current = null;
     const centres = () => {
@@ -121,13 +104,37 @@
     });
   }
 
-  document.addEventListener("filtered", (event) => {
-    if (!event.target.id) return;
-    for (const figure of document.querySelectorAll(`figure[data-trials="${event.target.id}"]`)) {
-      const rows = rowsOf(figure);
+  // Which marks stand for a line; and of those whose row came or went, let them pale or not.
+  const marks = new WeakMap();
+  const marksOf = (figure) => {
+    if (!marks.has(figure)) {
+      const found = new Map();
       for (const mark of figure.querySelectorAll("[data-trial], [data-beside]")) {
-        mark.classList.toggle("out", lines(mark).every((line) => rows.get(line)?.hasAttribute("data-out")));
+        for (const line of lines(mark)) found.set(line, [...(found.get(line) ?? []), mark]);
       }
+      marks.set(figure, found);
     }
+    return marks.get(figure);
+  };
+  const before = new Map();
+  const pale = (figure, rows, changed) => {
+    const found = marksOf(figure);
+    for (const line of changed) {
+      for (const mark of found.get(line) ?? []) mark.classList.toggle("out", lines(mark).every((one) => rows.lines.get(one)?.out));
+    }
+  };
+  const figures = (id) => document.querySelectorAll(`figure[data-trials="${id}"]`);
+  document.addEventListener("filtered", (event) => {
+    const rows = tables.get(event.target.id);
+    const old = before.get(rows) ?? new Set();
+    const now = new Set([...rows.lines].filter(([, row]) => row.out).map(([line]) => line));
+    before.set(rows, now);
+    const changed = [...rows.lines.keys()].filter((line) => old.has(line) !== now.has(line));
+    if (changed.length) figures(event.target.id).forEach((figure) => pale(figure, rows, changed));
+  });
+  document.addEventListener("redrawn", (event) => {
+    marks.delete(event.target);
+    const rows = tables.get(event.target.dataset.trials);
+    pale(event.target, rows, before.get(rows) ?? []);
   });
 })();
