@@ -24,6 +24,7 @@ COMMANDS = {
     "table": "qbench.cli.paper:table",
     "plot": "qbench.cli.paper:plot",
     "compare": "qbench.cli.changes.compare:compare",
+    "history": "qbench.cli.changes.history:history",
     "check": "qbench.cli.changes.check:check",
     "ab": "qbench.cli.ab:ab",
     "selftest-timing": "qbench.cli.selftest_timing:selftest_timing",

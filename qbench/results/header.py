@@ -144,6 +144,8 @@ class RunHeader(_Facts):
     """What the rows were made on: `cpu` or `cuda`."""
     qbench_version: str
     command_line: str = ""
+    commit: str = ""
+    """Of the repository that the command was given in, with `+` where files differ from it; "" where there is none."""
     created_utc: str
     suite: SuiteFacts
     model: ModelFacts = ModelFacts()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qbench.results.compare import ComparedRow
     from qbench.results.gates.expected import Shown
     from qbench.results.header import RunHeader
+    from qbench.results.history.timing import Timing
     from qbench.results.reader import Run
 
 
@@ -28,6 +29,7 @@ class RowKind:
         compared: the same trial's rows of two runs, with their headers -> what of them is compared. The verdicts of
             times and scores are left to `compare_runs`, which has to know all of them.
         unmet: a run -> the name of every bar that it does not meet, and what it shows instead.
+        timings: a row -> its timed quantities, with the parties that each took turns with.
         shown: a run -> what its rows show of every expectation of its suite.
     """
 
@@ -35,6 +37,7 @@ class RowKind:
     frame: Callable[[Run[Any]], pd.DataFrame]
     markdown: Callable[[Run[Any], pd.DataFrame], str]
     compared: Callable[[Any, Any, RunHeader, RunHeader], Iterator[ComparedRow]]
+    timings: Callable[[Any], Iterator[Timing]]
     unmet: Callable[[Run[Any]], Iterator[tuple[str, str]]] = lambda run: iter(())
     shown: Callable[[Run[Any]], tuple[Shown, ...]] = lambda run: ()
 

@@ -16,6 +16,7 @@ from typing import Any
 import qbench
 from qbench.errors import MachineError
 from qbench.results import MachineFacts, RunHeader, RunState, RunWriter, SuiteFacts, read_run, write_tables
+from qbench.results.history.repository import head_of
 from qbench.results.reader import Run
 from qbench.runner.executor import Executor, Local
 from qbench.runner.job import AnyTrial, Job
@@ -136,6 +137,7 @@ def header_of(plan: Plan, moment: datetime) -> RunHeader:
         device=plan.suite.device,
         qbench_version=qbench.__version__,
         command_line=environment.command_line(),
+        commit=head_of(Path.cwd()),
         created_utc=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         suite=_suite_facts(plan),
         **plan.facts.of_run,

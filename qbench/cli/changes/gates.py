@@ -65,10 +65,11 @@ def gate_of(fail_on: str, allow: str, unjudged: int) -> Gate:
     """Return the gate that options ask for; raise QBenchError for a word that there is not."""
     from qbench.results.gates.gate import ABSENCES, CHANGES, Gate
 
-    return Gate(_words("--fail-on", fail_on, CHANGES), _words("--allow", allow, ABSENCES), unjudged)
+    return Gate(words_of("--fail-on", fail_on, CHANGES), words_of("--allow", allow, ABSENCES), unjudged)
 
 
-def _words(option: str, text: str, known: Iterable[str]) -> frozenset[str]:
+def words_of(option: str, text: str, known: Iterable[str]) -> frozenset[str]:
+    """Return the words of an option, which commas separate; raise QBenchError for one that is not known."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
         if word not in known:

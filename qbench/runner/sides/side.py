@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from qbench.errors import QBenchError
+from qbench.errors import QBenchError, ResultsError
+from qbench.results.history import repository
 
 
 class SideError(QBenchError):
@@ -102,10 +102,6 @@ def subject_of(commit: str) -> str:
 def git(*words: str) -> str:
     """Return what git prints; raise SideError with its last line where it fails."""
     try:
-        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise SideError(f"git: expected it to be installed, got {error.strerror}") from error
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise SideError(f"git {words[0]}: {lines[-1]}")
-    return done.stdout.strip()
+        return repository.git(*words).strip()
+    except ResultsError as error:
+        raise SideError(str(error)) from error
