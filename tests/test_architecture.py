@@ -40,9 +40,10 @@ DOOR = "__main__"
 ONLY_IN = {"numba": "kernels", "llvmlite": "kernels", "matplotlib": "report", "yaml": "suite", "onnx": "graph"}
 """Library -> the one room that imports it."""
 
-ALLOWED = {("zoo/recipes", "onnx"), ("engine/backend", "onnx")}
+ALLOWED = {("zoo/recipes", "onnx"), ("engine/backend", "onnx"), ("peers/quantizers", "onnx")}
 """Exceptions to ONLY_IN: folder, library.
 
+Quantizers of other tools take and give models as objects of onnx, in a process of their own.
 Recipes are run by hand, to make the packaged networks. A backend of onnx is a class of onnx's own making that runs
 networks, so it knows both.
 """

@@ -41,7 +41,7 @@ def _stages() -> Rows:
 
 
 def _recipes() -> Rows:
-    """Yield what stands in a recipe, in its order: stages before, methods, stages of rounding and after."""
+    """Yield what stands in a recipe, in its order: stages before, methods, of rounding and after; then other tools."""
     from qbench.methods import METHODS
     from qbench.quantization import STAGES
 
@@ -51,6 +51,16 @@ def _recipes() -> Rows:
         for name in (name for name in table if places.get(name, "codes") == place):
             part = table.load(name)
             yield f"{place}: {name}", f"{_first_line(part)} Source: {source_of(part)}"
+    yield from ((f"other tools: {word}", line) for word, line in _quantizers())
+
+
+def _quantizers() -> Rows:
+    """Yield a recipe for every algorithm of every other tool, with the packages that are there."""
+    from qbench.peers.quantizers import QUANTIZERS
+
+    for name, told in _libraries(QUANTIZERS):
+        for place, (word, line) in enumerate(QUANTIZERS.part(name).algorithms.items()):
+            yield f"{name}({word})" if place else name, f"{line[0].upper()}{line[1:]}. {told}"
 
 
 def _kernels() -> Rows:
@@ -117,6 +127,7 @@ SECTIONS: dict[str, Callable[[], Rows]] = {
     "methods": _methods,
     "stages": _stages,
     "recipes": _recipes,
+    "quantizers": _quantizers,
     "kernels": _kernels,
     "tasks": _tasks,
     "metrics": _metrics,

@@ -6,12 +6,13 @@ and codes, then `+` another rounding of its codes, then corrections. Stages look
 `Observations`, which computes what is asked for, of the network so far, once.
 
 To add a stage: one file, one line in `STAGES`. A method that looks only at the weights of one layer belongs to
-`qbench.methods`; `PerLayer` makes a stage of it.
+`qbench.methods`; `PerLayer` makes a stage of it. A quantizer of another tool belongs to `qbench.peers.quantizers`;
+`ByQuantizer` makes a stage of it.
 """
 
 from qbench.quantization.observations import Observations
 from qbench.quantization.recipe import Recipe, parse_recipe, stage_names
-from qbench.quantization.specs import activation_specs, assigned, layer_kinds, layer_specs
+from qbench.quantization.specs import activation_specs, assigned, formats_of, layer_kinds, layer_specs
 from qbench.quantization.stages import STAGES, Stage
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Stage",
     "activation_specs",
     "assigned",
+    "formats_of",
     "layer_kinds",
     "layer_specs",
     "parse_recipe",

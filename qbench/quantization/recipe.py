@@ -2,8 +2,10 @@
 
     recipe = [before "/"]* method ["+" rounding]* ["/" after]*          e.g. mse, mse/bias, cle/mse+gptq/both
     before, rounding, after = name ["(" value ")"]                      e.g. smoothquant, smoothquant(0.8)
+    recipe = quantizer ["(" algorithm ")"]                              e.g. onnxruntime, onnxruntime(entropy)
 
-A value that is the default is left out, so that one recipe has one text.
+A value that is the default is left out, so that one recipe has one text. A quantizer of another tool makes the whole
+network and stands by itself.
 `none` by itself is the recipe without stages: the network stays in float32. So is `keep`: a quantized file
 says all.
 """
@@ -18,9 +20,11 @@ from qbench.core.spec import LayerSpec
 from qbench.errors import QBenchError, suggest
 from qbench.graph import QuantizedNetwork
 from qbench.methods import METHODS
+from qbench.peers.quantizers import QUANTIZERS
+from qbench.quantization.by_quantizer import ByQuantizer
 from qbench.quantization.observations import Observations
 from qbench.quantization.per_layer import PerLayer
-from qbench.quantization.stages import STAGES, Place, Stage, name_of, stage_of, word_of
+from qbench.quantization.stages import STAGES, Place, Stage, name_of, stage_of, value_of, word_of
 
 _WHERE: dict[Place, str] = {
     "before": "before the method",
@@ -28,6 +32,10 @@ _WHERE: dict[Place, str] = {
     "rounding": "behind the method and a '+'",
     "after": "after the method",
 }
+
+
+_ALONE = {NONE: "quantizes nothing", KEEP: "takes what a quantized file says"}
+"""What has no stages at the method's place -> why nothing stands beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,11 @@ class Recipe:
     def versions(self) -> dict[str, int]:
         """Version of every stage, by name: what a cached row depends on."""
         return {stage.name: stage.version for stage in self.stages}
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """The packages of other tools that make the network."""
+        return tuple(name for stage in self.stages if isinstance(stage, ByQuantizer) for name in stage.distributions)
 
     @property
     def needs_samples(self) -> bool:
@@ -93,8 +106,8 @@ class Recipe:
 def parse_recipe(text: str) -> Recipe:
     """Return the recipe of a text; raise QBenchError when a stage is unknown, doubled, or out of order."""
     segments = [segment.strip() for segment in text.strip().split("/")]
-    known = (*METHODS, NONE, KEEP)
-    at = [place for place, segment in enumerate(segments) if segment.partition("+")[0] in known]
+    known = (*METHODS, NONE, KEEP, *QUANTIZERS)
+    at = [place for place, segment in enumerate(segments) if _codes_name(segment.partition("+")[0]) in known]
     if len(at) != 1:
         got = " and ".join(segments[place] for place in at) or "none"
         word = next((one for one in segments if name_of(one.partition("+")[0]) not in STAGES), "")
@@ -102,17 +115,36 @@ def parse_recipe(text: str) -> Recipe:
         raise QBenchError(f"recipe '{text}': expected one method, got {got}{hint}")
     codes, *roundings = segments[at[0]].split("+")
     before, after = segments[: at[0]], segments[at[0] + 1 :]
-    if codes in (NONE, KEEP):
-        if len(segments) > 1 or roundings:
-            what = "quantizes nothing" if codes == NONE else "takes what a quantized file says"
-            raise QBenchError(f"recipe '{text}': '{codes}' {what} and stands by itself")
+    alone = _ALONE.get(codes, "makes the whole network" if codes not in METHODS else "")
+    if alone and (len(segments) > 1 or roundings):
+        raise QBenchError(f"recipe '{text}': '{codes}' {alone} and stands by itself")
+    if codes in _ALONE:
         return Recipe(RecipeParts(codes), ())
+    if alone:
+        made = _by_quantizer(codes, text)
+        return Recipe(RecipeParts(made.word), (made,))
     places: tuple[tuple[list[str], Place], ...] = ((before, "before"), (roundings, "rounding"), (after, "after"))
     first, second, third = (_stages(words, place, text) for words, place in places)
     parts = RecipeParts(
         codes, "/".join(map(word_of, first)), "+".join(map(word_of, second)), "/".join(map(word_of, third))
     )
     return Recipe(parts, (*first, PerLayer(codes), *second, *third))
+
+
+def _codes_name(word: str) -> str:
+    """Return what makes codes, without the algorithm in brackets that only quantizers have."""
+    name = name_of(word)
+    return name if name in QUANTIZERS else word
+
+
+def _by_quantizer(word: str, text: str) -> ByQuantizer:
+    """Return the stage of a quantizer and the algorithm in its brackets; raise QBenchError for one that is unknown."""
+    name, value = name_of(word), value_of(word)
+    default: str = next(iter(QUANTIZERS.part(name).algorithms))
+    try:
+        return ByQuantizer(name, default).tuned(default if value is None else value)
+    except QBenchError as error:
+        raise QBenchError(f"recipe '{text}': quantizer '{name}': {error}") from error
 
 
 def _stages(words: list[str], place: Place, text: str) -> list[Stage]:

@@ -9,6 +9,8 @@ from qbench.core.rules import Kind, Rule, assign
 from qbench.core.spec import LayerSpec, QuantSpec, parse_spec
 from qbench.graph import Attention, Conv, Layer, Network, QuantizedNetwork, is_depthwise
 from qbench.methods import METHODS, Method, method_spec
+from qbench.peers.quantizers import QUANTIZERS
+from qbench.quantization.stages import name_of
 
 
 def layer_specs(
@@ -27,7 +29,7 @@ def layer_specs(
         QBenchError: a rule matches no layer, or two contradict each other.
     """
     chosen = assign(layer_kinds(network), token, tuple(rules)) if only == "all" else {only: token}
-    found: Method = METHODS.part(method)
+    found = formats_of(method)
     return {layer: method_spec(found, parse_spec(text)) for layer, text in chosen.items()}
 
 
@@ -36,7 +38,17 @@ def assigned(
 ) -> QuantizedNetwork:
     """Return the network in float32 with what its layers and tensors are to become; see `layer_specs`."""
     specs = layer_specs(network, token, method=method, rules=rules, only=only)
-    return QuantizedNetwork(network, specs=specs, others=method_spec(METHODS.part(method), parse_spec(token)))
+    return QuantizedNetwork(network, specs=specs, others=method_spec(formats_of(method), parse_spec(token)))
+
+
+def formats_of(codes: str) -> Method:
+    """Return the method that says what a width means where `codes` makes codes; to other tools it means equal steps.
+
+    Args:
+        codes: what stands in a recipe at the method's place.
+    """
+    found: Method = METHODS.part("minmax" if name_of(codes) in QUANTIZERS else codes)
+    return found
 
 
 def layer_kinds(network: Network) -> dict[str, Kind]:

@@ -89,6 +89,14 @@ def name_of(word: str) -> str:
     return word.partition("(")[0].strip()
 
 
+def value_of(word: str) -> str | None:
+    """Return the value in a word's brackets, None where it has none; raise QBenchError where they do not close."""
+    found = _WORD.fullmatch(word)
+    if found is None:
+        raise QBenchError(f"expected one value in brackets, got '{word}'")
+    return None if found["value"] is None else found["value"].strip()
+
+
 def word_of(stage: Stage) -> str:
     """Return a stage's word in recipes: its name, and a value that is not the default in brackets."""
     return stage.word if isinstance(stage, Tunable) else stage.name

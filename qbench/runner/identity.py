@@ -109,9 +109,10 @@ def trial_hash(
     A timed row depends on the machine, on its threads and on how it is timed too.
     """
     trial = planned.trial
+    recipe = parse_recipe(trial.recipe)
     facts: dict[str, Any] = {
         "trial": [trial.layers, trial.spec, trial.edges, trial.overrides, trial.recipe, trial.variant, trial.backend],
-        "stages": parse_recipe(trial.recipe).versions,
+        "stages": recipe.versions,
         "calibration": [trial.calibration, trial.seed],
         "model": model_sha256,
         "data": [data_sha256, suite.data_limit],
@@ -125,6 +126,8 @@ def trial_hash(
         facts["source"] = trial.source
     if trial.accumulator:
         facts["accumulator"] = trial.accumulator
+    if recipe.distributions:
+        facts["tools"] = {name: found for name, found in versions().items() if name in recipe.distributions}
     if trial.batch_sizes or trial.backend != "qbench":
         libraries = distributions(PEERS)
         facts["peers"] = {name: found for name, found in versions().items() if name in libraries}

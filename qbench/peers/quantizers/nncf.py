@@ -1,0 +1,58 @@
+"""NNCF on ONNX: 8-bit QDQ files with bias correction, by its defaults.
+
+Source: NNCF, `nncf.quantize`; bias correction: Nagel 2019, section 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+from qbench.peers.quantizers.quantizer import Request, Tool
+
+
+class Nncf(Tool):
+    """Post-training quantization of NNCF, symmetric weights and activations."""
+
+    name: ClassVar[str] = "nncf"
+    distributions: ClassVar[tuple[str, ...]] = ("nncf",)
+    algorithms: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "fast": "ranges, then biases corrected layer by layer from means",
+            "accurate": "ranges, then biases corrected on what the quantized layers before give",
+            "mixed": "as fast, with zero points for activations",
+        }
+    )
+    weight_bits: ClassVar[frozenset[int]] = frozenset({8})
+    activation_bits: ClassVar[frozenset[int]] = frozenset({8})
+
+    def load(self) -> None:
+        """Import NNCF."""
+        import nncf
+        import nncf.onnx  # noqa: F401
+
+    def quantize(self, request: Request) -> tuple[str, ...]:
+        """Write the QDQ file."""
+        import nncf
+        import onnx
+        from nncf.quantization.advanced_parameters import (
+            AdvancedQuantizationParameters,
+            OverflowFix,
+            QuantizationParameters,
+        )
+
+        samples = [request.batch(start, 1) for start in range(len(request))]
+        made = nncf.quantize(
+            onnx.load(str(request.model)),
+            nncf.Dataset(samples),
+            subset_size=len(samples),
+            preset=nncf.QuantizationPreset.MIXED if request.algorithm == "mixed" else None,
+            fast_bias_correction=request.algorithm != "accurate",
+            advanced_parameters=AdvancedQuantizationParameters(
+                overflow_fix=OverflowFix.DISABLE,  # sums are exact here: no weight has to stay below half its range
+                weights_quantization_params=QuantizationParameters(per_channel=request.per_channel),
+            ),
+        )
+        onnx.save(made, str(request.out))
+        return ()
