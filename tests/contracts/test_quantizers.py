@@ -9,13 +9,20 @@ import inspect
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+import qbench.graph
 from qbench.core.spec import parse_spec
+from qbench.engine import build_session
+from qbench.graph import QuantizedNetwork
+from qbench.metrics.tensor import sqnr_db
 from qbench.peers.quantizers import QUANTIZERS, Quantizer
-from qbench.quantization import parse_recipe
+from qbench.quantization import Observations, assigned, parse_recipe
 from qbench.runner.machine.environment import libraries
+from tests.runner.conftest import small_network
 
 SPECS = ("w8c-a8t", "w8t-a8t", "w4c-a8t", "w3c-a8t", "w4g32-a8t", "w4logc-a8t", "w8c-a32", "w8c-a8d", "wbc-abt")
 
@@ -62,3 +69,31 @@ print([name for name in known if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_its_file_runs_in_integers_as_onnxruntime_runs_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if reason := quantizer(name).missing():
+        pytest.skip(f"{name}: {reason}")
+    import onnxruntime
+
+    files: list[bytes] = []
+    read = qbench.graph.read_quantized
+
+    def kept(path: Path, **more: bool) -> QuantizedNetwork:
+        files.append(path.read_bytes())
+        return read(path, **more)
+
+    monkeypatch.setattr(qbench.graph, "read_quantized", kept)
+    network, drawn = small_network(), np.random.default_rng(3).standard_normal((24, 3, 8, 8)).astype(np.float32)
+    seen = Observations(network, lambda: drawn, threads=1)
+    made = parse_recipe(name).apply(assigned(network, "w8c-a8t", method=name), seen, seed=0)
+    assert [layer.name for layer in made.network.layers] == [layer.name for layer in network.layers]
+    assert {codes.spec.token for codes in made.weights.values()} == {"8c"}
+    with build_session(made, threads=1) as session:
+        assert session.execution == "integer"
+        found = session.run(drawn)
+    (expected,) = onnxruntime.InferenceSession(files[0], providers=["CPUExecutionProvider"]).run(
+        None, {network.input: drawn}
+    )
+    assert sqnr_db(expected, found.reshape(expected.shape)) > 30.0

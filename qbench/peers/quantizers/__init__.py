@@ -16,6 +16,7 @@ QUANTIZERS = Registry(
     "qbench.quantizers",
     {
         "aimet": "qbench.peers.quantizers.aimet:Aimet",
+        "brevitas": "qbench.peers.quantizers.brevitas:Brevitas",
         "nncf": "qbench.peers.quantizers.nncf:Nncf",
         "onnxruntime": "qbench.peers.quantizers.onnxruntime:OnnxRuntimeStatic",
     },
