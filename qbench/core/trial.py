@@ -188,6 +188,8 @@ class TrialResult:
         alarms: things that look wrong: constant output, saturation above 10 % ...
         notes: free remarks, one a string.
         machine: id of the machine that made the row, in the run's header; "" where there is but one.
+        observed: party -> column -> what a fresh process, a sensor or a search said of it, by the names of
+            `qbench.results.columns.LOADED`; None where there is no sensor.
     """
 
     trial: Trial
@@ -205,6 +207,7 @@ class TrialResult:
     alarms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     machine: str = ""
+    observed: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     @property
     def making_s(self) -> float:

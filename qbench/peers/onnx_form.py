@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from qbench.graph import QuantizedNetwork, original_bytes, qdq_onnx_bytes, to_onnx_bytes
+from dataclasses import dataclass
+
+from qbench.graph import QuantizedNetwork
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WrittenOnnx(QuantizedNetwork):
+    """A network that was written as ONNX before: its graph has its ends, and no nodes.
+
+    Args:
+        written: the file.
+    """
+
+    written: bytes = b""
 
 
 def onnx_bytes(quantized: QuantizedNetwork) -> bytes:
@@ -11,6 +24,10 @@ def onnx_bytes(quantized: QuantizedNetwork) -> bytes:
     Raises:
         ModelError: its parameters have no QDQ form (`qbench.graph.writing.qdq`).
     """
+    if isinstance(quantized, WrittenOnnx):
+        return quantized.written
+    from qbench.graph import original_bytes, qdq_onnx_bytes, to_onnx_bytes  # here: they import onnx, 20 MB
+
     if quantized.file:
         return original_bytes(quantized)
     return to_onnx_bytes(quantized.network) if quantized.is_float else qdq_onnx_bytes(quantized)

@@ -47,6 +47,8 @@ class Peer(Protocol):
         name: the peer's name in suites and results.
         distributions: the packages that it runs on, as an index names them.
         precision: of its arithmetic. `int8` wants a quantized network, the others one in float32.
+        reads_onnx: whether `onnx_bytes` and the network's ends are all that `prepare` looks at; a peer that does not
+            say so is handed the whole network in processes of its own, too.
     """
 
     name: ClassVar[str]
@@ -76,6 +78,8 @@ def check_batched(network: Network, name: str) -> None:
 class FloatPeer:
     """A peer that computes in floats, on a network that is not quantized."""
 
+    reads_onnx: ClassVar[bool] = False
+
     def supports(self, trial: Trial) -> str | None:
         """Return why this peer cannot run a trial's spec, or None."""
         return None if trial.layer_spec.scope == "none" else "runs the fp32 network only (spec w32-a32)"
@@ -85,6 +89,7 @@ class EightBitPeer:
     """A peer that computes on a network of 8-bit codes, all layers alike."""
 
     precision: ClassVar[Precision] = "int8"
+    reads_onnx: ClassVar[bool] = False
 
     def supports(self, trial: Trial) -> str | None:
         """Return why this peer cannot run a trial's spec, or None."""

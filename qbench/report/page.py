@@ -21,6 +21,7 @@ from qbench.report.figures import Drawn
 from qbench.report.rows import Row
 from qbench.report.tables import layer_table, recipes, table
 from qbench.report.tables.floor import Pair, pairs
+from qbench.report.tables.load import loads
 from qbench.report.tables.side import side_by_side
 from qbench.report.tables.table import Table
 from qbench.report.view import RunView
@@ -48,6 +49,7 @@ class Section:
     widths: Widths
     recipes: tuple[Table, Table]
     trials: Table
+    loads: tuple[Table, ...]
     layers: tuple[tuple[Row, Table], ...]
     absent: tuple[tuple[str, str, tuple[str, ...]], ...]
     calibration: str
@@ -71,6 +73,7 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
         widths_table(view),
         (recipes.equal_bits(view), recipes.equal_bytes(view)),
         table.trials(view),
+        loads(view),
         tuple(layer_table.layers(view)),
         tuple(_absent(view)),
         calibration(view),

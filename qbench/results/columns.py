@@ -65,12 +65,55 @@ TIMED = (
     ),
 )
 
+LOADED = (
+    Column("latency_p<percent>_s_b<batch>", "s", "50th, 90th, 99th percentile of calls; `_low`, `_high`: 99 % each"),
+    Column("latency_queries_b<batch>", "calls", "how many of them there were"),
+    Column("single_p<percent>_s", "s", "SingleStream: one sample after the other; `_low`, `_high`: 99 % each"),
+    Column("multi_p<percent>_s", "s", "MultiStream: eight samples at a time; `_low`, `_high`: 99 % each"),
+    Column("<scenario>_queries", "calls", "queries of single, multi or server: 662 bound a p99 with 99 %"),
+    Column("offline_per_s", "samples/s", "Offline: samples over time where all are there at once"),
+    Column(
+        "server_per_s",
+        "queries/s",
+        "Server: the largest rate of arrivals whose p99 is surely under the bound",
+    ),
+    Column("server_over_per_s", "queries/s", "the smallest rate that was not"),
+    Column("server_p<percent>_s", "s", "latencies from scheduled arrivals at `server_per_s`"),
+    Column("peak_bytes_b<batch>", "bytes", "most memory of a fresh process that loads the saved network and runs it"),
+    Column("arena_bytes", "bytes", "buffers of activations, all threads"),
+    Column("startup_s", "s", "from starting a fresh process to its first answer"),
+    Column("first_startup_s", "s", "the same where nothing is compiled yet"),
+    Column("energy_j_b<batch>", "J", "energy of a sample beyond the idle machine's; empty without a sensor"),
+    Column("power_w_b<batch>", "W", "of the sensor's domain while the network runs"),
+    Column("idle_w", "W", "of the same domain before"),
+)
+"""Beside these for qbench, or for the backend of a peer's row, the same with `_<reference>` behind for each peer."""
+
+COUNTED = (
+    Column(
+        "macs_<weights>_<activations>",
+        "MACs",
+        "multiply-adds of layers an image, by the widths of both, as in macs_w4_a8",
+    ),
+    Column("bit_operations", "", "multiply-adds of layers an image times the widths of weights and activations"),
+)
+
 PHASES = (Column("phase_<name>_s", "s", "time spent in load, calibrate, quantize, compile, verify, score, time"),)
 
 REMARKS = (
     Column("alarms", "", "things that look wrong, joined by '; '"),
     Column("notes", "", "free remarks, joined by '; '"),
 )
+
+
+SINGLE, MULTI, OFFLINE = "scenario/single", "scenario/multi", "scenario/offline"
+SERVER, SERVER_OVER = "scenario/server", "scenario/server-over"
+"""Groups of measurements: latencies of queries, or times of calls."""
+
+
+def latency_group(batch: int) -> str:
+    """Return the group of latencies of calls of so many samples."""
+    return f"latency/batch{batch}"
 
 
 def timed_column(kind: str, batch: int, *, reference: str = "") -> str:

@@ -15,6 +15,7 @@ from qbench.metrics.speed import Timed, Turns, gops, images_per_s
 from qbench.metrics.task import stored_scores
 from qbench.results.columns import TRIAL, batch_of, timed_column
 from qbench.results.header import RunHeader
+from qbench.results.load import counted, load_columns
 from qbench.results.reader import NetworkRun
 
 
@@ -42,6 +43,7 @@ def _row(run: NetworkRun, result: TrialResult) -> dict[str, Any]:
         row |= metric_columns(name, metric)
     row |= _paired(run, result)
     row |= _timed(run.header, result)
+    row |= load_columns(result) | counted(result)
     row |= {f"phase_{name}_s": seconds for name, seconds in result.phases_s.items()}
     return row | {"alarms": "; ".join(result.alarms), "notes": "; ".join(result.notes)}
 

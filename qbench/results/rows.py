@@ -23,6 +23,8 @@ def encode_row(result: TrialResult | KernelResult) -> str:
         fields["metrics"] = {name: _finite(metric) for name, metric in fields["metrics"].items()}
         if not result.scores:
             del fields["scores"]  # rows of tasks that are right or wrong look as they always did
+        if not result.observed:
+            del fields["observed"]
         fields["layer_rows"] = [_finite(row) for row in fields["layer_rows"]]
     return json.dumps(fields, separators=(",", ":"), allow_nan=False, default=lambda value: value.item())
 

@@ -14,6 +14,7 @@ from qbench.metrics import Task, load_task
 from qbench.results.columns import timed_column
 from qbench.results.draws import draws
 from qbench.results.kind import row_kind
+from qbench.results.load import is_shown, load_heading
 from qbench.results.reader import NetworkRun, Run
 
 
@@ -96,6 +97,7 @@ def readable_columns(table: pd.DataFrame, task: Task) -> dict[str, str]:
         for name in table.columns:
             if name.startswith("speedup_") and name.endswith(suffix):
                 wanted[name] = f"x {name.removeprefix('speedup_').removesuffix(suffix)}, batch {batch}"
+    wanted |= {name: load_heading(name) for name in table.columns if is_shown(name)}
     wanted |= {"execution": "execution", "reason": "reason"}
     present = {name: heading for name, heading in wanted.items() if name in table.columns}
     return {name: heading for name, heading in present.items() if not _is_empty(table[name])}

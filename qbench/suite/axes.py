@@ -174,7 +174,9 @@ Seed = Annotated[int, Field(ge=0)]
 Sizes = Annotated[str, BeforeValidator(_sizes), WithJsonSchema({"type": ["string", "integer"]})]
 Shapes = dict[Word, Sizes]
 ScopeName = Literal["weights", "activations", "full"]
-Measure = Literal["accuracy", "speed", "layers"]
+Measure = Literal["accuracy", "speed", "layers", "latency", "scenario", "memory", "energy"]
+CLOCKED: tuple[Measure, ...] = ("speed", "layers", "latency", "scenario", "memory", "energy")
+"""What is measured with the machine alone."""
 Spec = Annotated[Word, _checked(lambda text: parse_spec(text).token)]
 OwnSpec = Annotated[Word, _checked(_own_spec)]
 Against = Annotated[Word, _checked(_against)]

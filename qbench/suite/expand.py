@@ -17,7 +17,7 @@ from qbench.core.rules import Kind, assign, edge_rules, rules_text
 from qbench.core.spec import FLOAT, LayerSpec, QuantSpec, Scope, activation_uniform, parse_spec, weight_uniform
 from qbench.core.trial import Trial
 from qbench.errors import QBenchError, SuiteError, suggest
-from qbench.suite.axes import Measure
+from qbench.suite.axes import CLOCKED, Measure
 from qbench.suite.filter import parse_filter
 from qbench.suite.schema import Cell, Suite, Sweep
 
@@ -94,8 +94,9 @@ def samples_needed(recipe: str, specs: Sequence[LayerSpec]) -> str | None:
 
 def _baseline(suite: Suite) -> Planned:
     asked = {measure for sweep in suite.sweeps for measure in sweep.measure}
-    timed = asked & {"speed", "layers"} and suite.device == "cpu"  # a device runs no float32 network
-    measure: tuple[Measure, ...] = ("accuracy", "speed") if timed else ("accuracy",)
+    asked |= {"speed"} if "layers" in asked else set()  # the network is what its layers are compared with
+    timed = [measure for measure in CLOCKED if measure in asked - {"layers"}]
+    measure: tuple[Measure, ...] = ("accuracy", *(timed if suite.device == "cpu" else ()))  # a device runs no float32
     trial = Trial(
         sweep="baseline",
         model=suite.model,
@@ -106,7 +107,7 @@ def _baseline(suite: Suite) -> Planned:
         calibration=suite.calibration.samples,
         seed=suite.calibration.seed,
         source=suite.calibration.source,
-        batch_sizes=suite.timing.batch_sizes if "speed" in measure else (),
+        batch_sizes=suite.timing.batch_sizes if len(measure) > 1 else (),
     )
     return Planned(trial, measure)
 
@@ -115,7 +116,7 @@ def _sweep_trials(
     suite: Suite, sweep: Sweep, kinds: Mapping[str, Kind], supports: Supports, kept: str
 ) -> Iterator[Planned]:
     layers = _layers(sweep, [name for name, kind in kinds.items() if kind != "attention"])
-    timed = bool({"speed", "layers"} & set(sweep.measure))
+    timed = bool({*CLOCKED} & set(sweep.measure))
     for cell in sweep.cells():
         for choice, layer in product(list(_choices(suite, cell, kept)), layers):
             if choice.recipe.method == KEEP and (choice.edges or sweep.overrides or layer != "all"):

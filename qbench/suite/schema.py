@@ -25,7 +25,6 @@ from qbench.suite.axes import (
     Method,
     PlainName,
     RecipeText,
-    Reference,
     ScopeName,
     Seed,
     Source,
@@ -39,6 +38,7 @@ from qbench.suite.base import AnySuite, Strict, doubled
 from qbench.suite.expect import Expectation, Target
 from qbench.suite.filter import parse_filter
 from qbench.suite.own_images import Described
+from qbench.suite.timing import LATER_OF_TIMING, Timing, check_measures
 from qbench.zoo import DATASETS, suited_data
 from qbench.zoo.preprocessing import WORDS
 from qbench.zoo.seeded import is_seeded
@@ -53,21 +53,6 @@ class Calibration(Strict):
     """Draw of the calibration images, and of every other random choice."""
     source: Source = ""
     """Where they come from: `data`, `noise`, `batch-norm` (learned of the network's batch norms), or `none`."""
-
-
-class Timing(Strict):
-    """How trials with the measure `speed` or `layers` are timed."""
-
-    batch_sizes: ListOf[Annotated[int, Field(ge=1)]] = (1, 256)
-    """Images per call."""
-    precision: Annotated[float, Field(gt=0, le=0.5)] = 0.02
-    """Stop when the relative half width of the median's 95 % interval is below this."""
-    seconds_a_cell: Annotated[float, Field(gt=0)] = 1.5
-    """Stop at the latest after this many seconds per timed cell."""
-    winners: Annotated[int, Field(ge=0)] = 0
-    """Time so many more rows when all are scored: those that no smaller one beats, and that no sweep timed."""
-    references: tuple[Reference, ...] = ()
-    """Other libraries that run the network in turns with qbench, e.g. `onnxruntime-fp32`."""
 
 
 class Cell(Strict):
@@ -148,7 +133,8 @@ class SweepHead(Strict):
     name: PlainName
     """Name of the sweep; the first part of its trials' keys."""
     measure: ListOf[Measure] = ("accuracy",)
-    """`accuracy`, `speed` (the network's throughput), `layers` (a table of times per layer)."""
+    """`accuracy`, `speed` (the network's throughput), `layers` (a table of times per layer), `latency` (p50, p90, p99),
+    `scenario` (MLPerf's four), `memory` (of a fresh process, and its start), `energy` (where there is a sensor)."""
     layers: ListOf[Word] = ("all",)
     """`all`; `each` for one trial per layer; or names and globs, one trial for each layer that matches."""
     overrides: dict[Word, Spec] = Field(default={})
@@ -225,7 +211,7 @@ class Suite(Described, AnySuite):
 
     MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"kind", "expect"})
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {*WORDS, "shapes", "bind", "winners", "accumulator", "samples", "source"}
+        {*WORDS, *LATER_OF_TIMING, "shapes", "bind", "winners", "accumulator", "samples", "source"}
     )
 
     @field_validator("filter")
@@ -243,9 +229,8 @@ class Suite(Described, AnySuite):
         if self.task and self.target.metric and self.task != self.target.metric:
             raise ValueError(f"'task' is {self.task} and 'target.metric' {self.target.metric}: expected one of the two")
         strangers(self.timing.references, network_peers(self.device), self.device)
+        check_measures(self.sweeps, self.timing, self.device)
         for sweep in self.sweeps if self.device != "cpu" else ():
-            if "layers" in sweep.measure:
-                raise ValueError(f"sweep '{sweep.name}': layers are not timed alone on the device '{self.device}'")
             if any(set(cell.backend or ()) - {"qbench"} for cell in sweep.cells()):
                 raise ValueError(f"sweep '{sweep.name}': 'backend' goes with the device 'cpu'")
         missing = [key for key in ("model", "data") if bool(getattr(self, key)) == bool(self.networks)]

@@ -156,7 +156,7 @@ def test_values_of_the_command_line_win(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("timing.seconds=1", "--set timing.seconds=1: unknown key 'timing.seconds'; did you mean 'seconds_a_cell'?"),
+        ("timing.batches=1", "--set timing.batches=1: unknown key 'timing.batches'; did you mean 'batch_sizes'?"),
         ("timing", "--set timing: expected key=value"),
         ("threads=two", "--set threads=two: 'threads': expected a whole number, got \"two\""),
         ("sweeps.7.bits=8", "--set sweeps.7.bits=8: no item '7' in a list of 1; known: bits"),

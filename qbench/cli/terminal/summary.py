@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from qbench.cli.terminal.load import load_tables
 from qbench.cli.terminal.style import plain_table, print_fitting
 from qbench.metrics import Task, load_task
 from qbench.results import frame, left_out
@@ -72,6 +73,8 @@ def show_summary(console: Console, run: NetworkRun, *, verbose: bool = False) ->
         print_fitting(console, best.rows, headings=best.headings, drop=("score", "target", "size"))
     for note in best.notes:
         console.print(note, soft_wrap=True)
+    for headings, lines in load_tables(run.results):
+        print_fitting(console, lines, headings=headings, drop=("buffers, MB", "first start, ms", "queries", "p90, ms"))
     table = frame(run)
     if verbose:
         good = table[table["status"] == "ok"]

@@ -16,6 +16,7 @@ class OnnxRuntimeFp32(FloatPeer):
     name: ClassVar[str] = "onnxruntime-fp32"
     distributions: ClassVar[tuple[str, ...]] = ("onnxruntime",)
     precision: ClassVar[Precision] = "fp32"
+    reads_onnx: ClassVar[bool] = True
 
     def missing(self) -> str | None:
         """Return why onnxruntime cannot be used here, or None."""

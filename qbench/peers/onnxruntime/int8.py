@@ -15,6 +15,7 @@ class OnnxRuntimeInt8(EightBitPeer):
 
     name: ClassVar[str] = "onnxruntime-int8"
     distributions: ClassVar[tuple[str, ...]] = ("onnxruntime",)
+    reads_onnx: ClassVar[bool] = True
 
     def missing(self) -> str | None:
         """Return why onnxruntime cannot be used here, or None."""

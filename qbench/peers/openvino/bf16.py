@@ -17,6 +17,7 @@ class OpenVinoBf16(FloatPeer):
     name: ClassVar[str] = "openvino-bf16"
     distributions: ClassVar[tuple[str, ...]] = ("openvino",)
     precision: ClassVar[Precision] = "bf16"
+    reads_onnx: ClassVar[bool] = True
 
     def missing(self) -> str | None:
         """Return why OpenVINO cannot be used here, or None."""

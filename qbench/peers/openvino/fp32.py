@@ -16,6 +16,7 @@ class OpenVinoFp32(FloatPeer):
     name: ClassVar[str] = "openvino-fp32"
     distributions: ClassVar[tuple[str, ...]] = ("openvino",)
     precision: ClassVar[Precision] = "fp32"
+    reads_onnx: ClassVar[bool] = True
 
     def missing(self) -> str | None:
         """Return why OpenVINO cannot be used here, or None."""

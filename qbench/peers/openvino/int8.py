@@ -15,6 +15,7 @@ class OpenVinoInt8(EightBitPeer):
 
     name: ClassVar[str] = "openvino-int8"
     distributions: ClassVar[tuple[str, ...]] = ("openvino",)
+    reads_onnx: ClassVar[bool] = True
 
     def missing(self) -> str | None:
         """Return why OpenVINO cannot be used here, or None."""

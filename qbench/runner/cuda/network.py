@@ -26,10 +26,13 @@ from qbench.metrics.tensor import sqnr_db
 from qbench.peers.cuda import CUDA_NETWORKS
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.cuda.clock import DeviceClock
+from qbench.runner.load.measure import observe_energy
+from qbench.runner.machine.sensors import Nvml
 from qbench.runner.networks.alarms import range_alarms
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.row import Row
 from qbench.runner.networks.trial import describe, row_of, run_trial
+from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import batch_of, network_operations
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules, interleave
@@ -108,15 +111,34 @@ def _fill(planned: Planned, bench: Bench, place: Place, row: Row, phases: Phases
     observed = bench.observations(trial).stats()
     kept = {name: params for name, params in quantized.activations.items() if name in observed}
     row.alarms += range_alarms(kept, observed)
-    if "speed" not in planned.measure:
-        return None
-    for batch in batches:
+    for batch in batches if {"speed", "energy"} & {*planned.measure} else ():
         timed = session if batch == session.images else session_of(batch)
         with phases("time"):
-            measured, notes = _measure(bench, place, timed, logits)
-        row.measurements += measured
-        row.notes += [note for note in notes if note not in row.notes]
+            if "speed" in planned.measure:
+                measured, notes = _measure(bench, place, timed, logits)
+                row.measurements += measured
+                row.notes += [note for note in notes if note not in row.notes]
+            if "energy" in planned.measure:
+                _energy(place, timed, row)
     return None
+
+
+def _energy(place: Place, session: DeviceSession, row: Row) -> None:
+    """Observe what a sample costs by the GPU's own counter; without one the row says so."""
+    device, batch = place.device, session.images
+    launch = device.graph(session.work)
+
+    def call() -> None:
+        launch()
+        device.synchronize()
+
+    try:
+        sensor = Nvml()
+    except MachineError as error:
+        row.notes.append(f"energy: {error}")
+        row.observe(OWN, idle_w=None, **{f"energy_j_b{batch}": None})
+        return
+    observe_energy(row, sensor, [(batch, [Cell(OWN, call, batch)])], place.rules, quiet=call, clock=Clock())
 
 
 def check(session: DeviceSession, quantized: QuantizedNetwork, inputs: Floats) -> None:

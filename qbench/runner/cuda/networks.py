@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from qbench.core.trial import Trial, TrialResult
 from qbench.errors import QBenchError
-from qbench.runner.cuda.maker import CudaMaker, device_rules
+from qbench.runner.cuda.maker import SAMPLE_S, CudaMaker
 from qbench.runner.job import Job
 from qbench.runner.maker import Tell
 from qbench.runner.networks.maker import check_baseline
 from qbench.runner.plan import Plan
+from qbench.runner.timing.rules import network_rules
 from qbench.suite import Planned, Suite
 
 
@@ -23,7 +25,8 @@ class CudaNetworkMaker(CudaMaker):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         assert isinstance(plan.suite, Suite)
-        self._suite, self._rules = plan.suite, device_rules(plan.suite, quick=plan.quick)
+        self._suite = plan.suite
+        self._rules = replace(network_rules(plan.suite, quick=plan.quick), sample_s=SAMPLE_S)
 
     def check(self, tell: Tell, known: Mapping[str, Any]) -> dict[str, Any]:
         """Check that the fp32 network is what its file declares; raise ModelError when it is not."""

@@ -23,6 +23,7 @@ from qbench.errors import DataError, MachineError, ModelError
 from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import Answers, Task, task_of
 from qbench.peers import PEERS, Peer, Prepared
+from qbench.peers.peer import Precision
 from qbench.quantization import Observations, assigned, parse_recipe
 from qbench.runner.networks.calibration import Calibration
 from qbench.runner.networks.doctor import look
@@ -212,9 +213,9 @@ class Bench:
 
         That is in fp32, or as QDQ with the scales of qbench's `w8c-a8t` row; a file that is quantized already as it is.
         """
-        if peer(name).precision != "int8":
-            return self.prepared(name, "float", network=lambda: QuantizedNetwork(self.network))
-        return self.prepared(name, "qdq", network=lambda: self.reference_int8)
+        precision = peer(name).precision
+        kind = "qdq" if precision == "int8" else "float"
+        return self.prepared(name, kind, network=lambda: self.reference_network(precision))
 
     def expected_of(self, name: str, size: int) -> Expected:
         """Return what a peer's answers to a batch are held against; see `Expected`."""
@@ -225,6 +226,10 @@ class Bench:
         if size not in self._simulated:
             self._simulated[size] = simulation(self.reference_int8, inputs, threads=self.threads)
         return Expected(plain, self._simulated[size])
+
+    def reference_network(self, precision: Precision) -> QuantizedNetwork:
+        """Return what peers of a precision hold; see `reference`."""
+        return self.reference_int8 if precision == "int8" else QuantizedNetwork(self.network)
 
     @cached_property
     def reference_int8(self) -> QuantizedNetwork:

@@ -13,7 +13,7 @@ from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.trial import run_trial
 from qbench.runner.plan import Plan
 from qbench.runner.timing.clock import Clock
-from qbench.runner.timing.rules import timing_rules
+from qbench.runner.timing.rules import network_rules
 from qbench.suite import Planned, Suite
 
 
@@ -24,7 +24,7 @@ class NetworkMaker(CpuMaker):
         super().__init__(plan, Clock())
         assert isinstance(plan.suite, Suite)
         self._bench: Bench = plan.world
-        self._rules = timing_rules(plan.suite, quick=plan.quick)
+        self._rules = network_rules(plan.suite, quick=plan.quick)
 
     def check(self, tell: Tell, known: Mapping[str, Any]) -> dict[str, Any]:
         """Check that the fp32 network is what its file declares; raise ModelError when it is not."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qbench.core.several import arrays_of
+from qbench.core.tensor import Floats
 from qbench.core.trial import Trial
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.peers import Prepared
 from qbench.results.left_out import NOT_TIMED
+from qbench.runner.load.measure import Load, Own
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.networks.bench import Bench, Expected, peer, simulation
 from qbench.runner.networks.row import Row
@@ -55,9 +59,11 @@ def run_peer(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules:
     row.execution = "integer" if precision == "int8" else "float32"
     if precision == "bf16":
         row.notes.append(f"{trial.backend} computes in bfloat16")
-    if "speed" in planned.measure:
+    if trial.batch_sizes:
         try:
             _time(planned, bench, (prepared, handed), row, phases, rules=rules, clock=clock)
+            own = Own(trial.backend, lambda batch: _call(trial, bench, prepared, handed, batch), handed, logits[:1])
+            Load(bench, own, (), rules, clock).measure(planned, row, phases)
         except QBenchError as error:
             row.notes.append(f"{NOT_TIMED}{error}")
     return None
@@ -71,14 +77,19 @@ def _time(
 
     `ready` holds the peer and what it was handed.
     """
-    trial, (prepared, handed) = planned.trial, ready
-    for batch in trial.batch_sizes:
-        inputs = batch_of(bench.inputs, batch)
-        check_peer(trial.backend, answers(prepared, inputs), _expected(handed, bench, batch))
-        call, operations = prepared.bind(*arrays_of(inputs)), batch * network_operations(bench.network)
+    trial = planned.trial
+    for batch in trial.batch_sizes if "speed" in planned.measure else ():
+        call, operations = _call(trial, bench, *ready, batch), batch * network_operations(bench.network)
         cell = Cell(trial.backend, call, batch, operations, bench.threads)
         with phases("time"), quiet_cores(bench.threads) as quiet:
             row.measurements += interleave(f"network/batch{batch}", [cell], rules, clock=clock, quiet=quiet)
+
+
+def _call(trial: Trial, bench: Bench, prepared: Prepared, handed: QuantizedNetwork, batch: int) -> Callable[[], Floats]:
+    """Return the peer's call on the first samples; raise QBenchError when it answers wrongly."""
+    inputs = batch_of(bench.inputs, batch)
+    check_peer(trial.backend, answers(prepared, inputs), _expected(handed, bench, batch))
+    return prepared.bind(*arrays_of(inputs))
 
 
 def _handed(trial: Trial, bench: Bench, phases: Phases) -> QuantizedNetwork:

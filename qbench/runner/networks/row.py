@@ -24,6 +24,7 @@ class Row:
     kernels: dict[str, str] = field(default_factory=dict)
     layer_rows: list[LayerRow] = field(default_factory=list)
     stored: dict[str, str] = field(default_factory=dict)
+    observed: dict[str, dict[str, float | None]] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -33,6 +34,10 @@ class Row:
         self.metrics |= score_outputs(Scored(logits, answers, scores))
         self.stored = scores.stored
         self.alarms += output_alarms(logits, answers.task.outputs)
+
+    def observe(self, party: str, **found: float | None) -> None:
+        """Keep what was seen of a party beside its times, by the names of columns."""
+        self.observed.setdefault(party, {}).update(found)
 
     def finish(self, trial: Trial, cache_hash: str, phases_s: Mapping[str, float]) -> TrialResult:
         """Return the row of a trial that went well."""
@@ -49,4 +54,5 @@ class Row:
             **self.stored,
             alarms=tuple(self.alarms),
             notes=tuple(self.notes),
+            observed=self.observed,
         )

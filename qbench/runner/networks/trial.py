@@ -20,6 +20,7 @@ from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import measured
 from qbench.metrics.tensor import sqnr_db
 from qbench.quantization import parse_recipe
+from qbench.runner.load.measure import Load, Own
 from qbench.runner.networks.alarms import range_alarms
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.peer_trial import run_peer
@@ -28,7 +29,7 @@ from qbench.runner.networks.score import WeightScores, all_logits, answers
 from qbench.runner.networks.verify import verify
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.layers import measure_layers
-from qbench.runner.timing.network import measure_network, ready_peers
+from qbench.runner.timing.network import checked_call, measure_network, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
 from qbench.runner.timing.slower import why_slower
@@ -153,6 +154,11 @@ def _run_qbench(
         row.alarms += bench.suspicions
         if trial.batch_sizes:
             _time(planned, bench, (session, logits), row, phases, rules=rules, clock=clock)
+            own = Own(
+                trial.backend, lambda batch: checked_call(bench, session, logits, batch), made, logits[:1],
+                session.activation_bytes,
+            )  # fmt: skip
+            Load(bench, own, references_of(trial, bench), rules, clock, trial.variant).measure(planned, row, phases)
         if keep is not None:
             keep(trial, made, session, row.layer_rows)
     return None

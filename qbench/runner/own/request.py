@@ -24,7 +24,8 @@ from qbench.runner.machine.affinity import allowed_cpus
 from qbench.runner.networks.bench import NOT_QUANTIZED, Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.suite import Suite
-from qbench.suite.schema import Calibration, Sweep, Timing
+from qbench.suite.schema import Calibration, Sweep
+from qbench.suite.timing import Timing
 from qbench.zoo import known_shapes, model_path
 from qbench.zoo.own_data import DEFAULT_CALIBRATION, Wanted, inputs_of, load_own
 from qbench.zoo.preprocessing import Preprocessing

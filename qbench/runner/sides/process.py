@@ -22,15 +22,21 @@ class RowError(SideError):
 
 
 class Process:
-    """A fresh process of a side: use it in a `with`."""
+    """A fresh process of a side: use it in a `with`.
 
-    def __init__(self, side: Side) -> None:
+    Args:
+        side: whose Python and sources it runs on.
+        script: answers lines as `worker.py` does.
+        **environment: variables beside those of the side.
+    """
+
+    def __init__(self, side: Side, script: Path = SCRIPT, **environment: str) -> None:
         self.side = side
         self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  # until `close`
         try:
             self._process = subprocess.Popen(
-                [side.python, "-P", str(SCRIPT)],
-                env=side.environment,
+                [side.python, "-P", str(script)],
+                env=side.environment | environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._said,

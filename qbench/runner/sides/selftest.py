@@ -16,11 +16,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import qbench
 from qbench.metrics.speed import Verdict
 from qbench.runner.machine.affinity import allowed_cpus, distinct_cores
 from qbench.runner.sides.contest import Asked, Outcome, compare_sides
-from qbench.runner.sides.side import Side
+from qbench.runner.sides.side import Side, these_sources
 from qbench.runner.timing.clock import Clock
 
 PLANTED = (0.0, 0.05, 0.10)
@@ -76,7 +75,7 @@ def selftest(
         clock: the clock.
         compare: compares two sides; tests bring their own.
     """
-    clock, side = clock or Clock(), Side("these sources", sources=Path(qbench.__file__).absolute().parents[1])
+    clock, side = clock or Clock(), these_sources()
     tallies, number = [], 0
     for noisy in (False, True):
         found = {planted: Tally(planted, noisy) for planted in PLANTED}

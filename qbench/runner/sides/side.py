@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import qbench
 from qbench.errors import QBenchError, ResultsError
 from qbench.results.history import repository
 
@@ -39,6 +40,11 @@ class Side:
         if self.sources is None:
             return kept
         return kept | {"PYTHONPATH": os.pathsep.join(filter(None, [str(self.sources), os.environ.get("PYTHONPATH")]))}
+
+
+def these_sources() -> Side:
+    """Return the side of this very process."""
+    return Side("these sources", sources=Path(qbench.__file__).absolute().parents[1])
 
 
 @contextmanager

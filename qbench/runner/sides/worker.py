@@ -211,12 +211,14 @@ def _check(found: Any, expected: Any) -> None:
         raise QBenchError(f"wrong: {int((found != expected).sum())} of {found.size} numbers differ from the reference")
 
 
-def main() -> None:
-    """Answer lines until there are no more; whatever libraries print goes to the error stream."""
+def serve(worker: Any) -> None:
+    """Answer lines, each a verb of `worker` with arguments, until there are no more.
+
+    Whatever libraries print goes to the error stream.
+    """
     warnings.simplefilter("ignore")
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    worker = Worker()
     for line in sys.stdin:
         asked = json.loads(line)
         try:
@@ -231,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Worker())

@@ -15,10 +15,14 @@ class Clock:
 
     Args:
         timer: returns nanoseconds; the default is the finest monotonic timer that Python has.
+        sleep: lets seconds pass, or a little more.
+        awake_s: how long before a moment that is waited for sleep ends.
     """
 
-    def __init__(self, timer: Timer = time.perf_counter_ns) -> None:
-        self._timer = timer
+    def __init__(
+        self, timer: Timer = time.perf_counter_ns, sleep: Callable[[float], None] = time.sleep, awake_s: float = 1e-3
+    ) -> None:
+        self._timer, self._sleep, self._awake_s = timer, sleep, awake_s
 
     def now_s(self) -> float:
         """Return seconds since an arbitrary moment."""
@@ -31,6 +35,12 @@ class Clock:
         for _ in turns:
             call()
         return (timer() - start) * 1e-9
+
+    def wait_until(self, moment_s: float) -> None:
+        """Return at a moment, in seconds of `now_s`: asleep at first, at the end awake."""
+        while (left_s := moment_s - self.now_s()) > 0:
+            if left_s > self._awake_s:
+                self._sleep(left_s - self._awake_s)
 
     @cached_property
     def tick_s(self) -> float:

@@ -108,20 +108,26 @@ def measure_network(
     Raises:
         QBenchError: `session` answers otherwise on the images that are timed than it was scored.
     """
-    inputs = batch_of(bench.inputs, batch)
-    arrays = arrays_of(inputs)
-    distance_db = sqnr_db(batch_of(scored, batch), answers(session, inputs))
-    if distance_db < _SAME_SQNR_DB:
-        raise QBenchError(f"batch {batch}: logits are {distance_db:.0f} dB from those that were scored; not timed")
+    own = checked_call(bench, session, scored, batch)
     operations = batch * network_operations(bench.network)
 
     def cell(name: str, call: Callable[[], object]) -> Cell:
         return Cell(name, call, items=batch, operations=operations, threads=bench.threads)
 
-    cells = [cell("qbench", lambda: session.run(*arrays))]
+    cells = [cell("qbench", own)]
     cells += [cell(name, call) for name, call in peers.items()]
     with quiet_cores(bench.threads) as quiet:
         return interleave(f"network/batch{batch}", cells, rules, clock=clock, quiet=quiet)
+
+
+def checked_call(bench: Bench, session: Runnable, scored: Floats, batch: int) -> Callable[[], Floats]:
+    """Return a session's call on the first samples; raise QBenchError where it answers otherwise than it was scored."""
+    inputs = batch_of(bench.inputs, batch)
+    distance_db = sqnr_db(batch_of(scored, batch), answers(session, inputs))
+    if distance_db < _SAME_SQNR_DB:
+        raise QBenchError(f"batch {batch}: logits are {distance_db:.0f} dB from those that were scored; not timed")
+    arrays = arrays_of(inputs)
+    return lambda: session.run(*arrays)
 
 
 def check_peer(name: str, found: Floats, expected: Expected) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from qbench.runner.timing.sampling import Rules
+from qbench.runner.timing.sampling import LoadRules, Rules
+from qbench.suite import Suite
 
 QUICK_PRECISION, QUICK_SECONDS = 0.05, 0.3
+QUICK_LOAD = LoadRules(seconds=2.0, tolerance=0.1, energy_s=1.0, cold=False)
 
 
 class Asked(Protocol):
@@ -36,6 +38,19 @@ class Timed(Protocol):
 def timing_rules(suite: Timed, *, quick: bool) -> Rules:
     """Return the suite's rules; see `rules_of`."""
     return rules_of(suite.timing, quick=quick)
+
+
+def network_rules(suite: Suite, *, quick: bool) -> Rules:
+    """Return the rules of a suite of networks, those of latencies and scenarios too; see `rules_of`."""
+    timing, load = suite.timing, QUICK_LOAD if quick else LoadRules()
+    seconds = timing.query_seconds or load.seconds
+    load = replace(
+        load,
+        queries=timing.queries or 0,
+        seconds=min(seconds, load.seconds) if quick else seconds,
+        bound_s=timing.bound_s,
+    )
+    return replace(timing_rules(suite, quick=quick), load=load)
 
 
 def rules_of(timing: Asked, *, quick: bool) -> Rules:

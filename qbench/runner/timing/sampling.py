@@ -46,6 +46,27 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadRules:
+    """How many queries latencies and scenarios take, and what a server is held to.
+
+    Args:
+        queries: of a latency, and of a rate that a server is tried at; 0 for as many as bound a p99.
+        seconds: end a latency, or a rate, after so long although queries are left.
+        bound_s: what 99 % of a server's queries have to stay under; None where no server is tried.
+        tolerance: how near the largest rate that holds and the smallest that does not shall come, as a share.
+        energy_s: how long energy is read, idle and at work.
+        cold: whether a start without compiled kernels is timed, too.
+    """
+
+    queries: int = 0
+    seconds: float = 15.0
+    bound_s: float | None = None
+    tolerance: float = 0.03
+    energy_s: float = 5.0
+    cold: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """When a sample is long enough and when there are enough of them.
 
@@ -55,12 +76,14 @@ class Rules:
         sample_s: least length of a sample; never less than 1000 ticks of the clock. The default is a third of the
             quiet that may have to be waited for before it, so that a group's time goes into samples.
         patience: rounds double in number without the interval shrinking below this share: no longer improving.
+        load: of latencies, scenarios and energy.
     """
 
     precision: float = 0.01
     seconds_a_cell: float = 1.5
     sample_s: float = 0.01
     patience: float = 0.9
+    load: LoadRules = LoadRules()
 
 
 def inner_loops(call: Callable[[], object], clock: Clock, *, sample_s: float) -> int:
