@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "explore": "qbench.python.calls:explore",
     "run": "qbench.python.calls:run",
+    "track": "qbench.runner.tracked.values:track",
     "read": "qbench.python.calls:read",
     "quantize": "qbench.runner.own.once:quantize",
     "load": "qbench.engine.saved.network:load_network",

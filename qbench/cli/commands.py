@@ -25,6 +25,7 @@ COMMANDS = {
     "plot": "qbench.cli.paper:plot",
     "compare": "qbench.cli.changes.compare:compare",
     "history": "qbench.cli.changes.history:history",
+    "asv": "qbench.cli.changes.asv:asv",
     "check": "qbench.cli.changes.check:check",
     "ab": "qbench.cli.ab:ab",
     "selftest-timing": "qbench.cli.selftest_timing:selftest_timing",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from qbench.engine import Session, build_session
-from qbench.kernels.jit import source_hash
 from qbench.runner.machine.lock import timing
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.networks.bench import Bench
@@ -16,7 +15,6 @@ from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
 from qbench.suite import Suite, expand
 
-VERSION = source_hash()
 THREADS = 2
 RULES = Rules(precision=0.02, seconds_a_cell=0.7)
 METHODS = {"w8c-a8t": "mse", "w4c-a8t": "mse", "wtc-a8t": "ternary", "wbc-abt": "binary"}

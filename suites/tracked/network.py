@@ -1,4 +1,4 @@
-"""The whole network: how fast beside fp32 of another library in the same rounds, and how right."""
+"""The whole network: how fast beside fp32 of another library in the same rounds."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from functools import partial
 
 import numpy as np
 
-from qbench.metrics import accuracy, speed
+from qbench.metrics import speed
 from qbench.runner.networks.score import all_logits
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import batch_of, network_operations, ready_peers
 from qbench.runner.timing.sampling import Cell, interleave
 
-from .bench import RULES, THREADS, VERSION, alone, sessions, workbench
+from .bench import RULES, THREADS, alone, sessions, workbench
 
 REFERENCE = "onnxruntime-fp32"
 BATCHES = (1, 256)
@@ -27,8 +27,6 @@ def setup_cache() -> Values:
     peers, notes = ready_peers(bench, [REFERENCE], batches=BATCHES)
     assert not notes, notes
     scored = {spec: all_logits(session, bench.inputs) for spec, session in ready.items()}
-    for spec, logits in scored.items():
-        found[f"top1_percent {spec}"] = 100.0 * float(accuracy.correct(logits, bench.answers.labels).mean())
     for batch in BATCHES:
         inputs = batch_of(bench.inputs, batch)
         operations = batch * network_operations(bench.network)
@@ -53,7 +51,7 @@ class Throughput:
 
     params = (["w8c-a8t", "w4c-a8t", "wtc-a8t", "wbc-abt"], [1, 256])
     param_names = ("spec", "batch")
-    version = VERSION
+    version = "1"
 
     def track_images_per_s(self, values: Values, spec: str, batch: int) -> float:
         return values[f"images_per_s {spec} {batch}"]
@@ -63,16 +61,3 @@ class Throughput:
 
     track_images_per_s.unit = "images/s"  # type: ignore[attr-defined]
     track_speedup_over_fp32.unit = "x"  # type: ignore[attr-defined]
-
-
-class Accuracy:
-    """ResNet-20 on the 2,000 embedded test images."""
-
-    params = (["w8c-a8t", "w4c-a8t", "wtc-a8t", "wbc-abt"],)
-    param_names = ("spec",)
-    version = VERSION
-
-    def track_top1_percent(self, values: Values, spec: str) -> float:
-        return values[f"top1_percent {spec}"]
-
-    track_top1_percent.unit = "%"  # type: ignore[attr-defined]

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
 
 from qbench.errors import QBenchError, ResultsError, suggest
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from qbench.results.gates.gate import Gate, Objection
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -37,7 +37,7 @@ _KINDS = ("time", "accuracy", "size")
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def history(runs: tuple[Path, ...], out: tuple[Path, ...], as_json: bool, **how: Any) -> int:
-    """Show how figures went over many runs, and where they took a step.
+    """Show figures over many runs, and their steps.
 
     RUNS are folders of runs, or folders that hold them, such as results/mine. A time is its ratio to a party of the
     same rounds, so that a host that drifts makes no step. Runs are made by `qbench run SUITE --fresh` at each commit.
