@@ -34,6 +34,8 @@ METRICS = Registry(
         "mcnemar_p": "qbench.metrics.pair:MCNEMAR_P",
         "permutation_p": "qbench.metrics.pair:PERMUTATION_P",
         "kept_percent": "qbench.metrics.pair:KEPT_PERCENT",
+        "right_to_wrong_samples": "qbench.metrics.pair:RIGHT_TO_WRONG",
+        "wrong_to_right_samples": "qbench.metrics.pair:WRONG_TO_RIGHT",
         "keeps_99": "qbench.metrics.pair:KEEPS_99",
         "keeps_999": "qbench.metrics.pair:KEEPS_999",
         "agreement_percent": "qbench.metrics.logits:AGREEMENT_PERCENT",

@@ -107,6 +107,11 @@ def lost(pair: Pair, kind: MetricKind) -> Metric:
     return kind.of(value, low=low, high=high)
 
 
+def _flipped(count: Callable[[paired.PairedCounts], int]) -> Callable[[Pair], float | None]:
+    """Return a score that counts samples whose answer changed sides; only where a sample is right or wrong."""
+    return lambda pair: float(count(paired.counts(pair.reference, pair.each))) if pair.task.binary else None
+
+
 def _keeps(keep: float) -> Callable[[Pair], Metric]:
     return lambda pair: Metric(pair.keeps_p(keep), "p", "lower")
 
@@ -122,6 +127,14 @@ PERMUTATION_P = MetricKind(
 KEPT_PERCENT = MetricKind(
     "kept_percent", "%", "higher", "score as a share of fp32's, same samples, paired 95 % interval", "pair", Pair.kept
 )
+RIGHT_TO_WRONG = MetricKind(
+    "right_to_wrong_samples", "samples", "lower", "samples that fp32 has right and the row has wrong",
+    "pair", _flipped(lambda table: table.lost),
+)  # fmt: skip
+WRONG_TO_RIGHT = MetricKind(
+    "wrong_to_right_samples", "samples", "none", "samples that fp32 has wrong and the row has right",
+    "pair", _flipped(lambda table: table.gained),
+)  # fmt: skip
 KEEPS_99 = MetricKind(
     "keeps_99", "p", "lower", "one-sided p of 'keeps less than 99 % of fp32': below 0.05 it is kept",
     "pair", _keeps(0.99),

@@ -120,7 +120,8 @@ def test_right_or_wrong_is_mcnemars_business_to_the_last_bit() -> None:
     found = drop(pair.reference, pair.each)
     assert pair.loss() == (found.value, found.low, found.high)
     assert pair.p() == mcnemar_midp(pair.reference, pair.each).value
-    assert list(measured("pair", pair)) == ["mcnemar_p", "kept_percent", "keeps_99", "keeps_999"]
+    found_names = ["mcnemar_p", "kept_percent", "right_to_wrong_samples", "wrong_to_right_samples"]
+    assert list(measured("pair", pair)) == [*found_names, "keeps_99", "keeps_999"]
 
 
 def test_where_less_is_better_a_rise_is_a_loss() -> None:
@@ -134,7 +135,7 @@ def test_where_less_is_better_a_rise_is_a_loss() -> None:
     assert up.verdict(0.80) == "kept"
     assert (up.p() or 0) < 1e-6
     assert "permutation_p" in measured("pair", up)
-    assert "mcnemar_p" not in measured("pair", up)
+    assert not {"mcnemar_p", "right_to_wrong_samples"} & {*measured("pair", up)}
 
 
 def test_where_more_is_better_a_fall_is_a_loss() -> None:

@@ -45,6 +45,7 @@ def test_the_drop_is_paired_with_the_fp32_row(folder: Path) -> None:
     assert row["top1_drop_points_low"] < 2.5 < row["top1_drop_points_high"]
     assert row["mcnemar_p"] == pytest.approx(2.0**-10)
     assert row["target"] == "lost"
+    assert (row["right_to_wrong_samples"], row["wrong_to_right_samples"]) == (10, 0)
 
 
 def test_the_fp32_row_loses_nothing_against_itself(folder: Path) -> None:

@@ -85,6 +85,8 @@ def _packed(cell: Cell) -> str | list[str | None]:
 
 
 _SCORES = (
+    ("right_to_wrong_samples", "right to wrong", 0),
+    ("wrong_to_right_samples", "wrong to right", 0),
     ("agreement_percent", "agreement", 2),
     ("worst_class_percent", "worst class", 2),
     ("logit_sqnr_db", "logit SQNR, dB", 1),
