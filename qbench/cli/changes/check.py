@@ -13,7 +13,10 @@ from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_o
 @click.argument("run", type=click.Path(path_type=Path))
 @gate_options
 @file_options
-def check(run: Path, allow: str, soft: int, json_file: Path | None, junit: Path | None, github: bool) -> int:
+@click.option("-v", "--verbose", is_flag=True, help="Say what holds too, in a sentence each.")
+def check(
+    run: Path, allow: str, soft: int, json_file: Path | None, junit: Path | None, github: bool, verbose: bool
+) -> int:
     """Judge a run by what its suite expects.
 
     A suite of networks says so by `expect`, one of kernels by `bars`. Rows that are missing, skipped or failed show
@@ -40,7 +43,10 @@ def check(run: Path, allow: str, soft: int, json_file: Path | None, junit: Path 
         write(json_file, check_json(found, wrong, code=code))
     console = make_console()
     show_objections(console, wrong)
-    held = sum(one.outcome == "met" for one in row_kind(found.header.kind).shown(found))
+    met = [one for one in row_kind(found.header.kind).shown(found) if one.outcome == "met"]
+    for one in met if verbose else ():
+        console.print(f"holds: {one.key}: {one.text}", markup=False, highlight=False, soft_wrap=True)
+    held = len(met)
     bars = len(found.header.suite.bars) - sum(one.word == "bars" for one in objections)
     console.print(f"{held + bars} hold, {len(objections)} do not, {len(questions)} cannot be told")
     if github:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from qbench.core.trial import TrialResult
-from qbench.metrics import load_task
+from qbench.metrics import Task, load_task
 from qbench.metrics.pair import Pair
-from qbench.metrics.task import stored_scores
+from qbench.metrics.task import Each, stored_scores
 from qbench.results.header import Expected, Ordered
 from qbench.results.index import frame
 from qbench.results.judge import holm
@@ -121,25 +121,50 @@ def _kept(run: NetworkRun, keep: float, row: TrialResult) -> tuple[Outcome, str]
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """How much better the better row is in the task's unit, and Holm's p of no difference."""
+    """How much better the better row is in the task's unit, its paired 95 % interval, and Holm's p of no difference.
+
+    `apart` says that what both rows lost against fp32, paired too, has intervals that do not overlap.
+    """
 
     gain: float
+    ends: tuple[float, float]
     unit: str
     p: float
+    apart: bool
+
+    @property
+    def text(self) -> str:
+        """The gain with its interval."""
+        low, high = self.ends
+        beside = "; their intervals against fp32 do not overlap" if self.apart else ""
+        return f"{self.gain:+.2f} {self.unit} [{low:+.2f}, {high:+.2f}] (p {self.p:.2g}{beside})"
 
 
 def _tests(run: NetworkRun, rows: Mapping[str, TrialResult]) -> dict[Ordered, _Test]:
     """Return the paired tests of all orders of scores."""
     task, images = load_task(run.header.suite.task), run.header.data.images
+    base = None if run.baseline is None else stored_scores(run.baseline, images)
     found: dict[Ordered, _Test] = {}
     for ordered in (pair for one in run.header.suite.expect if not one.column for pair in one.pairs):
         each = [stored_scores(rows[key], images) if key in rows else None for key in (ordered.worse, ordered.better)]
         if each[0] is not None and each[1] is not None:
             pair = Pair(each[0], each[1], task)
-            p = pair.p()
-            found[ordered] = _Test(-(pair.loss()[0] or 0.0), task.unit_of_change, 1.0 if p is None else p)
+            p, (lost, low, high) = pair.p(), pair.loss()
+            ends = (-(high or 0.0), -(low or 0.0))
+            apart = _span(each[0], base, task)[1] < _span(each[1], base, task)[0]
+            found[ordered] = _Test(-(lost or 0.0), ends, task.unit_of_change, 1.0 if p is None else p, apart)
     corrected = holm([test.p for test in found.values()])
-    return {key: _Test(test.gain, test.unit, p) for (key, test), p in zip(found.items(), corrected, strict=True)}
+    return {key: replace(test, p=p) for (key, test), p in zip(found.items(), corrected, strict=True)}
+
+
+def _span(each: Each, base: Each | None, task: Task) -> tuple[float, float]:
+    """Return the 95 % interval of a row, more being better: against fp32, or of a score that is so already."""
+    if task.loss is not None and base is not None:
+        _, low, high = Pair(base, each, task).loss()
+        return -(high or 0.0), -(low or 0.0)
+    found = task.summary(each)
+    ends = task.gain(found.low or 0.0), task.gain(found.high or 0.0)
+    return min(ends), max(ends)
 
 
 def _ordered(
@@ -151,7 +176,7 @@ def _ordered(
     if pair not in tests:
         return "missing", f"{wanted}, there are no scores to compare"
     test = tests[pair]
-    text = f"{wanted}, got {test.gain:+.4g} {test.unit} (p {test.p:.2g})"
+    text = f"{wanted}, got {test.text}"
     if test.p < ALPHA:
         return ("met" if test.gain > 0 else "unmet"), text
     return ("unsure" if pair.strictly else "met"), text

@@ -87,3 +87,12 @@ def test_rows_that_are_not_there_or_not_ok_show_nothing_and_say_why(make_run: Ma
     assert len(words) == 4  # the failed row is said once
     assert any("small: no kernel" in line for line in words)
     assert "the run has no such rows" in words[-1]
+
+
+def test_an_order_is_a_sentence_with_its_interval(make_run: MakeRun, make_row: MakeRow) -> None:
+    worse, better = make_row(wrong=90), make_row(wrong=30)
+    better = replace(better, trial=replace(better.trial, correction="bias"))
+    asked = Expected(pairs=(Ordered(worse=KEY, better=BIAS, strictly=True),), text="it")
+    (one,) = shown(read_run(make_run("run", make_row("w32-a32", wrong=20), worse, better, **suite(asked))))
+    assert one.text.startswith(f"expected better than {KEY}, got +15.00 points [+")
+    assert one.text.endswith("; their intervals against fp32 do not overlap)")
