@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
 @click.option(
     "--points", default=0.3, show_default=True, help="Percentage points of top-1 that all layers together may lose."
 )
+@click.option(
+    "--nats", type=float, help="Nats of KL divergence that they may cost, instead of points: needs no labels."
+)
+@click.option("--db", type=float, help="Decibels of SQNR that answers must keep, instead of points: needs no labels.")
 @click.option("--sweep", default="", help="Sweep of single layers to read, if the run has several.")
+@click.option("--recipe", default="", help="Recipe to read, and to make the plan by, if the sweep has several.")
+@click.option("--scope", default="", help="What was quantized, if the sweep has several: weights, activations or full.")
 @click.option(
     "--activations",
     default="a8t",
@@ -33,35 +41,53 @@ if TYPE_CHECKING:
     "--suite", type=click.Path(path_type=Path), help="The suite of the run, where its network or data lie beside it."
 )
 @click.option("--candidates", is_flag=True, help="Score nothing: print a candidate, and the command that scores it.")
-def overrides(
-    run: Path, points: float, sweep: str, activations: str, fallback: str, suite: Path | None, *, candidates: bool
-) -> None:
+def overrides(run: Path, points: float, nats: float | None, db: float | None, *, candidates: bool, **how: Any) -> None:
     """Find a spec for every layer, and score them together.
 
-    RUN is a run with a sweep of single layers. What they lose alone says which to try; the network is then run with all
-    of them at once, and the boldest plan found that loses at most --points is printed as the mapping `overrides:`.
-    Paste it into a sweep of a suite, or give it to `qbench quantize --layers`.
+    RUN is a run with a sweep of single layers, of any recipe. What they lose alone says which to try; the network is
+    then run with all of them at once, and the boldest plan found that loses at most --points (--nats, --db) is printed
+    as the mapping `overrides:`. Paste it into a sweep of a suite, or give it to `qbench quantize --layers`.
     """
     from qbench.results import read_run
-    from qbench.results.sensitivity import overrides_text
-    from qbench.runner.own.joint import Asked, joint_plan
+    from qbench.results.sensitivity import MEASURES, overrides_text
     from qbench.runner.own.joint import candidates as candidates_of
+    from qbench.runner.own.joint import joint_plan
 
-    found, asked = read_run(run, kind="network"), Asked(points, activations, fallback, sweep, suite)
+    found, asked = read_run(run, kind="network"), _asked((points, nats, db), **how)
+    measure = MEASURES[asked.measure]
     if candidates:
         choices, rules = candidates_of(found, asked)[-1]
         click.echo("# a candidate, not a plan: its layers were scored alone; this scores them together:")
         click.echo(f"# {_command(found, asked, rules)}")
-        click.echo(overrides_text(choices, rules))
+        click.echo(overrides_text(choices, rules, measure=asked.measure))
         return
     plan = joint_plan(found, asked, tell=lambda text: click.echo(text, err=True))
+    said, interval = measure.text(plan.lost), f" [{plan.low:.2f}, {plan.high:.2f}]" * (plan.low < plan.high)
+    said = f"loses {said}" if asked.measure != "sqnr" else said
     click.echo(
-        f"# scored together on {found.header.data.images} samples: loses {plan.lost:.2f} points "
-        f"[{plan.low:.2f}, {plan.high:.2f}] of at most {points:g}"
+        f"# scored together on {found.header.data.images} samples: {said}{interval} of {measure.limit(asked.most)}"
     )
-    if plan.high > points:
-        click.echo(f"# the interval reaches beyond {points:g} points: more samples would tell")
-    click.echo(overrides_text(plan.choices, plan.rules))
+    if plan.high > asked.most:
+        click.echo("# the interval reaches beyond that: more samples would tell")
+    click.echo(overrides_text(plan.choices, plan.rules, measure=asked.measure))
+
+
+def _asked(
+    limits: tuple[float, float | None, float | None], *, sweep: str, recipe: str, scope: str, **how: Any
+) -> Asked:
+    """Return what is asked with limits in points, nats and decibels; raise QBenchError for two of them."""
+    from qbench.quantization import parse_recipe
+    from qbench.results.sensitivity import MEASURES, Which
+    from qbench.runner.own.joint import Asked
+
+    points, nats, db = limits
+    if nats is not None and db is not None:
+        raise QBenchError("--nats and --db: expected one of the two")
+    measure, most = ("score", points) if nats is None else ("kl", nats)
+    if db is not None:
+        measure, most = "sqnr", MEASURES["sqnr"].cost(db)
+    rows = Which(sweep, parse_recipe(recipe).text if recipe else "", scope)
+    return Asked(most, rows=rows, measure=measure, **how)
 
 
 def _command(run: NetworkRun, asked: Asked, rules: Sequence[Rule]) -> str:
@@ -69,7 +95,7 @@ def _command(run: NetworkRun, asked: Asked, rules: Sequence[Rule]) -> str:
     from qbench.core.rules import rules_text
     from qbench.results.sensitivity import single_rows
 
-    trial = single_rows(run, sweep=asked.sweep)[0].trial
+    trial = single_rows(run, asked.rows)[0].trial
     words = [
         "qbench",
         "quantize",

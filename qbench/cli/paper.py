@@ -17,7 +17,8 @@ _INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
 @click.argument("runs", nargs=-1, required=True, type=_FOLDER)
 @click.option(
     "--what", default="best", show_default=True,
-    help="`best`: the best row of each width; `ranking`: the recipes of each spec, ranked.",
+    help="`best`: the best row of each width; `ranking`: the recipes of each spec, ranked; `sensitivity`: each layer "
+    "alone.",
 )  # fmt: skip
 @click.option("--format", "form", default="latex", show_default=True, help="latex (booktabs), typst, markdown or csv.")
 @click.option("-o", "--out", type=_FOLDER, help="File to write; the terminal without it.")

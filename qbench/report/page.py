@@ -19,7 +19,7 @@ from qbench.report.best import Widths, widths_table
 from qbench.report.cards import Card, cards, headline
 from qbench.report.figures import Drawn
 from qbench.report.rows import Row
-from qbench.report.tables import layer_table, recipes, table
+from qbench.report.tables import layer_table, recipes, sensitivity, table
 from qbench.report.tables.floor import Pair, pairs
 from qbench.report.tables.load import loads
 from qbench.report.tables.side import side_by_side
@@ -27,6 +27,7 @@ from qbench.report.tables.table import Table
 from qbench.report.view import RunView
 from qbench.results import left_out
 from qbench.results.draws import draws
+from qbench.results.gates.expected import Shown, shown
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SCRIPTS = ("rows.js", "parquet.js", "files.js", "explore.js", "table.js", "points.js")
@@ -51,9 +52,11 @@ class Section:
     trials: Table
     loads: tuple[Table, ...]
     layers: tuple[tuple[Row, Table], ...]
+    sensitivity: Table
     absent: tuple[tuple[str, str, tuple[str, ...]], ...]
     calibration: str
     draws: tuple[str, ...]
+    expected: tuple[Shown, ...]
     stops: str
 
 
@@ -75,9 +78,11 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
         table.trials(view),
         loads(view),
         tuple(layer_table.layers(view)),
+        sensitivity.sensitivity(view),
         tuple(_absent(view)),
         calibration(view),
         tuple(spread.text for spread in draws(view.run)),
+        shown(view.run),
         stops(view),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from qbench.errors import ResultsError, suggest
 from qbench.report.best import widths_table
+from qbench.report.tables.sensitivity import sensitivity
 from qbench.report.view import RunView
 from qbench.results.ranking import Place
 
@@ -66,6 +67,21 @@ def _ranked(view: RunView, place: Place) -> tuple[Entry, ...]:
         Entry(_interval(*known)),
         Entry(_number(place.row.making_s, 1)),
     )
+
+
+def sensitivity_table(views: Sequence[RunView]) -> PaperTable:
+    """Return what quantizing each layer alone does; runs of other measures have empty cells."""
+    found = [(view, sensitivity(view)) for view in views]
+    names = tuple(dict.fromkeys(column.heading for _, table in found for column in table.columns))
+    rows = []
+    for view, table in found:
+        for line in table.lines:
+            cells = {
+                column.heading: f"{cell.text} [{cell.detail}]" if cell.detail else cell.text
+                for column, cell in zip(table.columns, line.cells, strict=True)
+            }
+            rows.append((Entry(view.header.model.name), *(Entry(cells.get(name, "-")) for name in names)))
+    return PaperTable(("network", *names), tuple(rows), frozenset(names) - {"layer", "recipe", "scales"})
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -141,7 +157,9 @@ def comma_separated(table: PaperTable) -> str:
 FORMATS: Mapping[str, Callable[[PaperTable], str]] = {
     "latex": latex, "typst": typst, "markdown": markdown, "csv": comma_separated,
 }  # fmt: skip
-TABLES: Mapping[str, Callable[[Sequence[RunView]], PaperTable]] = {"best": best_table, "ranking": ranking_table}
+TABLES: Mapping[str, Callable[[Sequence[RunView]], PaperTable]] = {
+    "best": best_table, "ranking": ranking_table, "sensitivity": sensitivity_table,
+}  # fmt: skip
 
 
 def paper_table(views: Sequence[RunView], *, what: str, form: str) -> str:

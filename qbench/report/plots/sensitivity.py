@@ -31,7 +31,7 @@ class HeatMap:
     Args:
         view: the run.
         layers: from input to output.
-        columns: specs, with their method where there are several.
+        columns: specs, with their recipe where there are several.
         cells: (layer, column) -> the row.
         p: (layer, column) -> p of "nothing was lost", corrected for all cells; cells without a test are missing.
         shares: what of the network -> layer -> its share, 0 to 1.
@@ -88,8 +88,8 @@ def _title(found: HeatMap) -> str:
 
 
 def _column(row: Row, view: RunView) -> str:
-    several = len({other.method for other in view.single_layers}) > 1
-    return f"{row.result.trial.spec} {row.method}" if several else row.result.trial.spec
+    several = len({other.recipe for other in view.single_layers}) > 1
+    return f"{row.result.trial.spec} {row.recipe}" if several else row.result.trial.spec
 
 
 def _rank(cells: Mapping[tuple[str, str], Row], column: str) -> tuple[str, int, str]:

@@ -12,7 +12,18 @@ from qbench.core.trial import Trial, TrialResult
 from qbench.errors import QBenchError, ResultsError
 from qbench.results.index import frame
 from qbench.results.reader import NetworkRun
-from qbench.results.sensitivity import LayerChoice, chosen, ladders, loss_name, moves, rules_of, single_rows
+from qbench.results.sensitivity import (
+    ANY,
+    MEASURES,
+    LayerChoice,
+    Which,
+    chosen,
+    ladders,
+    measured_column,
+    moves,
+    rules_of,
+    single_rows,
+)
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.runner.networks.trial import run_trial
@@ -28,17 +39,19 @@ class Asked:
     """What a plan is to keep.
 
     Args:
-        points: what all layers together may lose.
+        most: what all layers together may cost, in the measure's own unit.
         activations: right half of the specs of layers of which only the weights were tried.
         fallback: spec of all other layers.
-        sweep: the sweep of single layers, "" for the only one.
+        rows: the rows of single layers that are read.
+        measure: a word of `qbench.results.sensitivity.MEASURES`.
         suite: the suite of the run where it has moved, None for what the run says.
     """
 
-    points: float
+    most: float
     activations: str = "a8t"
     fallback: str = "w8c-a8t"
-    sweep: str = ""
+    rows: Which = ANY
+    measure: str = "score"
     suite: Path | None = None
 
 
@@ -50,7 +63,7 @@ class JointPlan:
         choices: what each layer becomes.
         rules: the same as rules.
         row: the row of all of them together.
-        lost: points lost against fp32 of the run, paired; `low` and `high` are its 95 % interval.
+        lost: the cost, against fp32 of the run; `low` and `high` are its paired 95 % interval where it has one.
     """
 
     choices: tuple[LayerChoice, ...]
@@ -66,14 +79,14 @@ Candidate = tuple[tuple[LayerChoice, ...], tuple[Rule, ...]]
 
 def candidates(run: NetworkRun, asked: Asked) -> tuple[Candidate, ...]:
     """Return candidates, each one move bolder than the one before; the first leaves all layers at the fallback."""
-    found = ladders(run, sweep=asked.sweep)
-    order = moves(found, points=asked.points, fallback=asked.fallback)
+    found = ladders(run, asked.rows, measure=asked.measure)
+    order = moves(found, most=asked.most, fallback=asked.fallback)
     made = [chosen(found, order[:count]) for count in range(len(order) + 1)]
     return tuple((one, rules_of(one, activations=asked.activations, fallback=asked.fallback)) for one in made)
 
 
 def joint_plan(run: NetworkRun, asked: Asked, *, tell: Tell = lambda _: None) -> JointPlan:
-    """Return a bold candidate that loses at most `asked.points`, as scored with all its layers at once.
+    """Return a bold candidate that costs at most `asked.most`, as scored with all its layers at once.
 
     The boldest one is scored first, then the rest by halves: losses mostly grow with the moves.
 
@@ -85,29 +98,29 @@ def joint_plan(run: NetworkRun, asked: Asked, *, tell: Tell = lambda _: None) ->
     Raises:
         ResultsError: the run holds no such sweep, is of another network or data, or no candidate loses so little.
     """
-    made = candidates(run, asked)
+    made, measure = candidates(run, asked), MEASURES[asked.measure]
     score = _scorer(run, asked)
     best, low, high = None, -1, len(made)
     probe = high - 1
     while low < probe < high:
         plan = score(made[probe])
-        tell(f"{probe} moves to fewer bits, scored together: {plan.lost:.2f} points lost, of at most {asked.points:g}")
-        if plan.lost <= asked.points:
+        tell(f"{probe} moves to fewer bits, scored together: {measure.text(plan.lost)}, of {measure.limit(asked.most)}")
+        if plan.lost <= asked.most:
             best, low = plan, probe
         else:
             high = probe
         probe = (low + high) // 2 if high > 1 else 0
     if best is None:
         raise ResultsError(
-            f"{run.folder}: no plan loses at most {asked.points:g} points: with every layer at {asked.fallback} they "
-            f"lose {plan.lost:.2f} together"
+            f"{run.folder}: no plan keeps {measure.limit(asked.most)}: with every layer at {asked.fallback} it is "
+            f"{measure.text(plan.lost)}"
         )
     return best
 
 
 def _scorer(run: NetworkRun, asked: Asked) -> Callable[[Candidate], JointPlan]:
     """Return what scores a candidate on the network and the data of a run; raise ResultsError for other ones."""
-    first = single_rows(run, sweep=asked.sweep)[0]
+    first = single_rows(run, asked.rows)[0]
     suite = suite_of(run, asked.suite)
     bench = bench_of(suite)
     for what, found, expected in (
@@ -119,7 +132,7 @@ def _scorer(run: NetworkRun, asked: Asked) -> Callable[[Candidate], JointPlan]:
     trial = replace(first.trial, sweep="joint", layers="all", spec=asked.fallback, batch_sizes=())
 
     def score(made: Candidate) -> JointPlan:
-        return _scored(run, suite, bench, replace(trial, overrides=rules_text(made[1])), made)
+        return _scored(run, (suite, bench), replace(trial, overrides=rules_text(made[1])), made, asked.measure)
 
     return score
 
@@ -139,8 +152,9 @@ def suite_of(run: NetworkRun, path: Path | None = None) -> Suite:
     return found
 
 
-def _scored(run: NetworkRun, suite: Suite, bench: Bench, trial: Trial, made: Candidate) -> JointPlan:
+def _scored(run: NetworkRun, place: tuple[Suite, Bench], trial: Trial, made: Candidate, measure: str) -> JointPlan:
     """Run a trial and compare it with the run's fp32 row, sample by sample."""
+    suite, bench = place
     row = run_trial(
         Planned(trial, ("accuracy",)), bench, cache_hash="", rules=timing_rules(suite, quick=True), clock=Clock()
     )
@@ -149,8 +163,9 @@ def _scored(run: NetworkRun, suite: Suite, bench: Bench, trial: Trial, made: Can
     base = run.baseline
     if base is None:
         raise ResultsError(f"{run.folder}: expected an fp32 row, got none")
-    loss = loss_name(run)
+    column = measured_column(run, measure)
     line = frame(replace(run, results=(base, row))).iloc[-1]
-    value = float(line[loss])
-    low, high = (float(line.get(f"{loss}_{end}", value)) for end in ("low", "high"))
-    return JointPlan(*made, row, value, low, high)
+    value, low, high = (line.get(f"{column}{end}") for end in ("", "_low", "_high"))
+    cost = MEASURES[measure].cost
+    ends = (cost(value if end is None else end) for end in (low, high))
+    return JointPlan(*made, row, cost(value), *ends)

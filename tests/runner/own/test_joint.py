@@ -59,7 +59,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_plan_is_the_boldest_that_was_scored_to_lose_so_little(run: Path) -> None:
     told: list[str] = []
     found = read_run(run)
-    plan = joint_plan(found, Asked(points=20.0), tell=told.append)
+    plan = joint_plan(found, Asked(most=20.0), tell=told.append)
     assert 0 < len(told) <= 6
     assert plan.lost <= 20.0
     assert plan.row.trial.layers == "all"
@@ -67,15 +67,15 @@ def test_the_plan_is_the_boldest_that_was_scored_to_lose_so_little(run: Path) ->
     assert plan.low <= plan.lost <= plan.high
     right = np.unpackbits(np.frombuffer(base64.b64decode(plan.row.correct), np.uint8))[:200].astype(float).mean()
     assert plan.lost == pytest.approx(100 - 100 * right)  # fp32 is right on all of them
-    boldest = candidates(found, Asked(points=20.0))[-1]
-    together = joint_plan(found, Asked(points=100.0, fallback="w8c-a8t"))
-    assert together.rules == candidates(found, Asked(points=100.0))[-1][1]
+    boldest = candidates(found, Asked(most=20.0))[-1]
+    together = joint_plan(found, Asked(most=100.0, fallback="w8c-a8t"))
+    assert together.rules == candidates(found, Asked(most=100.0))[-1][1]
     assert {rule.pattern for rule in boldest[1]} == {"c0", "c1", "c2", "name:linear"}
 
 
 def test_no_plan_is_printed_where_none_keeps_enough(run: Path) -> None:
-    with pytest.raises(ResultsError, match=r"no plan loses at most -1 points: with every layer at w8c-a8t they lose"):
-        joint_plan(read_run(run), Asked(points=-1.0))
+    with pytest.raises(ResultsError, match=r"no plan keeps at most -1.00 points: with every layer at w8c-a8t it is"):
+        joint_plan(read_run(run), Asked(most=-1.0))
 
 
 def test_what_is_printed_is_taken_by_plan_and_quantize(run: Path, tmp_path: Path) -> None:
@@ -96,10 +96,10 @@ def test_what_is_printed_is_taken_by_plan_and_quantize(run: Path, tmp_path: Path
 def test_the_run_of_another_network_is_refused(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(QBenchError, match=r"odd\.onnx"):
-        joint_plan(read_run(run), Asked(points=1.0))
+        joint_plan(read_run(run), Asked(most=1.0))
     suite = tmp_path / "suite.yaml"
     suite.write_text(SUITE, encoding="utf-8")
     for name in ("data.npz", "float.onnx"):
         (tmp_path / name.replace("float", "odd")).write_bytes((run.parents[2] / name).read_bytes())
     with pytest.raises(ResultsError, match="expected the network of this run to score a plan on, got another one"):
-        joint_plan(read_run(run), Asked(points=1.0, suite=suite))
+        joint_plan(read_run(run), Asked(most=1.0, suite=suite))
