@@ -23,7 +23,14 @@ from qbench.kernels.pack.check import check_pack
 from qbench.kernels.pack.check_unpack import check_unpack
 from qbench.kernels.pool.check import check_global_average, check_max, check_mean
 from qbench.kernels.quantize.check import check_copy, check_fake, check_levels, check_quantize
-from qbench.kernels.quantize.check_codes import check_dequantize, check_planes, check_quantize_reals, check_requantize
+from qbench.kernels.quantize.check_codes import (
+    check_dequantize,
+    check_dynamic,
+    check_planes,
+    check_quantize_reals,
+    check_requantize,
+    check_scaled,
+)
 from qbench.kernels.tokens.check import check_attention, check_gelu, check_hadamard, check_layer_norm, check_rows
 from qbench.kernels.tokens.check_images import check_image_norm
 from qbench.kernels.tokens.check_integer import check_attention_u8
@@ -78,6 +85,9 @@ QUANTIZE = KernelFamily(
         "requantize_s32_u8": check_requantize,
         "quantize_reals_f32_u8": check_quantize_reals,
         "planes_u8_f32": check_planes,
+        "dynamic_f32_u8": partial(check_dynamic, by_rows=False),
+        "dynamic_rows_f32_u8": partial(check_dynamic, by_rows=True),
+        "scale_sums_f32": check_scaled,
         "fake_quantize_f32": check_fake,
         "fake_quantize_levels_f32": check_levels,
     },

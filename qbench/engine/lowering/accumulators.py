@@ -40,8 +40,6 @@ def bound_of(layer: Layer, weights: QTensor | None, activations: QParams | None)
     """Return the bound of a layer's sums, or None where it has no whole codes on both sides."""
     if weights is None or activations is None or activations.scale.ndim:
         return None
-    if isinstance(activations.spec.granularity, Dynamic):
-        return None
     kind = activations.spec.format
     if not isinstance(kind, Uniform | Ternary | Binary):
         return None
@@ -57,6 +55,8 @@ def bound_of(layer: Layer, weights: QTensor | None, activations: QParams | None)
         step = step.min(axis=1)
     else:
         norms = size.sum(axis=1, keepdims=True)
+    if isinstance(activations.spec.granularity, Dynamic):  # any code may be that of 0, and the bias is added behind
+        return Bound(float(((kind.qmax - kind.qmin) * norms.max(axis=1)).max()))
     zero_point = float(activations.zero_point)
     most = max(kind.qmax - zero_point, zero_point - kind.qmin)
     bias = np.abs(layer.bias.astype(np.float64)) / (step.reshape(-1) * float(activations.scale))

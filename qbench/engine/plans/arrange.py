@@ -19,11 +19,12 @@ from qbench.engine.lowering.numbers import NotIntegerError
 from qbench.engine.lowering.params import Ends
 from qbench.engine.lowering.products import counts_bits
 from qbench.engine.plans.attention import operands_of, place_attention
+from qbench.engine.plans.dynamic import place_dynamic
 from qbench.engine.plans.foreign import place_foreign
-from qbench.engine.plans.forms import Form, is_image, why_float
+from qbench.engine.plans.forms import Form, is_image
 from qbench.engine.plans.kept import Kept, Make
 from qbench.engine.plans.recurrent import place_recurrent
-from qbench.engine.plans.wide import WHOLE, Half, place_wide
+from qbench.engine.plans.wide import Operand, place_wide
 from qbench.engine.steps import floats, integer, tokens
 from qbench.engine.steps.image_norms import image_norm_step
 from qbench.engine.steps.layers import float_layer_step, integer_layer_step
@@ -132,7 +133,7 @@ class Arranger:
         if box is None and node.input in kept.wide:
             return place_wide(self, node, kept.wide[node.input])
         if box is None:
-            raise NotIntegerError(why_float(kept.quantized, node.input))
+            return place_dynamic(self, node)
         if residual is None or residual in kept.boxes:
             own = kept.boxes.get(node.output) if self._writes_codes(node.output) else None
             lowered = self.lowered(node, Ends(box, own, kept.boxes[residual] if residual else None))
@@ -155,19 +156,23 @@ class Arranger:
         return lower_parts(node, weights, ends, counts=counts_bits(self.variant))
 
     def product(
-        self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str, *, half: Half = WHOLE
-    ) -> None:
-        """Put the steps of an integer layer that write `target`, behind the packing of bits; see `wide` for `half`."""
-        kept, (_, first), (source, word) = self.kept, parts[0], half
+        self, node: Layer, parts: list[tuple[Part, Lowered]], box: Container, target: str, *,
+        operand: Operand | None = None,
+    ) -> None:  # fmt: skip
+        """Put the steps of an integer layer that write `target`, behind the packing of bits."""
+        kept, (_, first) = self.kept, parts[0]
         words = first.product.is_words
-        source = source or (kept.packed(node.input, first.product) if words else kept.need(node.input, "codes"))
+        if operand is None:
+            operand = Operand(kept.packed(node.input, first.product) if words else kept.need(node.input, "codes"))
         residual = node.residual if isinstance(node, Conv) else None
         beside = kept.need(residual, "codes") if residual else None
         zero = not words and first.groups == 1 and box.zero_point == 0
-        operations = self._operations(node) // len(parts) // (1 if half == WHOLE else 2)
+        operations = self._operations(node) // len(parts) // operand.of
         narrow = None if self.accumulator is None else (self.accumulator, int(box.zero_point))
         for place, (part, lowered) in enumerate(parts, 1):
-            moved = part.moved(source, beside, target, name=part_name(node.name + word, place, len(parts)))
+            moved = part.moved(
+                operand.buffer, beside, target, name=part_name(node.name + operand.word, place, len(parts))
+            )
             kept.add(inputs_of(moved.layer), (target,), partial(
                 integer_layer_step, moved, lowered, variant=self.variant, operations=operations,
                 zero_padding=zero, narrow=narrow,

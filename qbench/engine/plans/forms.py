@@ -13,6 +13,7 @@ from typing import Literal
 
 from qbench.core.granularity import Dynamic
 from qbench.engine.container import Container, container_of
+from qbench.engine.windows import has_own_windows
 from qbench.graph.network import (
     Activation,
     Add,
@@ -22,6 +23,7 @@ from qbench.graph.network import (
     DepthToSpace,
     Flatten,
     Interpolate,
+    Layer,
     Linear,
     Mul,
     Network,
@@ -123,6 +125,22 @@ def why_float(quantized: QuantizedNetwork, tensor: str) -> str:
     """Return why a tensor has no container."""
     params = quantized.activations.get(quantized.network.unflattened(tensor))
     what = "stays in float32" if params is None else f"has {type(params.spec.format).__name__} levels"
-    if params is not None and isinstance(params.spec.granularity, Dynamic):
-        what = "has scales that only a run shows, which no integer kernel takes"
     return f"activation '{tensor}' {what}"
+
+
+def why_not_counted(quantized: QuantizedNetwork, layer: Layer) -> str:
+    """Return why a layer's kernels cannot count its input in codes whose scale only a run shows, "" where they can."""
+    network, tensor = quantized.network, layer.input
+    params = quantized.activations.get(network.unflattened(tensor))
+    if params is None or not isinstance(params.spec.granularity, Dynamic) or layer.name not in quantized.weights:
+        return why_float(quantized, tensor)
+    inner, window = network.unflattened(tensor), isinstance(layer, Conv) and layer.weight.shape[2:]
+    if network.shapes[inner] != network.shapes[tensor] and max(network.shapes[inner][1:]) > 1:
+        return f"activation '{tensor}' is flattened from pixels that were quantized before"
+    if isinstance(layer, Conv) and has_own_windows(layer):
+        return "its output stays in float32, and kernels for one channel each write codes"
+    if params.spec.granularity.rows and isinstance(layer, Conv) and (
+        window != (1, 1) or any(layer.pads) or layer.strides != (1, 1)
+    ):  # fmt: skip
+        return f"activation '{tensor}' has a scale for every pixel, and a window of several adds up what has one"
+    return ""

@@ -13,11 +13,11 @@ import numpy as np
 from qbench.core.tensor import QParams
 from qbench.engine.container import Container
 from qbench.engine.kinds import has_tokens
-from qbench.engine.plans.forms import Form, borders, containers, is_image, name_of
+from qbench.engine.plans.forms import Form, borders, containers, is_image, name_of, why_not_counted
 from qbench.engine.plans.plan import Step
 from qbench.engine.plans.ready import Ready
 from qbench.engine.rows_of_taps import takes_rows
-from qbench.engine.steps import conversions
+from qbench.engine.steps import conversions, dynamic
 from qbench.graph.network import Flatten
 from qbench.graph.quantized_network import QuantizedNetwork
 from qbench.kernels.layout import Layout, padded_channels
@@ -67,6 +67,7 @@ class Kept:
     fills: dict[str, float] = field(default_factory=dict)
     boxes: dict[str, Container] = field(init=False)
     wide: dict[str, Container] = field(init=False)
+    _counted: frozenset[str] = field(init=False)
     _forms: dict[str, list[Form]] = field(default_factory=dict)
     _same: dict[str, str] = field(default_factory=dict)
     _raw: set[str] = field(default_factory=set)
@@ -84,6 +85,8 @@ class Kept:
             if isinstance(node, Flatten) and self.ready.grids[node.input][:2] == (1, 1):
                 self._same[node.output] = self.owner(node.input)
         self._ends = frozenset(self.owner(output) for output in network.outputs)
+        counted = [layer.input for layer in network.layers if not why_not_counted(self.quantized, layer)]
+        self._counted = frozenset(map(self.owner, counted)) if self.integer else frozenset()
 
     @property
     def is_single(self) -> bool:
@@ -154,18 +157,17 @@ class Kept:
             self.add((codes,), (name,), partial(conversions.pack_step, (codes, name), product=product), beside=True)
         return name
 
-    def halves(self, tensor: str) -> tuple[str, str]:
-        """Return the buffers that hold the high and the low bytes of a tensor's 16-bit codes."""
+    def counted(self, tensor: str) -> tuple[str, str]:
+        """Return the buffers of a tensor's dynamic codes and of their scales, made of reals that are still raw."""
         tensor = self.owner(tensor)
-        names = f"{tensor}:high", f"{tensor}:low"
+        names, params = (f"{tensor}:counted", f"{tensor}:scales"), _known(self.params(tensor))
         if names[0] not in self.layouts:
-            source, box = self.need(tensor, "reals"), self.wide[tensor]
-            plain = self._layout(tensor, "reals")
-            layout = replace(plain, words=U8_S8.pixel_words(plain.channels), item_bytes=1)
-            for name, half, shift in zip(names, box.halves, (8, 0), strict=True):
-                self.layouts[name], self.fills[name] = layout, float(half.zero_point)
-                step = partial(conversions.split_step, tensor, (source, name), box=box, shift=shift)
-                self.add((source,), (name,), step, beside=True)
+            raw = self._raw & {tensor}
+            self._raw -= raw
+            source = self.need(tensor, "reals")
+            self._raw |= raw
+            self.layouts.update(zip(names, dynamic.layouts_of(self.layouts[source], params), strict=True))
+            self.add((source,), names, partial(dynamic.codes_step, tensor, source, names, params=params), beside=True)
         return names
 
     def buffer(self, tensor: str, form: Form) -> str:
@@ -194,6 +196,8 @@ class Kept:
             self._forms[tensor] = ["codes"]
         elif params is not None and tensor in self.ready.grids:
             name = self.need(tensor, "reals")
+            if tensor in self._counted:
+                self.counted(tensor)
             step = partial(conversions.fake_step, tensor, name, params=params)
             self.add((name,), (name,), step, beside=True)
             self._forms[tensor] = ["reals"]

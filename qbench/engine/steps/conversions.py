@@ -14,6 +14,7 @@ from qbench.core.granularity import Dynamic
 from qbench.core.tensor import QParams
 from qbench.engine.container import Container, container_of, level_thresholds
 from qbench.engine.plans.plan import Bind, Buffers, Step
+from qbench.engine.steps import dynamic
 from qbench.kernels.layout import Layout
 from qbench.kernels.product import Product
 from qbench.kernels.quantize.levels import level_starts
@@ -164,10 +165,10 @@ def copy_step(tensor: str, ends: Ends, layouts: Layouts) -> Step:
 
 def fake_step(tensor: str, name: str, layouts: Layouts, params: QParams) -> Step:
     """Return the step that replaces reals by what their codes stand for, in place."""
-    layout, grain = layouts[name], params.spec.granularity
+    if isinstance(params.spec.granularity, Dynamic):
+        return dynamic.fake_step(tensor, name, layouts, params)
+    layout = layouts[name]
     place = (layout.border[0], layout.border[1], layout.height, layout.width, layout.channels)
-    if isinstance(grain, Dynamic):
-        return _dynamic_step(tensor, name, layout, place, params)
     box = container_of(params)
     kernel = "fake_quantize_levels_f32" if box is None else "fake_quantize_f32"
 
@@ -180,18 +181,6 @@ def fake_step(tensor: str, name: str, layouts: Layouts, params: QParams) -> Step
             values = (box.inverse_scale, box.round_offset, box.high, box.zero_point, box.scale)
             arguments = (x, place, tuple(np.float32(v) for v in values), box.floor)
         return task_of(f"{QUANTIZE}:{kernel}", arguments, units=layout.height)
-
-    return _step(tensor, "fake", kernel, (name, name), join, integer=False)
-
-
-def _dynamic_step(tensor: str, name: str, layout: Layout, place: tuple[int, ...], params: QParams) -> Step:
-    """Return the step of dynamic scales: a unit is a whole sample, or a row of pixels."""
-    rows = isinstance(params.spec.granularity, Dynamic) and params.spec.granularity.rows
-    kernel, top = f"fake_dynamic_{'rows_' if rows else ''}f32", np.float32(2**params.spec.format.bits - 1)
-
-    def join(buffers: Buffers) -> Task:
-        x = buffers[name].view(np.float32).reshape(layout.shape)
-        return task_of(f"qbench.kernels.quantize.dynamic:{kernel}", (x, place, top), units=layout.height if rows else 1)
 
     return _step(tensor, "fake", kernel, (name, name), join, integer=False)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from qbench.kernels.quantize import reference
 from qbench.kernels.quantize.dequantize import dequantize_u8_f32
+from qbench.kernels.quantize.dynamic import dynamic_f32_u8, dynamic_rows_f32_u8, scale_sums_f32
 from qbench.kernels.quantize.planes import planes_f32_f32, planes_u8_f32, quantize_reals_f32_u8
 from qbench.kernels.quantize.requantize import requantize_s32_u8
 
@@ -98,4 +99,51 @@ def check_planes(variant: str = "portable") -> tuple[int, str]:
             planes_f32_f32(begin, end, reals, out, (h, w, c), (1, 1))
         if not np.array_equal(out, reals[:, 1 : 1 + h, 1 : 1 + w, :c].transpose(0, 3, 1, 2)):
             return count, f"reals of {(n, h, w, c)}"
+    return count, ""
+
+
+def check_dynamic(variant: str = "portable", *, by_rows: bool) -> tuple[int, str]:
+    """Return comparisons and the first mismatch of dynamic codes; images of zeros, of one sign and of NaN included."""
+    rng, count = np.random.default_rng(0), 0
+    for n, h, w, c in SIZES:
+        for top in (255, 15):
+            count += 1
+            x = rng.standard_normal((n + 3, h + 1, w + 2, c)).astype(np.float32) * np.float32(3)
+            x[n:] = np.zeros_like(x[0]), np.abs(x[0]), np.full_like(x[0], np.nan)
+            (ay, ax), (oy, ox) = corners = CORNERS[::-1] if by_rows else (CORNERS[1], CORNERS[0])
+            out = np.full((n + 3, h + oy, w + 2 * ox, c), GUARD, np.uint8)
+            numbers = np.zeros((n + 3, h, w, 2) if by_rows else (n + 3, 1, 1, 2), np.float32)
+            run, units = (dynamic_rows_f32_u8, h * (n + 3)) if by_rows else (dynamic_f32_u8, n + 3)
+            with np.errstate(invalid="ignore"):
+                run(0, units, x, x.view(np.int32), out, numbers, (h, w, c), corners, np.float32(top))
+            want, told = np.full_like(out, GUARD), np.zeros_like(numbers)
+            for place in np.ndindex(numbers.shape[:3]):
+                at = place if by_rows else place[:1]
+                with np.errstate(invalid="ignore"):
+                    codes, *told[place] = reference.dynamic_codes(x[:, ay : ay + h, ax : ax + w][at], top)
+                if not by_rows:
+                    want[at] = np.uint8(told[place][1])
+                want[:, oy : oy + h, ox : ox + w][at] = codes
+            if not (np.array_equal(out, want) and np.array_equal(numbers, told, equal_nan=True)):
+                return count, f"{(n, h, w, c)} top={top}"
+    return count, ""
+
+
+def check_scaled(variant: str = "portable") -> tuple[int, str]:
+    """Return comparisons and the first mismatch of scale_sums_f32, whole images and rows of channels."""
+    rng, count = np.random.default_rng(0), 0
+    for n, h, w, c in SIZES:
+        for grid in ((1, 1), (h, w)):
+            count += 1
+            sums = rng.standard_normal((n, h, w, c + 1)).astype(np.float32) * np.float32(1000)
+            numbers = np.stack([rng.uniform(0, 2, (n, *grid)), rng.integers(0, 256, (n, *grid))], -1).astype(np.float32)
+            totals, bias = rng.standard_normal((2, c)).astype(np.float32)
+            out = np.full((n, h + 1, w + 3, c + 2), GUARD, np.float32)
+            limits = np.float32(-500), np.float32(np.inf)
+            scale_sums_f32(0, n * h, sums, numbers, out, (h, w, c), (1, 2), totals, bias, limits)
+            scale, shift = numbers[..., :1], numbers[..., 1:] - np.float32(128)
+            want = np.full_like(out, GUARD)
+            want[:, 1:, 2 : 2 + w, :c] = np.maximum(scale * (sums[..., :c] - shift * totals) + bias, limits[0])
+            if not np.array_equal(out, want):
+                return count, f"{(n, h, w, c)} scales={grid}"
     return count, ""

@@ -23,6 +23,20 @@ def dequantize_u8_f32(a: npt.NDArray[np.uint8], zero_point: float, scale: float)
     return reals
 
 
+def dynamic_codes(x: Floats, top: int) -> tuple[npt.NDArray[np.uint8], np.float32, np.float32]:
+    """Return codes 0 .. `top` over the range of all of `x` and 0, its scale and its zero point.
+
+    The scale is 0 for a range below 2^-100, NaN where a number is not finite; codes are 0 then.
+    """
+    low, high = np.minimum(np.float32(0), x.min()), np.maximum(np.float32(0), x.max())
+    scale = (high - low) / np.float32(top)
+    if not np.isfinite(scale) or scale < np.float32(2.0**-100):
+        return np.zeros(x.shape, np.uint8), np.float32(0 if np.isfinite(scale) else np.nan), np.float32(0)
+    inverse = np.float32(1) / scale
+    zero = np.rint(-low * inverse)
+    return np.clip(np.rint(x * inverse + zero), 0, top).astype(np.uint8), scale, zero
+
+
 def requantize_s32_u8(
     acc: npt.NDArray[np.int32],
     params: tuple[npt.NDArray[np.int32], Floats, Floats],
