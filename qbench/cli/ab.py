@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qbench.cli.told import json_option, tell_json, wide_option
 from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ HEADINGS = ("row", "A", "B", "speed of B", "95 %", "p (Holm)", "processes", "ver
 )
 @click.option("--soft", is_flag=True, help="With --fail-on: exit with 0 where a row is UNSURE.")
 @click.option("--all", "show_all", is_flag=True, help="Also show rows that did not change.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@json_option
+@wide_option
 def ab(sides: tuple[str, ...], filter_text: str | None, overrides: tuple[str, ...], **how: Any) -> int:
     """Time two builds of qbench side by side.
 
@@ -88,9 +90,8 @@ def _compare(words: tuple[str, str], asked: Asked, how: dict[str, Any]) -> int:
     objections, unsure = _objections(outcome)
     code = 0 if how["fail_on"] is None else 1 if objections else 3 if unsure and not how["soft"] else 0
     if how["as_json"]:
-        facts = {"before": before.name, "after": after.name, "exit_code": code, "objections": objections}
-        click.echo(_json(facts | asdict(outcome)))
-        return code
+        names = {"before": before.name, "after": after.name}
+        return tell_json("ab", exit_code=code, **names, objections=objections, **asdict(outcome))
     _show(outcome, (before.name, after.name), show_all=how["show_all"])
     if how["fail_on"] is not None:
         for line in objections:
@@ -111,18 +112,12 @@ def _bisect(words: str, asked: Asked, *, as_json: bool) -> int:
         whole, found = find_commit(good, bad or "HEAD", asked, _tell)
     subjects = [subject_of(commit) for commit in found.commits]
     if as_json:
-        click.echo(_json({"row": asked.only[0], "judged": asdict(whole), "commits": found.commits}))
-        return 0
+        return tell_json("ab", row=asked.only[0], judged=whole, commits=found.commits)
     word = "the commit is" if len(subjects) == 1 else f"one of {len(subjects)} commits, those between cannot be told:"
     click.echo(f"{whole.verdict} {_ratio_text(whole)} x: {word}")
     for subject in subjects:
         click.echo(subject)
     return 0
-
-
-def _json(facts: dict[str, Any]) -> str:
-    """Return facts as JSON, which has no word for an interval without an end: null."""
-    return json.dumps(json.loads(json.dumps(facts), parse_constant=lambda _: None), indent=2)
 
 
 def _objections(outcome: Outcome) -> tuple[list[str], list[str]]:
@@ -137,12 +132,12 @@ def _objections(outcome: Outcome) -> tuple[list[str], list[str]]:
 
 def _show(outcome: Outcome, names: tuple[str, str], *, show_all: bool) -> None:
     """Print the counts, then the rows that changed, then what a reader must know beside them."""
-    from qbench.cli.terminal.style import duration, make_console, print_fitting
+    from qbench.cli.terminal.style import duration, make_console, print_fitting, say
 
     console = make_console()
     verdicts = [row.judged.verdict for row in outcome.rows]
     counted = ", ".join(f"{verdicts.count(word)} {word}" for word in dict.fromkeys(sorted(verdicts)))
-    console.print(f"{counted or 'no row was timed'}: {names[1]} (B) against {names[0]} (A)", soft_wrap=True)
+    say(console, f"{counted or 'no row was timed'}: {names[1]} (B) against {names[0]} (A)")
     rows = [_texts(row) for row in outcome.rows if show_all or row.judged.verdict != "SAME"]
     if rows:
         print_fitting(console, rows, headings=HEADINGS, drop=("processes", "p (Holm)", "A", "B"))
@@ -153,10 +148,10 @@ def _show(outcome: Outcome, names: tuple[str, str], *, show_all: bool) -> None:
         ("only B has", outcome.only_after),
     ):
         if keys:
-            console.print(f"{what}: {len(keys)} rows, e.g. {keys[0]}", soft_wrap=True)
+            say(console, f"{what}: {len(keys)} rows, e.g. {keys[0]}")
     for key, reason in outcome.failed.items():
-        console.print(f"not timed: {key}: {reason}", soft_wrap=True)
-    console.print(f"{duration(outcome.seconds)}", style="dim")
+        say(console, f"not timed: {key}: {reason}")
+    say(console, f"{duration(outcome.seconds)}", style="dim")
 
 
 def _ratio_text(judged: Judged) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from qbench.cli.told import json_option, tell_json, wide_option
+
 
 @click.command(epilog="Example: qbench ceiling --threads 2")
 @click.option(
@@ -11,16 +13,18 @@ import click
 )
 @click.option("--cuda", is_flag=True, help="Measure the first GPU instead.")
 @click.option("--quick", is_flag=True, help="Measure for a shorter time.")
-def ceiling(threads: int, cuda: bool, quick: bool) -> None:
+@json_option
+@wide_option
+def ceiling(threads: int, cuda: bool, quick: bool, as_json: bool) -> int:
     """Measure the most this machine can do.
 
     Billions of operations per second for each instruction class (Gop/s), and of bytes for each memory level (GB/s).
     """
-    from qbench.cli.terminal.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, print_fitting
     from qbench.runner.machine import ceilings
 
     console = make_console()
-    with console.status("measuring"):
+    with make_console(errors=True).status("measuring"):
         if cuda:
             from qbench.runner.cuda.worker import Worker
 
@@ -28,7 +32,8 @@ def ceiling(threads: int, cuda: bool, quick: bool) -> None:
                 found = worker.ask("ceilings", quick)
         else:
             found = ceilings.measure(threads, quick=quick)
-    table = plain_table("ceiling", "value", right=("value",))
-    for name, value in found.items():
-        table.add_row(name, f"{value:,.1f}")
-    console.print(table)
+    if as_json:
+        return tell_json("ceiling", ceilings=found)
+    rows = [(name, f"{value:,.1f}") for name, value in found.items()]
+    print_fitting(console, rows, headings=("ceiling", "value"), right=("value",))
+    return 0

@@ -21,6 +21,7 @@ COMMANDS = {
     "ceiling": "qbench.cli.ceiling:ceiling",
     "assembly": "qbench.cli.assembly:assembly",
     "report": "qbench.cli.report:report",
+    "publish": "qbench.cli.publish:publish",
     "table": "qbench.cli.paper:table",
     "plot": "qbench.cli.paper:plot",
     "compare": "qbench.cli.changes.compare:compare",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from qbench.cli.cuda import show_networks
-from qbench.cli.kind import Words
-from qbench.cli.terminal.style import plain_table
+from qbench.cli.kind import Words, state_of
+from qbench.cli.terminal.style import print_fitting, say
 from qbench.core.cells.result import OWN, KernelResult, KernelTrial
 from qbench.metrics.speed import gops
 from qbench.results.kernels.index import ceiling_share, judged, ratio_to
@@ -38,31 +38,27 @@ def show_kernels(console: Console, run: KernelRun, *, verbose: bool = False) -> 
     from qbench.report.kernels.kind import kernel_answer
 
     for result in run.results if verbose else ():
-        console.print(kernel_line(result), soft_wrap=True)
+        say(console, kernel_line(result))
     found = kernel_answer(run)
     for line in found.lines:
-        console.print(line, soft_wrap=True)
-    table = plain_table(*found.headings, right=("threads", "mean", "least"))
-    for cells in found.rows:
-        table.add_row(*cells)
-    if table.rows:
-        console.print("qbench against the best other library of each shape, geometric mean")
-        console.print(table)
-    bars = plain_table("bar", "threads", "against", "mean", "least", "wanted", "met", right=("threads", "mean"))
-    for one in judged(run):
-        bars.add_row(*bar_cells(one))
-    if bars.rows:
-        console.print(bars)
+        say(console, line)
+    if found.rows:
+        say(console, "qbench against the best other library of each shape, geometric mean")
+        print_fitting(console, found.rows, headings=found.headings, right=("threads", "mean", "least"))
+    bars = [bar_cells(one) for one in judged(run)]
+    if bars:
+        headings = ("bar", "threads", "against", "mean", "least", "wanted", "met")
+        print_fitting(console, bars, headings=headings, drop=("least",), wrap=("bar",), right=("threads", "mean"))
     for result in run.results:
         if result.status == "failed":
-            console.print(f"failed  {result.trial.key}: {result.reason}", markup=False, highlight=False, style="red")
+            say(console, f"failed  {result.trial.key}: {result.reason}", style="red")
     if run.header.unstable:
         console.print("the machine was unstable while times were taken: see the report", style="yellow")
 
     show_networks(console, run.header.machine.environment.get("cuda_networks", []))
     if run.header.device == "cuda":
         for name, value in run.header.machine.ceilings.items():
-            console.print(f"ceiling  {name}  {value:,.0f}", markup=False, highlight=False)
+            say(console, f"ceiling  {name}  {value:,.0f}")
 
 
 def faults(run: KernelRun) -> list[str]:
@@ -73,12 +69,11 @@ def faults(run: KernelRun) -> list[str]:
 
 def show_kernel_plan(console: Console, plan: Plan) -> None:
     """Show every row of a plan."""
-    table = plain_table("row", "state", "own", "peers", right=("peers",))
+    rows = []
     for job in plan.jobs:
         assert isinstance(job.trial, KernelTrial)
-        state = "cached" if job.trial.key in plan.cached else "new"
-        table.add_row(job.trial.key, state, " ".join(job.trial.own), str(len(job.trial.peers)))
-    console.print(table)
+        rows.append((job.trial.key, state_of(plan, job), " ".join(job.trial.own), str(len(job.trial.peers))))
+    print_fitting(console, rows, headings=("row", "state", "own", "peers"), drop=("own", "peers"), right=("peers",))
 
 
 KERNELS = Words("rows", kernel_line, show_kernel_plan, show_kernels, faults)

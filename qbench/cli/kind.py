@@ -13,6 +13,7 @@ from qbench.core.kinds import part
 if TYPE_CHECKING:
     from qbench.results import Run
     from qbench.runner import Plan
+    from qbench.runner.job import Job
 
 
 class ShowRun(Protocol):
@@ -40,6 +41,11 @@ class Words:
     show_plan: Callable[[Console, Plan], None]
     show_run: ShowRun
     faults: Callable[[Run[Any]], list[str]]
+
+
+def state_of(plan: Plan, job: Job) -> str:
+    """Return whether a row of a plan is new, cached, or skipped."""
+    return "cached" if job.trial.key in plan.cached else "skipped" if job.reason else "new"
 
 
 def words_of(kind: str) -> Words:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qbench.cli.told import json_option, wide_option
+
 if TYPE_CHECKING:
     from qbench.registry import Registry
 
@@ -139,20 +141,25 @@ SECTIONS: dict[str, Callable[[], Rows]] = {
 
 @click.command("list", epilog="Example: qbench list methods")
 @click.argument("section", required=False, type=click.Choice(list(SECTIONS)))
-def list_parts(section: str | None) -> None:
+@json_option
+@wide_option
+def list_parts(section: str | None, as_json: bool) -> int:
     """List what suites can name.
 
     SECTION is one kind of part; without it all are shown. Suites are the packaged ones, and those in the folder
     `suites` here.
     """
-    from qbench.cli.terminal.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, print_fitting
+    from qbench.cli.told import table_of, tell_json
 
+    found = {name: list(SECTIONS[name]()) for name in (SECTIONS if section is None else (section,))}
+    if as_json:
+        facts: dict[str, Any] = {name: table_of(("name", "about"), rows) for name, rows in found.items()}
+        return tell_json("list", **facts)
     console = make_console()
-    for name in SECTIONS if section is None else (section,):
-        table = plain_table(name, "")
-        for row in SECTIONS[name]():
-            table.add_row(*row)
-        console.print(table)
+    for name, rows in found.items():
+        print_fitting(console, rows, headings=(name, "about"), wrap=("about",))
+    return 0
 
 
 def source_of(part: Any) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from qbench.cli.kind import Words
-from qbench.cli.terminal.style import plain_table, result_line
+from qbench.cli.kind import Words, state_of
+from qbench.cli.terminal.style import print_fitting, result_line
 from qbench.cli.terminal.summary import show_summary
 from qbench.core.trial import Trial
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 def show_network_plan(console: Console, plan: Plan) -> None:
     """Show every trial of a plan, and which layer gets what from rules for single layers."""
-    table = plain_table("trial", "measure", "state", "estimate", "reason", right=("estimate",))
+    rows = []
     for job in plan.jobs:
-        state = "cached" if job.trial.key in plan.cached else "skipped" if job.reason else "new"
+        state = state_of(plan, job)
         estimate = "" if state != "new" else f"{job.estimate_s:.1f} s"
-        table.add_row(job.trial.key, " ".join(job.measure), state, estimate, job.reason)
-    console.print(table)
+        rows.append((job.trial.key, " ".join(job.measure), state, estimate, job.reason))
+    headings = ("trial", "measure", "state", "estimate", "reason")
+    print_fitting(console, rows, headings=headings, drop=("measure",), wrap=("reason",), right=("estimate",))
     trials = [job.trial for job in plan.jobs if isinstance(job.trial, Trial) and job.trial.overrides]
     for rules in dict.fromkeys(trial.overrides for trial in trials):
         _show_assignment(console, plan, rules)
@@ -38,15 +39,13 @@ def _show_assignment(console: Console, plan: Plan, rules: str) -> None:
     named = [trial for trial in trials if trial.overrides == rules]
     columns = {(trial.spec, trial.edges, trial.method): trial for trial in named}
     headings = [" ".join(filter(None, key)) for key in columns]
-    table = plain_table("layer", *headings, title=f"layers under {rules}")
     network = plan.world.network
     specs = [
         layer_specs(network, spec, method=method, rules=(*edge_rules(edges), *parse_rules(rules)))
         for spec, edges, method in columns
     ]
-    for layer in network.layers:
-        table.add_row(layer.name, *(found[layer.name].token for found in specs))
-    console.print(table)
+    rows = [(layer.name, *(found[layer.name].token for found in specs)) for layer in network.layers]
+    print_fitting(console, rows, headings=("layer", *headings), title=f"layers under {rules}")
 
 
 def _faults(run: NetworkRun) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qbench.cli.told import json_option, tell_json
 from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
@@ -41,13 +42,17 @@ if TYPE_CHECKING:
     "--suite", type=click.Path(path_type=Path), help="The suite of the run, where its network or data lie beside it."
 )
 @click.option("--candidates", is_flag=True, help="Score nothing: print a candidate, and the command that scores it.")
-def overrides(run: Path, points: float, nats: float | None, db: float | None, *, candidates: bool, **how: Any) -> None:
+@json_option
+def overrides(
+    run: Path, points: float, nats: float | None, db: float | None, *, candidates: bool, as_json: bool, **how: Any
+) -> int:
     """Find a spec for every layer, and score them together.
 
     RUN is a run with a sweep of single layers, of any recipe. What they lose alone says which to try; the network is
     then run with all of them at once, and the boldest plan found that loses at most --points (--nats, --db) is printed
     as the mapping `overrides:`. Paste it into a sweep of a suite, or give it to `qbench quantize --layers`.
     """
+    from qbench.core.rules import rules_text
     from qbench.results import read_run
     from qbench.results.sensitivity import MEASURES, overrides_text
     from qbench.runner.own.joint import candidates as candidates_of
@@ -57,11 +62,20 @@ def overrides(run: Path, points: float, nats: float | None, db: float | None, *,
     measure = MEASURES[asked.measure]
     if candidates:
         choices, rules = candidates_of(found, asked)[-1]
+        if as_json:
+            return tell_json(
+                "overrides", choices=choices, rules=rules_text(rules), command_to_score=_command(found, asked, rules)
+            )
         click.echo("# a candidate, not a plan: its layers were scored alone; this scores them together:")
         click.echo(f"# {_command(found, asked, rules)}")
         click.echo(overrides_text(choices, rules, measure=asked.measure))
-        return
+        return 0
     plan = joint_plan(found, asked, tell=lambda text: click.echo(text, err=True))
+    if as_json:
+        facts: dict[str, Any] = {"measure": asked.measure, "lost": plan.lost, "low": plan.low, "high": plan.high}
+        return tell_json(
+            "overrides", **facts, choices=plan.choices, rules=rules_text(plan.rules), samples=found.header.data.images
+        )
     said, interval = measure.text(plan.lost), f" [{plan.low:.2f}, {plan.high:.2f}]" * (plan.low < plan.high)
     said = f"loses {said}" if asked.measure != "sqnr" else said
     click.echo(
@@ -70,6 +84,7 @@ def overrides(run: Path, points: float, nats: float | None, db: float | None, *,
     if plan.high > asked.most:
         click.echo("# the interval reaches beyond that: more samples would tell")
     click.echo(overrides_text(plan.choices, plan.rules, measure=asked.measure))
+    return 0
 
 
 def _asked(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from pathlib import Path
 
 import click
 
+from qbench.cli.told import json_option, table_of, tell_json
 from qbench.errors import QBenchError, ResultsError, suggest
 
 _FOLDER = click.Path(path_type=Path)
@@ -22,7 +25,8 @@ _INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
 )  # fmt: skip
 @click.option("--format", "form", default="latex", show_default=True, help="latex (booktabs), typst, markdown or csv.")
 @click.option("-o", "--out", type=_FOLDER, help="File to write; the terminal without it.")
-def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None) -> int:
+@json_option
+def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None, as_json: bool) -> int:
     """Write a table of runs for a paper.
 
     RUNS are folders of runs of networks. In bold: rows that are shown to keep the target, recipes that no paired test
@@ -31,7 +35,11 @@ def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None) -> int
     from qbench.report.paper import paper_table
     from qbench.report.view import load
 
-    text = paper_table([load(run) for run in runs], what=what, form=form)
+    views = [load(run) for run in runs]
+    text = paper_table(views, what=what, form=form)
+    if as_json and out is None:
+        headings, *rows = csv.reader(io.StringIO(paper_table(views, what=what, form="csv")))
+        return tell_json("table", what=what, rows=table_of(headings, rows))
     if out is None:
         click.echo(text, nl=False)
         return 0
@@ -39,6 +47,8 @@ def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None) -> int
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ResultsError(f"{out}: cannot write: {error.strerror}") from error
+    if as_json:
+        return tell_json("table", what=what, file=out)
     click.echo(f"wrote   {out}")
     return 0
 
@@ -49,11 +59,13 @@ def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None) -> int
 @click.option("--width", default="6.9in", show_default=True, metavar="LENGTH", help="With in, cm, mm or pt.")
 @click.option("--no-title", is_flag=True, help="Leave title and conditions to the caption.")
 @click.option("-o", "--out", type=_FOLDER, required=True, help="File to write: .pdf, .svg or .png.")
-def plot(name: str, run: Path, width: str, no_title: bool, out: Path) -> int:
+@json_option
+def plot(name: str, run: Path, width: str, no_title: bool, out: Path, as_json: bool) -> int:
     """Draw one plot of a run at the width of a paper's column.
 
     NAME is a plot that the run has data for; a name that it has not is answered with those that it has.
     """
+    from qbench.cli.terminal.style import make_console, say
     from qbench.report.figures import save_figure
     from qbench.report.kind import page_kind
     from qbench.results import read_run
@@ -62,9 +74,12 @@ def plot(name: str, run: Path, width: str, no_title: bool, out: Path) -> int:
     plots = {plot.name: plot for plot in page_kind(found.header.kind).plots(found)}
     if name not in plots:
         raise QBenchError(f"{run}: no plot '{name}'{suggest(name, list(plots))}")
-    click.echo(f"wrote   {save_figure(plots[name], out, width_in=_inches(width), titled=not no_title)}")
+    file = save_figure(plots[name], out, width_in=_inches(width), titled=not no_title)
+    if as_json:
+        return tell_json("plot", file=file, title=plots[name].title, subtitle=plots[name].subtitle)
+    click.echo(f"wrote   {file}")
     if no_title:
-        click.echo(f"{plots[name].title}. {plots[name].subtitle}")
+        say(make_console(), f"{plots[name].title}. {plots[name].subtitle}")
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from qbench.cli.options import keep_option, keeps, load, recipe_of, spec_options, suite_changes
+from qbench.cli.told import json_option, tell_json, wide_option
 from qbench.core.recipe import KEEP
 from qbench.errors import QBenchError, suggest
 
@@ -32,11 +35,13 @@ _SUITES = (".yaml", ".yml")
 @keep_option
 @click.option("--quick", is_flag=True, help="Plan for `qbench run --quick`.")
 @click.option("--fresh", is_flag=True, help="Plan for `qbench run --fresh`: no row is reused.")
+@json_option
+@wide_option
 @click.pass_context
 def plan(
     context: click.Context, /, target: Path, out: Path, filter_text: str | None, overrides: tuple[str, ...],
     **given: Any,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Preview a suite, or the quantization of a network.
 
     TARGET is a suite (SUITE.yaml): its trials, which are new, cached or skipped (and why), and an estimate of the time.
@@ -64,13 +69,22 @@ def plan(
             threads=given["threads"],
             shapes=given["shapes"],
         )
-        _show_model(plan_model(asked))
-        return
+        model = plan_model(asked)
+        if given["as_json"]:
+            facts = {"operations": model.operations, "integer_operations": model.integer_operations}
+            return tell_json("plan", **facts, **asdict(model))
+        _show_model(model)
+        return 0
     _refuse(context, named & _OF_MODELS, f"{target} is a suite; this option is for networks")
     from qbench.runner import plan_run
 
-    for one in load(target, filter_text, overrides).each():
-        _show(plan_run(one, out, fresh=given["fresh"], quick=given["quick"]))
+    each = load(target, filter_text, overrides).each()
+    plans = (plan_run(one, out, fresh=given["fresh"], quick=given["quick"]) for one in each)
+    if given["as_json"]:
+        return tell_json("plan", suites=[_facts(found) for found in plans])
+    for found in plans:
+        _show(found)
+    return 0
 
 
 def _is_model(path: Path) -> bool:
@@ -101,66 +115,85 @@ def _refuse(context: click.Context, names: set[str], why: str) -> None:
             raise QBenchError(f"{parameter.opts[-1]}: {why}")
 
 
+def _facts(found: Plan) -> dict[str, Any]:
+    """Return what a plan holds as `--json` tells it."""
+    from qbench.cli.kind import state_of
+
+    rows = [
+        {
+            "key": job.trial.key, "measure": list(job.measure), "state": state_of(found, job),
+            "estimate_s": job.estimate_s, "reason": job.reason,
+        }
+        for job in found.jobs
+    ]  # fmt: skip
+    return {
+        "suite": found.suite.name,
+        "folder": found.folder,
+        "estimate_s": found.estimate_s,
+        "remarks": found.remarks,
+        "rows": rows,
+    }
+
+
 def _show(found: Plan) -> None:
+    """Print how much there is to do, then every row."""
     from qbench.cli.kind import words_of
-    from qbench.cli.terminal.style import duration, make_console
+    from qbench.cli.terminal.style import duration, make_console, say
 
     console, words = make_console(), words_of(found.suite.kind)
-    words.show_plan(console, found)
-    for remark in found.remarks:
-        console.print(remark, markup=False, highlight=False)
     to_run = len([job for job in found.new if not job.reason])
-    console.print(
-        f"{len(found.jobs)} {words.rows}: {to_run} to run, {len(found.cached)} cached, "
+    say(
+        console,
+        f"{found.suite.name}: {len(found.jobs)} {words.rows}: {to_run} to run, {len(found.cached)} cached, "
         f"{len(found.skipped)} skipped; about {duration(found.estimate_s)}",
-        highlight=False,
     )
-    where = f"continues {found.folder}" if found.folder else "starts a new run"
-    console.print(where, markup=False, highlight=False)
+    say(console, f"continues {found.folder}" if found.folder else "starts a new run")
+    for remark in found.remarks:
+        say(console, remark)
+    words.show_plan(console, found)
 
 
 def _show_model(found: ModelPlan) -> None:
-    from qbench.cli.terminal.style import make_console, plain_table
+    """Print how much runs in integers, what does not and why, then every step."""
+    from qbench.cli.terminal.style import make_console, print_fitting, say
 
     console = make_console()
+    for line in _model_lines(found):
+        say(console, line)
     headings = (
-        "step",
-        "operator",
-        "assigned",
-        "runs in",
-        "kernel",
-        "writes",
-        "Mop",
-        "sum, bits",
-        "weights, bytes",
+        "step", "operator", "assigned", "runs in", "kernel", "writes", "Mop", "sum, bits", "weights, bytes",
         "output, bytes",
-    )
-    table = plain_table(*headings, right=headings[6:], title=found.name)
-    for step in found.steps:
-        table.add_row(
+    )  # fmt: skip
+    rows = [
+        (
             step.name, step.operator, step.assigned, "integers" if step.integer else "float32", step.kernel,
             step.layout, f"{step.operations / 1e6:.2f}", str(step.sum_bits or ""), f"{step.weight_bytes:,}",
             f"{step.activation_bytes:,}",
-        )  # fmt: skip
-    console.print(table)
+        )
+        for step in found.steps
+    ]  # fmt: skip
+    drop = ("sum, bits", "output, bytes", "kernel", "writes", "weights, bytes", "assigned")
+    print_fitting(console, rows, headings=headings, drop=drop, right=headings[6:], title=found.name)
+
+
+def _model_lines(found: ModelPlan) -> Iterator[str]:
+    """Yield what a network's plan comes to, the share of integers first."""
     share = 100 * found.integer_operations / max(1, found.operations)
-    console.print(
+    yield (
         f"{share:.1f} % of {found.operations / 1e6:,.1f} Mop per image run in integers ({found.execution}); weights "
         f"{found.weight_bytes:,} bytes; buffers {found.buffer_bytes:,} bytes for {found.micro_batch} images per pass "
-        f"on {found.threads} threads; output bytes are those of one image",
-        highlight=False,
+        f"on {found.threads} threads; output bytes are those of one image"
     )
-    sums = [step.sum_bits for step in found.steps if step.sum_bits]
-    if sums:
-        console.print(
-            f"sums: {max(sums)} bits hold every one, proven from the weights; {sum(bits <= 16 for bits in sums)} of "
-            f"{len(sums)} layers fit 16 (quantize --accumulator simulates fewer)",
-            highlight=False,
-        )
     why: dict[str, list[str]] = {}
     for step in found.steps:
         if step.why:
             why.setdefault(step.why, []).append(step.name)
     for reason, names in why.items():
         more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-        console.print(f"in float32: {', '.join(names[:6])}{more}: {reason}", markup=False, highlight=False)
+        yield f"in float32: {', '.join(names[:6])}{more}: {reason}"
+    sums = [step.sum_bits for step in found.steps if step.sum_bits]
+    if sums:
+        yield (
+            f"sums: {max(sums)} bits hold every one, proven from the weights; {sum(bits <= 16 for bits in sums)} of "
+            f"{len(sums)} layers fit 16 (quantize --accumulator simulates fewer)"
+        )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qbench.cli.options import data_options, keep_option, keeps, recipe_of, spec_options, whole_numbers
+from qbench.cli.told import json_option, table_of, tell_json, wide_option
 from qbench.core.recipe import KEEP
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from qbench.results.quantized import QuantizedResult
+    from qbench.runner.own.once import Quantization
 
 
 @click.command(
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
 @click.option("--no-times", is_flag=True, help="Score only, measure no times.")
 @click.option("-v", "--verbose", is_flag=True, help="Print every layer too.")
+@json_option
+@wide_option
 @click.pass_context
 def quantize(
     context: click.Context,
@@ -78,6 +82,7 @@ def quantize(
     quick: bool,
     no_times: bool,
     keep: bool,
+    as_json: bool,
     **given: Any,
 ) -> int:
     """Quantize one network: save it, score it, time it.
@@ -86,7 +91,7 @@ def quantize(
     network (network.json, network.safetensors), its report with a timeline, and its rows, which `qbench report` and
     `qbench compare` read. Agreement with fp32 is always scored, accuracy too if the images have labels.
     """
-    from qbench.cli.terminal.style import make_console
+    from qbench.cli.terminal.style import make_console, say
     from qbench.report import write_report
     from qbench.report.quantized import write_quantized_report
     from qbench.runner.own.once import quantize_asked
@@ -98,18 +103,22 @@ def quantize(
     if keeps(context, model, keep=keep, choose=False):
         wishes["recipe"] = KEEP
     asked = Asked(model=model, **wishes, data=data)
-    console = make_console()
+    console, progress = make_console(), make_console(errors=True)
 
     def tell(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True, style="dim")
+        progress.print(text, soft_wrap=True, style="dim")
 
     found = quantize_asked(asked, out, timed=not no_times, quick=quick, tell=tell)
     written = write_quantized_report(found.result, out)
     page = write_report([out], out)
+    if as_json:
+        return tell_json("quantize", folder=out, page=page, files=written, **_facts(found))
+    for line in found.remarks:
+        say(console, line, style="yellow")
     _show(console, found.result, verbose=verbose)
-    console.print(f"saved   {out} (reloaded: same logits, bit for bit)", markup=False, highlight=False)
+    say(console, f"saved   {out} (reloaded: same logits, bit for bit)")
     for path in (*written, page):
-        console.print(f"wrote   {path}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"wrote   {path}")
     return 0
 
 
@@ -127,22 +136,36 @@ def _wishes(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, result: QuantizedResult, *, verbose: bool) -> None:
-    """Print scores, times and why it is not faster; every layer too where `verbose` is true."""
-    from qbench.cli.terminal.style import plain_table, print_fitting
+def _facts(found: Quantization) -> dict[str, Any]:
+    """Return what came of it as `--json` tells it."""
     from qbench.report.quantized import LAYER_HEADINGS, layer_cells, score_rows
     from qbench.results.why import reasons
 
-    table = plain_table("", "quantized", "fp32", right=("quantized", "fp32"))
-    for row in score_rows(result):
-        table.add_row(*row)
-    console.print(table)
-    console.print("where its time goes, and why it is not faster:", highlight=False)
+    return {
+        "scores": table_of(("what", "quantized", "fp32"), score_rows(found.result)),
+        "reasons": list(reasons(found.result)),
+        "remarks": found.remarks,
+        "alarms": found.result.row.alarms,
+        "notes": found.result.row.notes,
+        "metrics": {name: metric.value for name, metric in found.result.row.metrics.items()},
+        "layers": table_of(LAYER_HEADINGS, layer_cells(found.result)),
+    }
+
+
+def _show(console: Console, result: QuantizedResult, *, verbose: bool) -> None:
+    """Print scores, times and why it is not faster; every layer too where `verbose` is true."""
+    from qbench.cli.terminal.style import print_fitting, say
+    from qbench.report.quantized import LAYER_HEADINGS, layer_cells, score_rows
+    from qbench.results.why import reasons
+
+    columns = ("", "quantized", "fp32")
+    print_fitting(console, score_rows(result), headings=columns, wrap=("",), right=columns[1:])
+    say(console, "where its time goes, and why it is not faster:")
     for line in reasons(result):
-        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
+        say(console, f"- {line}")
     for word, lines in (("alarm", result.row.alarms), ("note", result.row.notes)):
         for line in lines:
-            console.print(f"- {word}: {line}", markup=False, highlight=False, style="yellow", soft_wrap=True)
+            say(console, f"- {word}: {line}", style="yellow")
     if verbose:
         rows = [tuple(cells) for cells in layer_cells(result)]
         drop = ("largest sum", "bits of sums", "kernel", "assigned", *LAYER_HEADINGS[11:4:-1])

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import click
 
+from qbench.cli.told import json_option, tell_json
+
 
 @click.command(epilog="Example: qbench selftest-timing --seconds 240 -o selftest.md")
 @click.argument("suite", type=click.Path(path_type=Path), default=Path("selftest_timing"))
 @click.option("--seconds", default=240.0, show_default=True, help="Time for all comparisons, half beside a neighbour.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Also write the table to this Markdown file.")
-def selftest_timing(suite: Path, seconds: float, out: Path | None) -> int:
+@json_option
+def selftest_timing(suite: Path, seconds: float, out: Path | None, as_json: bool) -> int:
     """Show what verdicts about times are worth on this machine.
 
     These sources are compared with themselves as `qbench ab` compares, many times: some rows as they are, some with 5 %
@@ -30,10 +33,13 @@ def selftest_timing(suite: Path, seconds: float, out: Path | None) -> int:
         tallies = selftest(path, seconds=seconds, tell=lambda text: click.echo(text, err=True))
     where = f"{environment.describe()['cpu_model']}, suite {path.stem}:"
     text = "\n".join([where, "", *tally_lines(tallies), ""])
-    make_console().print(text, soft_wrap=True)
     if out is not None:
         try:
             out.write_text(text, encoding="utf-8")
         except OSError as error:
             raise ResultsError(f"{out}: cannot write: {error.strerror}") from error
-    return 1 if any(one.false for one in tallies) else 0
+    code = 1 if any(one.false for one in tallies) else 0
+    if as_json:
+        return tell_json("selftest-timing", exit_code=code, suite=path, tallies=tallies)
+    make_console().print(text, soft_wrap=True)
+    return code

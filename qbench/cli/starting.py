@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qbench.cli.options import data_options, shape_option
+from qbench.cli.told import json_option, tell_json, wide_option
 from qbench.errors import SuiteError
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Number of threads.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The suite's file.  [default: <network>.yaml]")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-def init(model: str, out: Path | None, force: bool, **given: Any) -> int:
+@json_option
+def init(model: str, out: Path | None, force: bool, as_json: bool, **given: Any) -> int:
     """Write a first suite for a network.
 
     It tries bits, recipes, single layers and times, with comments. MODEL is an ONNX file or a packaged network. The
@@ -33,7 +35,10 @@ def init(model: str, out: Path | None, force: bool, **given: Any) -> int:
     path = out or Path(f"{start.name}.yaml")
     if path.exists() and not force:
         raise SuiteError(f"{path}: is there already; --force writes over it, -o names another file")
-    click.echo(f"wrote   {write_starter(start, path)}")
+    written = write_starter(start, path)
+    if as_json:
+        return tell_json("init", suite=written, run_it=f"qbench run {path}")
+    click.echo(f"wrote   {written}")
     click.echo(f"run it  qbench run {path}")
     return 0
 
@@ -52,7 +57,9 @@ def init(model: str, out: Path | None, force: bool, **given: Any) -> int:
 @click.option("--quick", is_flag=True, help="Time roughly: to 5 %, for at most 0.3 s per timed cell.")
 @click.option("--fresh", is_flag=True, help="Start a new run that reuses no row of an earlier one.")
 @click.option("-v", "--verbose", is_flag=True, help="Print the tables of every sweep, not the answer alone.")
-def explore(model: str, out: Path, quick: bool, fresh: bool, verbose: bool, **given: Any) -> int:
+@json_option
+@wide_option
+def explore(model: str, out: Path, *, as_json: bool, **given: Any) -> int:
     """Answer how low a network can go.
 
     From 8 bits to 2, by several recipes: what it loses, what it gains. MODEL is an ONNX file or a packaged network.
@@ -61,15 +68,22 @@ def explore(model: str, out: Path, quick: bool, fresh: bool, verbose: bool, **gi
     `qbench run` with the suite's file does the same.
     """
     from qbench.cli.options import load
-    from qbench.cli.run import run_one
-    from qbench.cli.terminal.style import make_console
+    from qbench.cli.run import run_facts, run_one
+    from qbench.cli.terminal.style import make_console, say
     from qbench.suite.starter import write_starter
 
-    start, console = _start(model, given), make_console()
-    path = write_starter(start, out / start.name / "suite.yaml")
-    console.print(f"suite   {path}", soft_wrap=True)
-    code, _ = run_one(load(path, None, ()), out, quick=quick, fresh=fresh, verbose=verbose)
-    console.print(f"again   qbench run {path} -o {out}", soft_wrap=True)
+    start = _start(model, given)
+    path, again = (
+        write_starter(start, out / start.name / "suite.yaml"),
+        f"qbench run {out / start.name / 'suite.yaml'} -o {out}",
+    )
+    how = {name: given[name] for name in ("quick", "fresh", "verbose")}
+    code, folder = run_one(load(path, None, ()), out, show=not as_json, **how)
+    if as_json:
+        return tell_json("explore", exit_code=code, suite=path, again=again, runs=[run_facts(folder)])
+    console = make_console()
+    say(console, f"suite   {path}")
+    say(console, f"again   {again}")
     return code
 
 

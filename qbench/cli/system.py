@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import click
 
+from qbench.cli.told import json_option, tell_json, wide_option
+
 
 @click.command(epilog="Example: qbench system")
-def system() -> None:
+@json_option
+@wide_option
+def system(as_json: bool) -> int:
     """Describe this machine, and what disturbs timings on it.
 
     CPU, threads, noise sources and versions, with advice. Changes nothing.
     """
-    from qbench.cli.terminal.style import make_console, plain_table
+    from qbench.cli.terminal.style import make_console, print_fitting, say
     from qbench.kernels import variants
     from qbench.runner.machine import environment
 
-    console = make_console()
-    facts = environment.describe()
-    table = plain_table("fact", "value")
-    for name, value in facts.items():
-        if name not in ("noise", "cpu_features"):
-            table.add_row(name, _text(value))
-    for name in variants.NAMES:
-        table.add_row(f"kernel variant {name}", variants.unavailable(name) or "runs here")
-    for name, version in environment.versions().items():
-        table.add_row(f"version of {name}", version)
-    console.print(table)
-    for line in environment.advice(facts):
-        console.print(f"- {line}", markup=False, highlight=False)
+    console, facts, versions = make_console(), environment.describe(), environment.versions()
+    advice, runs = list(environment.advice(facts)), {name: variants.unavailable(name) for name in variants.NAMES}
+    if as_json:
+        known = [{"name": name, "runs": not reason, "reason": reason or ""} for name, reason in runs.items()]
+        return tell_json("system", machine=facts, variants=known, versions=versions, advice=advice)
+    for line in advice:
+        say(console, f"- {line}")
+    rows = [(name, _text(value)) for name, value in facts.items() if name not in ("noise", "cpu_features")]
+    rows += [(f"kernel variant {name}", reason or "runs here") for name, reason in runs.items()]
+    rows += [(f"version of {name}", version) for name, version in versions.items()]
+    print_fitting(console, rows, headings=("fact", "value"), wrap=("value",))
+    return 0
 
 
 def _text(value: object) -> str:

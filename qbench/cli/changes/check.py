@@ -25,7 +25,7 @@ def check(
     Exit codes: 0 everything is shown to hold, 1 something is not, each named in a line, 2 wrong input, 3 (or --soft)
     something cannot be told from the samples that there are.
     """
-    from qbench.cli.terminal.style import make_console
+    from qbench.cli.terminal.style import make_console, say
     from qbench.results import read_run
     from qbench.results.gates.verdicts import check_json, check_junit, check_markdown
     from qbench.results.kind import row_kind
@@ -41,14 +41,14 @@ def check(
         return code
     if json_file is not None:
         write(json_file, check_json(found, wrong, code=code))
-    console = make_console()
-    show_objections(console, wrong)
     met = [one for one in row_kind(found.header.kind).shown(found) if one.outcome == "met"]
-    for one in met if verbose else ():
-        console.print(f"holds: {one.key}: {one.text}", markup=False, highlight=False, soft_wrap=True)
     held = len(met)
     bars = len(found.header.suite.bars) - sum(one.word == "bars" for one in objections)
-    console.print(f"{held + bars} hold, {len(objections)} do not, {len(questions)} cannot be told")
+    console = make_console()
+    say(console, f"{held + bars} hold, {len(objections)} do not, {len(questions)} cannot be told")
+    show_objections(console, wrong)
+    for one in met if verbose else ():
+        say(console, f"holds: {one.key}: {one.text}")
     if github:
         tell_github(wrong, check_markdown(found, wrong))
     return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_objections, tell_github, write
+from qbench.cli.told import wide_option
 
 if TYPE_CHECKING:
     from qbench.results import Comparison, Run
@@ -40,6 +41,7 @@ _RUN = click.Path(path_type=Path)
 @click.option("--all", "show_all", is_flag=True, help="Also show rows that did not change.")
 @click.option("-o", "--out", type=_RUN, help="Also write the comparison to this Markdown file.")
 @file_options
+@wide_option
 def compare(run_a: Path, run_b: Path, threshold: float, points: float | None, **how: Any) -> int:
     """Show what changed from one run to another.
 
@@ -88,14 +90,14 @@ def _write_files(
 
 def _show(runs: Runs, comparison: Comparison, found: tuple[Objection, ...], *, show_all: bool) -> None:
     """Print what is wrong, then what speaks against judging, then the rows."""
-    from qbench.cli.terminal.style import make_console, print_fitting
+    from qbench.cli.terminal.style import make_console, print_fitting, say
     from qbench.results.compare_table import HEADINGS, remarks, table_rows
 
     console, (before, after) = make_console(), runs
     show_objections(console, found)
     for line in remarks(comparison):
-        console.print(line, soft_wrap=True)
+        say(console, line)
     rows = table_rows(comparison, changes_only=not show_all)
     if rows:
-        console.print(f"{after.folder.name} against {before.folder.name}")
+        say(console, f"{after.folder.name} against {before.folder.name}")
         print_fitting(console, rows, headings=HEADINGS, drop=("p (Holm)", "basis", "95 %", "before", "after"))

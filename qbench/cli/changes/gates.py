@@ -55,7 +55,10 @@ def file_options(command: Command) -> Command:
             "--json",
             "json_file",
             type=path,
-            help="Also write it as JSON, `-` for standard output and nothing else.",
+            is_flag=False,
+            flag_value="-",
+            metavar="[FILE]",
+            help="Print one JSON object, and nothing else; with FILE, write it there, beside what is printed.",
         ),
     ):
         command = option(command)
@@ -80,10 +83,12 @@ def words_of(option: str, text: str, known: Iterable[str]) -> frozenset[str]:
 
 def show_objections(console: Console, found: Sequence[Objection]) -> None:
     """Print what is wrong and what could not be judged, a line each, the first of them."""
+    from qbench.cli.terminal.style import say
+
     for one in found[:_MOST_LINES]:
-        console.print(one.line, style="yellow" if one.word == "unjudged" else "red", soft_wrap=True)
+        say(console, one.line, style="yellow" if one.word == "unjudged" else "red")
     if len(found) > _MOST_LINES:
-        console.print(f"and {len(found) - _MOST_LINES} more", style="red")
+        say(console, f"and {len(found) - _MOST_LINES} more", style="red")
 
 
 def write(path: Path, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qbench.cli.changes.gates import words_of, write
+from qbench.cli.told import json_option, tell_json, wide_option
 
 if TYPE_CHECKING:
     from qbench.results.history.series import History
@@ -35,7 +35,8 @@ _KINDS = ("time", "accuracy", "size")
     "-o", "--out", multiple=True, type=click.Path(path_type=Path),
     help="Also write it to this file: .svg, .png or .pdf for the plot, .md for the tables; repeatable.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@json_option
+@wide_option
 def history(runs: tuple[Path, ...], out: tuple[Path, ...], as_json: bool, **how: Any) -> int:
     """Show figures over many runs, and their steps.
 
@@ -55,8 +56,7 @@ def history(runs: tuple[Path, ...], out: tuple[Path, ...], as_json: bool, **how:
     for path in out:
         _write(path, found)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
-        return 0
+        return tell_json("history", files=out, **asdict(found))
     _show(found)
     for path in out:
         click.echo(f"wrote   {path}")
@@ -76,13 +76,13 @@ def _write(path: Path, found: History) -> None:
 
 
 def _show(found: History) -> None:
-    from qbench.cli.terminal.style import make_console, print_fitting
+    from qbench.cli.terminal.style import make_console, print_fitting, say
     from qbench.results.history.tables import FIGURES, STEPS, figure_rows, headline, step_rows
 
     console = make_console()
-    console.print(headline(found))
+    say(console, headline(found))
     for remark in found.remarks:
-        console.print(remark, soft_wrap=True)
+        say(console, remark)
     for headings, rows, drop in (
         (STEPS, step_rows(found), ("p", "95 %")),
         (FIGURES, figure_rows(found), ("runs", "first", "course")),
@@ -90,4 +90,4 @@ def _show(found: History) -> None:
         if rows:
             print_fitting(console, rows[:_MOST_ROWS], headings=headings, drop=drop)
         if len(rows) > _MOST_ROWS:
-            console.print(f"and {len(rows) - _MOST_ROWS} more: -o history.md holds all", style="dim")
+            say(console, f"and {len(rows) - _MOST_ROWS} more: -o history.md holds all", style="dim")

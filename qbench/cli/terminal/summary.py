@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 
 from qbench.cli.terminal.load import load_tables
-from qbench.cli.terminal.style import plain_table, print_fitting
+from qbench.cli.terminal.style import print_fitting, say
 from qbench.metrics import Task, load_task
 from qbench.results import frame, left_out
 from qbench.results.columns import timed_column
@@ -22,8 +22,6 @@ from qbench.results.tables import cell_text
 if TYPE_CHECKING:
     from qbench.results import NetworkRun
 
-_LONGEST = 80
-"""Letters of a reason on the terminal."""
 _ROW_OF = (
     "scope",
     "granularity",
@@ -42,16 +40,16 @@ def show_overview(console: Console, table: pd.DataFrame) -> None:
     shown = [name for name in table.columns if not name.startswith("images_per_s") and name not in ("recipe", "status")]
     headings = [heading(name) for name in shown]
     text = ("model", "spec", "execution", "why")
-    found = plain_table(*headings, right=[heading(name) for name in shown if name not in text])
-    for _, row in table.iterrows():
-        found.add_row(*(cell_text(row, name) if name != "why" else _short(str(row["why"])) for name in shown))
-    console.print(found)
     for line in means(table):
-        console.print(line, markup=False, highlight=False)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+        say(console, line)
+    rows = [
+        tuple(cell_text(row, name) if name != "why" else str(row["why"]) for name in shown)
+        for _, row in table.iterrows()
+    ]
+    numbers = [heading(name) for name in shown if name not in text]
+    first = ("network", numbers[-1] if numbers else "")
+    drop = [name for name in headings if name not in (*first, heading("why"))]
+    print_fitting(console, rows, headings=headings, drop=drop, wrap=(heading("why"),), right=numbers)
 
 
 def show_summary(console: Console, run: NetworkRun, *, verbose: bool = False) -> None:
@@ -67,37 +65,47 @@ def show_summary(console: Console, run: NetworkRun, *, verbose: bool = False) ->
 
     view = view_of(run)
     for line in answer_lines(view):
-        console.print(line, soft_wrap=True)
+        say(console, line)
     best = widths_table(view)
     if best.rows:
         print_fitting(console, best.rows, headings=best.headings, drop=("score", "target", "size"))
     for note in best.notes:
-        console.print(note, soft_wrap=True)
+        say(console, note)
     for headings, lines in load_tables(run.results):
         print_fitting(console, lines, headings=headings, drop=("buffers, MB", "first start, ms", "queries", "p90, ms"))
     table = frame(run)
     if verbose:
         good = table[table["status"] == "ok"]
         task = load_task(run.header.suite.task)
-        for found in (*_accuracy(good, task), *_layers(good, task), *_times(good, task)):
-            console.print(found)
+        for grid in (*_accuracy(good, task), *_layers(good, task), *_times(good, task)):
+            print_fitting(console, grid.rows, headings=grid.headings, right=grid.right, title=grid.title)
     for _, row in table[table["status"] == "failed"].iterrows():
-        console.print(f"failed  {row['key']}: {row['reason']}", markup=False, highlight=False, style="red")
+        say(console, f"failed  {row['key']}: {row['reason']}", style="red")
     for line in dict.fromkeys(line for row in run.results if row.trial.sweep == "baseline" for line in row.alarms):
-        console.print(f"alarm: {line}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+        say(console, f"alarm: {line}", style="yellow")
     for spread in draws(run):
-        console.print(spread.text, markup=False, highlight=False, soft_wrap=True)
+        say(console, spread.text)
     for note in left_out(run.results):
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        say(console, note)
     if expected := summary(run):
-        console.print(expected)
+        say(console, expected)
     words = table["status"].value_counts().to_dict()
-    console.print(", ".join(f"{count} {word}" for word, count in words.items()), highlight=False)
+    say(console, ", ".join(f"{count} {word}" for word, count in words.items()))
     if run.header.unstable:
         console.print("the machine was unstable while times were taken: see the report", style="yellow")
 
 
-def _accuracy(good: pd.DataFrame, task: Task) -> Iterator[Table]:
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """A table of one sweep."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[str, ...]
+    title: str
+
+
+def _accuracy(good: pd.DataFrame, task: Task) -> Iterator[_Grid]:
     """Yield one table per sweep of whole networks without times: the task's score, a column for each width."""
     score, word = _score(good, task)
     rows = good[(good["layers"] == "all") & ~_is_timed(good) & (good["sweep"] != "baseline")]
@@ -107,7 +115,7 @@ def _accuracy(good: pd.DataFrame, task: Task) -> Iterator[Table]:
         yield _pivot(part.assign(activation_bits=widths), list(_ROW_OF), score, title=f"{sweep}: {word}")
 
 
-def _layers(good: pd.DataFrame, task: Task) -> Iterator[Table]:
+def _layers(good: pd.DataFrame, task: Task) -> Iterator[_Grid]:
     """Yield one table per sweep of single layers: what was lost against fp32, or the score where it is a distance."""
     score, word = _score(good, task)
     lost = (score, word)
@@ -130,21 +138,21 @@ def _score(good: pd.DataFrame, task: Task) -> tuple[str, str]:
     return name, task.heading
 
 
-def _pivot(part: pd.DataFrame, index: list[str], values: str, *, title: str) -> Table:
+def _pivot(part: pd.DataFrame, index: list[str], values: str, *, title: str) -> _Grid:
     """Return a table of `values` with one column for each width of `part`; axes that do not vary are left out."""
     varying = [name for name in index if part[name].nunique() > 1] or index[:1]
     grid = part.pivot_table(index=varying, columns="bits", values=values, aggfunc="mean", sort=False)
     widths = sorted(grid.columns, reverse=True)
     headings = [f"{width} {'bit' if str(width) == '1' else 'bits'}" for width in widths]
-    table = plain_table(*varying, *headings, right=headings, title=title)
+    rows = []
     for names, line in grid.iterrows():
         labels = names if isinstance(names, tuple) else (names,)
         cells = ("" if pd.isna(line[width]) else f"{line[width]:.2f}" for width in widths)
-        table.add_row(*(str(label) for label in labels), *cells)
-    return table
+        rows.append((*(str(label) for label in labels), *cells))
+    return _Grid((*varying, *headings), tuple(rows), tuple(headings), title)
 
 
-def _times(good: pd.DataFrame, task: Task) -> Iterator[Table]:
+def _times(good: pd.DataFrame, task: Task) -> Iterator[_Grid]:
     """Yield the table of timed rows: images per second, and speed against each reference in the same rounds."""
     rows = good[_is_timed(good)]
     if rows.empty:
@@ -160,7 +168,7 @@ def _times(good: pd.DataFrame, task: Task) -> Iterator[Table]:
                 for column in rows.columns
                 if column.startswith("speedup_") and column.endswith(f"_b{batch}")
             }
-    table = plain_table("spec", "method", "execution", *columns.values(), right=columns.values(), title="times")
+    lines = []
     for _, row in rows.iterrows():
         cells = ("" if pd.isna(row[name]) else f"{row[name]:,.{_places(name)}f}" for name in columns)
         backend = "" if row["backend"] == "qbench" else f" ({row['backend']})"
@@ -168,8 +176,9 @@ def _times(good: pd.DataFrame, task: Task) -> Iterator[Table]:
         spec = row["spec"] + backend + (f" ({', '.join(changes)})" if changes else "")
         method = row["recipe"] if row["transform"] or row["rounding"] else row["method"]
         method = f"{row['method']} + {row['correction']}" if row["correction"] and method == row["method"] else method
-        table.add_row(spec, method, row["execution"], *cells)
-    yield table
+        lines.append((spec, method, row["execution"], *cells))
+    numbers = tuple(columns.values())
+    yield _Grid(("spec", "method", "execution", *numbers), tuple(lines), numbers, "times")
 
 
 def _places(column: str) -> int:

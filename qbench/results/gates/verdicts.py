@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from qbench import __version__
 from qbench.results.compare import Comparison
 from qbench.results.gates.gate import Objection
 from qbench.results.kind import row_kind
@@ -21,9 +22,11 @@ def verdicts_json(
 ) -> str:
     """Return everything that was compared, what is wrong, and the exit code, as JSON."""
     facts = {
+        "command": "compare",
+        "qbench": __version__,
+        "exit_code": code,
         "before": str(runs[0].folder),
         "after": str(runs[1].folder),
-        "exit_code": code,
         "objections": [asdict(one) for one in found],
         "differences": comparison.differences,
         "unstable": comparison.unstable,
@@ -36,8 +39,10 @@ def verdicts_json(
 def check_json(run: Run[Any], found: Sequence[Objection], *, code: int) -> str:
     """Return what a run shows of everything that is expected, what is wrong, and the exit code, as JSON."""
     facts = {
-        "run": str(run.folder),
+        "command": "check",
+        "qbench": __version__,
         "exit_code": code,
+        "run": str(run.folder),
         "objections": [asdict(one) for one in found],
         "shown": [asdict(one) for one in row_kind(run.header.kind).shown(run)],
     }
