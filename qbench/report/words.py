@@ -58,6 +58,11 @@ def p_value(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, e.g. `1 run`, `2 runs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def seconds(value: float | None) -> str:
     """Return a time with a unit that leaves one to three digits before the point."""
     if value is None or value != value:

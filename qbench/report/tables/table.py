@@ -40,12 +40,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A text, what it sorts by, a second line in small type, and a colour's name."""
+    """A text, what it sorts by, a second line in small type, a colour's name, and where the text leads."""
 
     text: str
     sort: float | str | None = None
     detail: str = ""
     tone: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
