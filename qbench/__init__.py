@@ -18,7 +18,7 @@ _PLACES = {
     "track": "qbench.runner.tracked.values:track",
     "read": "qbench.python.calls:read",
     "quantize": "qbench.runner.own.once:quantize",
-    "load": "qbench.engine.saved.network:load_network",
+    "load": "qbench.runner.own.serving:load",
 }
 
 

@@ -166,13 +166,27 @@ class Dataset:
         )
 
     def _taken(self, images: Images) -> npt.NDArray[Any]:
-        """Return images as the network takes them: pixels as they are, or normalized; channels first or last."""
-        kind = np.dtype(self.dtype)
-        if kind.kind == "f":
-            first = normalized(images, self.mean, self.std).astype(kind, copy=False)
-        else:
-            first = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(kind, copy=False)
-        return np.ascontiguousarray(first.transpose(0, 2, 3, 1)) if self.channels_last else first
+        return as_taken(images, self.mean, self.std, dtype=self.dtype, channels_last=self.channels_last)
+
+
+def as_taken(
+    images: Images, mean: tuple[float, ...], std: tuple[float, ...], *, dtype: str, channels_last: bool
+) -> npt.NDArray[Any]:
+    """Return images (n, h, w, c) as a network takes them.
+
+    Args:
+        images: bytes.
+        mean: of each channel, on a scale of 0 to 1.
+        std: of each channel, on a scale of 0 to 1.
+        dtype: floats are normalized pixels, whole numbers the pixels as they are.
+        channels_last: whether (n, h, w, c) is taken, not (n, c, h, w).
+    """
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        first = normalized(images, mean, std).astype(kind, copy=False)
+    else:
+        first = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(kind, copy=False)
+    return np.ascontiguousarray(first.transpose(0, 2, 3, 1)) if channels_last else first
 
 
 def drawn(name: str, available: int, *, count: int, seed: int) -> npt.NDArray[np.int64]:

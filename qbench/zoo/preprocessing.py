@@ -27,7 +27,7 @@ BY_COLOUR = "Caffe"
 """Of these the one whose means go with colours, whatever the order of the channels."""
 WORDS = ("mean", "std", "resize", "crop")
 SCALE = 255
-_LARGEST_SIDE = 16_384
+LARGEST_SIDE = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Preprocessing:
         check_scale("", self.mean or (), self.std or ())
         for word in ("resize", "crop"):
             sizes = getattr(self, word)
-            if sizes is not None and (len(sizes) not in (1, 2) or not all(1 <= s <= _LARGEST_SIDE for s in sizes)):
+            if sizes is not None and (len(sizes) not in (1, 2) or not all(1 <= s <= LARGEST_SIDE for s in sizes)):
                 got = ", ".join(f"{size:g}" for size in sizes)
                 raise DataError(f"{word}: expected one number of pixels, or height and width, got {got or 'nothing'}")
 

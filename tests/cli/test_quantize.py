@@ -42,7 +42,7 @@ def test_quantize_shows_layers_scores_and_reasons(quantized: tuple[Path, Outcome
         assert words in done.out
     assert {path.name for path in out.iterdir()} == {
         "network.json", "network.safetensors", "quantized.json", "report.md", "layers.csv", "run.json", "trials.jsonl",
-        "table.csv", "table.md", "trials.parquet", "report.html",
+        "table.csv", "table.md", "trials.parquet", "report.html", "serving.json",
     }  # fmt: skip
 
 

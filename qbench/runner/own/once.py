@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from qbench.core.trial import Trial, TrialResult
 from qbench.engine import Session
@@ -42,9 +42,11 @@ from qbench.runner.networks.score import answers
 from qbench.runner.networks.trial import run_trial
 from qbench.runner.observer import Silent
 from qbench.runner.own.request import SUITE_NAME, SWEEP, Asked, prepare
+from qbench.runner.own.serving import NAME as SERVING_NAME
+from qbench.runner.own.serving import ServedNetwork, load, write_serving
 from qbench.runner.plan import Plan
 from qbench.runner.timing.steps import float_reasons, step_times
-from qbench.suite import Planned
+from qbench.suite import Planned, Suite
 
 Tell = Callable[[str], None]
 
@@ -57,7 +59,7 @@ class Quantization:
     input, a line each.
     """
 
-    saved: SavedNetwork
+    saved: ServedNetwork
     result: QuantizedResult
     folder: Path
     remarks: tuple[str, ...] = ()
@@ -90,6 +92,10 @@ class More(TypedDict, total=False):
     """Other libraries that are timed in turns; onnxruntime in fp32."""
     shapes: Mapping[str, tuple[int, ...] | float]
     """Input -> sizes without the batch, for inputs that the file leaves free."""
+    times: bool
+    """Whether times are taken; yes."""
+    quick: bool
+    """Whether they are taken roughly; no."""
 
 
 def quantize(
@@ -117,10 +123,12 @@ def quantize(
         QBenchError: whatever is wrong with the network, the data, the spec or the rules.
     """
     rules = layers if isinstance(layers, str) else ",".join(f"{name}={token}" for name, token in layers.items())
+    wishes: dict[str, Any] = dict(more)
+    timed, quick = wishes.pop("times", True), wishes.pop("quick", False)
     asked = Asked(
-        model=str(model), data=str(data), spec=spec, recipe=recipe, overrides=rules, **more,
+        model=str(model), data=str(data), spec=spec, recipe=recipe, overrides=rules, **wishes,
     )  # fmt: skip
-    return quantize_asked(asked, Path(out))
+    return quantize_asked(asked, Path(out), timed=timed, quick=quick)
 
 
 def quantize_asked(
@@ -139,12 +147,11 @@ def quantize_asked(
         raise ResultsError(f"{out}: expected a folder to write into, got a file")
     if (out / ROWS_NAME).exists() and not _is_ours(out):
         raise ResultsError(f"{out}: expected a folder for one quantized network, found the run of a suite in it")
-    tell("reading the network and the data")
     suite, bench = prepare(asked, timed=timed)
     jobs = network_jobs(suite, bench, DEVICES["cpu"].identity(), quick)
     plan = Plan(suite, bench, quick, jobs, {}, None, bench.remarks)
     maker, observer = KeepingMaker(plan, out), _Telling(tell)
-    for name in (FILE_NAME, ROWS_NAME):
+    for name in (FILE_NAME, ROWS_NAME, SERVING_NAME):
         (out / name).unlink(missing_ok=True)
     with RunWriter.create(out, header_of(plan, datetime.now(UTC))) as writer, Local(plan, maker) as executor:
         observer.on_start(plan)
@@ -152,7 +159,7 @@ def quantize_asked(
     failed = [row for row in writer.results.values() if row.status != "ok"]
     if failed:
         raise QBenchError(failed[-1].reason)
-    return Quantization(load_network(out), read_quantized(out), out, (*bench.remarks, *bench.suspicions))
+    return Quantization(load(out), read_quantized(out), out, (*bench.remarks, *bench.suspicions))
 
 
 def _is_ours(folder: Path) -> bool:
@@ -195,7 +202,8 @@ class KeepingMaker(NetworkMaker):
 
     def __init__(self, plan: Plan, out: Path) -> None:
         super().__init__(plan)
-        self._out = out
+        assert isinstance(plan.suite, Suite)
+        self._out, self._how = out, plan.suite.how
 
     def make(self, job: Job, ceilings: Mapping[str, float]) -> TrialResult:
         """Return the row of a trial; the quantized network is on disk by then."""
@@ -209,6 +217,7 @@ class KeepingMaker(NetworkMaker):
     def _keep(self, trial: Trial, made: QuantizedNetwork, session: Session, layers: list[LayerRow]) -> None:
         """Save the network, read it again, and time its steps where times are taken."""
         saved = _saved(self._out, trial, self._bench, made, session)
+        write_serving(self._out, self._bench.data, self._how)
         steps: tuple[StepTime, ...] = ()
         pass_s = 0.0
         if trial.batch_sizes:

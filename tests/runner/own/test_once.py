@@ -17,6 +17,7 @@ from qbench.results.why import own_measurements, reasons, split
 from qbench.runner.own.layer_plan import plan_model
 from qbench.runner.own.once import quantize, quantize_asked
 from qbench.runner.own.request import Asked
+from qbench.runner.own.serving import NAME
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def timed(model: str, labelled: str, tmp_path_factory: pytest.TempPathFactory) -
 def test_everything_is_written_and_reads_back(timed: tuple[Path, QuantizedResult]) -> None:
     out, result = timed
     run_files = {"run.json", "trials.jsonl", "table.md", "table.csv", "trials.parquet"}
-    assert {path.name for path in out.iterdir()} == {JSON_NAME, TENSORS_NAME, FILE_NAME, *run_files}
+    assert {path.name for path in out.iterdir()} == {JSON_NAME, TENSORS_NAME, FILE_NAME, NAME, *run_files}
     again = read_quantized(out)
     assert again == result
     assert again.product.disk_bytes == sum((out / name).stat().st_size for name in (JSON_NAME, TENSORS_NAME))
