@@ -45,3 +45,13 @@ def test_the_printed_suite_is_read(tmp_path: Path) -> None:
     suite = load_suite(path)
     assert isinstance(suite, Suite)
     assert [sweep.name for sweep in suite.sweeps] == ["bits", "sensitivity", "speed"]
+
+
+def test_the_suite_of_the_comparison_is_read(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "compare.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^ *```yaml\n(.*?)^ *```", text, re.S | re.M)
+    path = tmp_path / "mine.yaml"
+    path.write_text(textwrap.dedent(block).replace("p99", "minmax"), encoding="utf-8")  # p99 is the plug-in's
+    suite = load_suite(path)
+    assert isinstance(suite, Suite)
+    assert len(suite.sweeps[0].recipe) == 5

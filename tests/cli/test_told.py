@@ -62,6 +62,8 @@ CASES = {
     "table": Case(("table", "{a}", "--format", "csv"), "network,bits,row", "rows"),
     "plot": Case(("plot", "throughput", "{a}", "--no-title", "-o", "{out}/t.svg"), "wrote", "title"),
     "compare": Case(("compare", "{a}", "{b}"), "b against a", "rows"),
+    "history": Case(("history", "{a}", "{b}"), "figures of 2 runs", "series"),
+    "check": Case(("check", "{a}"), "0 hold, 0 do not", "shown"),
     "overrides": Case(("overrides", "{a}"), "scored together", "rules"),
     "system": Case(("system",), "-", "variants"),
 }  # fmt: skip
