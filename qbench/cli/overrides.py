@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from qbench.core.rules import Rule
     from qbench.results.reader import NetworkRun
-    from qbench.runner.own.joint import Asked
+    from qbench.runner.own.joint import Asked, JointPlan
 
 
 @click.command(epilog="Example: qbench overrides results/resnet/latest --points 0.5")
@@ -54,12 +54,11 @@ def overrides(
     """
     from qbench.core.rules import rules_text
     from qbench.results import read_run
-    from qbench.results.sensitivity import MEASURES, overrides_text
+    from qbench.results.sensitivity import overrides_text
     from qbench.runner.own.joint import candidates as candidates_of
     from qbench.runner.own.joint import joint_plan
 
     found, asked = read_run(run, kind="network"), _asked((points, nats, db), **how)
-    measure = MEASURES[asked.measure]
     if candidates:
         choices, rules = candidates_of(found, asked)[-1]
         if as_json:
@@ -76,15 +75,21 @@ def overrides(
         return tell_json(
             "overrides", **facts, choices=plan.choices, rules=rules_text(plan.rules), samples=found.header.data.images
         )
+    _show(plan, asked, found.header.data.images)
+    return 0
+
+
+def _show(plan: JointPlan, asked: Asked, samples: int) -> None:
+    """Print what a plan loses, and the plan."""
+    from qbench.results.sensitivity import MEASURES, overrides_text
+
+    measure = MEASURES[asked.measure]
     said, interval = measure.text(plan.lost), f" [{plan.low:.2f}, {plan.high:.2f}]" * (plan.low < plan.high)
     said = f"loses {said}" if asked.measure != "sqnr" else said
-    click.echo(
-        f"# scored together on {found.header.data.images} samples: {said}{interval} of {measure.limit(asked.most)}"
-    )
+    click.echo(f"# scored together on {samples} samples: {said}{interval} of {measure.limit(asked.most)}")
     if plan.high > asked.most:
         click.echo("# the interval reaches beyond that: more samples would tell")
     click.echo(overrides_text(plan.choices, plan.rules, measure=asked.measure))
-    return 0
 
 
 def _asked(
