@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from qbench.core.several import Inputs, arrays_of
 from qbench.engine.kinds import shown
-from qbench.engine.lowering.groups import Part
 from qbench.engine.plans.network import plan_network
 from qbench.engine.session import Session
-from qbench.engine.steps.layers import float_layer_step
-from qbench.graph.network import Conv, Network
+from qbench.engine.team import Job
+from qbench.engine.watched import PRE_ADD, Bare, Watched
+from qbench.graph.network import Network
 from qbench.graph.quantized_network import QuantizedNetwork
-from qbench.kernels.layout import aligned
+from qbench.kernels.observe.reference import Seen
 from qbench.kernels.program import run_task
 from qbench.kernels.tasks import Task
 from qbench.kernels.variants import choose
@@ -24,6 +24,8 @@ from qbench.kernels.variants import choose
 Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 Tap = Callable[[str, Floats], None]
+_AT_ONCE = 1024
+"""Samples that are brought into a session's own form at a time."""
 
 
 class FloatSession(Session):
@@ -71,16 +73,34 @@ class FloatSession(Session):
             self._raise_failure()
             yield self._interior(name, len(part[0]))
 
+    def observe(self, x: Inputs) -> dict[str, list[Seen]]:
+        """Return what is seen of every tensor that `run` shows: a part for each thread, in one compiled pass.
+
+        Args:
+            x: images, texts, or an array for each input.
+        """
+        bare = Bare(self.network, self.plan, self._variant)
+        watched = [Watched(space, bare, shown=self._shown, most=len(x)) for space in self._spaces]
+        for start in range(0, len(x), _AT_ONCE):
+            arrays = self._checked(arrays_of(x[start : start + _AT_ONCE]))
+            count, jobs = len(arrays[0]), list[Job]()
+            share = -(-count // self.threads)
+            for one, space, first in zip(watched, self._spaces, range(0, count, share), strict=False):
+                ends = (first, min(count, first + share))
+                jobs.append(Job(one.program, space.pointers(arrays, ()), *ends, self.plan.images))
+            self._team.apart(jobs)
+            self._raise_failure()
+        return {name: [one.watches[name].seen() for one in watched] for name in watched[0].watches}
+
     def _before_additions(self) -> dict[str, tuple[Task, Floats]]:
         """Return, for every convolution that adds a residual, the task that computes it without, and what it writes."""
         found: dict[str, tuple[Task, Floats]] = {}
-        for node in self.network.nodes:
-            if isinstance(node, Conv) and node.residual is not None and node.output in self.plan.layouts:
-                layout = self.plan.layouts[node.output]
-                scratch = aligned(layout.size_bytes)
-                step = float_layer_step(Part(node), None, self.plan.layouts, self._variant, 0, plain=True)
-                task = step.bind({**self._spaces[0].buffers, node.output: scratch})
-                found[node.name] = (task, layout.interior(scratch.view(np.float32)))  # type: ignore[assignment]
+        bare, buffers = Bare(self.network, self.plan, self._variant), self._spaces[0].buffers
+        for step in self.plan.steps:
+            if step.name in bare:
+                output, aside = bare.output(step.name), bare.aside(step.name, buffers)
+                sums = self.plan.layouts[output].interior(aside[output].view(np.float32))
+                found[step.name] = (bare.step(step.name).bind(aside), sums)  # type: ignore[assignment]
         return found
 
     def _tapped(self, part: Sequence[Array], tap: Tap, befores: Mapping[str, tuple[Task, Floats]]) -> Floats:
@@ -93,7 +113,7 @@ class FloatSession(Session):
             if step.name in befores:
                 before, sums = befores[step.name]
                 run_task(before, images=count)
-                tap(f"{step.name}:pre_add", sums[:count])
+                tap(f"{step.name}{PRE_ADD}", sums[:count])
             run_task(task, images=count)
             for tensor in self._shown.intersection(step.written):
                 tap(tensor, self._interior(tensor, count))

@@ -27,6 +27,7 @@ FAMILIES = Registry(
         "pack": "qbench.kernels.check:PACK",
         "tokens": "qbench.kernels.check:TOKENS",
         "attention": "qbench.kernels.check:ATTENTION",
+        "observe": "qbench.kernels.check:OBSERVE",
     },
 )
 

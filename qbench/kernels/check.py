@@ -19,6 +19,7 @@ from qbench.kernels.depthwise.operation import variants_of
 from qbench.kernels.elementwise import check_channels
 from qbench.kernels.elementwise.check import check_add, check_curves, check_table
 from qbench.kernels.gemm.check import PRODUCTS, check_gemm
+from qbench.kernels.observe.check import check_errors, check_observe
 from qbench.kernels.pack.check import check_pack
 from qbench.kernels.pack.check_unpack import check_unpack
 from qbench.kernels.pool.check import check_global_average, check_max, check_mean
@@ -135,6 +136,8 @@ PACK = KernelFamily(
         **{f"unpack_{kind}_u8": partial(check_unpack, kind) for kind in ("b1", "t2")},
     },
 )
+
+OBSERVE = KernelFamily("observe", {"observe_f32": check_observe, "grid_errors_f64": check_errors})
 
 
 def rows(family: KernelFamily) -> Iterator[VerifyRow]:

@@ -4,7 +4,7 @@ Ranges, grids, rounding and statistics of activations live here; loops that a ne
 The law of rounding is `qbench.methods.law`. Every entry of the table is an object with the shape of `Method`.
 """
 
-from qbench.methods.activation_stats import ActivationObserver, ActivationStats
+from qbench.methods.activation_stats import ActivationObserver, ActivationStats, stats_of
 from qbench.methods.law import dequantize, fake_quantize, quantize
 from qbench.methods.method import Method, method_spec, weight_granularity
 from qbench.registry import Registry
@@ -51,5 +51,6 @@ __all__ = [
     "fake_quantize",
     "method_spec",
     "quantize",
+    "stats_of",
     "weight_granularity",
 ]

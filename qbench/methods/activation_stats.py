@@ -1,23 +1,22 @@
 """What calibration keeps of a tensor: extremes, moments and a histogram of 4096 bins. Never the activations themselves.
 
-Bins are 2**k wide and start at whole multiples of 2**k; when a number falls outside, neighbours merge and k grows by
-one. Merging equals binning at the wider width, so the histogram does not depend on how the numbers were cut into
-pieces.
+What is counted is the law of `qbench.kernels.observe`: the histogram does not depend on how the numbers were cut into
+pieces, and the sums of samples are added exactly, in whatever order they come.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from qbench.errors import QBenchError
+from qbench.kernels.observe.reference import BINS, NOTHING, Seen, joined, seen_f32
 
-BINS = 4096
-_PIECE = 1 << 18  # numbers binned at a time: bounds the temporaries to a few MB whatever the caller hands over
-_LEAST_EXPONENT = -120  # narrower bins would need a factor beyond float32
+_PIECE = 1 << 16  # numbers looked at at a time: bounds the temporaries whatever the caller hands over
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,64 +83,47 @@ class ActivationObserver:
     """Collect statistics of a tensor piece by piece in bounded memory: `update` as often as wanted, then `finish`."""
 
     def __init__(self) -> None:
-        self._count = self._zeros = 0
-        self._minimum, self._maximum, self._smallest = math.inf, -math.inf, math.inf
-        self._sum = self._sum_abs = self._sum_squares = 0.0
-        self._counts = np.zeros(BINS, dtype=np.int64)
-        self._first, self._exponent = 0, _LEAST_EXPONENT
+        self._seen = NOTHING
 
     def update(self, array: npt.NDArray[np.floating]) -> None:
-        """Add the numbers of `array`, of any shape; raise QBenchError when one is NaN or infinite."""
-        flat = np.ravel(array)
-        for start in range(0, flat.size, _PIECE):
-            self._add(flat[start : start + _PIECE].astype(np.float32, copy=False))
+        """Add samples (n, ..., channels), or numbers (n,); raise QBenchError when one is NaN or infinite."""
+        each = max(1, _PIECE // max(1, math.prod(array.shape[1:])))
+        for start in range(0, len(array), each):
+            part = array[start : start + each].astype(np.float32, copy=False)
+            self.take(seen_f32(part[None] if array.ndim == 1 else part))
+
+    def take(self, seen: Seen) -> None:
+        """Add what was seen of some samples; raise QBenchError when a number was NaN or infinite."""
+        if not seen.finite:
+            raise QBenchError("calibration: an activation is NaN or infinite, expected finite numbers")
+        self._seen = joined(self._seen, seen)
 
     def finish(self) -> ActivationStats:
         """Return the statistics so far; raise QBenchError when nothing was seen."""
-        if not self._count:
+        seen = self._seen
+        if not seen.count:
             raise QBenchError("calibration: a tensor was never observed, so it has no range")
-        mean = self._sum / self._count
+        total, absolute, squares = (math.fsum(column) for column in seen.sums.T)
+        mean = total / seen.count
+        first = math.floor(min(seen.minimum, 0.0) * 2.0**-seen.exponent)
         return ActivationStats(
-            count=self._count,
-            minimum=self._minimum,
-            maximum=self._maximum,
+            count=seen.count,
+            minimum=seen.minimum,
+            maximum=seen.maximum,
             mean=mean,
-            std=math.sqrt(max(self._sum_squares / self._count - mean * mean, 0.0)),
-            mean_abs=self._sum_abs / self._count,
-            zeros=self._zeros,
-            smallest=self._smallest if math.isfinite(self._smallest) else 0.0,
-            counts=self._counts.copy(),
-            first_bin=self._first,
-            bin_width=2.0**self._exponent,
+            std=math.sqrt(max(squares / seen.count - mean * mean, 0.0)),
+            mean_abs=absolute / seen.count,
+            zeros=seen.zeros,
+            smallest=seen.smallest if math.isfinite(seen.smallest) else 0.0,
+            counts=np.roll(seen.ring, -first),
+            first_bin=first,
+            bin_width=2.0**seen.exponent,
         )
 
-    def _add(self, x: npt.NDArray[np.float32]) -> None:
-        low, high = float(x.min()), float(x.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise QBenchError("calibration: an activation is NaN or infinite, expected finite numbers")
-        size = np.abs(x)
-        zeros = x.size - int(np.count_nonzero(x))
-        least = float(size.min()) if not zeros else float(np.min(size, where=size > 0, initial=np.inf))
-        self._minimum, self._maximum = min(self._minimum, low), max(self._maximum, high)
-        self._smallest = min(self._smallest, least)
-        self._count += x.size
-        self._zeros += zeros
-        self._fit_range()
-        wide = x.astype(np.float64)
-        places = np.floor(wide * 2.0**-self._exponent).astype(np.intp) - self._first
-        self._counts += np.bincount(places, minlength=BINS)
-        self._sum += float(wide.sum())
-        self._sum_abs += float(size.sum(dtype=np.float64))
-        self._sum_squares += float(np.square(wide, out=wide).sum())
 
-    def _fit_range(self) -> None:
-        """Merge bins until zero and both extremes have one, and put bin 0 where the smallest number lies."""
-        low, high = min(self._minimum, 0.0), max(self._maximum, 0.0)
-        exponent = self._exponent
-        while math.floor(high * 2.0**-exponent) - math.floor(low * 2.0**-exponent) >= BINS:
-            exponent += 1
-        first = math.floor(low * 2.0**-exponent)
-        held = np.flatnonzero(self._counts)
-        places = ((held + self._first) >> (exponent - self._exponent)) - first
-        self._counts = np.bincount(places, weights=self._counts[held], minlength=BINS).astype(np.int64)
-        self._first, self._exponent = first, exponent
+def stats_of(parts: Iterable[Seen]) -> ActivationStats:
+    """Return the statistics of what was seen in parts; raise QBenchError where that is nothing, or is damaged."""
+    observer = ActivationObserver()
+    for seen in parts:
+        observer.take(seen)
+    return observer.finish()

@@ -18,7 +18,7 @@ from qbench.core.several import Inputs, arrays_of
 from qbench.core.tensor import Floats
 from qbench.errors import QBenchError
 from qbench.graph import Layer, Network
-from qbench.methods.activation_stats import ActivationObserver, ActivationStats
+from qbench.methods.activation_stats import ActivationStats, stats_of
 from qbench.methods.fitting.slices import Doubles
 from qbench.quantization.windows import rows_of
 
@@ -145,9 +145,11 @@ class Observations:
         """Return the statistics of every tensor that enters a layer or is added; no activation is kept for them."""
 
         def make() -> dict[str, ActivationStats]:
-            observers: defaultdict[str, ActivationObserver] = defaultdict(ActivationObserver)
-            self._tapped(lambda name, values: observers[name].update(values))
-            return {name: observer.finish() for name, observer in observers.items()}
+            from qbench.engine import FloatSession  # with Numba, which recipes are read and checked without
+
+            samples = self.samples()
+            with self._phase("calibrate"), FloatSession(self.network, threads=self.threads) as session:
+                return {name: stats_of(parts) for name, parts in session.observe(samples).items()}
 
         return self.once("stats", make)
 

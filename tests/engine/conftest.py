@@ -10,7 +10,7 @@ from qbench.core.spec import parse_spec
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.engine import FloatSession
 from qbench.graph import Network, depth_weights, read_onnx
-from qbench.methods import METHODS, ActivationObserver, ActivationStats, method_spec
+from qbench.methods import METHODS, ActivationStats, method_spec, stats_of
 from qbench.zoo import load_data, model_path
 
 
@@ -26,13 +26,8 @@ def images() -> Floats:
 
 @pytest.fixture(scope="session")
 def stats(network: Network, images: Floats) -> dict[str, ActivationStats]:
-    observers: dict[str, ActivationObserver] = {}
-
-    def tap(name: str, values: Floats) -> None:
-        observers.setdefault(name, ActivationObserver()).update(values)
-
-    FloatSession(network, threads=1).run(images, tap=tap)
-    return {name: observer.finish() for name, observer in observers.items() if ":" not in name}
+    found = FloatSession(network, threads=1).observe(images)
+    return {name: stats_of(parts) for name, parts in found.items() if ":" not in name}
 
 
 Quantized = tuple[Mapping[str, QTensor], Mapping[str, QParams]]

@@ -11,7 +11,7 @@ from qbench.core.tensor import Floats
 from qbench.engine import FloatSession, build_session
 from qbench.engine.steps.other import OTHER
 from qbench.graph import Network, QuantizedNetwork, qdq_onnx_bytes, read_onnx
-from qbench.methods import ActivationObserver, ActivationStats
+from qbench.methods import ActivationStats, stats_of
 from tests.graph.conftest import Sketch
 from tests.graph.oracle import outputs_of_file
 
@@ -27,13 +27,7 @@ def images(count: int = 6) -> Floats:
 
 
 def calibrated(network: Network, x: Floats) -> dict[str, ActivationStats]:
-    observers: dict[str, ActivationObserver] = {}
-
-    def tap(name: str, values: Floats) -> None:
-        observers.setdefault(name, ActivationObserver()).update(values)
-
-    FloatSession(network, threads=1).run(x, tap=tap)
-    return {name: observer.finish() for name, observer in observers.items()}
+    return {name: stats_of(parts) for name, parts in FloatSession(network, threads=1).observe(x).items()}
 
 
 @pytest.mark.parametrize("name", FLOAT)

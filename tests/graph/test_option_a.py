@@ -11,7 +11,7 @@ import pytest
 from qbench.core.tensor import Floats
 from qbench.engine import FloatSession, build_session
 from qbench.graph import Network, Pool, QuantizedNetwork, Select, outputs_of, qdq_onnx_bytes, read_onnx, to_onnx_bytes
-from qbench.methods import ActivationObserver, ActivationStats
+from qbench.methods import ActivationStats, stats_of
 from tests.engine.conftest import quantized
 from tests.graph.conftest import Sketch
 from tests.graph.oracle import outputs_of_file
@@ -71,13 +71,7 @@ def sqnr_db(found: Floats, expected: Floats) -> float:
 
 
 def calibrated(network: Network, x: Floats) -> dict[str, ActivationStats]:
-    observers: dict[str, ActivationObserver] = {}
-
-    def tap(name: str, values: Floats) -> None:
-        observers.setdefault(name, ActivationObserver()).update(values)
-
-    FloatSession(network, threads=1).run(x, tap=tap)
-    return {name: observer.finish() for name, observer in observers.items()}
+    return {name: stats_of(parts) for name, parts in FloatSession(network, threads=1).observe(x).items()}
 
 
 def images(count: int = 8) -> Floats:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from qbench.kernels.observe.reference import running_sums
 from qbench.methods.fitting.slices import Doubles
+
+
+def in_order(values: Doubles, mass: Doubles) -> tuple[Doubles, Doubles]:
+    """Return numbers in ascending order, and how much each counts."""
+    order = np.argsort(values, kind="stable")
+    return values[order], mass[order]
 
 
 class SortedPoints:
@@ -21,10 +28,8 @@ class SortedPoints:
         if mass is None:
             self.values, self.mass = np.sort(flat), np.ones(flat.size)
         else:
-            order = np.argsort(flat, kind="stable")
-            self.values, self.mass = flat[order], np.ravel(np.asarray(mass, dtype=np.float64))[order]
-        moments = (self.mass, self.mass * self.values, self.mass * np.square(self.values))
-        self._sums = tuple(np.concatenate(([0.0], np.cumsum(moment))) for moment in moments)
+            self.values, self.mass = in_order(flat, np.ravel(np.asarray(mass, dtype=np.float64)))
+        self._sums = running_sums(self.values, self.mass)
 
     def cells(self, levels: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         """Return mass, first and second moment of what is nearest to each of the ascending `levels`."""

@@ -15,7 +15,7 @@ from qbench.graph.network import Clamp, Conv, Flatten, Linear, Network, Pool
 from qbench.kernels.cuda.choose.choice import Job, Tiles, Words
 from qbench.kernels.cuda.language.shapes import TileShape
 from qbench.kernels.cuda.machines.simulator import Simulator
-from qbench.methods import METHODS, ActivationObserver, method_spec
+from qbench.methods import METHODS, method_spec, stats_of
 
 CHOICES = (Tiles(TileShape(1, 2, 1, 2, 64, 2)), Tiles(TileShape(1, 2, 1, 2, 128, 2)), Words("plain", side=4))
 RELU = Clamp(0.0, float("inf"))
@@ -48,14 +48,11 @@ def network() -> Network:
 def main(token: str, method_name: str) -> None:
     machine, net = Simulator(), network()
     images = np.random.default_rng(1).standard_normal((2, *net.input_shape)).astype(np.float32)
-    observers: dict[str, ActivationObserver] = {}
-    FloatSession(net, threads=1).run(
-        images, tap=lambda name, values: observers.setdefault(name, ActivationObserver()).update(values)
-    )
+    seen = FloatSession(net, threads=1).observe(images)
     method = METHODS.load(method_name)
     spec = method_spec(method, parse_spec(token))
     weights = {layer.name: method.quantize_weights(depth_weights(layer), spec.weights) for layer in net.layers}
-    stats = {name: observer.finish() for name, observer in observers.items() if ":" not in name}
+    stats = {name: stats_of(parts) for name, parts in seen.items() if ":" not in name}
     activations = {name: method.activation_params(found, spec.activations) for name, found in stats.items()}
 
     def pick(task: object, codes: object, params: object, job: Job) -> Tiles | Words:

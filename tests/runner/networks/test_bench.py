@@ -28,13 +28,13 @@ from tests.runner.conftest import small_network
 
 def test_a_calibration_draw_is_observed_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     draws: list[int] = []
-    run = FloatSession.run
+    observe = FloatSession.observe
 
     def counted(*args: Any, **named: Any) -> Any:
         draws.append(1)
-        return run(*args, **named)
+        return observe(*args, **named)
 
-    monkeypatch.setattr(FloatSession, "run", counted)
+    monkeypatch.setattr(FloatSession, "observe", counted)
     assert bench.calibration.observations(16, 0).stats() is bench.calibration.observations(16, 0).stats()
     bench.calibration.observations(16, 1).stats()
     bench.calibration.observations(8, 0).stats()

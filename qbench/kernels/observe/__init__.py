@@ -1,0 +1,1 @@
+"""What calibration counts of a tensor: extremes, sums of each sample and a histogram, in one look at its numbers."""
