@@ -8,9 +8,11 @@ from qbench.cli.told import json_option, tell_json, wide_option
 
 METHODS = "methods"
 """What stands in place of a family of kernels for the methods' figures."""
+LOAD = "load"
+"""The same for latencies, held against MLPerf's load generator."""
 
 
-@click.command(epilog="Examples: qbench verify gemm | qbench verify methods")
+@click.command(epilog="Examples: qbench verify gemm | qbench verify methods | qbench verify load")
 @click.argument("family", required=False)
 @json_option
 @wide_option
@@ -19,10 +21,13 @@ def verify(family: str | None, as_json: bool) -> int:
 
     Every variant that can run on this machine is compared bit by bit. FAMILY is one of `qbench list kernels`; without
     it all are checked. `methods` checks the methods instead, against the known optima of the normal law, within 0.5 %.
-    The exit code is 1 if a variant differs or a figure is off.
+    `load` holds latencies and a server's rate against MLPerf's load generator (pip install mlcommons-loadgen) on the
+    same session. The exit code is 1 if a variant differs or a figure is off.
     """
     if family == METHODS:
         return _verify_methods(as_json=as_json)
+    if family == LOAD:
+        return _verify_load(as_json=as_json)
     from qbench import kernels
     from qbench.cli.terminal.style import make_console, print_fitting, say
 
@@ -73,3 +78,30 @@ def _verify_methods(*, as_json: bool) -> int:
         right=("expected", "found"),
     )
     return code
+
+
+def _verify_load(*, as_json: bool) -> int:
+    """Print every figure of qbench beside the load generator's, in milliseconds and queries; return 1 if one is off."""
+    from qbench.cli.terminal.style import make_console, print_fitting, say
+    from qbench.results.tables import number_text
+    from qbench.runner.load.loadgen import check_load
+    from qbench.runner.machine import lock
+
+    def text(ends: tuple[float, float, float], scale: float) -> str:
+        value, low, high = (number_text(scale * number) for number in ends)
+        return f"{value} [{low}, {high}]"
+
+    with make_console(errors=True).status("verifying") as status, lock.timing():
+        found = check_load(lambda said: status.update(said))
+    words = [(one, "ok" if one.agrees else "off") for one in found]
+    wrong = sum(not one.agrees for one in found)
+    if as_json:
+        rows = [{"what": one.name, "own": one.own, "loadgen": one.other, "status": word} for one, word in words]
+        return tell_json("verify", exit_code=1 if wrong else 0, figures=rows)
+    console, lines = make_console(), []
+    for one, word in words:
+        name, scale = (one.name.replace(", s", ", ms"), 1e3) if one.name.endswith(", s") else (one.name, 1.0)
+        lines.append((name, text(one.own, scale), text(one.other, scale), word))
+    say(console, f"{len(found) - wrong} of {len(found)} figures agree")
+    print_fitting(console, lines, headings=("figure", "qbench", "loadgen", "status"), right=("qbench", "loadgen"))
+    return 1 if wrong else 0

@@ -29,5 +29,6 @@ def test_what_is_of_a_batch_size_stands_apart_from_what_is_not() -> None:
         (trial.key, "onnxruntime-fp32", "8", "5.00", "9.00", "9.90", "10.00", "500", "-"),
     ]
     assert other == (
-        ("row", "library", "SingleStream p90, ms", "start to first answer, ms"), [(trial.key, "qbench", "1.00", "250")],
-    )  # fmt: skip
+        ("row", "library", "SingleStream p90, ms", "start to first answer, ms"),
+        [(trial.key, "qbench", "1.00", "250.0")],
+    )

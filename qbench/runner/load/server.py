@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from qbench.metrics.percentiles import overshoots_allowed, percentile
 from qbench.runner.load.queries import as_they_arrive, poisson_arrivals, queries_wanted
@@ -23,8 +24,16 @@ BOUNDS = 10
 _LOW = 0.02
 """Share of what one query after the other gives, below which no rate is looked for."""
 
-Try = Callable[[float, int, int], Sequence[float]]
-"""Rate, queries and number of the try -> latencies in seconds; fewer than asked for where the bound is broken."""
+
+class Tried(NamedTuple):
+    """Whether a rate held, and latencies in seconds: of all queries, or of those before the bound was broken."""
+
+    holds: bool
+    latencies_s: Sequence[float]
+
+
+Try = Callable[[float, int, int], Tried]
+"""Rate, queries and number of the try -> what came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +71,12 @@ def largest_rate(tried: Try, *, capacity_hz: float, rules: LoadRules) -> Found:
         if overshoots_allowed(PERCENT, count) < 0:
             return Found(None, high, held, over)
         for number in range(TRIES):
-            latencies = tried(rate, count, number)
-            if len(latencies) == count and _holds(latencies, rules.bound_s):
-                low, held = rate, latencies
+            one = tried(rate, count, number)
+            if one.holds:
+                low, held = rate, one.latencies_s
                 break
         else:
-            high, over = rate, latencies
+            high, over = rate, one.latencies_s
     return Found(low, high, held, over)
 
 
@@ -85,7 +94,7 @@ def _holds(latencies_s: Sequence[float], bound_s: float) -> bool:
 def serving(call: Callable[[], object], bound_s: float, *, clock: Clock, quiet: Callable[[], None], seed: int) -> Try:
     """Return what serves queries by a call, first come first served; a try ends when its p99 is over the bound."""
 
-    def tried(rate_hz: float, count: int, number: int) -> Sequence[float]:
+    def tried(rate_hz: float, count: int, number: int) -> Tried:
         most, over = overshoots_allowed(PERCENT, count), 0
 
         def enough(latency_s: float) -> bool:
@@ -96,6 +105,7 @@ def serving(call: Callable[[], object], bound_s: float, *, clock: Clock, quiet: 
         quiet()
         call()
         arrivals = poisson_arrivals(rate_hz, count, seed=seed + number)
-        return as_they_arrive(call, arrivals, clock=clock, enough=enough)
+        latencies = as_they_arrive(call, arrivals, clock=clock, enough=enough)
+        return Tried(len(latencies) == count and _holds(latencies, bound_s), latencies)
 
     return tried
