@@ -40,7 +40,8 @@ class Asked:
         seconds: begin no more processes that would end after so long.
         threshold: smallest relative change that counts.
         seed: of the order of turns.
-        slow: row -> share by which the second side's call is made to take longer: `qbench selftest-timing`.
+        slow: row -> share by which a call of the second side takes longer, None for calls as they are; both sides
+            then wait for a clock in each call, so that the share is all that differs (`qbench selftest-timing`).
     """
 
     suite: Path
@@ -51,7 +52,7 @@ class Asked:
     seconds: float = 120.0
     threshold: float = 0.03
     seed: int = 0
-    slow: Callable[[str], float] = lambda key: 0.0
+    slow: Callable[[str], float | None] = lambda key: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,8 @@ class Contest:
         loops = {}
         for key in keys:
             fresh = key not in self._logs
-            for process, slow in zip(pair, (0.0, self._asked.slow(key)), strict=True):
+            share = self._asked.slow(key)
+            for process, slow in zip(pair, (None if share is None else 0.0, share), strict=True):
                 process.send("prepare", row=key, check=fresh, slow=slow)
             facts = [_answer(process) for process in pair]
             wrong = [fact["failed"] for fact in facts if "failed" in fact]

@@ -26,7 +26,7 @@ PLANTED = (0.0, 0.05, 0.10)
 """Shares by which a call is made to take longer."""
 _CHANCES = (2, 1, 1)
 """How often each is drawn, of four."""
-_ONE_S = 30.0
+_ONE_S = 60.0
 """The time that one comparison may take."""
 
 Compare = Callable[[Side, Side, Asked], Outcome]

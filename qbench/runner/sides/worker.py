@@ -62,10 +62,10 @@ class Worker:
         self._makers = dict(_rows(load_suite(Path(suite), overrides=overrides)))
         return list(self._makers)
 
-    def prepare(self, row: str, check: bool, slow: float) -> dict[str, Any]:
-        """Make a row ready; with `slow` a call takes longer by that share. Return its calls a sample and its answer."""
+    def prepare(self, row: str, check: bool, slow: float | None) -> dict[str, Any]:
+        """Make a row ready, slower by the share `slow` if that is a number; return calls a sample and answer."""
         ready = self._makers[row](check)
-        self._calls[row], self._ready[row] = _slowed(ready.call, slow) if slow else ready.call, ready
+        self._calls[row], self._ready[row] = ready.call if slow is None else _slowed(ready.call, slow), ready
         self._calls[row]()
         digest = hashlib.sha256(ready.answer().tobytes()).hexdigest()[:16]
         self._settle_on(ready.threads)

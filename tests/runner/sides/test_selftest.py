@@ -22,7 +22,8 @@ def test_verdicts_are_counted_by_what_was_planted(fake_time: FakeTime, clock: Cl
     def compare(first: Side, second: Side, asked: Asked) -> Outcome:
         fake_time.now_ns += 20_000_000_000
         keys = [f"row{number}" for number in range(40)]
-        judged = judge_rows([[-math.log1p(asked.slow(key)) + noise for noise in (-1e-3, 0.0, 1e-3)] for key in keys])
+        shifts = [-math.log1p(asked.slow(key) or 0.0) for key in keys]
+        judged = judge_rows([[shift + noise for noise in (-1e-3, 0.0, 1e-3)] for shift in shifts])
         rows = [ContestRow(key, 1.0, 1.0, one, same_answer=True) for key, one in zip(keys, judged, strict=True)]
         assert first == second
         return Outcome(tuple(rows), (), (), {}, 20.0)
