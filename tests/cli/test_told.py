@@ -66,6 +66,7 @@ CASES = {
     "compare": Case(("compare", "{a}", "{b}"), "b against a", "rows"),
     "history": Case(("history", "{a}", "{b}"), "figures of 2 runs", "series"),
     "check": Case(("check", "{a}"), "1 hold, 0 do not", "shown"),
+    "asv": Case(("asv", "init", "{suites}/tiny.yaml", "--force", "-o", "{out}"), "asv.conf.json", "files"),
     "overrides": Case(("overrides", "{a}"), "scored together", "rules"),
     "system": Case(("system",), "-", "variants"),
 }  # fmt: skip

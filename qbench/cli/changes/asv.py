@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from qbench.cli.told import json_option, tell_json
 from qbench.errors import QBenchError
 
 
@@ -16,7 +17,8 @@ from qbench.errors import QBenchError
     "-o", "--out", type=click.Path(path_type=Path), default=Path(), show_default=True, help="Folder of the repository."
 )
 @click.option("--force", is_flag=True, help="Write over files that are there.")
-def asv(action: str, suite: Path, out: Path, force: bool) -> int:
+@json_option
+def asv(action: str, suite: Path, out: Path, force: bool, as_json: bool) -> int:
     """Write the files by which asv follows a suite.
 
     asv.conf.json and a module in benchmarks/ that hands asv the suite's scores, sizes, and times as ratios within the
@@ -26,7 +28,10 @@ def asv(action: str, suite: Path, out: Path, force: bool) -> int:
         raise QBenchError(f"asv: expected init, got '{action}'")
     from qbench.runner.tracked.files import write_asv
 
-    for path in write_asv(suite, out, force=force):
+    files = write_asv(suite, out, force=force)
+    if as_json:
+        return tell_json("asv", files=files)
+    for path in files:
         click.echo(f"wrote   {path}")
     click.echo("try it  asv check && asv run --quick")
     return 0
