@@ -25,6 +25,7 @@ COMMANDS = {
     "table": "qbench.cli.paper:table",
     "plot": "qbench.cli.paper:plot",
     "compare": "qbench.cli.changes.compare:compare",
+    "baseline": "qbench.cli.changes.baseline:baseline",
     "history": "qbench.cli.changes.history:history",
     "asv": "qbench.cli.changes.asv:asv",
     "check": "qbench.cli.changes.check:check",

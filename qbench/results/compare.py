@@ -24,6 +24,7 @@ from qbench.results.columns import batch_of
 from qbench.results.header import RunHeader
 from qbench.results.judge import Logs, holm, shift
 from qbench.results.kind import row_kind
+from qbench.results.matching import circumstances, matched
 from qbench.results.reader import Run
 
 Quantity = Literal["time", "accuracy", "size"]
@@ -32,6 +33,7 @@ Verdict = Literal["FASTER", "SLOWER", "BETTER", "WORSE", "SMALLER", "LARGER", "S
 SIZES = ("packed_bytes", "resident_bytes")
 _MACHINE = ("cpu_model", "fingerprint", "cpus_allowed", "cpu_quota", "governor", "threads_environment")
 ALPHA = 0.05
+_ORDER: tuple[Quantity, ...] = ("time", "accuracy", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Comparison:
     unstable: tuple[str, ...]
     unscored: str = ""
     """Why no scores are compared, "" where they are."""
+    circumstances: tuple[str, ...] = ()
+    """What else differs between the runs, in words."""
 
 
 def compare_runs(
@@ -99,33 +103,50 @@ def compare_runs(
     Raises:
         ResultsError: the runs are of different kinds.
     """
+    return compare_several(before, (after,), threshold=threshold, points=points)[0]
+
+
+def compare_several(
+    before: Run[Any], others: Sequence[Run[Any]], *, threshold: float = 0.03, points: float | None = None
+) -> tuple[Comparison, ...]:
+    """Compare several runs with a first one; p is corrected over all of them. Arguments and errors as above."""
+    drafts = [_draft(before, after) for after in others]
+    corrected = iter(_corrected([row for draft in drafts for row in draft.rows]))
+    found = []
+    for draft in drafts:
+        judged = not draft.differences and not draft.unstable
+        rows = [_judged(next(corrected), threshold, points, judged=judged) for _ in draft.rows]
+        found.append(replace(draft, rows=tuple(rows)))
+    return tuple(found)
+
+
+def _draft(before: Run[Any], after: Run[Any]) -> Comparison:
+    """Return what two runs have in common, not judged yet."""
     nouns = [KINDS[run.header.kind].noun for run in (before, after)]
     if nouns[0] != nouns[1]:
         raise ResultsError(f"{after.folder}: expected a run of {nouns[0]} as the first one, got one of {nouns[1]}")
     old = {result.trial.key: result for result in before.results if result.status == "ok"}
     new = {result.trial.key: result for result in after.results if result.status == "ok"}
-    pairs = [(old[key], new[key]) for key in old if key in new]
-    differences = tuple(dict.fromkeys(_differences(before, after, pairs)))
-    unstable = tuple(str(run.folder) for run in (before, after) if run.header.unstable)
+    names = matched(old, new)
+    firsts, seconds = ({pair[side] for pair in names} for side in (0, 1))
+    pairs = [(old[first], new[second]) for first, second in names]
     compared = row_kind(before.header.kind).compared
-    found: dict[Quantity, list[ComparedRow]] = {"time": [], "accuracy": [], "size": []}
-    for pair in pairs:
-        for row in compared(*pair, before.header, after.header):
-            found[row.kind].append(row)
-    judged = not differences and not unstable
-    rows = [
-        *(_judge_time(row, threshold=threshold, judged=judged) for row in _corrected(found["time"])),
-        *(_judge_accuracy(row, points) for row in _corrected(found["accuracy"])),
-        *found["size"],
-    ]
+    rows = [row for pair in pairs for row in compared(*pair, before.header, after.header)]
     return Comparison(
-        rows=tuple(rows),
-        only_before=tuple(key for key in old if key not in new),
-        only_after=tuple(key for key in new if key not in old),
-        differences=differences,
-        unstable=unstable,
+        rows=tuple(sorted(rows, key=lambda row: _ORDER.index(row.kind))),
+        only_before=tuple(key for key in old if key not in firsts),
+        only_after=tuple(key for key in new if key not in seconds),
+        differences=tuple(dict.fromkeys(_differences(before, after, pairs))),
+        unstable=tuple(str(run.folder) for run in (before, after) if run.header.unstable),
         unscored=_unscored(before.header, after.header),
+        circumstances=tuple(circumstances(before, after)),
     )
+
+
+def _judged(row: ComparedRow, threshold: float, points: float | None, *, judged: bool) -> ComparedRow:
+    if row.kind == "time":
+        return _judge_time(row, threshold=threshold, judged=judged)
+    return _judge_accuracy(row, points) if row.kind == "accuracy" else row
 
 
 def compared_networks(old: TrialResult, new: TrialResult, before: RunHeader, after: RunHeader) -> Iterator[ComparedRow]:
@@ -240,9 +261,14 @@ def _sizes(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
 
 
 def _corrected(rows: list[ComparedRow]) -> list[ComparedRow]:
-    """Return the rows with Holm's corrected p."""
-    corrected = holm([1.0 if row.p is None else row.p for row in rows])
-    return [replace(row, p=p) for row, p in zip(rows, corrected, strict=True)]
+    """Return the rows with p corrected by Holm over all of their kind; sizes leave nothing to chance."""
+    found = list(rows)
+    for kind in ("time", "accuracy"):
+        places = [place for place, row in enumerate(rows) if row.kind == kind]
+        p_values = [rows[place].p for place in places]
+        for place, p in zip(places, holm([1.0 if one is None else one for one in p_values]), strict=True):
+            found[place] = replace(rows[place], p=p)
+    return found
 
 
 def _judge_time(row: ComparedRow, *, threshold: float, judged: bool) -> ComparedRow:

@@ -38,6 +38,7 @@ def remarks(comparison: Comparison) -> list[str]:
     found += [f"times are not judged, the machines differ: {difference}" for difference in comparison.differences]
     found += [f"times are not judged, the machine was unstable during {folder}" for folder in comparison.unstable]
     found += [f"scores are not compared: {comparison.unscored}"] if comparison.unscored else []
+    found += [f"also different: {one}" for one in comparison.circumstances]
     for name, keys in (("first", comparison.only_before), ("second", comparison.only_after)):
         if keys:
             found.append(f"only in the {name} run: {len(keys)} trials, e.g. {keys[0]}")

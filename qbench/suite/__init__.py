@@ -2,7 +2,7 @@
 
 from qbench.suite.base import AnySuite
 from qbench.suite.expand import Planned, expand, recipe_supports
-from qbench.suite.filter import Filter, parse_filter, trial_fields
+from qbench.suite.filter import Filter, parse_filter
 from qbench.suite.json_schema import suite_json_schema
 from qbench.suite.kernels.expand import expand_kernels
 from qbench.suite.kernels.schema import KernelSuite
@@ -25,5 +25,4 @@ __all__ = [
     "parse_filter",
     "recipe_supports",
     "suite_json_schema",
-    "trial_fields",
 ]

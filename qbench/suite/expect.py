@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from qbench.core.alike import FIELDS
 from qbench.core.spec import parse_spec
 from qbench.errors import QBenchError, suggest
 from qbench.suite.axes import TaskName
 from qbench.suite.base import Strict
-from qbench.suite.filter import FIELDS, parse_filter
+from qbench.suite.filter import parse_filter
 
 Judge = Literal["interval", "value"]
 _LINK = re.compile(r"\s+(<=?)\s+")
-_TIMED = re.compile(r"(images_per_s|latency_s|gops|ceiling_share|speedup)(_[a-z0-9-]+)?_b[0-9]+")
+_BLANKS = {"batch": "[0-9]+", "percent": "[0-9]+", "reference": "[a-z0-9-]+", "scenario": "[a-z]+"}
 
 
 class Target(Strict):
@@ -96,7 +98,19 @@ class Expectation(Strict):
 
 def is_number_column(name: str) -> bool:
     """Return whether tables of runs of networks may have a column of numbers of this name."""
-    return name in _plain_columns() or _TIMED.fullmatch(name) is not None
+    return name in _plain_columns() or any(form.fullmatch(name) for form in _forms())
+
+
+@cache
+def _forms() -> tuple[re.Pattern[str], ...]:
+    """Return what columns of times may be called: `images_per_s_b<batch>`, with a peer's name where it has one."""
+    from qbench.results.columns import COUNTED, LOADED, TIMED
+
+    found = []
+    for column in (*TIMED, *LOADED, *COUNTED):
+        pattern = re.sub("<([a-z]+)>", lambda blank: _BLANKS.get(blank[1], "[a-z0-9]+"), column.name)
+        found.append(re.compile(re.sub("_b\\[", "(_[a-z0-9-]+)?_b[", pattern) + "(_[a-z0-9-]+)?"))
+    return tuple(found)
 
 
 def _plain_columns() -> list[str]:

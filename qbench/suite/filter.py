@@ -13,15 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from qbench.core.facts import spec_facts
+from qbench.core.alike import trial_fields
 from qbench.core.trial import Trial
 from qbench.errors import SuiteError, suggest
-
-FIELDS = (
-    "sweep", "layers", "spec", "edges", "overrides", "recipe", "method", "correction", "transform", "rounding",
-    "seed", "calibration", "source", "variant", "accumulator", "backend", "model",
-    "data", "scope", "bits", "weight_bits", "activation_bits", "format", "granularity",
-)  # fmt: skip
 
 Fields: TypeAlias = Mapping[str, str | int]
 Condition: TypeAlias = Callable[[Fields], bool]
@@ -36,12 +30,6 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.In: lambda left, right: left in right,
     ast.NotIn: lambda left, right: left not in right,
 }
-
-
-def trial_fields(trial: Trial) -> dict[str, str | int]:
-    """Return the values that a filter can name, by the names of `FIELDS`."""
-    named: dict[str, Any] = {**spec_facts(trial)}
-    return {name: named[name] if name in named else getattr(trial, name) for name in FIELDS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ CASES = {
     "plot": Case(("plot", "throughput", "{a}", "--no-title", "-o", "{out}/t.svg"), "wrote", "title"),
     "compare": Case(("compare", "{a}", "{b}"), "b against a", "rows"),
     "history": Case(("history", "{a}", "{b}"), "figures of 2 runs", "series"),
+    "baseline": Case(("baseline", "save", "{a}", "--dir", "{out}"), "wrote", "folder"),
     "check": Case(("check", "{a}"), "1 hold, 0 do not", "shown"),
     "asv": Case(("asv", "init", "{suites}/tiny.yaml", "--force", "-o", "{out}"), "asv.conf.json", "files"),
     "overrides": Case(("overrides", "{a}"), "scored together", "rules"),

@@ -1,27 +1,37 @@
-"""`qbench compare`: what changed from one run to another, with a verdict for each row, and a gate for checks in CI."""
+"""`qbench compare`: what changed between runs, or between methods, with a verdict for each row, and a gate for CI."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_objections, tell_github, write
-from qbench.cli.told import wide_option
+from qbench.cli.told import plain, tell_json, wide_option
+from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
-    from qbench.results import Comparison, Run
-    from qbench.results.gates.gate import Objection
+    from qbench.results.gates.judged import Judged
 
-    Runs = tuple[Run[Any], Run[Any]]
+_FILE = click.Path(path_type=Path)
+_MOST_ROWS, _MOST_REMARKS = 24, 8
+"""Rows and remarks that the terminal shows of all; files hold the others."""
 
-_RUN = click.Path(path_type=Path)
 
-
-@click.command(epilog="Example: qbench compare results/resnet/A results/resnet/B --fail-on slower,accuracy")
-@click.argument("run_a", type=_RUN)
-@click.argument("run_b", type=_RUN)
+@click.command(
+    epilog="Examples: qbench compare results/resnet/A results/resnet/B --fail-on slower,accuracy | "
+    "qbench compare results/mine/latest --by recipe --where 'bits == 4'"
+)
+@click.argument("runs", nargs=-1, required=True, type=_FILE, metavar="RUN...")
+@click.option(
+    "--by",
+    metavar="FIELD",
+    help="Compare rows of all RUNS that differ in this field alone: recipe, spec, source ..., or run.",
+)
+@click.option("--where", metavar="EXPR", help="With --by: only rows that match, e.g. 'bits <= 4'.")
 @click.option(
     "--fail-on",
     default="",
@@ -38,66 +48,121 @@ _RUN = click.Path(path_type=Path)
     type=float,
     help="Smallest change of the score that counts, in its unit; by default the task's own: 0.3 points of top-1.",
 )
-@click.option("--all", "show_all", is_flag=True, help="Also show rows that did not change.")
-@click.option("-o", "--out", type=_RUN, help="Also write the comparison to this Markdown file.")
+@click.option("--all", "show_all", is_flag=True, help="Show all rows, also those that did not change.")
+@click.option("-o", "--out", type=_FILE, help="Also write the comparison to this file: .md or .html.")
 @file_options
 @wide_option
-def compare(run_a: Path, run_b: Path, threshold: float, points: float | None, **how: Any) -> int:
-    """Show what changed from one run to another.
+def compare(runs: tuple[Path, ...], **how: Any) -> int:
+    """Show what changed from one run to others.
 
-    Times are compared as ratios to the same reference, accuracy on the same images, sizes exactly. Both runs must be of
-    networks, or both of kernels.
+    Times are compared as ratios to the same reference, accuracy on the same images, sizes exactly; rows are the same
+    where sweep and trial are, or where only the sweep's name differs. All runs must be of networks, or all of kernels.
+    A single RUN is compared with the baseline of its suite (`qbench baseline`).
 
     Exit codes: 0 nothing found, 1 something that --fail-on objects to, 2 wrong input, 3 (or --soft) something that
     --fail-on guards could not be judged: another machine, an unstable one, other data.
     """
-    from qbench.results import compare_runs, comparison_markdown, read_run
+    if how["by"] is not None:
+        return _methods(runs, how)
+    if how["where"] is not None:
+        raise QBenchError("--where: it goes with --by")
+    return judge(runs, how)
+
+
+def judge(paths: Sequence[Path], how: dict[str, Any], *, command: str = "compare") -> int:
+    """Compare runs with the first one, a single one with its baseline; show it and return the exit code."""
+    from qbench.results import read_run
+    from qbench.results.gates.baseline import baselines_folder, find_baseline
+    from qbench.results.gates.judged import judged
 
     gate = gate_of(how["fail_on"], how["allow"], how["soft"])
-    runs = read_run(run_a), read_run(run_b)
-    comparison = compare_runs(*runs, threshold=threshold, points=points)
-    objections, questions = gate.objections(*runs, comparison), gate.open_questions(runs[1], comparison)
-    code = gate.exit_code(objections, questions)
-    found = (*objections, *questions)
-    _write_files(runs, comparison, found, code, how)
+    runs = tuple(read_run(path) for path in paths)
+    if len(runs) == 1:
+        runs = (find_baseline(runs[0], how.get("baselines") or baselines_folder(Path())), *runs)
+    found = judged(runs, gate, threshold=how["threshold"], points=how["points"])
+    _write_files(found, how, command)
     if how["json_file"] != Path("-"):
-        _show(runs, comparison, found, show_all=how["show_all"])
+        _show(found, show_all=how["show_all"])
         if how["github"]:
-            tell_github(found, comparison_markdown(*runs, comparison, found))
-    return code
+            tell_github(found.wrong, found.markdown())
+    return found.code
 
 
-def _write_files(
-    runs: Runs,
-    comparison: Comparison,
-    found: tuple[Objection, ...],
-    code: int,
-    how: dict[str, Any],
-) -> None:
+def _write_files(found: Judged, how: dict[str, Any], command: str) -> None:
     """Write what was asked for as files."""
-    from qbench.results import comparison_markdown
-    from qbench.results.gates.verdicts import verdicts_json, verdicts_junit
+    from qbench.report.changes import comparison_html
 
     if how["out"] is not None:
-        write(how["out"], comparison_markdown(*runs, comparison, found))
+        _write_page(how["out"], found.markdown(), comparison_html(found) if how["out"].suffix == ".html" else "")
     if how["junit"] is not None:
-        write(how["junit"], verdicts_junit(runs, comparison, found))
+        write(how["junit"], found.junit())
     if how["json_file"] == Path("-"):
-        click.echo(verdicts_json(runs, comparison, found, code=code), nl=False)
+        click.echo(found.json(command), nl=False)
     elif how["json_file"] is not None:
-        write(how["json_file"], verdicts_json(runs, comparison, found, code=code))
+        write(how["json_file"], found.json(command))
 
 
-def _show(runs: Runs, comparison: Comparison, found: tuple[Objection, ...], *, show_all: bool) -> None:
-    """Print what is wrong, then what speaks against judging, then the rows."""
+def _write_page(path: Path, markdown: str, html: str) -> None:
+    if path.suffix not in (".md", ".html"):
+        raise QBenchError(f"-o {path}: expected a file that ends in .md or .html")
+    write(path, html or markdown)
+
+
+def _show(found: Judged, *, show_all: bool) -> None:
+    """Print what is wrong, then for each run the answer, then the rows that changed."""
     from qbench.cli.terminal.style import make_console, print_fitting, say
-    from qbench.results.compare_table import HEADINGS, remarks, table_rows
+    from qbench.results.compare_table import HEADINGS, table_rows
 
-    console, (before, after) = make_console(), runs
-    show_objections(console, found)
-    for line in remarks(comparison):
-        say(console, line)
-    rows = table_rows(comparison, changes_only=not show_all)
+    console = make_console()
+    show_objections(console, found.wrong)
+    rows = []
+    for one in found.each:
+        answer, *rest = one.remarks
+        say(console, f"{one.after.folder.name} against {found.before.folder.name}: {answer}")
+        most = len(rest) if show_all else _MOST_REMARKS // len(found.each) + 1
+        for line in rest[:most]:
+            say(console, f"  {line}")
+        name = (one.after.folder.name,) if len(found.each) > 1 else ()
+        rows += [(*name, *row) for row in table_rows(one.comparison, changes_only=not show_all)]
     if rows:
-        say(console, f"{after.folder.name} against {before.folder.name}")
-        print_fitting(console, rows, headings=HEADINGS, drop=("p (Holm)", "basis", "95 %", "before", "after"))
+        headings = (*(("run",) if len(found.each) > 1 else ()), *HEADINGS)
+        shown = rows if show_all else rows[:_MOST_ROWS]
+        print_fitting(console, shown, headings=headings, drop=("p (Holm)", "basis", "95 %", "before", "after"))
+        if len(rows) > len(shown):
+            say(console, f"and {len(rows) - len(shown)} more rows: --all, or -o changes.html", style="dim")
+
+
+def _methods(paths: Sequence[Path], how: dict[str, Any]) -> int:
+    """Compare rows that differ in one field alone, and print the answer first."""
+    from qbench.cli.terminal.style import make_console, print_fitting, say
+    from qbench.report.changes import table_html, table_markdown
+    from qbench.results import read_run
+    from qbench.results.duels import HEADINGS, duel_rows, duels, summary
+    from qbench.suite.filter import parse_filter
+
+    if how["fail_on"] or how["junit"] or how["github"]:
+        raise QBenchError(
+            "--by: what it finds is no gate; use `expect: [{order: ...}]` in the suite, and `qbench check`"
+        )
+    holds = (lambda trial: True) if how["where"] is None else parse_filter(how["where"])
+    runs = [read_run(path) for path in paths]
+    found = duels(runs, how["by"], holds=holds, points=how["points"])
+    lines, rows = list(summary(found)), duel_rows(found)
+    title = f"{', '.join(run.folder.name for run in runs)} by {how['by']}"
+    if how["out"] is not None:
+        _write_page(
+            how["out"], table_markdown(title, lines, HEADINGS, rows), table_html(title, lines, HEADINGS, rows)
+            if how["out"].suffix == ".html" else "",
+        )  # fmt: skip
+    if how["json_file"] == Path("-"):
+        return tell_json("compare", answer=lines, pairs=found)
+    if how["json_file"] is not None:
+        write(how["json_file"], json.dumps(plain(found), indent=2) + "\n")
+    console = make_console()
+    for line in lines if how["show_all"] else lines[:_MOST_ROWS]:
+        say(console, line)
+    shown = rows if how["show_all"] else rows[:_MOST_ROWS]
+    print_fitting(console, shown, headings=HEADINGS, drop=("p (Holm)", "95 %"))
+    if len(rows) > len(shown):
+        say(console, f"and {len(rows) - len(shown)} more pairs: --all, or -o pairs.html", style="dim")
+    return 0

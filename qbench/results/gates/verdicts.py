@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,36 +17,38 @@ from qbench.results.reader import Run
 NAME = "qbench"
 
 
-def verdicts_json(
-    runs: tuple[Run[Any], Run[Any]], comparison: Comparison, found: Sequence[Objection], *, code: int
-) -> str:
-    """Return everything that was compared, what is wrong, and the exit code, as JSON."""
-    facts = {
-        "command": "compare",
-        "qbench": __version__,
-        "exit_code": code,
+Compared = tuple[tuple[Run[Any], Run[Any]], Comparison, Sequence[Objection]]
+
+
+def verdicts_facts(
+    runs: tuple[Run[Any], Run[Any]], comparison: Comparison, found: Sequence[Objection]
+) -> dict[str, Any]:
+    """Return everything that was compared, and what is wrong, as JSON has it."""
+    return {
         "before": str(runs[0].folder),
         "after": str(runs[1].folder),
         "objections": [asdict(one) for one in found],
         "differences": comparison.differences,
+        "circumstances": comparison.circumstances,
         "unstable": comparison.unstable,
         "unscored": comparison.unscored,
         "rows": [asdict(row) for row in comparison.rows],
     }
-    return json.dumps(facts, indent=2) + "\n"
+
+
+def told(command: str, code: int, facts: Mapping[str, Any]) -> str:
+    """Return facts as JSON, behind what every command says: its name, the version, the exit code."""
+    return json.dumps({"command": command, "qbench": __version__, "exit_code": code, **facts}, indent=2) + "\n"
 
 
 def check_json(run: Run[Any], found: Sequence[Objection], *, code: int) -> str:
     """Return what a run shows of everything that is expected, what is wrong, and the exit code, as JSON."""
     facts = {
-        "command": "check",
-        "qbench": __version__,
-        "exit_code": code,
         "run": str(run.folder),
         "objections": [asdict(one) for one in found],
         "shown": [asdict(one) for one in row_kind(run.header.kind).shown(run)],
     }
-    return json.dumps(facts, indent=2) + "\n"
+    return told("check", code, facts)
 
 
 def check_markdown(run: Run[Any], found: Sequence[Objection]) -> str:
@@ -57,27 +59,36 @@ def check_markdown(run: Run[Any], found: Sequence[Objection]) -> str:
     return "\n".join([*lines, *(f"- met `{one.key}`: {one.text}" for one in held)]) + "\n"
 
 
-def verdicts_junit(runs: tuple[Run[Any], Run[Any]], comparison: Comparison, found: Sequence[Objection]) -> str:
-    """Return a test case for every figure that was compared, and one for everything else that is wrong."""
-    return _junit(runs[1].header.suite.name, [*_figures(comparison, found), *_others(found, comparison)])
+def verdicts_junit(compared: Sequence[Compared]) -> str:
+    """Return a suite for each comparison: a test case for every figure, and one for everything else that is wrong."""
+    return _junit(
+        (runs[1].header.suite.name, [*_figures(comparison, found), *_others(found, comparison)])
+        for runs, comparison, found in compared
+    )
 
 
 def check_junit(run: Run[Any], found: Sequence[Objection]) -> str:
     """Return a test case for everything that holds and one for everything that does not."""
     held = [one for one in row_kind(run.header.kind).shown(run) if one.outcome == "met"]
     cases = [ET.Element("testcase", classname="expect", name=_plain(f"{one.key} {one.asked}")) for one in held]
-    return _junit(run.header.suite.name, [*cases, *map(_objection, found)])
+    return _junit([(run.header.suite.name, [*cases, *map(_objection, found)])])
 
 
-def _junit(name: str, cases: Sequence[ET.Element]) -> str:
-    failures = sum(case.find("failure") is not None for case in cases)
-    skipped = sum(case.find("skipped") is not None for case in cases)
-    counts = {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped), "errors": "0"}
-    root = ET.Element("testsuites", {"name": NAME, **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": name, **counts})
-    suite.extend(cases)
+def _junit(suites: Iterable[tuple[str, Sequence[ET.Element]]]) -> str:
+    root = ET.Element("testsuites", {"name": NAME})
+    for name, cases in suites:
+        suite = ET.SubElement(root, "testsuite", {"name": name, **_counts(cases)})
+        suite.extend(cases)
+    for word, count in _counts([*root.iter("testcase")]).items():
+        root.set(word, count)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _counts(cases: Sequence[ET.Element]) -> dict[str, str]:
+    failures = sum(case.find("failure") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    return {"tests": str(len(cases)), "failures": str(failures), "skipped": str(skipped), "errors": "0"}
 
 
 def _figures(comparison: Comparison, found: Sequence[Objection]) -> Iterator[ET.Element]:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
+from qbench.core.alike import all_but, trial_fields
 from qbench.core.trial import Trial
 from qbench.results.header import Expected, Ordered
 from qbench.suite import Suite
 from qbench.suite.expect import Expectation
-from qbench.suite.filter import parse_filter, trial_fields
-
-_RECIPE = frozenset({"recipe", "method", "correction", "transform", "rounding"})
-_SPEC = frozenset({"spec", "scope", "bits", "weight_bits", "activation_bits", "format", "granularity"})
-_FOLLOWS = {
-    "weight_bits": {"bits", "spec"},
-    "activation_bits": {"bits", "spec"},
-    "bits": {"weight_bits", "activation_bits", "spec"},
-    "scope": _SPEC,
-    "spec": _SPEC,
-    "format": {"spec"},
-    "granularity": {"spec"},
-    "recipe": _RECIPE,
-    **{part: {"recipe"} for part in _RECIPE - {"recipe"}},
-}
-"""Field -> fields that change with it."""
+from qbench.suite.filter import parse_filter
 
 
 def expected(suite: Suite, trials: Sequence[Trial]) -> tuple[Expected, ...]:
@@ -50,12 +36,10 @@ def _resolved(asked: Expectation, trials: Sequence[Trial]) -> Expected:
 
 def _pairs(asked: Expectation, rows: Sequence[Trial]) -> Iterator[Ordered]:
     """Yield the neighbours of an order: rows that differ in the field alone, each group of such rows by itself."""
-    groups: dict[tuple[object, ...], dict[str, str]] = {}
+    groups: dict[Hashable, dict[str, str]] = {}
     for row in rows:
-        fields = trial_fields(row)
-        left_out = {"sweep", asked.by} | _FOLLOWS.get(asked.by, frozenset())
-        rest = tuple(value for name, value in fields.items() if name not in left_out)
-        groups.setdefault(rest, {}).setdefault(str(fields[asked.by]), row.key)
+        value = str(trial_fields(row)[asked.by])
+        groups.setdefault(all_but(row, asked.by), {}).setdefault(value, row.key)
     for group in groups.values():
         for worse, better, strictly in asked.links:
             if worse in group and better in group:
