@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.formats import Binary, Ternary, Uniform
-from qbench.core.granularity import PerTensor
+from qbench.core.granularity import Dynamic, PerTensor
 from qbench.core.tensor import Floats, QParams, expand
 
 Codes = npt.NDArray[np.int16]
@@ -63,8 +63,21 @@ def fake_quantize(values: npt.NDArray[np.floating], params: QParams) -> Floats:
     return dequantize(quantize(values, params), params)
 
 
+def fake_dynamic(values: Floats, params: QParams) -> Floats:
+    """Return what numbers (n, ..., channels) become by scales that each sample, or row of channels, has of its own."""
+    grain, top = params.spec.granularity, np.float32(2**params.spec.format.bits - 1)
+    axes = -1 if isinstance(grain, Dynamic) and grain.rows else tuple(range(1, values.ndim))
+    low = np.minimum(values.min(axis=axes, keepdims=True), np.float32(0))
+    scale = (np.maximum(values.max(axis=axes, keepdims=True), np.float32(0)) - low) / top
+    inverse = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale >= np.float32(2.0**-100))
+    zero = np.rint(-low * inverse)
+    return np.asarray((np.clip(np.rint(values * inverse + zero), 0, top) - zero) * scale, dtype=np.float32)
+
+
 def _spread(params: QParams, values: npt.NDArray[np.generic]) -> tuple[Floats, Floats]:
     granularity = params.spec.granularity
+    if isinstance(granularity, Dynamic):
+        raise ValueError("dynamic scales are of samples or rows: see fake_dynamic")
     if isinstance(granularity, PerTensor):
         return params.scale, params.zero_point
     if values.ndim != 2:

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, ClassVar
 
 from qbench.core.formats import Float32, Ternary, Uniform
+from qbench.core.granularity import Dynamic
 from qbench.core.spec import LayerSpec
 from qbench.errors import MachineError
 from qbench.graph import QuantizedNetwork
@@ -40,6 +41,8 @@ class _Reconstruction(ABC):
         """Return why weights or activations of `spec` have no steps to be learned on, or None."""
         if not isinstance(spec.activations.format, Float32 | Uniform | Ternary):
             return f"{self.name}: activations need equal steps, not the format {spec.activations.format}"
+        if isinstance(spec.activations.granularity, Dynamic):
+            return f"{self.name}: activations need steps that are known before, not dynamic ones"
         return equal_steps_reason(self.name, spec.weights)
 
     def apply(self, quantized: QuantizedNetwork, seen: Observations, *, seed: int) -> QuantizedNetwork:

@@ -21,7 +21,7 @@ from typing import ClassVar
 import numpy as np
 
 from qbench.core.formats import Codebook, Uniform
-from qbench.core.granularity import PerTensor
+from qbench.core.granularity import Dynamic, PerTensor
 from qbench.core.spec import LayerSpec, QuantSpec
 from qbench.core.tensor import QParams
 from qbench.graph import QuantizedNetwork, Softmax, Unary
@@ -46,7 +46,8 @@ class Vit:
     def supports(self, spec: LayerSpec) -> str | None:
         """Return why activations of a spec have no two ranges, or None."""
         kind = spec.activations.format
-        if spec.activations.is_float or (isinstance(kind, Uniform) and kind.bits > 1):
+        dynamic = isinstance(spec.activations.granularity, Dynamic)
+        if spec.activations.is_float or (isinstance(kind, Uniform) and kind.bits > 1 and not dynamic):
             return None
         return f"vit: gives two ranges to uniform activations of 2 bits or more, not to {spec.activations.token}"
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qbench.core.granularity import Dynamic
 from qbench.core.several import arrays_of
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.errors import QBenchError
@@ -21,6 +22,7 @@ from qbench.graph import Conv, Layer, Network, QuantizedNetwork, depth_weights
 from qbench.graph.network import Node, inputs_of, outputs_of
 from qbench.methods import fake_quantize
 from qbench.methods.fitting.slices import Doubles
+from qbench.methods.law import fake_dynamic
 from qbench.quantization.observations import Observations
 from qbench.quantization.windows import rows_of
 
@@ -134,6 +136,8 @@ class Side:
 def rows_entering(layer: Layer, array: npt.NDArray[Any], params: QParams | None, *, most: int) -> Floats:
     """Return what a layer multiplies its weights by, float32 (groups, rows, depth); `most` rows per sample."""
     images = array.transpose(0, 2, 3, 1) if array.ndim == 4 else array.reshape(len(array), 1, -1, array.shape[-1])
+    if params is not None and isinstance(params.spec.granularity, Dynamic):
+        return rows_of(layer, fake_dynamic(images, params), most)
     rows = rows_of(layer, images, most)
     return rows if params is None else fake_quantize(rows, params)
 

@@ -10,13 +10,14 @@ from hypothesis.extra import numpy as hnp
 
 from qbench.core.formats import Binary, Codebook, Logarithmic, NumberFormat, PowerOfTwo, Ternary, Uniform
 from qbench.core.granularity import PerChannel, PerGroup, PerTensor
-from qbench.core.spec import QuantSpec, activation_uniform, weight_uniform
+from qbench.core.spec import QuantSpec, activation_uniform, parse_spec, weight_uniform
 from qbench.core.tensor import Floats, QParams
 from qbench.engine.container import container_of, level_thresholds
-from qbench.kernels.quantize.reference import fake_quantize_f32, fake_quantize_levels_f32
+from qbench.kernels.quantize.reference import dynamic_codes, fake_quantize_f32, fake_quantize_levels_f32
 from qbench.methods import METHODS, dequantize, fake_quantize, quantize
 from qbench.methods.fitting.level_tables import full_table, signed_table
 from qbench.methods.fitting.slices import Doubles
+from qbench.methods.law import fake_dynamic
 from qbench.methods.pot import power_levels
 
 SCALES = st.floats(2.0**-40, 2.0**40, width=32)
@@ -191,3 +192,17 @@ def test_scales_a_channel_refuse_arrays_of_another_shape() -> None:
     params = QParams(spec, np.ones(2, np.float32), np.zeros(2, np.float32))
     with pytest.raises(ValueError, match="channels, depth"):
         quantize(np.zeros((2, 3, 4), np.float32), params)
+
+
+@pytest.mark.parametrize("token", ["a8d", "a4r"])
+def test_dynamic_scales_are_those_of_the_kernels(token: str) -> None:
+    spec, draw = parse_spec(f"w8c-{token}").activations, np.random.default_rng(0)
+    params = QParams(spec, np.ones((), np.float32), np.zeros((), np.float32))
+    x = (draw.standard_normal((2, 3, 1, 5)) * np.exp2(draw.integers(-6, 7, (2, 3, 1, 1)))).astype(np.float32)
+    x[0, 0] = 0
+    found = fake_dynamic(x, params)
+    for place in np.ndindex((2, 3, 1) if token == "a4r" else (2,)):
+        codes, scale, zero = dynamic_codes(x[place], 2**spec.format.bits - 1)
+        np.testing.assert_array_equal(found[place], (codes.astype(np.float32) - zero) * scale)
+    with pytest.raises(ValueError, match="fake_dynamic"):
+        quantize(x, params)
