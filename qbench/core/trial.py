@@ -142,6 +142,7 @@ class Measurement:
         operations: arithmetic operations per call (2 per multiply-add), 0 when unknown.
         threads: threads used.
         stop: why sampling stopped: `precise`, `no longer improving`, `time cap`.
+        processes: samples of each fresh process, in their order; empty where all are of one.
     """
 
     group: str
@@ -152,6 +153,7 @@ class Measurement:
     operations: int = 0
     threads: int = 1
     stop: str = ""
+    processes: tuple[int, ...] = ()
 
     @property
     def median_s(self) -> float:

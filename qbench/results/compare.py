@@ -2,7 +2,8 @@
 
 Times of two runs never took turns, and a host drifts by more than most changes are worth. So a time is compared as
 its ratio to the reference that it did take turns with, run by run; raw times are used, and said to be, only where the
-runs share no reference. Times from different machines, or from a run whose canary moved, are shown but not judged.
+runs share no reference. Times from different machines, and raw times of a run whose canary moved, are shown but not
+judged: of a ratio within rounds a moved canary widens the interval, and no more.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from qbench.metrics.speed import Ratio, verdict
 from qbench.metrics.task import stored_scores
 from qbench.results.columns import batch_of
 from qbench.results.header import RunHeader
-from qbench.results.judge import Logs, holm, shift
+from qbench.results.judge import BETWEEN_PROCESSES, holm, shift
 from qbench.results.kind import row_kind
 from qbench.results.matching import circumstances, matched
 from qbench.results.reader import Run
+from qbench.results.replicates import RAW, basis_of, process_logs
 
 Quantity = Literal["time", "accuracy", "size"]
 Verdict = Literal["FASTER", "SLOWER", "BETTER", "WORSE", "SMALLER", "LARGER", "SAME", "UNSURE", "NOT JUDGED"]
@@ -72,6 +74,11 @@ class ComparedRow:
     better: Direction = "higher"
     matters: float = 0.0
 
+    @property
+    def is_raw(self) -> bool:
+        """Whether a time is compared that took no turns with anything that both runs have."""
+        return self.basis.startswith(RAW)
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -114,8 +121,7 @@ def compare_several(
     corrected = iter(_corrected([row for draft in drafts for row in draft.rows]))
     found = []
     for draft in drafts:
-        judged = not draft.differences and not draft.unstable
-        rows = [_judged(next(corrected), threshold, points, judged=judged) for _ in draft.rows]
+        rows = [_judged(next(corrected), draft, threshold, points) for _ in draft.rows]
         found.append(replace(draft, rows=tuple(rows)))
     return tuple(found)
 
@@ -143,18 +149,24 @@ def _draft(before: Run[Any], after: Run[Any]) -> Comparison:
     )
 
 
-def _judged(row: ComparedRow, threshold: float, points: float | None, *, judged: bool) -> ComparedRow:
+def _judged(row: ComparedRow, draft: Comparison, threshold: float, points: float | None) -> ComparedRow:
     if row.kind == "time":
+        judged = not draft.differences and not (draft.unstable and row.is_raw)
         return _judge_time(row, threshold=threshold, judged=judged)
     return _judge_accuracy(row, points) if row.kind == "accuracy" else row
 
 
 def compared_networks(old: TrialResult, new: TrialResult, before: RunHeader, after: RunHeader) -> Iterator[ComparedRow]:
     """Yield what of two rows of a network is compared: times, accuracy where the images are the same, sizes."""
-    yield from _times(old, new)
+    yield from _times(old, new, spread=spread_of(before, after))
     if not _unscored(before, after):
         yield from _accuracy(old, new, load_task(after.suite.task), images=after.data.images)
     yield from _sizes(old, new)
+
+
+def spread_of(before: RunHeader, after: RunHeader) -> float:
+    """Return what a ratio is feared to differ by from process to process: more than nothing where a canary moved."""
+    return BETWEEN_PROCESSES if before.unstable or after.unstable else 0.0
 
 
 def _unscored(before: RunHeader, after: RunHeader) -> str:
@@ -181,7 +193,7 @@ def _differences(before: Run[Any], after: Run[Any], pairs: Sequence[tuple[Any, A
         yield f"threads: {before.header.suite.threads} before, {after.header.suite.threads} after"
 
 
-def _times(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
+def _times(old: TrialResult, new: TrialResult, *, spread: float) -> Iterator[ComparedRow]:
     for group in dict.fromkeys(cell.group for cell in old.measurements):
         batch = batch_of(group)
         cells = [_cells(result, group) for result in (old, new)]
@@ -189,8 +201,8 @@ def _times(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
         if batch is None or own[0] is None or own[1] is None or not own[0].samples_s or not own[1].samples_s:
             continue
         reference = next((name for name in cells[0] if name in cells[1] and name != old.trial.backend), "")
-        logs = [speed_logs(mine, cell.get(reference)) for mine, cell in zip((own[0], own[1]), cells, strict=True)]
-        ratio, p = shift(*logs)
+        logs = [process_logs(mine, cell.get(reference)) for mine, cell in zip((own[0], own[1]), cells, strict=True)]
+        ratio, p = shift(*logs, spread=spread)
         yield ComparedRow(
             key=old.trial.key,
             kind="time",
@@ -202,21 +214,12 @@ def _times(old: TrialResult, new: TrialResult) -> Iterator[ComparedRow]:
             high=ratio.high,
             p=p,
             verdict="UNSURE",
-            basis=f"against {reference}" if reference else "raw times",
+            basis=basis_of(reference, logs),
         )
 
 
 def _cells(result: TrialResult, group: str) -> dict[str, Measurement]:
     return {cell.cell: cell for cell in result.measurements if cell.group == group}
-
-
-def speed_logs(own: Measurement, reference: Measurement | None) -> Logs:
-    """Return the logarithm of the speed of every round, relative to the reference's in that round when there is one."""
-    times = np.log(np.asarray(own.samples_s, dtype=np.float64) / own.items)
-    if reference is None:
-        return -times
-    rounds = min(times.size, len(reference.samples_s))
-    return np.log(np.asarray(reference.samples_s[:rounds]) / reference.items) - times[:rounds]
 
 
 def _accuracy(old: TrialResult, new: TrialResult, task: Task, *, images: int) -> Iterator[ComparedRow]:

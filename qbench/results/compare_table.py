@@ -36,7 +36,10 @@ def remarks(comparison: Comparison) -> list[str]:
     counted = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     found = [counted or "the runs have no trial in common"]
     found += [f"times are not judged, the machines differ: {difference}" for difference in comparison.differences]
-    found += [f"times are not judged, the machine was unstable during {folder}" for folder in comparison.unstable]
+    found += [
+        f"the machine was unstable during {folder}: ratios within rounds are judged, raw times are not"
+        for folder in comparison.unstable
+    ]
     found += [f"scores are not compared: {comparison.unscored}"] if comparison.unscored else []
     found += [f"also different: {one}" for one in comparison.circumstances]
     for name, keys in (("first", comparison.only_before), ("second", comparison.only_after)):

@@ -18,13 +18,14 @@ from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 from scipy.stats import t as student
 
-from qbench.metrics.speed import Ratio, Verdict, verdict
-from qbench.results.judge import holm
+from qbench.core.trial import Measurement
+from qbench.metrics.speed import Ratio, Verdict, median_interval, paired_ratio, verdict
+from qbench.results.judge import LEAST_VARIANCE, Logs, holm
 
 Doubles = npt.NDArray[np.float64]
 ALPHA = 0.05
-_LEAST_VARIANCE = 1e-12
-"""Of a log ratio: a millionth, finer than any clock."""
+RAW = "raw times"
+"""What is compared where nothing took turns with a row in both runs."""
 _MOST_DEGREES = 1e4
 
 
@@ -78,7 +79,7 @@ def _verdict(ratio: Ratio, p: float, threshold: float) -> Verdict:
 
 def _errors(logs: Sequence[Sequence[float]], counts: npt.NDArray[np.int_]) -> tuple[Doubles, Doubles]:
     """Return the standard error of every row's mean and its degrees of freedom, 0 where nothing is known."""
-    own = np.array([max(float(np.var(row, ddof=1)), _LEAST_VARIANCE) if len(row) > 1 else 0.0 for row in logs])
+    own = np.array([max(float(np.var(row, ddof=1)), LEAST_VARIANCE) if len(row) > 1 else 0.0 for row in logs])
     freedom = np.maximum(counts - 1, 0).astype(np.float64)
     known = freedom > 0
     if not known.any():
@@ -107,3 +108,51 @@ def common_variance(variances: Doubles, degrees: Doubles) -> tuple[float, float]
     else:
         freedom = 2 * float(brentq(lambda x: float(polygamma(1, x)) - excess, 1e-6, _MOST_DEGREES / 2))
     return float(np.exp(logs.mean() + digamma(freedom / 2) - math.log(freedom / 2))), freedom
+
+
+def speed_logs(own: Measurement, reference: Measurement | None) -> Logs:
+    """Return the logarithm of the speed of every round, relative to the reference's in that round when there is one."""
+    times = np.log(np.asarray(own.samples_s, dtype=np.float64) / own.items)
+    if reference is None:
+        return -times
+    rounds = min(times.size, len(reference.samples_s))
+    return np.log(np.asarray(reference.samples_s[:rounds]) / reference.items) - times[:rounds]
+
+
+def process_logs(own: Measurement, reference: Measurement | None = None) -> list[Logs]:
+    """Return `speed_logs` of each fresh process; of a single one where the reference's were others."""
+    logs, parts = speed_logs(own, reference), own.processes
+    alike = reference is None or reference.processes == parts
+    return np.split(logs, np.cumsum(parts[:-1])) if alike and sum(parts) == logs.size else [logs]
+
+
+def basis_of(reference: str, logs: Sequence[Sequence[Logs]]) -> str:
+    """Return how a time of two runs is compared, e.g. `against onnxruntime-fp32, 3 and 4 processes`."""
+    counts = " and ".join(str(len(run)) for run in logs)
+    return (f"against {reference}" if reference else RAW) + (f", {counts} processes" if min(map(len, logs)) > 1 else "")
+
+
+def medians(logs: Sequence[Logs]) -> list[float]:
+    """Return the median of each process."""
+    return [float(np.median(one)) for one in logs]
+
+
+def ratio_of(reference: Measurement, own: Measurement) -> Ratio:
+    """Return how many times faster than a reference of the same rounds; the interval is that of processes, if several.
+
+    Raises:
+        ValueError: there is no common round, or a time is not positive.
+    """
+    logs = process_logs(own, reference)
+    if len(logs) < 2:
+        return paired_ratio(reference.samples_s, own.samples_s)
+    return judge_rows([medians(logs)])[0].ratio
+
+
+def time_interval(found: Measurement) -> tuple[float, float]:
+    """Return the 95 % interval of a party's time in seconds, that of processes where there were several."""
+    logs = process_logs(found)
+    if len(logs) < 2:
+        return median_interval(found.samples_s)
+    speed = judge_rows([medians(logs)])[0].ratio
+    return found.items / speed.high, found.items / speed.low

@@ -19,6 +19,9 @@ from qbench.results.kind import row_kind
 def encode_row(result: TrialResult | KernelResult) -> str:
     """Return one line of JSON, without the line break; fields by their names in the row's class."""
     fields = asdict(result)
+    for measurement in fields["measurements"]:
+        if not measurement["processes"]:
+            del measurement["processes"]
     if isinstance(result, TrialResult):
         fields["metrics"] = {name: _finite(metric) for name, metric in fields["metrics"].items()}
         if not result.scores:

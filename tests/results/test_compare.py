@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from qbench.core.trial import Measurement, Metric, TrialResult
+from qbench.metrics.speed import verdict
 from qbench.results import Comparison, DataFacts, compare_runs, comparison_markdown, read_run
-from qbench.results.judge import holm, shift
+from qbench.results.judge import BETWEEN_PROCESSES, Logs, holm, shift
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
@@ -77,11 +78,67 @@ def test_times_of_other_machines_are_shown_but_not_judged(make_run: MakeRun, mak
     assert found.differences == ("cpu_model: one before, two after",)
 
 
-def test_times_of_an_unstable_host_are_not_judged(make_run: MakeRun, make_row: MakeRow) -> None:
+@pytest.mark.parametrize(("after_s", "verdict"), [(0.00111, "SLOWER"), (0.00103, "UNSURE"), (0.001, "UNSURE")])
+def test_an_unsteady_host_widens_the_interval_of_a_ratio_and_forbids_no_verdict(
+    make_run: MakeRun, make_row: MakeRow, after_s: float, verdict: str
+) -> None:
     before = read_run(make_run("a", make_row(times_s=times(0.001))))
-    after = read_run(make_run("b", make_row(times_s=times(0.002)), unstable=True))
+    after = read_run(make_run("b", make_row(times_s=times(after_s)), unstable=True))
     found = compare_runs(before, after)
+    assert verdicts(found, "time") == [verdict]
+    (row,) = (row for row in found.rows if row.kind == "time")
+    assert row.high / row.low > 1.08
+
+
+def test_raw_times_of_an_unsteady_host_are_not_judged(make_run: MakeRun, make_row: MakeRow) -> None:
+    row = make_row(times_s=times(0.001))
+    alone = replace(row, measurements=row.measurements[:1])
+    found = compare_runs(read_run(make_run("a", alone)), read_run(make_run("b", alone, unstable=True)))
     assert verdicts(found, "time") == ["NOT JUDGED"]
+
+
+def replicated(row: TrialResult, moved: Sequence[float]) -> TrialResult:
+    """The same row over fresh processes, each of which is slower by some share than another."""
+    cells = []
+    for cell in row.measurements:
+        scales = [1.0 + (share if cell.cell == "qbench" else 0.0) for share in moved]
+        samples = tuple(scale * time for scale in scales for time in cell.samples_s)
+        cells.append(replace(cell, samples_s=samples, processes=(len(cell.samples_s),) * len(moved)))
+    return replace(row, measurements=tuple(cells))
+
+
+@pytest.mark.parametrize(
+    ("slower", "spread", "verdict"), [(0.0, 0.002, "SAME"), (0.06, 0.002, "SLOWER"), (0.06, 0.05, "UNSURE")]
+)
+def test_runs_over_several_processes_are_judged_by_these(
+    make_run: MakeRun, make_row: MakeRow, slower: float, spread: float, verdict: str
+) -> None:
+    """Thousands of rounds that agree within a process say nothing of the next one."""
+    row, moved = make_row(times_s=times(0.001, spread=0.001)), np.array([-1.0, 0.0, 1.0, 0.3])
+    before = read_run(make_run("a", replicated(row, spread * moved)))
+    after = read_run(make_run("b", replicated(row, slower + spread * moved[::-1]), unstable=True))
+    found = compare_runs(before, after)
+    assert verdicts(found, "time") == [verdict]
+    (time,) = (row for row in found.rows if row.kind == "time")
+    assert time.basis == "against onnxruntime-fp32, 4 and 4 processes"
+
+
+def test_two_runs_of_an_unsteady_host_say_nothing_false_and_find_ten_percent() -> None:
+    """Six comparisons of 20 ratios of single processes that differ by 0.013 each; two of each are slower by 10 %."""
+    rng = np.random.default_rng(0)
+
+    def run(moved: float) -> list[Logs]:
+        return [moved + rng.normal(0.0, 0.013) + rng.normal(0.0, 0.01, 12)]
+
+    words: dict[bool, list[str]] = {True: [], False: []}
+    for _ in range(6):
+        planted = [number < 2 for number in range(20)]
+        found = [shift(run(0.0), run(-np.log(1.1) * slower), spread=BETWEEN_PROCESSES) for slower in planted]
+        corrected = holm([p for _, p in found])
+        for slower, (ratio, _), p in zip(planted, found, corrected, strict=True):
+            words[slower].append(verdict(ratio) if p < 0.05 else "UNSURE")
+    assert not {"FASTER", "SLOWER"} & set(words[False])
+    assert words[True].count("SLOWER") >= 11
 
 
 @pytest.mark.parametrize(("wrong", "verdict"), [(20, "SAME"), (22, "UNSURE"), (60, "WORSE"), (4, "BETTER")])
@@ -138,6 +195,6 @@ def test_the_interval_of_a_shift_holds_the_truth_19_times_of_20() -> None:
     rng = np.random.default_rng(3)
     hits = 0
     for _ in range(60):
-        ratio, _ = shift(rng.standard_normal(41) * 0.02, 0.05 + rng.standard_normal(41) * 0.02)
+        ratio, _ = shift([rng.standard_normal(41) * 0.02], [0.05 + rng.standard_normal(41) * 0.02])
         hits += ratio.low <= np.exp(0.05) <= ratio.high
     assert hits >= 54

@@ -11,25 +11,27 @@ from collections.abc import Iterator
 
 from qbench.core.cells.result import CEILING, OWN, STREAMS, KernelResult, PartyRow
 from qbench.core.trial import Measurement
-from qbench.results.compare import ComparedRow, Verdict, speed_logs
+from qbench.results.compare import ComparedRow, Verdict, spread_of
 from qbench.results.header import RunHeader
 from qbench.results.judge import shift
+from qbench.results.replicates import basis_of, process_logs
 
 
 def compared_kernels(
-    old: KernelResult, new: KernelResult, _before: RunHeader, _after: RunHeader
+    old: KernelResult, new: KernelResult, before: RunHeader, after: RunHeader
 ) -> Iterator[ComparedRow]:
     """Yield what of two rows of a cell is compared: qbench's time, and bytes of packed weights."""
-    yield from _time(old, new)
+    yield from _time(old, new, spread=spread_of(before, after))
     yield from _size(old, new)
 
 
-def _time(old: KernelResult, new: KernelResult) -> Iterator[ComparedRow]:
+def _time(old: KernelResult, new: KernelResult, *, spread: float) -> Iterator[ComparedRow]:
     own = old.measured(OWN), new.measured(OWN)
     if own[0] is None or own[1] is None:
         return
     name = _reference(old, new)
-    ratio, p = shift(speed_logs(own[0], old.measured(name)), speed_logs(own[1], new.measured(name)))
+    logs = [process_logs(own[0], old.measured(name)), process_logs(own[1], new.measured(name))]
+    ratio, p = shift(*logs, spread=spread)
     yield ComparedRow(
         key=old.trial.key,
         kind="time",
@@ -41,7 +43,7 @@ def _time(old: KernelResult, new: KernelResult) -> Iterator[ComparedRow]:
         high=ratio.high,
         p=p,
         verdict="UNSURE",
-        basis=f"against {name}" if name else "raw times",
+        basis=basis_of(name, logs),
     )
 
 

@@ -11,9 +11,10 @@ import pandas as pd
 
 from qbench.core.cells.result import BANDWIDTH, OWN, KernelResult
 from qbench.core.trial import Measurement
-from qbench.metrics.speed import Ratio, gops, median_interval, paired_ratio
+from qbench.metrics.speed import Ratio, gops
 from qbench.results.header import KernelBar
 from qbench.results.reader import KernelRun
+from qbench.results.replicates import ratio_of, time_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def ratio_to(result: KernelResult, against: str) -> Ratio | None:
         other = result.measured(against) or result.measured(f"{OWN} {against}")
     if own is None or other is None:
         return None
-    return paired_ratio(other.samples_s, own.samples_s)
+    return ratio_of(other, own)
 
 
 def ceiling_share(result: KernelResult, measurement: Measurement | None) -> float | None:
@@ -132,7 +133,7 @@ def _party_rows(result: KernelResult, results: Sequence[KernelResult]) -> Iterab
     for party in result.parties:
         found = result.measured(party.name)
         ratio = ratio_to(result, party.name) if party.name != OWN else None
-        low, high = median_interval(found.samples_s) if found else (None, None)
+        low, high = time_interval(found) if found else (None, None)
         yield {
             "sweep": trial.sweep,
             "networks": " ".join(trial.networks),
@@ -150,6 +151,7 @@ def _party_rows(result: KernelResult, results: Sequence[KernelResult]) -> Iterab
             "median_high_s": high,
             "minimum_s": min(found.samples_s) if found else None,
             "samples": len(found.samples_s) if found else 0,
+            "processes": max(1, len(found.processes)) if found else 0,
             "stop": found.stop if found else "",
             "gops": gops(found) if found else None,
             "gb_s": result.moved_bytes / found.median_s / 1e9 if found else None,

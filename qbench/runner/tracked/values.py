@@ -12,8 +12,8 @@ import numpy as np
 
 from qbench.errors import SuiteError
 from qbench.results import Run, read_run
-from qbench.results.compare import speed_logs
 from qbench.results.kind import row_kind
+from qbench.results.replicates import speed_logs
 from qbench.runner.experiment import run_suite
 from qbench.suite import load_suite
 
