@@ -15,8 +15,6 @@ from qbench.peers.quantizers.quantizer import Request, Tool
 
 _BATCH = 32
 _BYTE = 8
-STEPS = 1000
-"""Steps of learned rounding a layer, as many as `adaround` takes here: AIMET's 10,000 are hours on two cores."""
 
 
 class Aimet(Tool):
@@ -29,7 +27,7 @@ class Aimet(Tool):
             "minmax": "the smallest and the largest number seen",
             "tfe": "ranges of the least squared error in histograms",
             "seqmse": "weights' ranges by the least error of a layer's output, 20 candidates; minmax for activations",
-            "adaround": "as tfe, then weights rounded up or down as learned, 1,000 steps a layer",
+            "adaround": "as tfe, then weights rounded up or down as learned, 10,000 steps a layer: hours",
         }
     )
     weight_bits: ClassVar[frozenset[int]] = frozenset(range(2, _BYTE + 1))
@@ -60,7 +58,7 @@ class Aimet(Tool):
         if request.algorithm == "seqmse":
             tool.apply_seq_mse(sim, batches)
         if request.algorithm == "adaround":
-            tool.apply_adaround(sim, batches, num_iterations=STEPS)
+            tool.apply_adaround(sim, batches)
         sim.compute_encodings(batches)
         _as_bytes(sim)
         onnx.save(sim.to_onnx_qdq(prequantize_constants=True), str(request.out))

@@ -69,7 +69,10 @@ def run(work: Work, model: bytes, samples: Mapping[str, Array], *, timed: Timed)
         (folder / "request.json").write_text(json.dumps(_told(work, [*samples])), encoding="utf-8")
         with (folder / "said.txt").open("w+", encoding="utf-8", errors="replace") as said:
             remarks = _answer(work, folder, said, timed)
-        return read_quantized(folder / "quantized.onnx", residuals=False), remarks
+        try:
+            return read_quantized(folder / "quantized.onnx", residuals=False), remarks
+        except ModelError as error:
+            raise ModelError(f"{work.quantizer}: {str(error).removeprefix(f'{folder}{os.sep}')}") from error
 
 
 def _told(work: Work, inputs: list[str]) -> dict[str, object]:

@@ -112,12 +112,12 @@ class Tool:
     def supports(self, spec: LayerSpec, algorithm: str) -> str | None:
         """Return what of a spec is beyond the tool, or None."""
         weights, activations = spec.weights, spec.activations
-        for side, format in (("weights", weights.format), ("activations", activations.format)):
-            known = self.weight_bits if side == "weights" else self.activation_bits
-            if not isinstance(format, Uniform | Float32):
-                return f"{side} are uniform codes, not '{format.token}'"
-            if format.bits not in known:
-                return f"{side} have {_listed(known)} bits, not {format.bits}"
+        sides = (("weights", weights, self.weight_bits), ("activations", activations, self.activation_bits))
+        for side, asked, known in sides:
+            if not isinstance(asked.format, Uniform | Float32):
+                return f"{side} are uniform codes, not '{asked.format.token}'"
+            if asked.format.bits not in known:
+                return f"{side} have {_listed(known)} bits, not {asked.format.bits}"
         grains = (PerChannel, PerTensor) if self.per_tensor else (PerChannel,)
         if not weights.is_float and not isinstance(weights.granularity, grains):
             return (

@@ -135,8 +135,8 @@ def test_a_tools_file_is_taken_as_it_is_and_the_row_says_what_is_otherwise(
     [
         ("fails", "failed", "made: RuntimeError: first line"),
         ("dies", "failed", "made: its process ended by signal 6: terminate called"),
-        ("junk", "failed", "quantized.onnx: "),
-        ("nothing", "failed", "quantized.onnx: "),
+        ("junk", "failed", "made: quantized.onnx: "),
+        ("nothing", "failed", "made: quantized.onnx: "),
         ("refuses", "skipped", "made: has no convolutions"),
         ("absent", "skipped", "made: cannot be imported: No module named 'no_such_module'"),
     ],
