@@ -11,6 +11,7 @@ PLOTS = Registry(
         "accuracy_by_granularity": "qbench.report.plots.accuracy:by_granularity",
         "recipes": "qbench.report.plots.recipes:plot",
         "floor_against_rounding": "qbench.report.plots.floor:plot",
+        "granularity_cliff": "qbench.report.plots.cliff:plot",
         "accuracy_against_size": "qbench.report.plots.pareto:plot",
         "throughput": "qbench.report.plots.throughput:plot",
         "sensitivity": "qbench.report.plots.sensitivity:plot",
