@@ -83,7 +83,7 @@ def _write_run(shown: Shown, folder: Path) -> None:
 def site_page(found: Gathered, out: Path, *, title: str) -> str:
     """Write the plots of trends into `out / "plots"` and return the first page's HTML."""
     told = entries(found.runs)
-    plots = trends(found.runs)
+    plots = list(trends(found.runs))
     for plot in plots:
         write_files(plot, out / PLOTS_NAME)
     names: dict[str, Any] = {

@@ -74,8 +74,8 @@ def test_a_site_shows_runs_beside_each_other_and_refuses_one_that_contradicts_it
     assert f"{TIMES} onnxruntime-int8" in matrix
     trend = re.search(r'<figure id="plot-trend-[^"]*">(.*?)</figure>', text, re.DOTALL)
     assert trend is not None
-    assert "paired within each run" in trend[1]
-    assert "w8c-a8t mse" in trend[1]
+    assert "figures of 2 runs" in trend[1]
+    assert "speed/resnet20/all/w8c-a8t/mse/s0" in trend[1]
 
     assert "Other network under the name resnet20 than in run-2 (99999999, there 11111111)" in text
     assert "Missing: number of cores, memory, system, version of numba, version of onnxruntime." in text
