@@ -86,7 +86,8 @@ def _show(plan: JointPlan, asked: Asked, samples: int) -> None:
     measure = MEASURES[asked.measure]
     said, interval = measure.text(plan.lost), f" [{plan.low:.2f}, {plan.high:.2f}]" * (plan.low < plan.high)
     said = f"loses {said}" if asked.measure != "sqnr" else said
-    click.echo(f"# scored together on {samples} samples: {said}{interval} of {measure.limit(asked.most)}")
+    click.echo(f"# scored together on {samples} samples:")
+    click.echo(f"# {said}{interval} of {measure.limit(asked.most)}")
     if plan.high > asked.most:
         click.echo("# the interval reaches beyond that: more samples would tell")
     click.echo(overrides_text(plan.choices, plan.rules, measure=asked.measure))

@@ -80,7 +80,7 @@ def test_no_plan_is_printed_where_none_keeps_enough(run: Path) -> None:
 
 def test_what_is_printed_is_taken_by_plan_and_quantize(run: Path, tmp_path: Path) -> None:
     printed = call("overrides", str(run), "--points", "30").stdout
-    assert "# scored together on 200 samples: loses " in printed
+    assert "# scored together on 200 samples:\n# loses " in printed
     assert '"name:linear": w' in printed
     mapping = printed[printed.index("overrides:") :]
     tokens = set(re.findall(r"\bw\dc-a8t", mapping))
