@@ -189,6 +189,7 @@ class TrialResult:
         scores: base64 of one float32 per test image, instead of `correct`, where a sample is not just right or wrong.
         alarms: things that look wrong: constant output, saturation above 10 % ...
         notes: free remarks, one a string.
+        split_s: kind of step -> seconds per image on one thread, in this network and in its graph in float32, in turns.
         machine: id of the machine that made the row, in the run's header; "" where there is but one.
         observed: party -> column -> what a fresh process, a sensor or a search said of it, by the names of
             `qbench.results.columns.LOADED`; None where there is no sensor.
@@ -210,6 +211,7 @@ class TrialResult:
     notes: tuple[str, ...] = ()
     machine: str = ""
     observed: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    split_s: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def making_s(self) -> float:

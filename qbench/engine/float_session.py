@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.several import Inputs, arrays_of
+from qbench.core.tensor import QParams
 from qbench.engine.kinds import shown
 from qbench.engine.plans.network import plan_network
 from qbench.engine.session import Session
@@ -31,9 +32,14 @@ _AT_ONCE = 1024
 class FloatSession(Session):
     """The network in float32, which can show every tensor on the way (for calibration)."""
 
-    def __init__(self, network: Network, *, threads: int = 2, variant: str = "auto") -> None:
+    def __init__(
+        self, network: Network, *, threads: int = 2, variant: str = "auto",
+        activations: Mapping[str, QParams] | None = None,
+    ) -> None:  # fmt: skip
+        """Plan a network in float32, these tensors rounded in float32 where there are any."""
         self._variant = chosen = choose(variant)
-        planned = plan_network(QuantizedNetwork(network), variant=chosen, integer=False)
+        quantized = QuantizedNetwork(network, activations=activations or {})
+        planned = plan_network(quantized, variant=chosen, integer=False)
         super().__init__(planned, threads=threads, execution="float32")
         self._shown = shown(planned.network)
 

@@ -18,11 +18,11 @@ from qbench.results import NetworkRun
 def network_page(runs: Sequence[NetworkRun], out: Path) -> str:
     """Write the plots of every run into `out / "plots"` and return the page that shows them."""
     sections = []
-    for view in map(view_of, runs):
+    for number, view in enumerate(map(view_of, runs), 1):
         plots = make_plots(view)
         for plot in plots:
             write_files(plot, out / PLOTS_NAME, prefix=f"{view.name}-" if len(runs) > 1 else "")
-        sections.append(section(view, [drawn(plot, run=view.name) for plot in plots]))
+        sections.append(section(view, [drawn(plot, run=view.name) for plot in plots], number=number))
     return render(sections)
 
 

@@ -18,6 +18,8 @@ from qbench.report.banners import Banner, run_banners
 from qbench.report.best import Widths, widths_table
 from qbench.report.cards import Card, cards, headline
 from qbench.report.figures import Drawn
+from qbench.report.inside.part import InsidePart, inside_part
+from qbench.report.limits import limits, selftest
 from qbench.report.rows import Row
 from qbench.report.tables import layer_table, recipes, sensitivity, table
 from qbench.report.tables.floor import Pair, pairs
@@ -30,7 +32,7 @@ from qbench.results.draws import draws
 from qbench.results.gates.expected import Shown, shown
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SCRIPTS = ("rows.js", "parquet.js", "files.js", "explore.js", "table.js", "points.js")
+_SCRIPTS = ("rows.js", "parquet.js", "files.js", "explore.js", "inside.js", "table.js", "points.js")
 """In this order: the later ones use what the earlier ones name."""
 
 
@@ -46,6 +48,7 @@ class Section:
     machine: tuple[tuple[str, str], ...]
     ceilings: tuple[tuple[str, str], ...]
     plots: tuple[Drawn, ...]
+    inside: InsidePart | None
     floor: tuple[Pair, ...]
     widths: Widths
     recipes: tuple[Table, Table]
@@ -58,10 +61,12 @@ class Section:
     draws: tuple[str, ...]
     expected: tuple[Shown, ...]
     stops: str
+    limits: tuple[str, ...]
+    selftest: tuple[tuple[str, ...], ...]
 
 
-def section(view: RunView, plots: Sequence[Drawn]) -> Section:
-    """Return what the page says about a run."""
+def section(view: RunView, plots: Sequence[Drawn], *, number: int = 1) -> Section:
+    """Return what the page says about a run, the `number`th on it."""
     answer = find(view)
     return Section(
         view,
@@ -72,6 +77,7 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
         tuple(machine.facts(view.header)),
         tuple(machine.ceilings(view.header)),
         tuple(plots),
+        inside_part(view, number),
         tuple(pairs(view)),
         widths_table(view),
         (recipes.equal_bits(view), recipes.equal_bytes(view)),
@@ -84,6 +90,8 @@ def section(view: RunView, plots: Sequence[Drawn]) -> Section:
         tuple(spread.text for spread in draws(view.run)),
         shown(view.run),
         stops(view),
+        limits(view),
+        selftest(view.run.folder),
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from qbench.core.trial import Metric, TrialResult
 from qbench.errors import ResultsError
 from qbench.metrics import load_task
+from qbench.results.analysis import Analysis
 from qbench.results.header import DataFacts, MachineFacts, ModelFacts
 from qbench.results.reader import NetworkRun, read_run
 
@@ -64,6 +65,7 @@ class Product:
         pass_s: median of a call on one thread with as many images as the steps that take the most.
         float_reasons: layer or tensor -> why it did not run in integers.
         variant: the kernels that were chosen, and `best_variant` the best that this machine can run.
+        inside: what the network looks like inside; None in files of before it was looked at.
     """
 
     key: str
@@ -73,6 +75,7 @@ class Product:
     float_reasons: dict[str, str]
     variant: str
     best_variant: str
+    inside: Analysis | None = None
     schema_version: int = SCHEMA_VERSION
 
 

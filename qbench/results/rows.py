@@ -24,10 +24,9 @@ def encode_row(result: TrialResult | KernelResult) -> str:
             del measurement["processes"]
     if isinstance(result, TrialResult):
         fields["metrics"] = {name: _finite(metric) for name, metric in fields["metrics"].items()}
-        if not result.scores:
-            del fields["scores"]  # rows of tasks that are right or wrong look as they always did
-        if not result.observed:
-            del fields["observed"]
+        for name in ("scores", "observed", "split_s"):  # rows that have none look as they always did
+            if not fields[name]:
+                del fields[name]
         fields["layer_rows"] = [_finite(row) for row in fields["layer_rows"]]
     return json.dumps(fields, separators=(",", ":"), allow_nan=False, default=lambda value: value.item())
 

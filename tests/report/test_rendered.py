@@ -1,4 +1,4 @@
-"""Pages as a browser renders them on three widths, light and dark: nothing is clipped, no text lies on another.
+"""Pages as a browser renders them on three widths, light and dark: nothing is clipped, no text lies on another or is pale.
 
 In one more frame a reader works with the page: filters, sorts, saves and chooses axes.
 """
@@ -57,8 +57,8 @@ needs_browser = pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 
 
 def complaints(found: dict[str, Any]) -> str:
-    """Return what is clipped or lies on another text in any frame; "" where nothing is."""
-    said = {frame: found[frame]["clipped"] + found[frame]["overlapping"] for frame in FRAMES}
+    """Return what is clipped, lies on another text or is too pale in any frame; "" where nothing is."""
+    said = {frame: found[frame]["clipped"] + found[frame]["overlapping"] + found[frame]["pale"] for frame in FRAMES}
     return json.dumps(said, indent=1, ensure_ascii=False) if any(said.values()) else ""
 
 
@@ -70,7 +70,7 @@ def seen(page: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]
 
 
 @needs_browser
-def test_nothing_is_clipped_and_no_text_lies_on_another(seen: dict[str, Any]) -> None:
+def test_nothing_is_clipped_no_text_lies_on_another_and_all_can_be_read(seen: dict[str, Any]) -> None:
     assert sorted(seen) == sorted([*FRAMES, "work"])
     assert all(seen[frame]["texts"] > 100 for frame in FRAMES)
     assert complaints(seen) == ""

@@ -14,6 +14,7 @@ PLOTS = Registry(
         "granularity_cliff": "qbench.report.plots.cliff:plot",
         "accuracy_against_size": "qbench.report.plots.pareto:plot",
         "throughput": "qbench.report.plots.throughput:plot",
+        "waterfall": "qbench.report.plots.waterfall:plot",
         "sensitivity": "qbench.report.plots.sensitivity:plot",
         "layers": "qbench.report.plots.layers:plot",
     },

@@ -34,12 +34,10 @@ def range_alarms(params: Mapping[str, QParams], stats: Mapping[str, ActivationSt
     """
     found = []
     for name, chosen in params.items():
-        number_format = chosen.spec.format
-        dynamic = isinstance(chosen.spec.granularity, Dynamic)
-        if not isinstance(number_format, Uniform) or chosen.scale.ndim or dynamic:
+        held = held_by(chosen)
+        if held is None:
             continue
-        low = float(chosen.scale) * (number_format.qmin - float(chosen.zero_point))
-        high = float(chosen.scale) * (number_format.qmax - float(chosen.zero_point))
+        low, high = held
         half_step = 0.5 * float(chosen.scale)
         share = outside_share(stats[name], low - half_step, high + half_step)
         if share > SATURATED:
@@ -49,6 +47,15 @@ def range_alarms(params: Mapping[str, QParams], stats: Mapping[str, ActivationSt
         if not low - half_step <= 0.0 <= high + half_step:
             found.append(f"{name}: the range {low:.3g} .. {high:.3g} lost its zero")
     return found
+
+
+def held_by(params: QParams) -> tuple[float, float] | None:
+    """Return the lowest and the highest number of uniform codes of one range, None where there is no such range."""
+    kind = params.spec.format
+    if not isinstance(kind, Uniform) or params.scale.ndim or isinstance(params.spec.granularity, Dynamic):
+        return None
+    scale, zero_point = float(params.scale), float(params.zero_point)
+    return scale * (kind.qmin - zero_point), scale * (kind.qmax - zero_point)
 
 
 def outside_share(stats: ActivationStats, low: float, high: float) -> float:

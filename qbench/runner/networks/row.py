@@ -27,6 +27,7 @@ class Row:
     observed: dict[str, dict[str, float | None]] = field(default_factory=dict)
     alarms: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    split_s: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def score(self, logits: Floats, answers: Answers) -> None:
         """Fill in what the logits of all evaluation images say."""
@@ -55,4 +56,5 @@ class Row:
             alarms=tuple(self.alarms),
             notes=tuple(self.notes),
             observed=self.observed,
+            split_s=self.split_s,
         )

@@ -33,6 +33,7 @@ from qbench.runner.timing.network import checked_call, measure_network, ready_pe
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
 from qbench.runner.timing.slower import why_slower
+from qbench.runner.timing.split import split_of
 from qbench.suite import Planned
 
 SEEDED = "weights are seeded: speed and agreement with fp32 only, no accuracy"
@@ -217,6 +218,8 @@ def _time(
                     bench, session, logits, batch=batch, peers=peers[batch], rules=rules, clock=clock
                 )
         row.notes += why_slower(session, bench.inputs, row.measurements, clock=clock)
+        if session.execution != "float32":
+            row.split_s = split_of(session, bench.network, bench.inputs, clock=clock)
     if "layers" in planned.measure:
         with phases("time"):
             batch = max(planned.trial.batch_sizes)

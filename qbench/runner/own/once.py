@@ -41,6 +41,7 @@ from qbench.runner.networks.row import LayerRow
 from qbench.runner.networks.score import answers
 from qbench.runner.networks.trial import run_trial
 from qbench.runner.observer import Silent
+from qbench.runner.own.inside import look_inside
 from qbench.runner.own.request import SUITE_NAME, SWEEP, Asked, prepare
 from qbench.runner.own.serving import NAME as SERVING_NAME
 from qbench.runner.own.serving import ServedNetwork, load, write_serving
@@ -235,6 +236,9 @@ class KeepingMaker(NetworkMaker):
             float_reasons=float_reasons(session, weights=set(made.weights), activations=set(made.activations)),
             variant=choose(trial.variant),
             best_variant=choose(),
+            inside=look_inside(
+                made, self._bench.network, self._bench.inputs, threads=session.threads, clock=self._clock
+            ),
         )
         write_product(product, self._out)
 

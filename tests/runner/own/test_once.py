@@ -12,6 +12,7 @@ import qbench
 from qbench.engine.saved.network import JSON_NAME, TENSORS_NAME, load_network
 from qbench.errors import QBenchError, ResultsError
 from qbench.results import compare_runs, read_run
+from qbench.results.analysis import error_shares
 from qbench.results.quantized import FILE_NAME, QuantizedResult, read_quantized
 from qbench.results.why import own_measurements, reasons, split
 from qbench.runner.own.layer_plan import plan_model
@@ -55,6 +56,35 @@ def test_everything_is_written_and_reads_back(timed: tuple[Path, QuantizedResult
     assert again.product.disk_bytes == sum((out / name).stat().st_size for name in (JSON_NAME, TENSORS_NAME))
     facts = load_network(out).facts
     assert (facts["spec"], facts["overrides"], facts["method"]) == ("w4c-a8t", "type:first=w8c-a8t", "mse")
+
+
+def test_the_network_is_looked_at_from_inside(timed: tuple[Path, QuantizedResult]) -> None:
+    _, result = timed
+    inside, network = result.product.inside, load_network(timed[0]).network
+    assert inside is not None
+    assert [layer.name for layer in inside.layers] == [layer.name for layer in network.layers]
+    assert [node.name for node in inside.nodes] == [node.name for node in network.nodes]
+    first, *others = inside.layers
+    assert first.entering_db is not None
+    assert first.entering_db > 40  # nothing but its own rounding
+    assert all(layer.entering_db and 3 < layer.entering_db < first.entering_db for layer in others)
+    for layer in inside.layers:
+        assert sum(layer.weights.counts) == next(n.weight.size for n in network.layers if n.name == layer.name)
+        assert layer.entering is not None
+        assert layer.entering.saturated is not None
+        assert 0 <= layer.entering.saturated < 0.2
+        assert layer.alone_db is not None
+        assert inside.answer_db is not None
+        assert layer.alone_db > inside.answer_db - 1.0
+    sqnr = {str(row["name"]): row["sqnr_db"] for row in result.row.layer_rows}
+    assert all(layer.weights.sqnr_db == pytest.approx(sqnr[layer.name]) for layer in inside.layers)
+    assert sum(error_shares({layer.name: layer.alone_db for layer in inside.layers}).values()) == pytest.approx(1.0)
+
+
+def test_where_the_time_goes_is_told_beside_float32(timed: tuple[Path, QuantizedResult]) -> None:
+    spent = timed[1].row.split_s
+    assert {"Conv", "conversions"} <= set(spent)
+    assert all(own > 0 and plain > 0 for own, plain in [spent["Conv"]])
 
 
 def test_the_result_is_a_run_like_any_other(timed: tuple[Path, QuantizedResult]) -> None:

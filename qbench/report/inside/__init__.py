@@ -1,0 +1,1 @@
+"""One network from inside: its graph, its layers, and which of them cost most."""
