@@ -21,7 +21,7 @@ class Answer:
     Args:
         smallest: smallest packed size of all rows that keep the target, whatever arithmetic they ran in.
         smallest_integer: the same among rows that ran in integers.
-        fastest: most images per second at the largest batch among integer rows that keep the target.
+        fastest: of integer rows that keep the target the one with the best pace at the largest batch (`RunView.pace`).
         unsure: integer rows smaller than `smallest_integer` that may keep the target, for all that the images can tell.
     """
 
@@ -49,7 +49,7 @@ def find(view: RunView) -> Answer:
     return Answer(
         smallest=_best(kept, size_then_loss),
         smallest_integer=smallest,
-        fastest=_best(timed, lambda row: (-_rate(row, view), 0.0)),
+        fastest=_best(timed, lambda row: (-view.pace(row, view.batches[-1]), 0.0)),
         unsure=tuple(
             row
             for row in view.network
@@ -63,8 +63,3 @@ def find(view: RunView) -> Answer:
 
 def _best(rows: Iterable[Row], key: Callable[[Row], tuple[float, float]]) -> Row | None:
     return min(rows, key=key, default=None)
-
-
-def _rate(row: Row, view: RunView) -> float:
-    found = row.images_per_s(view.batches[-1]) if view.batches else None
-    return (found.value or 0.0) if found else 0.0

@@ -8,9 +8,13 @@ from matplotlib.axes import Axes
 
 
 def label_ends(
-    axes: Axes, ends: Sequence[tuple[float, float, str, str]], *, size: float = 8.0, gap: float = 10.0
-) -> None:
-    """Write each (x, y, text, colour) right of the axes, spread so that none overlap, with a leader to its point."""
+    axes: Axes, ends: Sequence[tuple[float, float, str, str]], *, size: float = 8.0, gap: float = 10.0,
+    unled: float | None = None,
+) -> None:  # fmt: skip
+    """Write each (x, y, text, colour) right of the axes, spread so that none overlap, with a leader to its point.
+
+    Points up to `unled` have no leader: where many lines end at chance, leaders from one point would be a fan.
+    """
     to_points = 72.0 / axes.figure.dpi
     pixels = [axes.transData.transform((x, y)) * to_points for x, y, _, _ in ends]
     box = axes.get_window_extent()
@@ -27,8 +31,12 @@ def label_ends(
             color=colour,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.5, "alpha": 0.55, "shrinkA": 1, "shrinkB": 4},
+            arrowprops=None if unled is not None and y <= unled else _leader(colour),
         )
+
+
+def _leader(colour: str) -> dict[str, object]:
+    return {"arrowstyle": "-", "color": colour, "lw": 0.5, "alpha": 0.55, "shrinkA": 1, "shrinkB": 4}
 
 
 def spread(heights: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:

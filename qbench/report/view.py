@@ -13,7 +13,7 @@ from qbench.core.trial import Metric
 from qbench.metrics import Task, load_task
 from qbench.report import words
 from qbench.report.headed import Headed
-from qbench.report.rows import Row
+from qbench.report.rows import FP32, Row
 from qbench.results import NetworkRun, read_run
 from qbench.results.front import asked_of_network
 from qbench.results.index import frame
@@ -64,8 +64,13 @@ class RunView(Headed):
 
     def above_chance(self, row: Row) -> bool:
         """Whether a row is right clearly more often than a guess among the classes; true where nothing is known."""
+        return self.chance is None or self.score(row) > self.chance
+
+    @property
+    def chance(self) -> float | None:
+        """The score up to which a row may as well guess among the classes; None where that is not known."""
         classes = len(self.header.data.classes)
-        return not self.task.binary or not classes or self.score(row) > _ABOVE_CHANCE * 100.0 / classes
+        return _ABOVE_CHANCE * 100.0 / classes if self.task.binary and classes else None
 
     def span(self, row: Row) -> tuple[float, float] | None:
         """Return the ends of the 95 % interval of a row's score, as what it lost against fp32 leaves of fp32's score.
@@ -133,6 +138,20 @@ class RunView(Headed):
     def references(self) -> tuple[str, ...]:
         """Names of the peers that took turns with qbench."""
         return tuple(dict.fromkeys(m.cell for row in self.timed for m in row.result.measurements if m.cell != "qbench"))
+
+    @cached_property
+    def base(self) -> str:
+        """The library that speeds are drawn against: fp32 where it took turns; "" where none did."""
+        return min(self.references, key=lambda name: (name != FP32, not name.endswith("-fp32")), default="")
+
+    def pace(self, row: Row, batch: int) -> float:
+        """Return how fast a row is beside others of the run: its paired speedup over `base`, 0.0 where it has none.
+
+        Images per second of rows that were timed minutes apart rank the host's moods, too; where no library took turns
+        there is nothing else.
+        """
+        found = row.speedup(batch, self.base) if self.base else row.images_per_s(batch)
+        return (found.value or 0.0) if found else 0.0
 
     @cached_property
     def row_of(self) -> Mapping[str, Row]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from qbench.core.cells.result import OWN
+from qbench.core.cells.result import OWN, KernelResult
 from qbench.errors import ResultsError
 from qbench.report import machine, words
 from qbench.report.banners import Banner, run_banners
@@ -14,6 +14,7 @@ from qbench.report.figures import PLOTS_NAME, drawn, write_files
 from qbench.report.kernels.plots import kernel_plots
 from qbench.report.kernels.table import EACH, HOW, kernel_table
 from qbench.report.kernels.view import KernelView, absent_parties, against_words
+from qbench.report.limits import machine_limits, selftest
 from qbench.report.page import render_template
 from qbench.report.tables.table import Cell, Column, Line, Table
 from qbench.results.kernels.index import Judged, Mean, mean_against
@@ -35,7 +36,11 @@ def kernel_page(runs: Sequence[KernelRun], out: Path) -> str:
         "banners": _banners(view),
         "plots": [drawn(plot, run=view.name) for plot in plots],
         "bars": _bars(view.bars),
-        "means": _means(view),
+        "means": _means(view, "sweep", view.groups()),
+        "families": _means(view, "family", view.families()),
+        "met": (sum(one.met for one in view.bars), len(view.bars)),
+        "limits": _limits(view),
+        "selftest": selftest(run.folder),
         "networks": _networks(view.header.machine.environment.get("cuda_networks", [])),
         "checks": view.header.machine.environment.get("cuda_checks", []),
         "cells": kernel_table(view),
@@ -87,20 +92,31 @@ def _bar_cells(one: Judged) -> tuple[Cell, ...]:
     )
 
 
-def _means(view: KernelView) -> Table:
-    """Return one line for each sweep and number of threads: geometric means, and the least with its shape."""
+def _means(view: KernelView, what: str, groups: Iterable[tuple[str, int, list[KernelResult]]]) -> Table:
+    """Return one line for each group and number of threads: geometric means, and the least with its shape."""
     against = ("peers", *view.own_specs, "ceiling")
     columns = (
-        Column("sweep", number=False),
+        Column(what, number=False),
         Column("threads"),
         Column("rows"),
         *(Column(f"against {against_words(one)}") for one in against),
     )
     lines = []
-    for sweep, threads, rows in view.groups():
-        head = (Cell(sweep), Cell(str(threads)), Cell(str(len(rows))))
+    for name, threads, rows in groups:
+        head = (Cell(name), Cell(str(threads)), Cell(str(len(rows))))
         lines.append(Line((*head, *(_mean_cell(mean_against(rows, one)) for one in against))))
     return Table(columns, tuple(lines))
+
+
+def _limits(view: KernelView) -> tuple[str, ...]:
+    """Return what a reader should keep in mind of times of single operations."""
+    return (
+        "An operation alone, on data that it has just read, is not a network: between layers caches hold other things, "
+        "and a network's gain is smaller than that of its products.",
+        "Shapes were chosen by qbench's makers, from networks that they run. A mean weighs every row alike, however "
+        "much of a network's time it takes.",
+        *machine_limits(view.header),
+    )
 
 
 def _networks(rows: list[dict[str, Any]]) -> Table:

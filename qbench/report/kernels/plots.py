@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from qbench.core.cells.result import OWN, KernelResult
-from qbench.core.formats import Binary, Ternary
 from qbench.metrics.speed import gops
-from qbench.report.kernels.view import KernelView
+from qbench.report.kernels.view import KernelView, family
 from qbench.report.labels import label_ends
 from qbench.report.plots.plot import Plot
+from qbench.report.plots.points import name_marks, name_strokes
 from qbench.report.style import (
     AMBER,
     BLUE,
@@ -55,18 +55,6 @@ _SLOPED = {"read_gb_s": "memory", "read_l3_gb_s": "L3", "read_l2_gb_s": "L2"}
 def kernel_plots(view: KernelView) -> list[Plot]:
     """Return the figures that the run has rows for."""
     return [plot for plot in (_roofline(view), _ratios(view)) if plot is not None]
-
-
-def number_class(row: KernelResult) -> str:
-    """Return the class of a row's numbers, by which it is coloured."""
-    spec = row.trial.cell.layer_spec
-    if isinstance(spec.weights.format, Binary) and isinstance(spec.activations.format, Binary):
-        return "binary"
-    if isinstance(spec.weights.format, Ternary):
-        return "ternary"
-    if row.trial.kind == "depthwise":
-        return "depthwise"
-    return "8 bits" if spec.weights.format.bits == 8 else "under 8 bits"
 
 
 def _roofline(view: KernelView) -> Plot | None:
@@ -116,7 +104,7 @@ def _draw_roofs(axes: Axes, view: KernelView, rows: Sequence[KernelResult], thre
             axes.plot(slope, [rate * end for end in slope], color=FAINT, lw=1.2, ls=(0, (4, 2)), zorder=1)
             _name_slope(axes, text, (slope[1], rate * slope[1]), above=2 + 9 * place)
     for row, x in zip(rows, places, strict=True):
-        _draw_row(axes, row, x)
+        _draw_row(axes, row, x, view.line(row))
     _legend(axes, rows)
     axes.set_xlabel("operations per byte", fontsize=8, color=MUTED)
     unit, name = (1e3, "Top/s") if top > _MANY_GOPS else (1.0, "Gop/s")
@@ -137,15 +125,17 @@ def _decades(axis: Axis) -> float:
     return math.log10(high / low)
 
 
-def _draw_row(axes: Axes, row: KernelResult, place: float) -> None:
-    colour, marker = _CLASSES[number_class(row)]
+def _draw_row(axes: Axes, row: KernelResult, place: float, line: int) -> None:
+    colour, marker = _CLASSES[family(row)]
     own, best = row.measured(OWN), row.best_peer
     heights = [gops(found) or 0.0 for found in (own, best) if found]
     axes.plot([place] * len(heights), heights, color=colour, lw=0.7, alpha=0.4, zorder=2)
     if best:
-        axes.scatter([place], [gops(best) or 0.0], s=20, facecolors="none", edgecolors=GREY, lw=0.9, zorder=3)
+        ring = axes.scatter([place], [gops(best) or 0.0], s=20, facecolors="none", edgecolors=GREY, lw=0.9, zorder=3)
+        name_strokes(ring, [[line]])
     if own:
-        axes.scatter([place], [gops(own) or 0.0], s=18, color=colour, marker=marker, lw=0, alpha=0.9, zorder=4)
+        dot = axes.scatter([place], [gops(own) or 0.0], s=18, color=colour, marker=marker, lw=0, alpha=0.9, zorder=4)
+        name_marks(dot, [[line]])
 
 
 def _name_slope(axes: Axes, text: str, end: tuple[float, float], *, above: float) -> None:
@@ -157,7 +147,7 @@ def _name_slope(axes: Axes, text: str, end: tuple[float, float], *, above: float
 
 def _legend(axes: Axes, rows: Sequence[KernelResult]) -> None:
     """Name the classes that occur above the axes, in as many lines as it takes."""
-    present = {number_class(row) for row in rows}
+    present = {family(row) for row in rows}
     entries = [(name, colour) for name, (colour, _) in _CLASSES.items() if name in present]
     x, y, room = 0.0, 17.0, axes.get_window_extent().width * 72.0 / axes.figure.dpi + 50.0
     for text, colour in [*entries, ("best other library", MUTED)]:
@@ -199,7 +189,7 @@ def _draw_ratios(view: KernelView, sweeps: Sequence[str], layout: Layout, title:
         one.grid(axis="x", color=GRID, linewidth=0.8)
         one.axvline(1.0, color=INK, lw=0.9, zorder=1)
         for place, sweep in enumerate(sweeps):
-            _draw_sweep(one, view.part(sweep, threads), place)
+            _draw_sweep(one, view, view.part(sweep, threads), place)
         one.set_ylim(len(sweeps) - 0.5, -0.5)
         one.set_yticks(range(len(sweeps)), sweeps)
         one.tick_params(axis="y", colors=INK, labelsize=8)
@@ -207,12 +197,13 @@ def _draw_ratios(view: KernelView, sweeps: Sequence[str], layout: Layout, title:
     return figure
 
 
-def _draw_sweep(axes: Axes, rows: Sequence[KernelResult], place: int) -> None:
+def _draw_sweep(axes: Axes, view: KernelView, rows: Sequence[KernelResult], place: int) -> None:
     for row in rows:
         value = value_against(row, "peers")
         if value is not None:
-            colour, marker = _CLASSES[number_class(row)]
-            axes.scatter([value], [place], s=16, color=colour, marker=marker, alpha=0.55, lw=0, zorder=3)
+            colour, marker = _CLASSES[family(row)]
+            dot = axes.scatter([value], [place], s=16, color=colour, marker=marker, alpha=0.55, lw=0, zorder=3)
+            name_marks(dot, [[view.line(row)]])
     mean = mean_against(rows, "peers")
     if mean is not None:
         axes.vlines(mean.value, place - 0.32, place + 0.32, color=INK, lw=2, zorder=4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qbench.core.cells.result import OWN, KernelResult
 from qbench.metrics.speed import Ratio, gops
 from qbench.report import words
-from qbench.report.kernels.view import KernelView
+from qbench.report.kernels.view import KernelView, family
 from qbench.report.tables.table import Cell, Column, Line, Table
 from qbench.results.kernels.index import ceiling_share, ratio_to, scaling
 
@@ -21,10 +21,14 @@ def kernel_table(view: KernelView) -> Table:
         Column("spec", number=False),
         Column("out", number=False),
         Column("threads"),
-        Column("qbench, Gop/s", hint="10^9 operations per second, two per multiply-add, median"),
-        Column("of the ceiling", hint="least time that the measured ceiling allows, over the median time"),
-        Column("qbench is faster by", hint="than the best library: median of paired rounds, with its 95 % interval"),
-        Column("best library", number=False),
+        Column("qbench, Gop/s", hint="10^9 operations per second, two per multiply-add, median", tip=True),
+        Column("of the ceiling", hint="least time that the measured ceiling allows, over the median time", tip=True),
+        Column(
+            "times as fast as the best",
+            tip=True,
+            hint="qbench beside the best library: median of paired rounds, with its 95 % interval",
+        ),
+        Column("best library", number=False, tip=True),
         Column("its Gop/s"),
         Column("scaling", hint="qbench, times as fast as on one thread"),
         *(Column(f"against own {spec}") for spec in own),
@@ -34,6 +38,7 @@ def kernel_table(view: KernelView) -> Table:
         Column("GB/s", HOW, hint="least traffic over qbench's median time"),
         Column("operations per byte", HOW),
         Column("kernel", HOW, number=False),
+        Column("line", HOW, hint="of trials.jsonl, where every figure of this row comes from"),
         Column("status", number=False),
     )
     return Table(columns, tuple(_line(row, view, own) for row in view.rows))
@@ -64,9 +69,11 @@ def _line(row: KernelResult, view: KernelView, own: tuple[str, ...]) -> Line:
         _number(row.moved_bytes / mine.median_s / 1e9 if mine else None),
         _ABSENT if intensity is None else Cell(words.significant(intensity), intensity),
         Cell(kernel),
+        Cell(str(view.line(row)), view.line(row)),
         Cell(row.status, detail=row.reason, tone=tone),
     )
     facts = {"sweep": row.trial.sweep, "spec": cell.spec, "threads": str(cell.threads), "kind": row.trial.kind}
+    facts |= {"family": family(row), "line": str(view.line(row))}
     return Line(cells, facts | {"network": row.trial.networks[0] if row.trial.networks else ""})
 
 

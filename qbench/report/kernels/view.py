@@ -7,10 +7,26 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from qbench.core.cells.result import OWN, KernelResult
+from qbench.core.formats import Binary, Ternary
 from qbench.report import words
 from qbench.report.headed import Headed
 from qbench.results.kernels.index import Judged, judged, mean_against
 from qbench.results.reader import KernelRun
+
+FAMILIES = ("8 bits", "depthwise", "under 8 bits", "ternary", "binary")
+"""What is multiplied: means over more than one of them would say nothing."""
+
+
+def family(row: KernelResult) -> str:
+    """Return the family of a row's products, by which it is coloured."""
+    spec = row.trial.cell.layer_spec
+    if isinstance(spec.weights.format, Binary) and isinstance(spec.activations.format, Binary):
+        return "binary"
+    if isinstance(spec.weights.format, Ternary):
+        return "ternary"
+    if row.trial.kind == "depthwise":
+        return "depthwise"
+    return "8 bits" if spec.weights.format.bits == 8 else "under 8 bits"
 
 
 @dataclass(frozen=True)
@@ -23,6 +39,14 @@ class KernelView(Headed):
     def rows(self) -> tuple[KernelResult, ...]:
         """All rows."""
         return self.run.results
+
+    @cached_property
+    def _lines(self) -> dict[int, int]:
+        return {id(row): line for row, line in zip(self.rows, self.run.lines, strict=False)}
+
+    def line(self, row: KernelResult) -> int:
+        """Return the line of `trials.jsonl` that a row comes from, the first is 1; 0 where that is not known."""
+        return self._lines.get(id(row), 0)
 
     @cached_property
     def threads(self) -> tuple[int, ...]:
@@ -66,17 +90,38 @@ class KernelView(Headed):
                 if rows:
                     yield sweep, threads, rows
 
+    def families(self) -> Iterator[tuple[str, int, list[KernelResult]]]:
+        """Yield family, threads and rows of each group that was timed beside another library."""
+        for name in FAMILIES:
+            for threads in self.threads:
+                rows = [row for row in self._beside if (family(row), row.trial.cell.threads) == (name, threads)]
+                if rows:
+                    yield name, threads, rows
+
+    @cached_property
+    def _beside(self) -> list[KernelResult]:
+        return [row for row in self.rows if row.measured(OWN) and row.best_peer]
+
     @cached_property
     def headline(self) -> str:
-        """What the run shows, in one sentence."""
-        timed = [row for row in self.rows if row.measured(OWN) and row.best_peer]
-        mean = mean_against(timed, "peers")
-        if mean is None:
+        """What the run shows, in one sentence: a mean for each family, as one over all would say nothing."""
+        known = dict.fromkeys(family(row) for row in self._beside)
+        means = {name: mean_against([row for row in self._beside if family(row) == name], "peers") for name in known}
+        found = {name: mean for name in FAMILIES if (mean := means.get(name)) is not None}
+        if not found:
             return f"{len(self.rows)} operations, none of them timed beside another library."
-        return (
-            f"qbench is {words.times(mean.value)} as fast as the best other library of each shape, "
-            f"{words.times(mean.worst)} at worst, over {mean.rows} rows."
-        )
+        if len(found) == 1:
+            (mean,) = found.values()
+            return (
+                f"qbench is {words.times(mean.value)} as fast as the best other library of each shape, "
+                f"{words.times(mean.worst)} at worst, over {mean.rows} rows."
+            )
+        parts = ", ".join(f"{name} {words.times(mean.value)} ({_rows(mean.rows)})" for name, mean in found.items())
+        return f"Beside the best other library of each shape, qbench's speed is, on average: {parts}."
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def against_words(against: str) -> str:

@@ -222,7 +222,7 @@ def _draw_panel(axes: Axes, panel: Panel, values: Sequence[float], view: RunView
             name_strokes(bar, [series.lines[width]])
         last = [width for width in order if width in series.points][-1]
         ends.append((place[last], series.points[last], series.name, series.colour))
-    label_ends(axes, ends)
+    label_ends(axes, ends, unled=view.chance)
 
 
 def _size(words: str) -> int:

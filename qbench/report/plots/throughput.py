@@ -16,7 +16,7 @@ from qbench.metrics import speed
 from qbench.report.plots.plot import Plot
 from qbench.report.plots.points import name_marks, name_strokes
 from qbench.report.rivals import rivals
-from qbench.report.rows import FP32, Row
+from qbench.report.rows import Row
 from qbench.report.style import (
     BLUE,
     FAINT,
@@ -50,7 +50,7 @@ def plot(view: RunView) -> Plot | None:
         return None
     batch = view.batches[-1]
     title = _title(view, rows, batch)
-    base = _base(view)
+    base = view.base
     unit = f"Times as fast as {base} in the same rounds" if base else "Images per second"
     subtitle = (
         f"{view.header.model.name}, {view.workers}, all took turns in one run. {unit}, logarithmic: dots are "
@@ -69,7 +69,7 @@ def _rows(view: RunView) -> list[Row]:
 def _title(view: RunView, rows: Sequence[Row], batch: int) -> str:
     """Return the fastest row that keeps the target, or the fastest of all, against the best library of each class."""
     kept = [row for row in rows if row.target == "kept" and not row.is_baseline]
-    best = max(kept or rows, key=lambda row: _rate(row, batch))
+    best = max(kept or rows, key=lambda row: view.pace(row, batch))
     beside = [f"{times(one.speedup.value)} as many as {one.name}" for one in rivals(best, batch)]
     if not beside:
         return f"Throughput by width at batch {batch}"
@@ -82,14 +82,8 @@ def _rate(row: Row, batch: int) -> float:
     return (found.value or 0.0) if found else 0.0
 
 
-def _base(view: RunView) -> str:
-    """Return the library that speeds are drawn against: fp32 where it took turns; "" where none did."""
-    kinds = sorted(view.references, key=lambda name: (name != FP32, not name.endswith("-fp32")))
-    return kinds[0] if kinds else ""
-
-
 def _draw(view: RunView, rows: Sequence[Row], layout: Layout, title: str, subtitle: str) -> Figure:
-    base = _base(view)
+    base = view.base
     marks = dict(zip([name for name in view.references if name != base], cycle(_MARKS), strict=False))
     height = 0.3 * len(rows) + 0.3
     label = 0.2 + _LETTER_IN * max(len(row.label) for row in rows)

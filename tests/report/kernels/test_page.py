@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,11 +14,12 @@ from qbench.core.cells.result import KernelResult, KernelTrial, PartyRow
 from qbench.core.trial import Measurement
 from qbench.errors import ResultsError
 from qbench.report import write_report
-from qbench.report.kernels.plots import kernel_plots, number_class
-from qbench.report.kernels.view import KernelView
+from qbench.report.kernels.plots import kernel_plots
+from qbench.report.kernels.view import KernelView, family
 from qbench.report.words import TIMES
 from qbench.results import MachineFacts, RunHeader, RunState, RunWriter, SuiteFacts, read_run
 from qbench.results.header import KernelBar
+from tests.report.test_rendered import FRAMES, complaints, needs_browser, rendered
 
 CONV = ConvProblem(1, 8, 8, 16, 16, (3, 3), (1, 1), (1, 1, 1, 1))
 CEILINGS = {"int8_gops_1": 1000.0, "int8_gops_all": 1900.0, "popcount_gops_1": 5000.0, "read_gb_s_1": 20.0}
@@ -115,6 +117,39 @@ def test_the_page_is_one_file_that_says_what_the_rows_show(run: Path) -> None:
     }  # fmt: skip
 
 
+@needs_browser
+def test_the_page_can_be_read_at_every_width(run: Path, tmp_path: Path) -> None:
+    found = rendered(write_report([run], run), tmp_path)
+    assert sorted(found) == sorted(FRAMES)
+    assert all(one["texts"] > 20 for one in found.values())
+    assert complaints(found) == ""
+
+
+def test_points_lead_to_rows_and_families_have_means_of_their_own(run: Path) -> None:
+    path = write_report([run], run)
+    page = path.read_text(encoding="utf-8")
+    named = {line for one in re.findall(r'data-trial="([^"]+)"', page) for line in one.split()}
+    assert named == {"1", "2", "3"}
+    assert all(f'data-line="{line}"' in page for line in named)
+    assert [line[:3] for line in tables(page)["families"]] == [["8 bits", "1", "1"], ["8 bits", "2", "1"]]
+    order = [page.index(f'id="{part}"') for part in ("plots", "means", "bars", "cells", "limits", "how")]
+    assert order == sorted(order)
+    assert "Goals: 1 of 2 met" in page
+    assert "selftest-timing" in page
+    (run / "selftest.md").write_text("a CPU:\n\n| planted | false |\n|---|---|\n| 5 % | 0 |\n", encoding="utf-8")
+    again = tables(write_report([run], run).read_text(encoding="utf-8"))
+    assert again["what verdicts are worth"] == [["5 %", "0"]]
+
+
+def test_families_are_not_averaged_together(run: Path) -> None:
+    binary = row("wb-ab", 1, {"qbench": 1e-8, "other": 4e-8})
+    view = KernelView(replace(read_run(run), results=(*ROWS, binary)))
+    assert view.headline == (
+        f"Beside the best other library of each shape, qbench's speed is, on average: 8 bits 1.34{TIMES} (2 rows), "
+        f"binary 4.00{TIMES} (1 row)."
+    )
+
+
 def test_the_tables_of_the_page_hold_bars_means_and_cells(run: Path) -> None:
     found = tables(write_report([run], run).read_text(encoding="utf-8"))
     assert [line[1] for line in found["bars"]] == ["yes", "no"]
@@ -170,7 +205,7 @@ def test_every_class_of_numbers_has_a_colour() -> None:
     )
     narrow = replace(ROWS[0], trial=replace(ROWS[0].trial, cell=replace(ROWS[0].trial.cell, spec="w4c-a8t")))
     rows = (*ROWS[::2], ROWS[3], depthwise, narrow)
-    assert [number_class(one) for one in rows] == ["8 bits", "binary", "ternary", "depthwise", "under 8 bits"]
+    assert [family(one) for one in rows] == ["8 bits", "binary", "ternary", "depthwise", "under 8 bits"]
 
 
 def test_a_run_without_rows_is_refused(tmp_path: Path) -> None:
