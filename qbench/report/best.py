@@ -86,11 +86,13 @@ class Widths:
     Args:
         headings: of the columns.
         rows: cells, from many bits to few.
+        lines: of `trials.jsonl`, where each row comes from.
         notes: what the widths `T` and `B` are, and who the fastest libraries are, where there are any.
     """
 
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
     notes: tuple[str, ...]
 
 
@@ -105,7 +107,8 @@ def widths_table(view: RunView) -> Widths:
     if said:
         what = f"{words.TIMES}: how many times as fast as the fastest library of a class"
         notes.append(f"{what}, batch {view.batches[-1]}: {said}")
-    return Widths(headings, tuple(_cells(best, view, kinds) for best in found), tuple(notes))
+    lines = tuple(best.row.line for best in found)
+    return Widths(headings, tuple(_cells(best, view, kinds) for best in found), lines, tuple(notes))
 
 
 def _cells(best: Best, view: RunView, kinds: Sequence[str]) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ class Card:
     value: str
     lines: tuple[str, ...]
     tone: str = ""
+    row: int = 0
+    """The line of `trials.jsonl` that it comes from; 0 where it is of no single row."""
 
 
 def headline(view: RunView, answer: Answer) -> str:
@@ -80,7 +82,7 @@ def _smallest(title: str, row: Row, view: RunView) -> Card:
     beside = best_rivals(row, view)
     batch = f", batch {view.batches[-1]}" if beside else ""
     lines += [f"{one.text} [{words.interval(one.speedup)}]{batch}" for one in beside]
-    return Card(title, words.size(row.value("packed_bytes")), tuple(lines), "good")
+    return Card(title, words.size(row.value("packed_bytes")), tuple(lines), "good", row.line)
 
 
 def _fastest(row: Row, view: RunView) -> Card:
@@ -89,7 +91,7 @@ def _fastest(row: Row, view: RunView) -> Card:
     lines = [row.label, _accuracy(row, view), words.size(row.value("packed_bytes"))]
     lines += [f"{one.text} [{words.interval(one.speedup)}]" for one in rivals(row, batch)]
     value = words.rate(rate.value if rate else None)
-    return Card(f"fastest that keeps {view.keep_text}, images/s, batch {batch}", value, tuple(lines), "good")
+    return Card(f"fastest that keeps {view.keep_text}, images/s, batch {batch}", value, tuple(lines), "good", row.line)
 
 
 def _baseline(row: Row, view: RunView) -> Card:
@@ -99,8 +101,9 @@ def _baseline(row: Row, view: RunView) -> Card:
     if rate is not None:
         lines.append(f"{words.rate(rate.value)} images/s in qbench, batch {view.batches[-1]}")
     if score is None:
-        return Card("fp32 baseline, packed", lines[1], tuple(lines[2:]))
-    return Card(f"fp32 baseline, {view.task.title}", f"{words.number(score.value)} {score.unit}", tuple(lines))
+        return Card("fp32 baseline, packed", lines[1], tuple(lines[2:]), row=row.line)
+    title, value = f"fp32 baseline, {view.task.title}", f"{words.number(score.value)} {score.unit}"
+    return Card(title, value, tuple(lines), row=row.line)
 
 
 def _accuracy(row: Row, view: RunView) -> str:

@@ -61,10 +61,12 @@ def _of_times(view: RunView) -> Iterator[str]:
     if not view.timed:
         return
     missing = {note for row in view.run.results for note in row.notes if note.startswith(NOT_TIMED)}
-    yield (
-        f"Only {len(view.timed)} of {len(view.rows)} rows were timed, batch {', '.join(map(str, view.batches))}: a row "
-        "without a time may be faster or slower than those with one."
-    )
+    if len(view.timed) < len(view.rows):
+        batches = ", ".join(map(str, view.batches))
+        yield (
+            f"Only {len(view.timed)} of {len(view.rows)} rows were timed, batch {batches}: a row without a time may be "
+            "faster or slower than those with one."
+        )
     yield (
         "qbench's makers chose what is compared. Other libraries run as they come, with as many threads as qbench; an "
         "expert of theirs may tune them further."

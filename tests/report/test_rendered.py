@@ -1,4 +1,4 @@
-"""Pages as a browser renders them on three widths, light and dark: nothing is clipped, no text lies on another or is pale.
+"""Pages as a browser renders them on three widths, light and dark: no text is clipped, pale, or lies on another.
 
 In one more frame a reader works with the page: filters, sorts, saves and chooses axes.
 """
@@ -89,6 +89,8 @@ def test_a_filter_leaves_rows_out_of_the_table_and_pales_them_in_plots(seen: dic
     assert work["sorted"] == sorted(work["sorted"], reverse=True)
     assert work["address"].startswith("#show?0.words=w4+mse&0.all=1&0.sort=")
     assert work["revealed"][0] == work["revealed"][1]
+    assert len(work["linked"]) >= 6  # cards, and the best of each width
+    assert all(asked == found for asked, found in work["linked"])
 
 
 @needs_browser

@@ -39,6 +39,10 @@ const worked = async () => {
   const hidden = rows.all.find((row) => row.out);
   rows.reveal(hidden);
   found.revealed = [hidden.facts.line, document.activeElement.dataset.line];
+  found.linked = [...document.querySelectorAll("a[data-line]")].map((link) => {
+    link.click();
+    return [link.dataset.line, document.activeElement.dataset.line];
+  });
   return found;
 };
 addEventListener("load", async () => {

@@ -207,8 +207,9 @@ def _draw_sweep(axes: Axes, view: KernelView, rows: Sequence[KernelResult], plac
     mean = mean_against(rows, "peers")
     if mean is not None:
         axes.vlines(mean.value, place - 0.32, place + 0.32, color=INK, lw=2, zorder=4)
+    if mean is not None or not rows:
         axes.annotate(
-            times(mean.value), (1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0),
+            times(mean.value) if mean else "not run", (1.0, place), xycoords=("axes fraction", "data"), xytext=(6, 0),
             textcoords="offset points", va="center", fontsize=7.5, color=INK,
         )  # fmt: skip
 

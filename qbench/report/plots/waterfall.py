@@ -63,10 +63,9 @@ def plot(view: RunView) -> Plot | None:
         return None
     before, after = fall.ends_s
     first = fall.parts[0]
-    verb = "saves" if first.change_s < 0 else "costs"
     title = (
-        f"{fall.row.label} takes {seconds(after)} an image where {fall.beside} takes {seconds(before)}: {first.name} "
-        f"{verb} {seconds(abs(first.change_s))}"
+        f"{fall.row.label} takes {seconds(after)} an image where {fall.beside} takes {seconds(before)}: "
+        f"{_change(first)} for {first.name}"
     )
     subtitle = f"{view.header.model.name}; {fall.how} Bars go from one time to the next, the largest change first."
     return Plot("waterfall", title, subtitle, lambda layout: _draw(fall, layout, title, subtitle))
@@ -137,6 +136,11 @@ def _ranked(parts: Sequence[Part]) -> tuple[Part, ...]:
     return (*ranked[:_MOST], together)
 
 
+def _change(part: Part) -> str:
+    sign = "\N{MINUS SIGN}" if part.change_s < 0 else "+"
+    return f"{sign}{seconds(abs(part.change_s))}" if part.change_s else ABSENT
+
+
 def _draw(fall: Fall, layout: Layout, title: str, subtitle: str) -> Figure:
     names = ["float32", *(part.name for part in fall.parts), fall.row.label]
     left = 0.2 + 0.066 * max(map(len, names))
@@ -150,9 +154,7 @@ def _draw(fall: Fall, layout: Layout, title: str, subtitle: str) -> Figure:
     at = before
     for place, part in enumerate(fall.parts, 1):
         colour = GREEN if part.change_s < 0 else ORANGE
-        sign = "\N{MINUS SIGN}" if part.change_s < 0 else "+"
-        text = f"{sign}{seconds(abs(part.change_s))}" if part.change_s else ABSENT
-        name_marks(_bar(axes, place, at, at + part.change_s, colour, text), [[fall.row.line]])
+        name_marks(_bar(axes, place, at, at + part.change_s, colour, _change(part)), [[fall.row.line]])
         axes.vlines(1e6 * at, place - 1.0, place + 0.35, color=MUTED, lw=0.6, zorder=1.5)
         at += part.change_s
     name_marks(_bar(axes, len(names) - 1, 0.0, after, BLUE, seconds(after)), [[fall.row.line]])

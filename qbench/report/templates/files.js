@@ -53,7 +53,7 @@ const pngOf = async (svg, title, sure = 2) => {
   clone.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   clone.setAttribute("width", box.width);
   clone.setAttribute("height", box.height);
-  clone.insertAdjacentHTML("afterbegin", "<style>.out { opacity: .1; }</style>");
+  clone.insertAdjacentHTML("afterbegin", `<style>${document.querySelector("head style").textContent}</style>`);
   const text = new XMLSerializer().serializeToString(clone)
     .replace(/var\((--[\w-]+)\)/g, (_, name) => style.getPropertyValue(name).trim().replaceAll('"', "'"));
   const image = new Image();
@@ -82,7 +82,7 @@ const pngOf = async (svg, title, sure = 2) => {
 };
 for (const figure of document.querySelectorAll("figure")) {
   const title = figure.querySelector("figcaption h3");
-  if (!title || !figure.querySelector("svg")) continue;
+  if (!title || !figure.querySelector("svg") || figure.matches(".culprits")) continue;
   const button = document.createElement("button");
   button.type = "button";
   button.className = "save";

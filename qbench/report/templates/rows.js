@@ -141,6 +141,15 @@ for (const table of document.querySelectorAll("table.sortable")) {
   table.id ||= `table-${tables.size}`;
   tables.set(table.id, new Rows(table));
 }
+// A figure outside the table leads to the row that it comes from.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-line]");
+  const rows = link && tables.get(link.hash.slice(1));
+  const row = rows?.lines.get(link.dataset.line);
+  if (!row) return;
+  event.preventDefault();
+  rows.reveal(row);
+});
 addEventListener("beforeprint", () => tables.forEach((rows) => rows.flush()));
 addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "f") tables.forEach((rows) => rows.flush());
