@@ -122,8 +122,9 @@ def one_plot(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("one_plot")
-def test_the_same_run_gives_the_same_page(run_folder: Path, tmp_path: Path) -> None:
-    first, again = (write_report([run_folder], tmp_path / name).read_bytes() for name in ("first", "again"))
+def test_the_same_run_gives_the_same_page(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", images=200, methods=("mse",), bits=(8, 4))
+    first, again = (write_report([run], tmp_path / name).read_bytes() for name in ("first", "again"))
     assert first == again
 
 

@@ -107,6 +107,9 @@ def _about(found: Analysis | None) -> str:
             f" A layer's share of the error is its noise in the answers where it alone is quantized "
             f"({found.alone_samples} samples), over that of all layers."
         )
+    untried = sum(layer.weights.low is not None and layer.alone_db is None for layer in found.layers)
+    if untried:
+        text += f" {untried} quantized layers have no share: alone they change nothing, or the time was up."
     if found.answer_db is not None:
         text += f" With all layers quantized the answers are {words.number(found.answer_db, 1)} dB from fp32's."
     return text

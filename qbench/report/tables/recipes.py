@@ -26,6 +26,7 @@ def equal_bits(view: RunView) -> Table:
         Column("p", hint="of no difference from the best, corrected for all recipes of the spec by Holm's rule"),
         Column("seconds", hint="calibrating and quantizing by itself; what earlier rows computed already counts too"),
         Column("packed", hint="bytes with scales, zero points and biases"),
+        Column("line", hint="of trials.jsonl"),
     )
     lines = [line for ranking in view.by_bits for line in _lines(view, ranking)]
     return Table(columns, tuple(lines))
@@ -49,6 +50,7 @@ def _lines(view: RunView, ranking: Ranking) -> Iterator[Line]:
             Cell(words.ABSENT if not index else words.p_value(place.p), place.p),
             Cell(words.seconds(spent), spent),
             Cell(words.size(packed.value), packed.value) if packed else Cell(words.ABSENT),
+            _line_of(view, place),
         )
         yield Line(cells, {"spec": ranking.name, "recipe": place.row.trial.recipe})
 
@@ -60,6 +62,7 @@ def equal_bytes(view: RunView) -> Table:
         Column("leads", number=False),
         Column(view.task.heading, hint=view.task.primary.doc),
         Column("not told apart from it", number=False),
+        Column("line", hint="of trials.jsonl"),
     )
     return Table(columns, tuple(_budget(view, ranking) for ranking in view.by_bytes))
 
@@ -72,8 +75,14 @@ def _budget(view: RunView, ranking: Ranking) -> Line:
             Cell(_label(best)),
             score(best.row.metrics.get(view.task.primary.name), 2),
             Cell(_named(others)),
+            _line_of(view, best),
         )
     )
+
+
+def _line_of(view: RunView, place: Place) -> Cell:
+    line = view.row_of[place.row.trial.key].line
+    return Cell(str(line), line)
 
 
 def _label(place: Place) -> str:
