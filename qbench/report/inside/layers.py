@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qbench.errors import ResultsError
@@ -180,5 +180,5 @@ def _layers(
 
 
 def _chain(view: RunView) -> tuple[Node, ...]:
-    names: Sequence[str] = view.header.model.layers
+    names = view.header.model.layers
     return tuple(Node(name, "layer", names[place - 1 : place] if place else ()) for place, name in enumerate(names))

@@ -84,8 +84,8 @@ def of_steps(view: RunView) -> Fall | None:
 
 def _share(row: Row) -> float:
     """Return a row's time over float32's of the same rounds: rows were timed minutes apart, their rounds were not."""
-    own, plain = zip(*row.result.split_s.values(), strict=True)
-    return sum(own) / sum(plain)
+    both = row.result.split_s.values()
+    return sum(own for own, _ in both) / sum(plain for _, plain in both)
 
 
 def of_layers(view: RunView) -> Fall | None:

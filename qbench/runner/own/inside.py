@@ -134,7 +134,7 @@ def _compare(base: Network, made: QuantizedNetwork, samples: Inputs, threads: in
     ):
         for place in range(len(samples)):
             one, kept = arrays_of(samples[place : place + 1]), dict[str, Floats]()
-            right = plain.run(*one, tap=lambda name, values, kept=kept: kept.update({name: values.copy()}))
+            right = plain.run(*one, tap=_keeping(kept))
             for name, values in kept.items():
                 seen.look(name, values, made.activations.get(name))
             seen.answer.add(right, rounded.run(*one, tap=_comparing(kept, seen.inherited)))
@@ -142,6 +142,13 @@ def _compare(base: Network, made: QuantizedNetwork, samples: Inputs, threads: in
             if clock.now_s() - start_s > MOST_S:
                 break
     return seen
+
+
+def _keeping(kept: dict[str, Floats]) -> Callable[[str, Floats], None]:
+    def tap(name: str, values: Floats) -> None:
+        kept[name] = values.copy()
+
+    return tap
 
 
 def _comparing(right: Mapping[str, Floats], noise: defaultdict[str, _Noise]) -> Callable[[str, Floats], None]:
