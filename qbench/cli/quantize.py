@@ -14,7 +14,7 @@ from qbench.core.recipe import KEEP
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from qbench.results.quantized import QuantizedResult
+    from qbench.results.kept.quantized import QuantizedResult
     from qbench.runner.own.once import Quantization
 
 
@@ -139,7 +139,7 @@ def _wishes(given: dict[str, Any]) -> dict[str, Any]:
 def _facts(found: Quantization) -> dict[str, Any]:
     """Return what came of it as `--json` tells it."""
     from qbench.report.quantized import LAYER_HEADINGS, layer_cells, score_rows
-    from qbench.results.why import reasons
+    from qbench.results.kept.why import reasons
 
     return {
         "scores": table_of(("what", "quantized", "fp32"), score_rows(found.result)),
@@ -156,7 +156,7 @@ def _show(console: Console, result: QuantizedResult, *, verbose: bool) -> None:
     """Print scores, times and why it is not faster; every layer too where `verbose` is true."""
     from qbench.cli.terminal.style import print_fitting, say
     from qbench.report.quantized import LAYER_HEADINGS, layer_cells, score_rows
-    from qbench.results.why import reasons
+    from qbench.results.kept.why import reasons
 
     columns = ("", "quantized", "fp32")
     print_fitting(console, score_rows(result), headings=columns, wrap=("",), right=columns[1:])

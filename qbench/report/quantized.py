@@ -12,9 +12,9 @@ from qbench.errors import ResultsError
 from qbench.metrics import load_task, speed
 from qbench.report.figures import write_files
 from qbench.report.plots import timeline
-from qbench.results.quantized import QuantizedResult
+from qbench.results.kept.quantized import QuantizedResult
+from qbench.results.kept.why import own_measurements, reasons, step_ceiling_share
 from qbench.results.tables import number_text
-from qbench.results.why import own_measurements, reasons, step_ceiling_share
 
 REPORT_NAME, LAYERS_NAME = "report.md", "layers.csv"
 

@@ -19,9 +19,9 @@ from qbench.report.rows import Row
 from qbench.report.style import FILE
 from qbench.report.view import load
 from qbench.results import DataFacts, MachineFacts, ModelFacts, RunHeader, RunWriter, SuiteFacts
-from qbench.results.quantized import FILE_NAME, Product, QuantizedResult, StepTime, read_quantized, write_product
+from qbench.results.kept.quantized import FILE_NAME, Product, QuantizedResult, StepTime, read_quantized, write_product
+from qbench.results.kept.why import reasons, split, step_ceiling_share
 from qbench.results.reader import Run
-from qbench.results.why import reasons, split, step_ceiling_share
 
 LAYERS = ("stem", "middle|pipe", "last")
 CEILINGS = {"int8_gops_1": 8.0, "read_gb_s_1": 40.0}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from qbench.report import words
 from qbench.report.inside.layers import Inside, LayerView
-from qbench.results.analysis import Node
+from qbench.results.kept.analysis import Node
 
 QUESTIONS = {
     "error": "share of the error",

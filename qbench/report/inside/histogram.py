@@ -6,7 +6,7 @@ import html
 import math
 
 from qbench.report import words
-from qbench.results.analysis import Spread
+from qbench.results.kept.analysis import Spread
 
 _WIDE, _HIGH, _BELOW = 220, 52, 16
 

@@ -9,8 +9,8 @@ from qbench.errors import ResultsError
 from qbench.report import words
 from qbench.report.rows import Row
 from qbench.report.view import RunView
-from qbench.results.analysis import Analysis, LayerInside, Node, error_shares
-from qbench.results.quantized import FILE_NAME, QuantizedResult, read_quantized
+from qbench.results.kept.analysis import Analysis, LayerInside, Node, error_shares
+from qbench.results.kept.quantized import FILE_NAME, QuantizedResult, read_quantized
 
 
 @dataclass(frozen=True, slots=True)

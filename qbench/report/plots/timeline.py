@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from qbench.report.plots.plot import Plot
 from qbench.report.style import BLUE, GREY, GRID, INK, MUTED, ORANGE, Layout, Margins, panels
 from qbench.report.words import number
-from qbench.results.quantized import QuantizedResult, Role, StepTime
-from qbench.results.why import step_ceiling_share
+from qbench.results.kept.quantized import QuantizedResult, Role, StepTime
+from qbench.results.kept.why import step_ceiling_share
 
 _LOOK: dict[Role, tuple[str, str]] = {
     "product": (BLUE, "products"),

@@ -21,8 +21,8 @@ from qbench.graph.network import Foreign, Node, inputs_of, outputs_of
 from qbench.methods.activation_stats import ActivationObserver, ActivationStats
 from qbench.methods.law import fake_quantize
 from qbench.metrics.tensor import sqnr_db
-from qbench.results import analysis
-from qbench.results.analysis import BINS, MOST_LAYERS, MOST_NODES, Analysis, LayerInside, Spread
+from qbench.results.kept import analysis
+from qbench.results.kept.analysis import BINS, MOST_LAYERS, MOST_NODES, Analysis, LayerInside, Spread
 from qbench.runner.networks.alarms import held_by, outside_share
 from qbench.runner.networks.score import answers
 from qbench.runner.timing.clock import Clock

@@ -21,7 +21,7 @@ from qbench.graph import QuantizedNetwork
 from qbench.kernels.variants import choose
 from qbench.results import RunWriter
 from qbench.results.header import read_header
-from qbench.results.quantized import (
+from qbench.results.kept.quantized import (
     FILE_NAME,
     Product,
     QuantizedResult,

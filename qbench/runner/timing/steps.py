@@ -7,7 +7,7 @@ import statistics
 from qbench.core.several import Inputs, arrays_of
 from qbench.engine import Session
 from qbench.engine.steps.foreign import LIBRARIES
-from qbench.results.quantized import Role, StepTime
+from qbench.results.kept.quantized import Role, StepTime
 from qbench.runner.timing.clock import Clock
 
 _PASSES = 30

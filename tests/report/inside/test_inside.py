@@ -13,8 +13,8 @@ from qbench.report.inside.histogram import histogram_svg, spread_words
 from qbench.report.inside.layers import inside_of
 from qbench.report.inside.part import inside_part
 from qbench.report.view import RunView, load
-from qbench.results.analysis import BINS, Analysis, LayerInside, Node, Spread, error_shares
-from qbench.results.quantized import Product, StepTime, write_product
+from qbench.results.kept.analysis import BINS, Analysis, LayerInside, Node, Spread, error_shares
+from qbench.results.kept.quantized import Product, StepTime, write_product
 from tests.report.conftest import LAYERS
 from tests.report.test_rendered import complaints, needs_browser, rendered
 

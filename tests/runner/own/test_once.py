@@ -12,9 +12,9 @@ import qbench
 from qbench.engine.saved.network import JSON_NAME, TENSORS_NAME, load_network
 from qbench.errors import QBenchError, ResultsError
 from qbench.results import compare_runs, read_run
-from qbench.results.analysis import error_shares
-from qbench.results.quantized import FILE_NAME, QuantizedResult, read_quantized
-from qbench.results.why import own_measurements, reasons, split
+from qbench.results.kept.analysis import error_shares
+from qbench.results.kept.quantized import FILE_NAME, QuantizedResult, read_quantized
+from qbench.results.kept.why import own_measurements, reasons, split
 from qbench.runner.own.layer_plan import plan_model
 from qbench.runner.own.once import quantize, quantize_asked
 from qbench.runner.own.request import Asked

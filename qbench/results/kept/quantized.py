@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from qbench.core.trial import Metric, TrialResult
 from qbench.errors import ResultsError
 from qbench.metrics import load_task
-from qbench.results.analysis import Analysis
 from qbench.results.header import DataFacts, MachineFacts, ModelFacts
+from qbench.results.kept.analysis import Analysis
 from qbench.results.reader import NetworkRun, read_run
 
 FILE_NAME = "quantized.json"

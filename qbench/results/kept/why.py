@@ -14,7 +14,7 @@ from qbench.core.trial import Measurement
 from qbench.metrics import speed
 from qbench.results.columns import batch_of
 from qbench.results.index import ceiling_of_kernel
-from qbench.results.quantized import ROLES, QuantizedResult, Role, StepTime
+from qbench.results.kept.quantized import ROLES, QuantizedResult, Role, StepTime
 
 _NARROW = re.compile(r"u8_[st][1-7]")
 """Products of 8-bit activations with narrower weights, in a kernel's name."""
