@@ -117,7 +117,8 @@ class Gate:
 
     def _open(self, comparison: Comparison) -> Iterator[Objection]:
         if "slower" in self.words:
-            times = [row for row in comparison.rows if row.kind == "time" and row.verdict == "NOT JUDGED"]
+            open_ones = ("NOT JUDGED", "UNSURE") if comparison.unstable else ("NOT JUDGED",)
+            times = [row for row in comparison.rows if row.kind == "time" and row.verdict in open_ones]
             why = [*comparison.differences, *(f"unstable machine during {folder}" for folder in comparison.unstable)]
             if times:
                 yield Objection("unjudged", f"{len(times)} times", "; ".join(why))
