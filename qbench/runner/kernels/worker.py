@@ -20,6 +20,7 @@ import numpy.typing as npt
 from qbench.core.cells.memory import MemoryCell
 from qbench.core.cells.product import KernelOperands
 from qbench.core.cells.result import CEILING, LIMITS, OWN, STREAMS, AnyCell
+from qbench.core.formats import Float32
 from qbench.errors import QBenchError
 from qbench.kernels.compilations import compilations
 from qbench.metrics.tensor import sqnr_db
@@ -27,7 +28,9 @@ from qbench.peers.operators import OPERATORS
 from qbench.peers.operators.operator_peer import OperatorFacts
 from qbench.runner.kernels.memory.operands import MemoryOperands
 from qbench.runner.machine.quiet import quiet_cores, settle
+from qbench.runner.timing.allocations import refuse_allocations
 from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.elements import EXACT, ROUNDED, far_element, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class _Worker:
         compiled = compilations()
         elapsed_s = self._clock.elapsed_s(self._prepared.run, loops)
         if compilations() != compiled:
-            raise QBenchError(f"{self._name}: {compilations() - compiled} kernels compiled while times were taken")
+            raise WrongError(f"{self._name}: {compilations() - compiled} kernels compiled while times were taken")
         settle()  # the next party must not share its cores with threads that spin
         return elapsed_s
 
@@ -129,7 +132,20 @@ def _prepared(name: str, task: Task) -> tuple[Any, OperatorFacts]:
     if name in LIMITS:
         return prepared, facts
     check(name, prepared.result(), task.expected, facts)
+    if name.partition(" ")[0] == OWN:
+        far = far_element(prepared.result(), task.expected, EXACT if _in_codes(task.cell) else ROUNDED)
+        if far:
+            raise WrongError(f"{name}: wrong: {far}")
+        try:
+            refuse_allocations(name, prepared.run)
+        except QBenchError as error:
+            raise WrongError(str(error)) from error
     return prepared, facts
+
+
+def _in_codes(cell: AnyCell) -> bool:
+    """Whether sums are of whole numbers."""
+    return isinstance(cell, MemoryCell) or not isinstance(cell.layer_spec.activations.format, Float32)
 
 
 def _own(name: str, task: Task) -> Any:
@@ -165,5 +181,5 @@ def check(name: str, found: npt.NDArray[np.generic], expected: npt.NDArray[np.ge
     if steps.max(initial=0) > facts.code_steps:
         raise WrongError(
             f"{name}: wrong: {np.count_nonzero(steps)} of {steps.size} numbers differ from the int64 reference, by up "
-            f"to {steps.max()}"
+            f"to {steps.max()} at {place_of(steps)}"
         )

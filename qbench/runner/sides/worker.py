@@ -24,6 +24,8 @@ PARTS, LEAST_PART_S, LONG_S = 5, 0.001, 0.02
 A stretch that is long is a sample by itself."""
 LEAST_SQNR_DB = 60.0
 """Floats of a kernel must be this near to its law."""
+MOST_OFF = 1e-4
+"""The most that a single one may be off, as a share of what they are on the average."""
 
 
 class Ready(NamedTuple):
@@ -207,6 +209,9 @@ def _check(found: Any, expected: Any) -> None:
         distance_db = sqnr_db(expected, found.astype("float32"))
         if not distance_db >= LEAST_SQNR_DB:
             raise QBenchError(f"wrong: {distance_db:.0f} dB from the reference")
+        off = abs(found - expected).max() / (expected.std() + abs(expected.mean()))
+        if not off <= MOST_OFF:  # one number of a million does not show in the mean
+            raise QBenchError(f"wrong: a number is {off:.2g} of the reference's spread from it")
     elif (found != expected).any():
         raise QBenchError(f"wrong: {int((found != expected).sum())} of {found.size} numbers differ from the reference")
 

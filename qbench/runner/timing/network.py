@@ -7,6 +7,7 @@ that is wrong is left out, and the row says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -15,14 +16,17 @@ import numpy as np
 from qbench.core.several import Inputs, arrays_of, contiguous
 from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
+from qbench.engine import Session
 from qbench.errors import QBenchError
 from qbench.graph import Network
 from qbench.metrics.tensor import sqnr_db
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.machine.quiet import quiet_cores
 from qbench.runner.networks.bench import Bench, Expected, peer
-from qbench.runner.networks.score import Runnable, answers
+from qbench.runner.networks.score import answers
+from qbench.runner.timing.allocations import refuse_allocations
 from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.elements import ROUNDED, far_element
 from qbench.runner.timing.sampling import Cell, Rules, interleave
 
 LEAST_SQNR_DB = {"fp32": 60.0, "bf16": 20.0}
@@ -31,6 +35,8 @@ _SAME_CODES_DB, _WRONG_DB, _SLACK_DB = 20.0, 5.0, 6.0
 """Two runtimes of the same codes stand above the first, or, where noise is large, at most 6 dB nearer to fp32 than to
 each other; saturated or wrong products, and biases that a file cannot hold, fall below the second."""
 _SAME_SQNR_DB = 60.0
+_LARGEST_ITEM = 8
+"""Bytes of a number of an answer, at most."""
 CHECKED_IMAGES = 64
 """Samples on which a peer's answers are held against the right ones."""
 
@@ -86,7 +92,7 @@ def _checked_calls(bench: Bench, name: str, batches: Sequence[int]) -> dict[int,
 
 def measure_network(
     bench: Bench,
-    session: Runnable,
+    session: Session,
     scored: Floats,
     *,
     batch: int,
@@ -120,14 +126,30 @@ def measure_network(
         return interleave(f"network/batch{batch}", cells, rules, clock=clock, quiet=quiet)
 
 
-def checked_call(bench: Bench, session: Runnable, scored: Floats, batch: int) -> Callable[[], Floats]:
-    """Return a session's call on the first samples; raise QBenchError where it answers otherwise than it was scored."""
+def checked_call(bench: Bench, session: Session, scored: Floats, batch: int) -> Callable[[], Floats]:
+    """Return a session's call on the first samples, which is about to be timed.
+
+    Raises:
+        QBenchError: it answers otherwise than it was scored, in one number too, or it allocates more than its answer.
+    """
     inputs = batch_of(bench.inputs, batch)
-    distance_db = sqnr_db(batch_of(scored, batch), answers(session, inputs))
+    expected, found = batch_of(scored, batch), answers(session, inputs)
+    distance_db = sqnr_db(expected, found)
     if distance_db < _SAME_SQNR_DB:
         raise QBenchError(f"batch {batch}: logits are {distance_db:.0f} dB from those that were scored; not timed")
+    alone = not session.network.foreign  # what another library rounds and allocates is its own affair
+    far = far_element(found, expected, ROUNDED) if alone and session.execution == "integer" else ""
+    if far:
+        raise QBenchError(f"batch {batch}: a logit is {far}, as it was scored; not timed")
     arrays = arrays_of(inputs)
-    return lambda: session.run(*arrays)
+
+    def call() -> Floats:
+        return session.run(*arrays)
+
+    if alone:
+        answer = sum(_LARGEST_ITEM * math.prod(bench.network.shapes[name]) for name in bench.network.outputs)
+        refuse_allocations(f"batch {batch}", call, answer_bytes=batch * answer)
+    return call
 
 
 def check_peer(name: str, found: Floats, expected: Expected) -> None:
