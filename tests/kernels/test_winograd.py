@@ -155,7 +155,7 @@ def test_shapes_that_are_no_3_by_3_of_single_steps_are_computed_directly() -> No
 
 
 @needs_vectors
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     size=st.tuples(st.integers(1, 3), *[st.integers(4, 15)] * 2, st.sampled_from([5, 16, 32, 48, 64, 100]),
                    st.sampled_from([1, 16, 32, 40])),
