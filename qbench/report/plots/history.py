@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from textwrap import shorten
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +16,8 @@ from qbench.results.history.series import History, Series
 from qbench.results.history.tables import figure_of, headline, name_of, step_rows
 
 _MOST_PANELS = 12
-_LONGEST = 44
+_LONGEST, _LONGEST_NARROW = 44, 34
+"""Letters above a panel, and on a phone."""
 
 
 def history_plot(found: History) -> Plot:
@@ -40,16 +42,17 @@ def _draw(found: History, shown: Sequence[Series], layout: Layout, title: str, s
         layout, margins, count=len(shown), title=title, subtitle=subtitle, columns=min(2, layout.columns)
     )
     for one, panel in zip(shown, axes, strict=True):
-        _panel(found, one, panel)
+        _panel(found, one, panel, letters=_LONGEST_NARROW if layout.narrow else _LONGEST)
     return figure
 
 
-def _panel(found: History, one: Series, axes: Axes) -> None:
-    key = one.key if len(one.key) <= _LONGEST else f"...{one.key[3 - _LONGEST :]}"
+def _panel(found: History, one: Series, axes: Axes, *, letters: int) -> None:
+    key = one.key if len(one.key) <= letters else f"...{one.key[3 - letters :]}"
     panel_title(axes, key, pad=16.0)
     unit = "times its speed" if one.unit == "x" else one.unit
+    what = shorten(" ".join(filter(None, (figure_of(one), unit))), letters + 12, placeholder=" ...")
     axes.annotate(
-        " ".join(filter(None, (figure_of(one), unit))), (0, 1), xycoords="axes fraction", xytext=(0, 5),
+        what, (0, 1), xycoords="axes fraction", xytext=(0, 5),
         textcoords="offset points", fontsize=7.5, color=MUTED, annotation_clip=False,
     )  # fmt: skip
     places, values = [point.mark for point in one.points], [point.value for point in one.points]

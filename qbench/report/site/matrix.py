@@ -91,9 +91,9 @@ def matrix(found: Sequence[Entry]) -> Table:
         Column("network", number=False),
         Column("machine", number=False),
         Column("fastest", number=False, hint="of qbench and all libraries that took turns with it"),
+        *(Column(f"{words.TIMES} {name}", hint="paired: median ratio within rounds, 95 %") for name in libraries),
         Column("row of qbench", number=False, hint="the fastest in integers that keeps the target, else of 8 bits"),
         Column("images/s"),
-        *(Column(f"{words.TIMES} {name}", hint="paired: median ratio within rounds, 95 %") for name in libraries),
     )
     return Table(columns, tuple(_line(entry, libraries) for entry in found))
 
@@ -106,9 +106,9 @@ def _line(entry: Entry, libraries: Sequence[str]) -> Line:
         Cell(shown.header.model.name, link=shown.page),
         Cell(shown.machine_name, detail=f"{shown.machine_words}, {words.counted(threads, 'thread')}"),
         _fastest(entry),
+        *(_beside(beside.get(name)) for name in libraries),
         Cell(row.label, detail=_lost(shown.view, row)),
         Cell(words.rate(rate.value if rate else None), rate.value if rate else None, f"batch {entry.batch}"),
-        *(_beside(beside.get(name)) for name in libraries),
     )
     return Line(cells, {"network": shown.header.model.name, "machine": shown.machine_name})
 

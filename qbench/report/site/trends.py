@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from qbench.errors import ResultsError
 from qbench.report.plots.history import history_plot
 from qbench.report.plots.plot import Plot
 from qbench.report.site.shown import Shown
-from qbench.results.history.series import Mark, history
+from qbench.results.history.series import History, Mark, history
 
 
 def trends(runs: Iterable[Shown]) -> Iterator[Plot]:
@@ -19,15 +20,23 @@ def trends(runs: Iterable[Shown]) -> Iterator[Plot]:
     """
     groups: dict[tuple[str, ...], list[Shown]] = {}
     for shown in runs:
-        if any(row.status == "ok" for row in shown.run.results):
-            key = (shown.header.suite.name, shown.header.model.name, shown.machine_id)
-            groups.setdefault(key, []).insert(0, shown)
-    for (suite, model, machine), group in groups.items():
+        suite = shown.header.suite
+        key = (suite.name, shown.header.model.name, shown.machine_id, str(suite.threads))
+        groups.setdefault(key, []).insert(0, shown)
+    for key, group in groups.items():
         if len(group) > 1:
-            marks = [Mark(one.name_here, one.header.created_utc, one.header.commit) for one in group]
-            found = [history([one.run for one in group], marks, kinds=(kind,)) for kind in ("time", "accuracy")]
-            told = next((one for one in found if one.series), None)
+            told = next((found for kind in ("time", "accuracy") if (found := _told(group, kind)).series), None)
             if told is not None:
-                plot = history_plot(told)
-                title = f"{model or suite} on {group[-1].machine_name}: {plot.title}"
-                yield replace(plot, name=f"trend-{suite}-{model}-{machine}", title=title)
+                plot, last = history_plot(told), group[-1]
+                title = f"{last.header.model.name or last.header.suite.name} on {last.machine_name}: {plot.title}"
+                yield replace(plot, name="-".join(("trend", *key)), title=title)
+
+
+def _told(group: Sequence[Shown], kind: str) -> History:
+    """Return the history of runs, of figures that two of them have."""
+    marks = [Mark(one.name_here, one.header.created_utc, one.header.commit) for one in group]
+    try:
+        found = history([one.run for one in group], marks, kinds=(kind,))
+    except ResultsError:  # no row of any of them ran
+        return History(tuple(marks), ())
+    return replace(found, series=tuple(one for one in found.series if len(one.points) > 1))
