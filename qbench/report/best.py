@@ -113,7 +113,7 @@ def widths_table(view: RunView) -> Widths:
 
 def _cells(best: Best, view: RunView, kinds: Sequence[str]) -> tuple[str, ...]:
     score = best.row.metric(view.task.primary.name)
-    beside = {one.kind: words.number(one.speedup.value) for one in best.beside}
+    beside = {one.kind: words.ratio(one.speedup.value) for one in best.beside}
     return (
         best.width,
         best.row.label,

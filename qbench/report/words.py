@@ -46,9 +46,14 @@ def rate(value: float | None) -> str:
     return number(value, 0) if value is not None and value >= 100 else significant(value)
 
 
+def ratio(value: float | None) -> str:
+    """Return a factor with two digits behind the point, of small ones two that say something, e.g. `2.85`, `0.0042`."""
+    return number(value) if value is None or value >= 0.1 else significant(value, 2)
+
+
 def times(value: float | None) -> str:
     """Return a factor with its sign, as in 2.85 times."""
-    return ABSENT if value is None else f"{number(value, 2 if value < 10 else 1)}{TIMES}"
+    return ABSENT if value is None else f"{ratio(value) if value < 10 else number(value, 1)}{TIMES}"
 
 
 def p_value(value: float | None) -> str:

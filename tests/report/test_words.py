@@ -55,3 +55,8 @@ def test_durations_and_rates_and_intervals() -> None:
         "\N{MINUS SIGN}0.10\N{NARROW NO-BREAK SPACE}…\N{NARROW NO-BREAK SPACE}0.50"
     )
     assert words.interval(kind("mcnemar_p").of(0.2)) == ""
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, words.ABSENT), (2.854, "2.85"), (0.5, "0.50"), (0.00423, "0.0042")])
+def test_a_factor_far_below_one_is_no_zero(value: float | None, text: str) -> None:
+    assert words.ratio(value) == text

@@ -21,7 +21,7 @@ def trends(runs: Iterable[Shown]) -> Iterator[Plot]:
     groups: dict[tuple[str, ...], list[Shown]] = {}
     for shown in runs:
         suite = shown.header.suite
-        key = (suite.name, shown.header.model.name, shown.machine_id, str(suite.threads))
+        key: tuple[str, ...] = (suite.name, shown.header.model.name, shown.machine_id, str(suite.threads))
         groups.setdefault(key, []).insert(0, shown)
     for key, group in groups.items():
         if len(group) > 1:
