@@ -19,6 +19,7 @@ PEERS = Registry(
         "openvino-fp32": "qbench.peers.openvino.fp32:OpenVinoFp32",
         "openvino-int8": "qbench.peers.openvino.int8:OpenVinoInt8",
         "openvino-int8-2streams": "qbench.peers.openvino.int8_streams:OpenVinoInt8Streams",
+        "torch-fake-quant": "qbench.peers.torch.fake_quant:TorchFakeQuant",
         "torch-fp32": "qbench.peers.torch.fp32:TorchFp32",
         "torch-int8": "qbench.peers.torch.int8:TorchInt8",
     },

@@ -22,7 +22,7 @@ from qbench.graph import Network, QuantizedNetwork
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
-Precision = Literal["fp32", "bf16", "int8"]
+Precision = Literal["fp32", "bf16", "int8", "simulated"]
 
 
 class Prepared(Protocol):
@@ -46,7 +46,8 @@ class Peer(Protocol):
     Attributes:
         name: the peer's name in suites and results.
         distributions: the packages that it runs on, as an index names them.
-        precision: of its arithmetic. `int8` wants a quantized network, the others one in float32.
+        precision: of its arithmetic. `int8` wants a quantized network, `simulated` that of the very row that it takes
+            turns with, the others one in float32.
         reads_onnx: whether `onnx_bytes` and the network's ends are all that `prepare` looks at; a peer that does not
             say so is handed the whole network in processes of its own, too.
     """

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from qbench.core.tensor import Floats, QParams
+from qbench.core.tensor import Floats
 from qbench.errors import ModelError
 from qbench.graph import (
     Activation,
@@ -34,8 +35,54 @@ from qbench.peers.torch.tokens import token_step
 Program = Callable[[Any], Any]
 
 
-def program(quantized: QuantizedNetwork, *, name: str) -> Program:
-    """Return a function of float32 NCHW or of int64 ids; in int8 where the network has parameters, else in float32.
+class Form:
+    """How numbers of a network are written in PyTorch: as PT2E writes them, in 8 bits, or as they are in float32.
+
+    Args:
+        quantized: codes and parameters; none of either for float32.
+    """
+
+    def __init__(self, quantized: QuantizedNetwork) -> None:
+        self.quantized, self.network = quantized, quantized.network
+        self.rounds = bool(quantized.activations)
+
+    def rounding(self, tensor: str) -> Program:
+        """Return quantize, then dequantize, of a tensor."""
+        import torch
+
+        law = (*shared_law(self.network, self.quantized.activations, tensor), 0, 255, torch.uint8)
+        steps = torch.ops.quantized_decomposed
+        return lambda values: steps.dequantize_per_tensor.default(steps.quantize_per_tensor.default(values, *law), *law)
+
+    def weight(self, held: Any, node: Conv | Linear) -> Callable[[], Any]:
+        """Return the weights as a call: a dequantize step of their codes, or themselves in float32."""
+        import torch
+
+        if not self.rounds:
+            return kept_weight(held, node, node.weight)
+        array, scale = weight_codes(node, self.quantized.weights[node.name])
+        codes = _kept(held, f"{node.name}.codes", _in_torch(node, array))
+        spread = np.broadcast_to(scale, len(array)).astype(np.float32)
+        scales = _kept(held, f"{node.name}.scale", torch.from_numpy(spread.copy()))
+        zeros = _kept(held, f"{node.name}.zero_point", torch.zeros(len(array), dtype=torch.int64))
+        dequantize = torch.ops.quantized_decomposed.dequantize_per_channel.default
+        return lambda: dequantize(codes(), scales(), zeros(), 0, -128, 127, torch.int8)
+
+
+def kept_weight(held: Any, node: Conv | Linear, floats: Floats) -> Callable[[], Any]:
+    """Give a module the weights of a layer as floats in ONNX order; return a call that reads them."""
+    return _kept(held, f"{node.name}.weight", _in_torch(node, floats))
+
+
+def _in_torch(node: Conv | Linear, array: npt.NDArray[Any]) -> Any:
+    import torch
+
+    last = torch.channels_last if isinstance(node, Conv) else torch.contiguous_format
+    return torch.from_numpy(array.copy()).contiguous(memory_format=last)
+
+
+def program(form: Form, *, name: str) -> Program:
+    """Return a function of float32 NCHW or of int64 ids, whose numbers have a form.
 
     Raises:
         ModelError: in the name of the peer `name`, when a node has no form here.
@@ -43,13 +90,13 @@ def program(quantized: QuantizedNetwork, *, name: str) -> Program:
     import torch
     import torch.ao.quantization.fx._decomposed  # registers the quantize and dequantize steps
 
-    network = quantized.network
+    network = form.network
 
     class Module(torch.nn.Module):  # type: ignore[misc]  # only a module's buffers are frozen
         def __init__(self) -> None:
             super().__init__()
-            self.steps = [_step(self, node, quantized, name) for node in network.nodes]
-            self.first = _written(quantized, network.input)
+            self.steps = [_step(self, node, form, name) for node in network.nodes]
+            self.first = _written(form, network.input)
 
         def forward(self, inputs: Any) -> Any:
             values = {network.input: self.first(inputs)}
@@ -61,14 +108,12 @@ def program(quantized: QuantizedNetwork, *, name: str) -> Program:
     return made
 
 
-def _step(
-    held: Any, node: Node, quantized: QuantizedNetwork, name: str
-) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
+def _step(held: Any, node: Node, form: Form, name: str) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
     """Return the tensor that a node writes, and how it is computed from those before it."""
-    rounding = _written(quantized, node.output)
+    rounding = _written(form, node.output)
     match node:
         case Conv() | Linear():
-            layer = _layer(held, node, quantized, _read(quantized, node.input))
+            layer = _layer(held, node, form)
             return node.output, lambda values: rounding(layer(values))
         case Add():
             first, second = node.inputs
@@ -80,7 +125,7 @@ def _step(
             return node.output, lambda values: rounding(values[node.input].flatten(1))
         case Pool():
             return node.output, lambda values: rounding(_pooled(node, values[node.input]))
-        case Select() if len(quantized.network.shapes[node.input]) == 3:
+        case Select() if len(form.network.shapes[node.input]) == 3:
             return node.output, lambda values: rounding(_selected(node, values[node.input]))
         case _:
             step = token_step(node, keep=lambda name, floats: _kept(held, name, _copied(floats)))
@@ -103,38 +148,25 @@ def _over_tokens(network: Network) -> bool:
     return any(len(shape) == 2 for shape in network.shapes.values())
 
 
-def _written(quantized: QuantizedNetwork, tensor: str) -> Program:
+def _written(form: Form, tensor: str) -> Program:
     """Return what is done to a tensor where it is written: its rounding, but over tokens and for logits."""
-    network, activations = quantized.network, quantized.activations
-    bare = tensor in network.outputs and tensor not in activations
-    if not activations or bare or _over_tokens(network):
+    bare = tensor in form.network.outputs and tensor not in form.quantized.activations
+    if not form.rounds or bare or _over_tokens(form.network):
         return lambda values: values
-    return _rounding(network, activations, tensor)
+    return form.rounding(tensor)
 
 
-def _read(quantized: QuantizedNetwork, tensor: str) -> Program:
+def _read(form: Form, tensor: str) -> Program:
     """Return what is done to a tensor where a layer reads it: its rounding over tokens, else nothing."""
-    network, activations = quantized.network, quantized.activations
-    if not activations or not _over_tokens(network):
+    if not form.rounds or not _over_tokens(form.network):
         return lambda values: values
-    return _rounding(network, activations, tensor)
+    return form.rounding(tensor)
 
 
-def _rounding(network: Network, activations: Mapping[str, QParams], tensor: str) -> Program:
-    """Return quantize, then dequantize, of a tensor."""
+def _layer(held: Any, node: Conv | Linear, form: Form) -> Callable[[Mapping[str, Any]], Any]:
     import torch
 
-    law = (*shared_law(network, activations, tensor), 0, 255, torch.uint8)
-    steps = torch.ops.quantized_decomposed
-    return lambda values: steps.dequantize_per_tensor.default(steps.quantize_per_tensor.default(values, *law), *law)
-
-
-def _layer(
-    held: Any, node: Conv | Linear, quantized: QuantizedNetwork, rounding: Program
-) -> Callable[[Mapping[str, Any]], Any]:
-    import torch
-
-    weight = _weight(held, node, quantized)
+    weight, rounding = form.weight(held, node), _read(form, node.input)
     bias = _kept(held, f"{node.name}.bias", _copied(node.bias))
     functional = torch.nn.functional
     if isinstance(node, Linear):
@@ -153,23 +185,6 @@ def _layer(
         return _clamped(found if node.residual is None else found + values[node.residual], node.activation)
 
     return conv
-
-
-def _weight(held: Any, node: Conv | Linear, quantized: QuantizedNetwork) -> Callable[[], Any]:
-    """Return the weights as a call: a dequantize step of their codes, or themselves in float32."""
-    import torch
-
-    last = torch.channels_last if isinstance(node, Conv) else torch.contiguous_format
-    if not quantized.activations:
-        floats = torch.from_numpy(node.weight.copy()).contiguous(memory_format=last)
-        return _kept(held, f"{node.name}.weight", floats)
-    array, scale = weight_codes(node, quantized.weights[node.name])
-    codes = _kept(held, f"{node.name}.codes", torch.from_numpy(array.copy()).contiguous(memory_format=last))
-    spread = np.broadcast_to(scale, len(array)).astype(np.float32)
-    scales = _kept(held, f"{node.name}.scale", torch.from_numpy(spread.copy()))
-    zeros = _kept(held, f"{node.name}.zero_point", torch.zeros(len(array), dtype=torch.int64))
-    dequantize = torch.ops.quantized_decomposed.dequantize_per_channel.default
-    return lambda: dequantize(codes(), scales(), zeros(), 0, -128, 127, torch.int8)
 
 
 def _copied(floats: Floats) -> Any:

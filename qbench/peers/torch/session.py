@@ -20,7 +20,7 @@ from qbench.core.several import Array, only
 from qbench.errors import ModelError
 from qbench.graph import QuantizedNetwork
 from qbench.peers.peer import check_batched
-from qbench.peers.torch.program import program
+from qbench.peers.torch.program import Form, program
 
 Floats = npt.NDArray[np.float32]
 _SHAPES = 1000  # a program for each batch size of each network: torch gives up after 8 by itself
@@ -60,7 +60,7 @@ class TorchSession:
         with _silence():
             import torch
 
-            self._program = torch.compile(program(quantized, name=name), dynamic=False, fullgraph=True)
+            self._program = torch.compile(program(Form(quantized), name=name), dynamic=False, fullgraph=True)
 
     def run(self, *given: Array) -> Floats:
         """Return the output of float32 NCHW images, or of int64 token ids."""

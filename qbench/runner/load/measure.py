@@ -19,7 +19,7 @@ from qbench.runner.machine.sensors import Sensor, rapl
 from qbench.runner.networks.bench import Bench, peer
 from qbench.runner.networks.row import Row
 from qbench.runner.timing.clock import Clock
-from qbench.runner.timing.network import LEAST_SQNR_DB, check_peer, network_operations, ready_peers
+from qbench.runner.timing.network import LEAST_SQNR_DB, SIMULATED, check_peer, network_operations, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules
 from qbench.suite import Planned
@@ -132,7 +132,7 @@ class Load:
     def _handed(self) -> Iterator[tuple[str, QuantizedNetwork]]:
         """Yield the libraries that are here, and what each runs."""
         for name in self.references:
-            if peer(name).missing() is None:
+            if peer(name).missing() is None and peer(name).precision != SIMULATED:
                 yield name, self.bench.reference_network(peer(name).precision)
 
     def _fresh(self, row: Row, name: str, network: QuantizedNetwork, batches: Sequence[int]) -> None:

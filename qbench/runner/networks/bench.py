@@ -252,11 +252,15 @@ class Bench:
         """
         key = (name, kind)
         if key not in self._prepared:
-            reason = peer(name).missing()
-            if reason is not None:
-                raise MachineError(f"{name}: {reason}")
-            self._prepared[key] = peer(name).prepare(network(), threads=self.threads)
+            self._prepared[key] = self.prepare(name, network)
         return self._prepared[key]
+
+    def prepare(self, name: str, network: Callable[[], QuantizedNetwork]) -> Prepared:
+        """Return a peer holding `network()`, prepared anew; raise as `prepared`."""
+        reason = peer(name).missing()
+        if reason is not None:
+            raise MachineError(f"{name}: {reason}")
+        return peer(name).prepare(network(), threads=self.threads)
 
 
 def _check_fit(network: Network, data: Samples) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from qbench.core.several import arrays_of
 from qbench.core.tensor import Floats
-from qbench.core.trial import Trial
+from qbench.core.trial import Execution, Trial
 from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
 from qbench.peers import Prepared
@@ -17,10 +17,13 @@ from qbench.runner.networks.bench import Bench, Expected, peer, simulation
 from qbench.runner.networks.row import Row
 from qbench.runner.networks.score import all_logits, answers
 from qbench.runner.timing.clock import Clock
-from qbench.runner.timing.network import CHECKED_IMAGES, batch_of, check_peer, network_operations
+from qbench.runner.timing.network import CHECKED_IMAGES, SIMULATED, batch_of, check_peer, network_operations
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules, interleave
 from qbench.suite import Planned
+
+_EXECUTIONS: Mapping[str, Execution] = {"int8": "integer", SIMULATED: "simulated"}
+"""What a row of a peer that is handed codes says of its arithmetic."""
 
 
 def why_not(trial: Trial) -> str | None:
@@ -56,7 +59,7 @@ def run_peer(planned: Planned, bench: Bench, row: Row, phases: Phases, *, rules:
             return str(error)
         row.score(logits, bench.answers)
     precision = peer(trial.backend).precision
-    row.execution = "integer" if precision == "int8" else "float32"
+    row.execution = _EXECUTIONS.get(precision, "float32")
     if precision == "bf16":
         row.notes.append(f"{trial.backend} computes in bfloat16")
     if trial.batch_sizes:
@@ -94,7 +97,7 @@ def _call(trial: Trial, bench: Bench, prepared: Prepared, handed: QuantizedNetwo
 
 def _handed(trial: Trial, bench: Bench, phases: Phases) -> QuantizedNetwork:
     """Return what the peer is to run."""
-    if peer(trial.backend).precision != "int8":
+    if peer(trial.backend).precision not in _EXECUTIONS:
         return QuantizedNetwork(bench.network)
     return bench.quantized(trial, phases)
 

@@ -29,7 +29,7 @@ from qbench.runner.networks.score import WeightScores, all_logits, answers
 from qbench.runner.networks.verify import verify
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.layers import measure_layers
-from qbench.runner.timing.network import checked_call, measure_network, ready_peers
+from qbench.runner.timing.network import Scored, checked_call, measure_network, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
 from qbench.runner.timing.slower import why_slower
@@ -154,7 +154,7 @@ def _run_qbench(
             row.alarms += _range_alarms(trial, bench, made, session)
         row.alarms += bench.suspicions
         if trial.batch_sizes:
-            _time(planned, bench, (session, logits), row, phases, rules=rules, clock=clock)
+            _time(planned, bench, (session, Scored(made, logits)), row, phases, rules=rules, clock=clock)
             own = Own(
                 trial.backend, lambda batch: checked_call(bench, session, logits, batch), made, logits[:1],
                 session.activation_bytes,
@@ -199,23 +199,23 @@ def verified(session: Session, made: QuantizedNetwork, bench: Bench, phases: Pha
 
 
 def _time(
-    planned: Planned, bench: Bench, scored: tuple[Session, Floats], row: Row, phases: Phases, *, rules: Rules,
+    planned: Planned, bench: Bench, scored: tuple[Session, Scored], row: Row, phases: Phases, *, rules: Rules,
     clock: Clock,
 ) -> None:  # fmt: skip
     """Fill in the times of the network and of its layers, as the trial's sweep wants them.
 
-    `scored` holds the session and its logits.
+    `scored` holds the session, what it runs, and its logits.
     """
-    session, logits = scored
+    session, own = scored
     if "speed" in planned.measure:
         with phases("load"):
             batches = planned.trial.batch_sizes
-            peers, notes = ready_peers(bench, references_of(planned.trial, bench), batches=batches)
+            peers, notes = ready_peers(bench, references_of(planned.trial, bench), batches=batches, row=own)
             row.notes += notes
         for batch in planned.trial.batch_sizes:
             with phases("time"):
                 row.measurements += measure_network(
-                    bench, session, logits, batch=batch, peers=peers[batch], rules=rules, clock=clock
+                    bench, session, own.answers, batch=batch, peers=peers[batch], rules=rules, clock=clock
                 )
         row.notes += why_slower(session, bench.inputs, row.measurements, clock=clock)
         if session.execution != "float32":

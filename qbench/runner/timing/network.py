@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -18,7 +19,7 @@ from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.engine import Session
 from qbench.errors import QBenchError
-from qbench.graph import Network
+from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics.tensor import sqnr_db
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.machine.quiet import quiet_cores
@@ -40,6 +41,22 @@ _LARGEST_ITEM = 8
 CHECKED_IMAGES = 64
 """Samples on which a peer's answers are held against the right ones."""
 
+SIMULATED = "simulated"
+"""The precision of peers that simulate the row which they take turns with."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """A row's quantized network, and its answers to the evaluation samples."""
+
+    network: QuantizedNetwork
+    answers: Floats
+
+    def expected_of(self, bench: Bench) -> Callable[[str, int], Expected]:
+        """Return what answers of a peer that simulates the network are held against, as `Bench.expected_of` does."""
+        return lambda _, size: Expected(batch_of(bench.answers.logits, size), batch_of(self.answers, size))
+
+
 Taken = TypeVar("Taken", Floats, Inputs)
 Calls = dict[str, Callable[[], Floats]]
 """By name, what a peer's turn is: its answer to the very images that are timed."""
@@ -55,19 +72,22 @@ def network_operations(network: Network) -> int:
     return sum(network.operations(layer.name) for layer in network.layers)
 
 
-def ready_peers(bench: Bench, names: Sequence[str], *, batches: Sequence[int]) -> tuple[dict[int, Calls], list[str]]:
+def ready_peers(
+    bench: Bench, names: Sequence[str], *, batches: Sequence[int], row: Scored | None = None
+) -> tuple[dict[int, Calls], list[str]]:
     """Return the calls of the peers that run here and answer as fp32 does, and a remark for each of the others.
 
     Args:
         bench: holds images and fp32 answers; without right answers of the independent runtime nothing can be compared.
         names: the peers.
         batches: images per call; a peer that is wrong in one of them is timed in none.
+        row: the network of the row that they take turns with, and its answers, for peers that simulate it.
     """
     ready: dict[int, Calls] = {batch: {} for batch in batches}
     notes = []
     for name in names:
         try:
-            calls = _checked_calls(bench, name, batches)
+            calls = _checked_calls(bench, name, batches, row)
         except QBenchError as error:
             notes.append(f"{NOT_TIMED}{error}")
         except Exception as error:  # a library's own, on a network that it does not like: it costs that peer alone
@@ -79,14 +99,21 @@ def ready_peers(bench: Bench, names: Sequence[str], *, batches: Sequence[int]) -
     return ready, notes
 
 
-def _checked_calls(bench: Bench, name: str, batches: Sequence[int]) -> dict[int, Callable[[], Floats]]:
+def _checked_calls(
+    bench: Bench, name: str, batches: Sequence[int], row: Scored | None
+) -> dict[int, Callable[[], Floats]]:
     """Return a peer's call for each batch size; raise what it raises, or QBenchError when it answers wrongly."""
-    prepared, images = bench.reference(name), bench.inputs[:CHECKED_IMAGES]
-    check_peer(name, answers(prepared, images), bench.expected_of(name, len(images)))
+    own = row if peer(name).precision == SIMULATED else None
+    if peer(name).precision == SIMULATED and (own is None or not own.network.activations):
+        raise QBenchError(f"{name}: simulates rows of quantized activations whose speed is measured, no others")
+    images = bench.inputs[:CHECKED_IMAGES]
+    prepared = bench.reference(name) if own is None else bench.prepare(name, lambda: own.network)
+    right = bench.expected_of if own is None else own.expected_of(bench)
+    check_peer(name, answers(prepared, images), right(name, len(images)))
     calls = {}
     for batch in batches:
         calls[batch] = prepared.bind(*arrays_of(batch_of(bench.inputs, batch)))
-        check_peer(name, calls[batch]().reshape(batch, -1), bench.expected_of(name, batch))
+        check_peer(name, calls[batch]().reshape(batch, -1), right(name, batch))
     return calls
 
 

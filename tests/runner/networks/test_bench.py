@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 
 from qbench.core.trial import Trial
-from qbench.engine import FloatSession
+from qbench.engine import FloatSession, build_session
 from qbench.errors import DataError, MachineError, QBenchError, SuiteError
-from qbench.graph import depth_weights
+from qbench.graph import QuantizedNetwork, depth_weights
 from qbench.metrics.tensor import sqnr_db
 from qbench.peers.onnxruntime.fp32 import OnnxRuntimeFp32
 from qbench.peers.onnxruntime.int8 import OnnxRuntimeInt8
-from qbench.runner.networks.bench import Bench, Expected
+from qbench.runner.networks.bench import Bench, Expected, peer
 from qbench.runner.networks.kind import bench_of, network_jobs
 from qbench.runner.timing.clock import Clock
-from qbench.runner.timing.network import batch_of, check_peer, ready_peers
+from qbench.runner.timing.network import Scored, batch_of, check_peer, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.suite import Suite, load_suite
 from qbench.zoo import Dataset
@@ -71,6 +71,27 @@ def test_a_peer_that_is_missing_leaves_a_remark(bench: Bench, monkeypatch: pytes
     peers, notes = ready_peers(bench, ["onnxruntime-fp32", "onnxruntime-int8"], batches=[1, 8])
     assert {batch: list(calls) for batch, calls in peers.items()} == {1: ["onnxruntime-fp32"], 8: ["onnxruntime-fp32"]}
     assert notes == ["not timed: onnxruntime-int8: not installed"]
+
+
+def test_a_peer_that_simulates_is_handed_the_rows_own_network(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Simulates(OnnxRuntimeInt8):
+        precision = "simulated"
+
+        def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> Any:
+            assert quantized is made
+            return super().prepare(quantized, threads=threads)
+
+    made = bench.quantized(Trial("s", "small", "small", "all", "w8c-a8t", "mse", calibration=16), Phases(Clock()))
+    with build_session(made, threads=1) as session:
+        right = session.run(bench.inputs)
+    for room in ("networks.bench", "timing.network"):
+        monkeypatch.setattr(f"qbench.runner.{room}.peer", lambda name: {"own": Simulates()}.get(name) or peer(name))
+    peers, notes = ready_peers(bench, ["own"], batches=[8], row=Scored(made, right))
+    assert (list(peers[8]), notes) == (["own"], [])
+    _, notes = ready_peers(bench, ["own"], batches=[8], row=Scored(made, -right))
+    assert "from those of the same codes here" in notes[0]
+    for row in (None, Scored(QuantizedNetwork(bench.network), right)):
+        assert ready_peers(bench, ["own"], batches=[8], row=row)[1][0].startswith("not timed: own: simulates rows of")
 
 
 def test_the_independent_runtime_must_be_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
