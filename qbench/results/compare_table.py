@@ -12,10 +12,13 @@ from qbench.results.tables import number_text
 
 HEADINGS = ("trial", "quantity", "before", "after", "change", "95 %", "p (Holm)", "verdict", "basis")
 
+_TELL_NOTHING = ("SAME", "UNSURE", "NOT JUDGED")
+
 
 def table_rows(comparison: Comparison, *, changes_only: bool = False) -> list[tuple[str, ...]]:
-    """Return one tuple of texts per row, in the order of `HEADINGS`; `changes_only` leaves out SAME."""
-    return [_texts(row) for row in comparison.rows if not (changes_only and row.verdict == "SAME")]
+    """Return one tuple of texts per row, in the order of `HEADINGS`, changes first; `changes_only` leaves out SAME."""
+    rows = sorted(comparison.rows, key=lambda row: row.verdict in _TELL_NOTHING)
+    return [_texts(row) for row in rows if not (changes_only and row.verdict == "SAME")]
 
 
 def comparison_markdown(

@@ -38,7 +38,7 @@ def circumstances(before: Run[Any], after: Run[Any]) -> Iterator[str]:
         ("network", _named(old.model), _named(new.model)),
         ("data", _named(old.data), _named(new.data)),
         ("device", old.device, new.device),
-        ("quick", old.suite.quick, new.suite.quick),
+        ("times", *("quick" if one.suite.quick else "thorough" for one in (old, new))),
         ("commit", old.commit, new.commit),
         ("version", old.qbench_version, new.qbench_version),
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qbench.results.gates.judged import Judged
 
 _FILE = click.Path(path_type=Path)
-_MOST_ROWS, _MOST_REMARKS = 24, 8
+_MOST_ROWS, _MOST_REMARKS = 20, 8
 """Rows and remarks that the terminal shows of all; files hold the others."""
 
 
@@ -109,19 +109,20 @@ def _write_page(path: Path, markdown: str, html: str) -> None:
 
 
 def _show(found: Judged, *, show_all: bool) -> None:
-    """Print what is wrong, then for each run the answer, then the rows that changed."""
+    """Print for each run the answer, then what is wrong, then the rows that changed."""
     from qbench.cli.terminal.style import make_console, print_fitting, say
     from qbench.results.compare_table import HEADINGS, table_rows
 
     console = make_console()
+    for one in found.each:
+        say(console, f"{one.after.folder.name} against {found.before.folder.name}: {one.remarks[0]}")
     show_objections(console, found.wrong)
     rows = []
     for one in found.each:
-        answer, *rest = one.remarks
-        say(console, f"{one.after.folder.name} against {found.before.folder.name}: {answer}")
+        rest = one.remarks[1:]
         most = len(rest) if show_all else _MOST_REMARKS // len(found.each) + 1
         for line in rest[:most]:
-            say(console, f"  {line}")
+            say(console, line)
         name = (one.after.folder.name,) if len(found.each) > 1 else ()
         rows += [(*name, *row) for row in table_rows(one.comparison, changes_only=not show_all)]
     if rows:

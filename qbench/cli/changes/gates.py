@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_MOST_LINES = 20
+_MOST_LINES = 15
 """Objections that the terminal shows; files hold all."""
 
 

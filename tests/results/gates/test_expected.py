@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from junitparser import JUnitXml
 
 from qbench.core.trial import Metric, TrialResult
 from qbench.results import SuiteFacts, read_run
 from qbench.results.gates.expected import shown, summary
 from qbench.results.gates.gate import Gate
+from qbench.results.gates.verdicts import check_junit
 from qbench.results.header import Expected, Ordered
 
 MakeRow = Callable[..., TrialResult]
@@ -74,6 +76,19 @@ def test_an_order_of_a_column_is_one_of_numbers(
     pair = Ordered(worse=KEY, better=BIAS, strictly=True)
     asked = Expected(text="it", column="packed_bytes", pairs=(pair,))
     assert outcomes(make_run, (make_row(), larger), asked) == [outcome]
+
+
+def test_a_share_that_is_lost_is_not_met_and_junit_says_so(make_run: MakeRun, make_row: MakeRow) -> None:
+    asked = suite(
+        Expected(keys=(KEY,), text="it", keep=0.99),
+        Expected(keys=(KEY,), text="small", column="packed_bytes", most=1000),
+    )
+    run = read_run(make_run("run", make_row("w32-a32", wrong=20), make_row(wrong=120), **asked))
+    assert [one.outcome for one in shown(run)] == ["unmet", "met"]
+    wrong = Gate(frozenset()).objections_alone(run)
+    read = JUnitXml.fromstring(check_junit(run, wrong).encode())
+    assert (read.tests, read.failures) == (2, 1)
+    assert [case.classname for part in read for case in part] == ["expect", "expect"]
 
 
 def test_rows_that_are_not_there_or_not_ok_show_nothing_and_say_why(make_run: MakeRun, make_row: MakeRow) -> None:
