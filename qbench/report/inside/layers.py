@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qbench.errors import ResultsError
 from qbench.report import words
+from qbench.report.answer import find
 from qbench.report.rows import Row
 from qbench.report.view import RunView
 from qbench.results.kept.analysis import Analysis, LayerInside, Node, error_shares
@@ -57,6 +58,7 @@ class Inside:
         drawn: whether `nodes` are the graph.
         times: step -> its share of the time, of nodes that are no layers too.
         about: on what it was found, a sentence.
+        error: what layers have shares of, in words.
     """
 
     row: Row
@@ -65,6 +67,7 @@ class Inside:
     drawn: bool
     times: Mapping[str, float]
     about: str
+    error: str
 
     @property
     def culprits(self) -> tuple[LayerView, ...]:
@@ -95,7 +98,8 @@ def _of_kept(view: RunView, kept: QuantizedResult) -> Inside | None:
     said = {name: f"{words.number(alone[name].alone_db, 1)} dB alone" for name in shares}
     layers = _layers(row, shares, said, times, product.float_reasons, alone)
     nodes = found.nodes if found else ()
-    return Inside(row, layers, nodes or _chain(view), bool(nodes), times, _about(found))
+    error = f"the error of {row.label}"
+    return Inside(row, layers, nodes or _chain(view), bool(nodes), times, _about(found), error)
 
 
 def _about(found: Analysis | None) -> str:
@@ -117,13 +121,11 @@ def _about(found: Analysis | None) -> str:
 
 def _of_rows(view: RunView) -> Inside | None:
     """Return what rows say: of layers alone what each loses, of a timed row what each takes."""
-    known = [row for row in view.network if row.result.layer_rows]
-    if not known:
-        return None
     alone = _alone_rows(view)
-    timed = [row for row in known if any("median_s" in one for one in row.result.layer_rows)]
-    row = (timed or known)[0]
-    if not alone and not timed:
+    timed = [row for row in view.rows if row.ok and any("median_s" in one for one in row.result.layer_rows)]
+    known = [*timed, find(view).headline, *view.network]
+    row = next((row for row in known if row is not None and row.result.layer_rows), None)
+    if row is None or not (alone or timed):
         return None
     spent = {str(one["name"]): _image_s(one) for one in row.result.layer_rows}
     whole = sum(spent.values())
@@ -137,12 +139,12 @@ def _of_rows(view: RunView) -> Inside | None:
     }
     times = {name: seconds / whole for name, seconds in spent.items() if whole and seconds}
     shares = {name: value / total for name, value in points.items()}
-    about = f"Bits and times are those of {row.label}."
+    about, error = f"Bits{' and times' if times else ''} are those of {row.label}.", ""
     if alone:
-        first = next(iter(alone.values()))
-        about += f" A layer's share of the error is what it lost alone as {first.result.trial.spec}, over all layers'."
+        error = f"what layers lose alone as {next(iter(alone.values())).result.trial.spec}"
+        about += f" A layer's share is of {error}, all of them together."
     layers = _layers(row, shares, said, times, {}, {})
-    return Inside(row, layers, _chain(view), False, times, about)
+    return Inside(row, layers, _chain(view), False, times, about, error)
 
 
 def _alone_rows(view: RunView) -> dict[str, Row]:

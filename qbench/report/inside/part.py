@@ -86,7 +86,7 @@ def _title(inside: Inside) -> str:
     worst = inside.culprits
     if not worst or not worst[0].error:
         return f"The layers of {inside.row.label}"
-    text = f"{worst[0].name} makes {_percent(worst[0].error)} of the error of {inside.row.label}"
+    text = f"{worst[0].name} makes {_percent(worst[0].error)} of {inside.error}"
     three = sum(layer.error or 0.0 for layer in worst[:3])
     return f"{text}, the worst three of {len(worst)} layers {_percent(three)}" if len(worst) > 3 else text
 

@@ -119,12 +119,12 @@ def _like(result: TrialResult, timed: Sequence[str]) -> dict[str, int]:
         str(one["name"]): (one.get("kernel"), one.get("channels"), one.get("depth"), one.get("operations"))
         for one in result.layer_rows
     }
-    first = {kind: name for name in reversed(timed) if (kind := facts.get(name)) is not None}
-    counts = dict.fromkeys(timed, 0)
+    counts = dict.fromkeys(timed, 1)
     for name, kind in facts.items():
-        if name in counts or kind in first:
-            counts[name if name in counts else first[kind]] += 1
-    return {name: max(1, count) for name, count in counts.items()}
+        alike = [one for one in timed if facts.get(one) == kind]
+        if name not in counts and alike:  # where several stand for a shape, they stand for as many layers each
+            counts[min(alike, key=lambda one: counts[one])] += 1
+    return counts
 
 
 def _ranked(parts: Sequence[Part]) -> tuple[Part, ...]:

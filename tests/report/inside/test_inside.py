@@ -103,6 +103,8 @@ def test_rows_of_single_layers_show_a_network_from_inside_without_its_graph(run_
     assert not part.first
     assert len(part.table.lines) == len(LAYERS)
     assert "alone" in part.about
+    assert part.title.endswith("%")
+    assert "of what layers lose alone as w" in part.title  # not of the row whose bits and times are shown
 
 
 def test_a_file_of_before_is_told_and_still_shown(kept: RunView) -> None:
