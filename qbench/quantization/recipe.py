@@ -139,9 +139,10 @@ def _codes_name(word: str) -> str:
 
 def _by_quantizer(word: str, text: str) -> ByQuantizer:
     """Return the stage of a quantizer and the algorithm in its brackets; raise QBenchError for one that is unknown."""
-    name, value = name_of(word), value_of(word)
+    name = name_of(word)
     default: str = next(iter(QUANTIZERS.part(name).algorithms))
     try:
+        value = value_of(word)
         return ByQuantizer(name, default).tuned(default if value is None else value)
     except QBenchError as error:
         raise QBenchError(f"recipe '{text}': quantizer '{name}': {error}") from error

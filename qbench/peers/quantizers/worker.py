@@ -6,8 +6,10 @@ tool prints goes to the error stream; the two lines of `process.py` go out.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import IO
@@ -18,9 +20,13 @@ from qbench.errors import UnsuitableError
 from qbench.peers.quantizers import QUANTIZERS
 from qbench.peers.quantizers.quantizer import Quantizer, Request
 
+_PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of Linux's prctl."""
+
 
 def main(folder: Path) -> None:
     """Answer the request of a folder."""
+    _end_with_parent()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
         os.dup2(2, 1)  # tools print what they like
         try:
@@ -45,6 +51,12 @@ def _work(folder: Path, answers: IO[str]) -> tuple[str, ...]:
     answers.write("ready\n")
     answers.flush()
     return quantizer.quantize(request)
+
+
+def _end_with_parent() -> None:
+    """Let the system end this process with the one that started it: a run that was killed waits for no answer."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _first_line(error: Exception) -> str:

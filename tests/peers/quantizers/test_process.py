@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from qbench.core.spec import parse_spec
@@ -32,6 +37,7 @@ ROUGH = Rules(precision=0.5, seconds_a_cell=0.01)
 SOURCE = """
 import os
 import shutil
+import time
 from qbench.errors import UnsuitableError
 from qbench.peers.quantizers.quantizer import Tool
 
@@ -39,7 +45,7 @@ class Made(Tool):
     "A tool that does as its algorithm says."
     name = "made"
     distributions = ("my-package",)
-    algorithms = {word: "..." for word in ("copies", "fails", "dies", "junk", "nothing", "refuses", "absent")}
+    algorithms = {word: "..." for word in ("copies", "fails", "dies", "junk", "nothing", "refuses", "absent", "sleeps")}
     weight_bits = activation_bits = frozenset({4, 8, 32})
 
     def load(self):
@@ -57,6 +63,8 @@ class Made(Tool):
             os.abort()
         if word == "refuses":
             raise UnsuitableError("has no convolutions")
+        if word == "sleeps":
+            time.sleep(60)
         if word == "junk":
             request.out.write_bytes(b"junk")
         if word == "copies":
@@ -224,3 +232,23 @@ def test_a_row_of_a_tool_depends_on_its_version(suite: Suite, monkeypatch: pytes
 def test_the_packaged_suite_asks_every_tool() -> None:
     found = load_suite(Path("tools"))
     assert {name_of(recipe) for sweep in found.sweeps for recipe in sweep.recipe or ()} >= {*QUANTIZERS}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to end a process with its parent")
+def test_a_run_that_is_killed_takes_its_tool_along(tool: None, tmp_path: Path) -> None:
+    told = {
+        "quantizer": "made", "algorithm": "sleeps", "inputs": [], "weight_bits": 8, "activation_bits": 8,
+        "per_channel": True, "seed": 0, "threads": 1,
+    }  # fmt: skip
+    (tmp_path / "request.json").write_text(json.dumps(told), encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "qbench.peers.quantizers.worker", str(tmp_path)]
+    code = f"import subprocess\nprint(subprocess.Popen({command!r}).pid, flush=True)\ninput()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    assert run.stdout is not None
+    worker = psutil.Process(int(run.stdout.readline()))
+    assert run.stdout.readline() == b"ready\n"
+    run.kill()
+    run.communicate()
+    _, alive = psutil.wait_procs([worker], timeout=20)
+    assert all(one.status() == psutil.STATUS_ZOMBIE for one in alive), "a container's first process may not reap it"
