@@ -275,4 +275,10 @@ class Suite(Described, AnySuite):
         return self._beside(self.data, ".npz" if named else "")
 
     def _beside(self, word: str, *suffixes: str) -> str:
-        return str(self._folder / word) if word.lower().endswith(suffixes) else word
+        """Return a path as seen from here, without the way there and back: `res/mine/../../images` is `images`."""
+        if not word.lower().endswith(suffixes):
+            return word
+        joined = str(self._folder / word)
+        short = os.path.normpath(joined)
+        there = os.path.exists(joined)  # a link among the folders may lead `..` elsewhere
+        return short if not there or (os.path.exists(short) and os.path.samefile(short, joined)) else joined

@@ -16,6 +16,7 @@ from qbench.peers import PEERS
 from qbench.peers.installed import installed
 from qbench.suite.load import load_suite
 from qbench.zoo import DATASETS, data_for
+from qbench.zoo.own_data import checked_source
 from qbench.zoo.preprocessing import WORDS, Preprocessing
 from qbench.zoo.seeded import is_seeded
 
@@ -67,10 +68,10 @@ def started(
     Args: as those of `Start`; `data` may be "".
 
     Raises:
-        DataError: no data are named, and none are known that suit the network.
+        DataError: no data are named, none are known that suit the network, or what is named leads nowhere.
     """
     here = tuple(name for name in REFERENCES if not installed(PEERS.load(name).distributions)[1])
-    return Start(model, data_for(model, data), how, shapes, limit, threads, here)
+    return Start(model, checked_source(data_for(model, data)), how, shapes, limit, threads, here)
 
 
 def write_starter(start: Start, path: Path) -> Path:

@@ -98,6 +98,16 @@ def load_own(source: str, wanted: Wanted) -> Samples:
     raise DataError(_no_data(source, path, [*DATASETS]))
 
 
+def checked_source(source: str) -> str:
+    """Return what names data; raise DataError where it leads nowhere, before anything is made of it."""
+    from qbench.zoo import DATASETS
+
+    known = source in DATASETS or is_seeded(source)
+    if not (known or os.path.isdir(source) or (source.lower().endswith(".npz") and os.path.isfile(source))):
+        raise DataError(_no_data(source, Path(source), [*DATASETS]))
+    return source
+
+
 def calibration_count(available: int, wanted: int | None) -> int:
     """Return how many of `available` samples are set apart for calibration.
 

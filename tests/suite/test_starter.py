@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from qbench.errors import SuiteError
+from qbench.errors import DataError, SuiteError
 from qbench.suite import Suite, load_suite
-from qbench.suite.starter import Start, write_starter
+from qbench.suite.starter import Start, started, write_starter
 from qbench.zoo.preprocessing import Preprocessing
 
 
@@ -29,10 +29,26 @@ def test_a_suite_for_files_finds_them_from_its_own_folder(tmp_path: Path, monkey
     for place in ("first.yaml", "deep/er/first.yaml"):
         suite = loaded(write_starter(start, Path(place)))
         assert suite.name == "my_net_1"
-        assert os.path.samefile(suite.model_source(), "my net [1].onnx")
-        assert os.path.samefile(suite.data_source(), "imgs")
+        assert (suite.model_source(), suite.data_source()) == ("my net [1].onnx", "imgs")
         assert (suite.how, suite.given) == (how, {"x": (3, 48, 192)})
         assert (suite.data_limit, suite.threads, suite.timing.references) == (100, 1, ("onnxruntime-fp32",))
+
+
+def test_a_link_among_the_folders_leads_where_it_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("real/deep", "real/imgs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    text = "name: a\nmodel: resnet20\ndata: ../imgs\nsweeps: [{name: b, spec: w8c-a8t, method: mse}]\n"
+    (tmp_path / "link" / "a.yaml").write_text(text)
+    assert os.path.samefile(loaded(Path("link/a.yaml")).data_source(), "real/imgs")
+
+
+def test_data_that_lead_nowhere_are_named_as_they_were_typed() -> None:
+    with pytest.raises(
+        DataError, match=r"^data 'imgs/none': expected .* found nothing there; there is no folder imgs$"
+    ):
+        started("resnet20", "imgs/none", Preprocessing(), {}, limit=None, threads=1)
 
 
 def test_known_names_stay_names(tmp_path: Path) -> None:
