@@ -56,6 +56,7 @@ TARGET = Column("target", "", "the suite's target: kept, lost or unsure")
 TIMED = (
     Column("images_per_s_b<batch>", "images/s", "throughput; `_low`, `_high`: 95 %"),
     Column("latency_s_b<batch>", "s", "median time of a call"),
+    Column("processes_b<batch>", "", "fresh processes that the times are of, where there were several"),
     Column("gops_b<batch>", "Gop/s", "10^9 operations per second, 2 per multiply-add"),
     Column("ceiling_b<batch>", "", "name of the machine's ceiling that this arithmetic can reach at most"),
     Column("ceiling_share_b<batch>", "%", "share of that ceiling"),

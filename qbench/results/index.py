@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from qbench.results.columns import TRIAL, batch_of, timed_column
 from qbench.results.header import RunHeader
 from qbench.results.load import counted, load_columns
 from qbench.results.reader import NetworkRun
+from qbench.results.replicates import ratio_of, time_interval
 
 
 def frame(run: NetworkRun) -> pd.DataFrame:
@@ -92,6 +94,20 @@ def _timed(header: RunHeader, result: TrialResult) -> dict[str, Any]:
                 row[timed_column("images_per_s", batch, reference=name)] = images_per_s(reference).value
                 for kind, metric in measured("ratio", Turns(reference, own)).items():
                     row |= metric_columns(timed_column(kind, batch, reference=name), metric)
+        row |= _over_processes(batch, own, group) if own.processes else {}
+    return row
+
+
+def _over_processes(batch: int, own: Measurement, group: Mapping[str, Measurement]) -> dict[str, Any]:
+    """Return ratios and intervals as processes have them, in place of those of their samples."""
+    low_s, high_s = time_interval(own)
+    name = timed_column("images_per_s", batch)
+    row: dict[str, Any] = {f"{name}_low": own.items / high_s, f"{name}_high": own.items / low_s}
+    row[timed_column("processes", batch)] = len(own.processes)
+    for reference, times in group.items():
+        if times is not own:
+            name, ratio = timed_column("speedup", batch, reference=reference), ratio_of(times, own)
+            row |= {name: ratio.ratio, f"{name}_low": ratio.low, f"{name}_high": ratio.high}
     return row
 
 

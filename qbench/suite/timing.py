@@ -12,7 +12,7 @@ from qbench.suite.base import Strict
 
 ON_DEVICES: frozenset[Measure] = frozenset({"accuracy", "speed", "energy"})
 """Measures that there are on a GPU, too."""
-LATER_OF_TIMING = ("queries", "query_seconds", "bound_s")
+LATER_OF_TIMING = ("processes", "seconds", "queries", "query_seconds", "bound_s")
 """Keys of `timing` that there were not always (`AnySuite.LATER`)."""
 Positive = Annotated[float, Field(gt=0)]
 
@@ -30,6 +30,10 @@ class Timing(Strict):
     """Time so many more rows when all are scored: those that no smaller one beats, and that no sweep timed."""
     references: tuple[Reference, ...] = ()
     """Other libraries that run the network in turns with qbench, e.g. `onnxruntime-fp32`."""
+    processes: Annotated[int, Field(ge=2)] | None = None
+    """Time over so many fresh processes of every party, at least; intervals are then those of processes."""
+    seconds: Positive | None = None
+    """Begin no more processes that would end after so many seconds; 120 where it is left out."""
     queries: Annotated[int, Field(ge=1)] | None = None
     """Queries of a latency, and of a rate that a server is tried at; 662 bound a p99 with 99 % confidence."""
     query_seconds: Positive | None = None
@@ -54,6 +58,8 @@ class Measured(Protocol):
 
 def check_measures(sweeps: Iterable[Measured], timing: Timing, device: DeviceName) -> None:
     """Raise ValueError for a measure that the device does not have, or that needs what `timing` does not say."""
+    if timing.processes and device != "cpu":
+        raise ValueError(f"'timing.processes' goes with the device 'cpu', got it with '{device}'")
     for sweep in sweeps:
         strange = [measure for measure in sweep.measure if device != "cpu" and measure not in ON_DEVICES]
         if "layers" in strange:

@@ -7,11 +7,11 @@ from typing import Any
 
 from qbench.core.cells.result import KernelResult, KernelTrial
 from qbench.runner.job import Job
-from qbench.runner.kernels.party import PartyClock
 from qbench.runner.kernels.trial import Machine, Parties, run_kernel
 from qbench.runner.machine import environment
 from qbench.runner.maker import CpuMaker, Tell
 from qbench.runner.plan import Plan
+from qbench.runner.timing.clock import PartyClock
 from qbench.runner.timing.rules import timing_rules
 from qbench.suite import KernelSuite
 

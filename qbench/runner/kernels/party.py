@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -10,7 +9,7 @@ from qbench.errors import QBenchError
 from qbench.runner.kernels.isa import instructions
 from qbench.runner.kernels.worker import Task, serve
 from qbench.runner.machine.child import Child
-from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.clock import PartyClock
 from qbench.runner.timing.sampling import inner_loops
 
 _LOOK_S = 0.03
@@ -86,11 +85,3 @@ class Party(Child):
         if word != "ok":
             raise QBenchError(str(answer)) if word == "refused" else BrokenError(str(answer))
         return answer
-
-
-class PartyClock(Clock):
-    """A clock for calls that are parties: each reads the time in its own process, around its own loop."""
-
-    def elapsed_s(self, call: Callable[[], object], loops: int) -> float:
-        """Return the seconds that `loops` calls of a party take together."""
-        return call.elapsed_s(loops) if isinstance(call, Party) else super().elapsed_s(call, loops)

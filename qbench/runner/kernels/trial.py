@@ -27,10 +27,12 @@ from qbench.peers.operators import OPERATORS
 from qbench.runner.kernels.bound import Bound, bound, moved_bytes
 from qbench.runner.kernels.memory.operands import MemoryOperands, draw_memory, expected_memory
 from qbench.runner.kernels.operands import draw_operands, expected_output
-from qbench.runner.kernels.party import BrokenError, Party, PartyClock
+from qbench.runner.kernels.party import BrokenError, Party
 from qbench.runner.kernels.worker import Task
 from qbench.runner.machine.quiet import settle
+from qbench.runner.timing.clock import PartyClock
 from qbench.runner.timing.phases import Phases
+from qbench.runner.timing.replicates import over_processes, share_of
 from qbench.runner.timing.sampling import Cell, Rules, interleave
 
 NOTHING = np.empty(0, np.uint8)
@@ -67,13 +69,21 @@ def run_kernel(
     """Return the row of `trial`; what goes wrong with a party stands in its place."""
     cell = trial.cell
     limit = bound(cell, machine.ceilings, machine.caches) if isinstance(cell, KernelCell) else Bound(BANDWIDTH, 0.0)
-    phases, table = Phases(clock), _Table(trial, limit.name)
-    with phases("prepare"):
-        for name, spec in _asked(trial, limit):
-            table.seat(name, spec, parties)
-    with phases("time"):
-        measurements = table.timed(rules, clock)
-    table.drop()
+    phases, tables = Phases(clock), list[_Table]()
+
+    def once() -> tuple[Measurement, ...]:
+        if tables:
+            parties.close()
+        tables.append(_Table(trial, limit.name))
+        with phases("prepare"):
+            for name, spec in _asked(trial, limit):
+                tables[-1].seat(name, spec, parties)
+        with phases("time"):
+            found = tables[-1].timed(share_of(rules), clock)
+        tables[-1].drop()
+        return found
+
+    measurements, table = over_processes(once, OWN, rules, clock=clock), tables[-1]
     own = table.rows[OWN]
     status: Status = "ok" if not own.reason else "failed" if OWN in table.broken else "skipped"
     result = KernelResult(

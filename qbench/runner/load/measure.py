@@ -70,6 +70,11 @@ class Load:
     clock: Clock
     variant: str = "auto"
 
+    @property
+    def _others(self) -> tuple[str, ...]:
+        """The libraries that are no simulation: nobody serves with one."""
+        return tuple(name for name in self.references if peer(name).precision != SIMULATED)
+
     def measure(self, planned: Planned, row: Row, phases: Phases) -> None:
         """Fill in what the trial's sweep wants of latencies, scenarios, memory and energy."""
         wanted, batches = {*LOADS} & {*planned.measure}, planned.trial.batch_sizes
@@ -82,7 +87,7 @@ class Load:
             return
         with phases("load"):
             sizes = {*batches, *((1, scenarios.MULTI_SAMPLES) if "scenario" in wanted else ())}
-            peers, notes = ready_peers(self.bench, self.references, batches=sorted(sizes))
+            peers, notes = ready_peers(self.bench, self._others, batches=sorted(sizes))
         row.notes += [note for note in notes if note not in row.notes]
         with phases("time"), quiet_cores(self.bench.threads) as quiet:
             asked = scenarios.Bench(
@@ -131,8 +136,8 @@ class Load:
 
     def _handed(self) -> Iterator[tuple[str, QuantizedNetwork]]:
         """Yield the libraries that are here, and what each runs."""
-        for name in self.references:
-            if peer(name).missing() is None and peer(name).precision != SIMULATED:
+        for name in self._others:
+            if peer(name).missing() is None:
                 yield name, self.bench.reference_network(peer(name).precision)
 
     def _fresh(self, row: Row, name: str, network: QuantizedNetwork, batches: Sequence[int]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import pickle
 import resource
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,11 @@ _STATUS = Path("/proc/self/status")
 class PartyWorker:
     """Holds one party."""
 
+    def __init__(self) -> None:
+        self._calls: dict[int, Callable[[], Any]] = {}
+        self._stack = ExitStack()
+        self._quiet: Callable[[], None] | None = None
+
     def load(self, folder: str, party: str, threads: int, variant: str) -> None:
         """Make a party ready to run.
 
@@ -32,7 +39,7 @@ class PartyWorker:
             variant: of qbench's kernels.
         """
         place = Path(folder)
-        self._place = place
+        self._place, self._threads = place, threads
         if party:
             from qbench.peers import PEERS
 
@@ -49,6 +56,30 @@ class PartyWorker:
 
         answer = np.asarray(self._call(batch)())
         np.save(self._place / "answer.npy", answer.reshape(len(answer), -1))
+
+    def elapsed(self, batch: int, loops: int) -> float:
+        """Return the seconds of so many calls, on pinned cores and when no other thread of this process is busy.
+
+        Raises:
+            QBenchError: something was compiled meanwhile.
+        """
+        from qbench.errors import QBenchError
+        from qbench.kernels.compilations import compilations
+        from qbench.runner.machine.quiet import quiet_cores, settle
+        from qbench.runner.timing.clock import Clock
+
+        if batch not in self._calls:
+            self._calls[batch] = self._call(batch)
+            self._calls[batch]()
+        if self._quiet is None:
+            self._quiet = self._stack.enter_context(quiet_cores(self._threads))
+        self._quiet()
+        before = compilations()
+        found = Clock().elapsed_s(self._calls[batch], loops)
+        if compilations() != before:
+            raise QBenchError("kernels compiled while times were taken")
+        settle()  # the next party must not share its cores with threads that spin
+        return found
 
     def peak(self, batch: int) -> int:
         """Answer samples twice and return the most bytes that this process has had in memory so far."""

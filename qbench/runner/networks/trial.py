@@ -20,6 +20,7 @@ from qbench.graph import Network, QuantizedNetwork
 from qbench.metrics import measured
 from qbench.metrics.tensor import sqnr_db
 from qbench.quantization import parse_recipe
+from qbench.runner.load.elsewhere import measure_speed
 from qbench.runner.load.measure import Load, Own
 from qbench.runner.networks.alarms import range_alarms
 from qbench.runner.networks.bench import Bench
@@ -29,7 +30,7 @@ from qbench.runner.networks.score import WeightScores, all_logits, answers
 from qbench.runner.networks.verify import verify
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.layers import measure_layers
-from qbench.runner.timing.network import Scored, checked_call, measure_network, ready_peers
+from qbench.runner.timing.network import Scored, checked_call, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
 from qbench.runner.timing.slower import why_slower
@@ -214,8 +215,8 @@ def _time(
             row.notes += notes
         for batch in planned.trial.batch_sizes:
             with phases("time"):
-                row.measurements += measure_network(
-                    bench, session, own.answers, batch=batch, peers=peers[batch], rules=rules, clock=clock
+                row.measurements += measure_speed(
+                    bench, session, own, batch=batch, peers=peers[batch], rules=rules, clock=clock
                 )
         row.notes += why_slower(session, bench.inputs, row.measurements, clock=clock)
         if session.execution != "float32":

@@ -25,6 +25,16 @@ class Asked(Protocol):
         """Longest time of a cell."""
         ...
 
+    @property
+    def processes(self) -> int | None:
+        """Fresh processes of every party; None for what is there."""
+        ...
+
+    @property
+    def seconds(self) -> float | None:
+        """Longest time of all processes of a group."""
+        ...
+
 
 class Timed(Protocol):
     """A suite whose cells are timed."""
@@ -55,7 +65,8 @@ def network_rules(suite: Suite, *, quick: bool) -> Rules:
 
 def rules_of(timing: Asked, *, quick: bool) -> Rules:
     """Return the rules of a suite's `timing`; a quick run stops at 5 %, and after 0.3 s per cell at the latest."""
-    rules = Rules(precision=timing.precision, seconds_a_cell=timing.seconds_a_cell)
+    rules = Rules(precision=timing.precision, seconds_a_cell=timing.seconds_a_cell, processes=timing.processes or 1)
+    rules = replace(rules, seconds=timing.seconds or rules.seconds)
     if not quick:
         return rules
     return replace(

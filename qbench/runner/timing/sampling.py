@@ -77,6 +77,8 @@ class Rules:
             quiet that may have to be waited for before it, so that a group's time goes into samples.
         patience: rounds double in number without the interval shrinking below this share: no longer improving.
         load: of latencies, scenarios and energy.
+        processes: fresh processes of every party, at least; 1 for what is there.
+        seconds: begin no more processes that would end after so long.
     """
 
     precision: float = 0.01
@@ -84,6 +86,8 @@ class Rules:
     sample_s: float = 0.01
     patience: float = 0.9
     load: LoadRules = LoadRules()
+    processes: int = 1
+    seconds: float = 120.0
 
 
 def inner_loops(call: Callable[[], object], clock: Clock, *, sample_s: float) -> int:

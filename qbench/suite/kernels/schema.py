@@ -48,6 +48,10 @@ class KernelTiming(Strict):
     """Stop when the relative half width of the median's 95 % interval is below this, for every party."""
     seconds_a_cell: Annotated[float, Field(gt=0)] = 1.0
     """Stop at the latest after this many seconds per party."""
+    processes: Annotated[int, Field(ge=2)] | None = None
+    """Time over so many fresh processes of every party, at least; intervals are then those of processes."""
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    """Begin no more processes of a row that would end after so many seconds; 120 where it is left out."""
 
 
 class KernelSweep(Strict):
@@ -117,6 +121,7 @@ class KernelSuite(AnySuite):
     """What the rows have to show."""
 
     MEANINGLESS: ClassVar[frozenset[str]] = frozenset({"bars", "title", "verify"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"processes", "seconds"})
 
     @field_validator("filter")
     @classmethod
@@ -128,6 +133,8 @@ class KernelSuite(AnySuite):
 
     @model_validator(mode="after")
     def _check(self) -> KernelSuite:
+        if self.timing.processes and self.device != "cpu":
+            raise ValueError(f"'timing.processes' goes with the device 'cpu', got it with '{self.device}'")
         if twice := doubled([sweep.name for sweep in self.sweeps]):
             raise ValueError(f"two sweeps are named '{twice}'")
         for peers in (self.peers, *(sweep.peers or () for sweep in self.sweeps)):

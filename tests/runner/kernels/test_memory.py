@@ -15,9 +15,9 @@ from qbench.results.kernels.index import value_against
 from qbench.runner.kernels.bound import moved_bytes
 from qbench.runner.kernels.memory.operands import draw_memory, expected_memory
 from qbench.runner.kernels.memory.subject import _operation, prepare_memory, prepare_stream
-from qbench.runner.kernels.party import PartyClock
 from qbench.runner.kernels.subject import Subject
 from qbench.runner.kernels.trial import Machine, Parties, run_kernel
+from qbench.runner.timing.clock import PartyClock
 from qbench.runner.timing.sampling import Rules
 
 SIZES = ((2, 9, 7, 128), (1, 5, 16, 6), (3, 1, 1, 192))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,10 @@ from qbench.kernels.variants import choose
 from qbench.kernels.winograd.way import VARIANTS
 from qbench.runner.kernels.bound import bound, moved_bytes
 from qbench.runner.kernels.operands import draw_operands, expected_output
-from qbench.runner.kernels.party import BrokenError, Party, PartyClock
+from qbench.runner.kernels.party import BrokenError, Party
 from qbench.runner.kernels.trial import Machine, Parties, run_kernel
 from qbench.runner.kernels.worker import Task
+from qbench.runner.timing.clock import PartyClock
 from qbench.runner.timing.sampling import Rules, interleave
 
 CELL = KernelCell(GemmProblem(9, 64, 33), "w8c-a8t", "s32")
@@ -281,3 +283,23 @@ def test_winograd_is_refused_where_it_is_none(parties: Parties) -> None:
     row = run_kernel(trial, parties, Machine(CEILINGS, CACHES), cache_hash="", rules=RULES, clock=PartyClock())
     assert row.status == "skipped"
     assert row.reason.startswith("Winograd's products are of bytes, by 3 x 3 kernels")
+
+
+def test_a_row_over_processes_starts_every_party_anew() -> None:
+    own = Parties()
+    trial = KernelTrial("s", (), 1, CELL, peers=("onnxruntime",))
+    rules, pids = replace(RULES, processes=2, seconds=60.0), []
+    prepare = Party.prepare
+
+    def noted(self: Party, asked: Task) -> dict[str, Any]:
+        facts = prepare(self, asked)
+        pids.append(self.pid)
+        return facts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Party, "prepare", noted)
+        row = run_kernel(trial, own, Machine(CEILINGS, CACHES), cache_hash="h", rules=rules, clock=PartyClock())
+    own.close()
+    assert row.status == "ok"
+    assert len(set(pids)) == len(pids) >= 6
+    assert all(len(found.processes) >= 2 for found in row.measurements)

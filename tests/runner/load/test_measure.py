@@ -83,3 +83,16 @@ def test_the_memory_of_a_fresh_process_is_its_own(planned: dict[str, Planned], b
 def test_rows_of_before_read_as_they_did(row: TrialResult) -> None:
     plain = replace(row, observed={})
     assert "observed" not in json.loads(encode_row(plain))
+
+
+def test_times_over_processes_are_of_every_party_in_each(planned: dict[str, Planned], bench: Bench) -> None:
+    item = planned["speed/w8c-a8t"]
+    item = replace(item, trial=replace(item.trial, batch_sizes=(8,)), measure=("accuracy", "speed"))
+    rules = replace(ROUGH, processes=2, seconds=60.0)
+    row = run_trial(item, bench, cache_hash="h", rules=rules, clock=Clock())
+    assert (row.status, row.reason) == ("ok", "")
+    assert [found.cell for found in row.measurements] == ["qbench", "onnxruntime-fp32", "onnxruntime-int8"]
+    for found in row.measurements:
+        assert len(found.processes) >= 2
+        assert sum(found.processes) == len(found.samples_s)
+    assert decode_row(encode_row(row), "network", place="here") == row
