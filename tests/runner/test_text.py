@@ -13,10 +13,12 @@ from qbench.runner.networks.baseline import check_runtimes
 from qbench.runner.networks.bench import Bench
 from qbench.runner.networks.kind import bench_of
 from qbench.runner.networks.trial import run_trial
+from qbench.runner.own.inside import look_inside
 from qbench.runner.own.layer_plan import plan_model
 from qbench.runner.own.request import Asked
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.network import ready_peers
+from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Rules
 from qbench.suite import Planned, Suite, expand, load_suite
 from qbench.zoo.text.documents import Documents
@@ -68,6 +70,16 @@ def row_of(item: Planned, bench: Bench) -> TrialResult:
 
 def test_the_baseline_holds_on_token_ids(bench: Bench) -> None:
     check_runtimes(bench.answers, bench.own_logits)
+
+
+def test_an_encoder_is_looked_at_from_inside(bench: Bench, planned: dict[str, Planned]) -> None:
+    item = next(one for name, one in planned.items() if name.endswith("/w8c-a8t"))
+    made = bench.quantized(item.trial, Phases(Clock()))
+    inside = look_inside(made, bench.network, bench.inputs, threads=1, clock=Clock())
+    assert [layer.name for layer in inside.layers] == [layer.name for layer in bench.network.layers]
+    assert all(layer.entering is not None and layer.entering.counts for layer in inside.layers)
+    assert all(layer.alone_db is not None and layer.alone_db > 10 for layer in inside.layers)
+    assert {node.name for node in inside.nodes} == {node.name for node in bench.network.nodes}
 
 
 @pytest.mark.parametrize(
