@@ -82,12 +82,19 @@ def reconstructed(quantized: QuantizedNetwork, seen: Observations, how: How, *, 
         for nodes in [segment.nodes] if can_run(segment.nodes) else [(layer,) for layer in segment.layers]:
             names = [node.name for node in nodes if node.name in quantized.weights]
             if names and can_run(nodes):  # a recurrence keeps its codes
-                block = _Block(walk, segment, nodes, {name: weights[name] for name in names}, how, seed + place)
-                block.learn()
-                weights |= block.codes()
-                activations |= {name: params for name, params in block.steps().items() if name in activations}
+                codes, steps = _learned(  # nothing else holds the block: its samples go before the next one's come
+                    _Block(walk, segment, nodes, {name: weights[name] for name in names}, how, seed + place)
+                )
+                weights |= codes
+                activations |= {name: params for name, params in steps.items() if name in activations}
             walk.settle({name: weights[name] for name in names}, activations)
     return replace(quantized, weights=weights, activations=activations)
+
+
+def _learned(block: _Block) -> tuple[Mapping[str, QTensor], dict[str, QParams]]:
+    """Return the codes and the parameters of activations that a block learns."""
+    block.learn()
+    return block.codes(), block.steps()
 
 
 class _Block:
@@ -104,7 +111,7 @@ class _Block:
         reads = sorted({tensor for node in nodes for tensor in inputs_of(node)} - written)
         ends = segment.writes if nodes == segment.nodes else (nodes[-1].output,)
         self._inputs = {name: _torch(walk.side.tensor(segment, name)) for name in reads}
-        self._floats = {name: _torch(walk.beside.tensor(segment, name)) for name in reads}
+        self._floats = {name: _torch(walk.beside.tensor(segment, name)) for name in reads if how.drop}
         self._wanted = {name: _torch(walk.beside.tensor(segment, name)) for name in ends}
         self._layers = {node.name: node for node in nodes if isinstance(node, Layer)}
         self._learned = self._weights()
@@ -180,10 +187,10 @@ class _Block:
     def _loss(self, weights: Mapping[str, Tensor], chosen: Tensor, *, learning: bool) -> Tensor:
         found = {}
         for name, values in self._inputs.items():
-            found[name] = values[chosen]
+            found[name] = _some(values, chosen)
             if learning and self._how.drop:
                 keep = torch.rand(found[name].shape, generator=self._generator) < self._how.drop
-                found[name] = torch.where(keep, self._floats[name][chosen], found[name])
+                found[name] = torch.where(keep, _some(self._floats[name], chosen), found[name])
 
         def quantized(name: str, x: Tensor) -> Tensor:
             step = self._steps.get(name)
@@ -191,7 +198,7 @@ class _Block:
 
         values = Values(found, weights=weights, rounded=quantized, everyone=self._everyone)
         values.run(self._nodes)
-        return sum(((values[name] - wanted[chosen]) ** 2).mean() for name, wanted in self._wanted.items())
+        return sum(((values[name] - _some(wanted, chosen)) ** 2).mean() for name, wanted in self._wanted.items())
 
     def _error(self, weights: Mapping[str, Tensor]) -> float:
         """Return the mean squared error of the block over all samples."""
@@ -204,5 +211,11 @@ class _Block:
 
 
 def _torch(array: npt.NDArray[Any]) -> Tensor:
-    found = torch.from_numpy(np.ascontiguousarray(array))
+    """Return an array as a tensor that shares its memory."""
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _some(values: Tensor, chosen: Tensor) -> Tensor:
+    """Return some samples; of images with their channels last, as torch is fastest: all of them so would be copies."""
+    found = values[chosen]
     return found.contiguous(memory_format=torch.channels_last) if found.ndim == 4 else found
