@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qbench.cli.terminal.load import load_tables
 from qbench.core.trial import Measurement, Trial, TrialResult
-from qbench.results.columns import SINGLE, latency_group
+from qbench.results.columns import OFFLINE, SINGLE, latency_group
 
 
 def test_what_is_of_a_batch_size_stands_apart_from_what_is_not() -> None:
@@ -16,9 +16,8 @@ def test_what_is_of_a_batch_size_stands_apart_from_what_is_not() -> None:
     seen: dict[str, dict[str, float | None]] = {
         "qbench": {"startup_s": 0.25, "peak_bytes_b8": 64e6, "energy_j_b8": None}
     }
-    row = TrialResult(
-        trial, "", "ok", measurements=(*times, Measurement(SINGLE, "qbench", (0.001,), 1, 1)), observed=seen
-    )
+    times += [Measurement(SINGLE, "qbench", (0.001,), 1, 1), Measurement(OFFLINE, "qbench", (0.5, 0.3), 1, 8)]
+    row = TrialResult(trial, "", "ok", measurements=tuple(times), observed=seen)
     sized, other = load_tables([row, TrialResult(trial, "", "skipped")])
     headings, lines = sized
     assert headings == (
@@ -29,6 +28,6 @@ def test_what_is_of_a_batch_size_stands_apart_from_what_is_not() -> None:
         (trial.key, "onnxruntime-fp32", "8", "5.00", "9.00", "9.90", "10.00", "500", "-"),
     ]
     assert other == (
-        ("row", "library", "SingleStream p90, ms", "start to first answer, ms"),
-        [(trial.key, "qbench", "1.00", "250.0")],
+        ("row", "library", "SingleStream p90, ms", "Offline, samples/s", "start to first answer, ms"),
+        [(trial.key, "qbench", "1.00", "20.00", "250.0")],
     )

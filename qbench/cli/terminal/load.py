@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,8 @@ def load_tables(results: Sequence[TrialResult]) -> Iterator[Lines]:
 
 
 def _heading(name: str) -> str:
-    return HEADINGS[name].replace(", bytes", ", MB").replace(", s", ", ms").replace(" (99 %)", "")
+    heading = HEADINGS[name].replace(" (99 %)", "")
+    return re.sub(", s$", ", ms", heading.replace(", bytes", ", MB"))
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from qbench.report import words
@@ -25,7 +26,7 @@ def _tables(view: RunView) -> Iterator[Table]:
             continue
         batch = [Column("batch")] if with_batch else []
         columns = [Column("row", number=False), Column("library", number=False), *batch]
-        columns += [Column(HEADINGS[name].replace(", bytes", "").replace(", s", "")) for name in names]
+        columns += [Column(re.sub(", (s|bytes)$", "", HEADINGS[name])) for name in names]
         lines = []
         for row in part:
             label = labels[row["trial"]]

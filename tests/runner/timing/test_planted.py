@@ -120,16 +120,15 @@ def wasteful(call: Callable[[], Any], inputs: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "measure", "said"),
     [
-        (wrong, r"batch 8: a logit is .* at \[5, 2\], expected .*; not timed"),
-        (compiling, r"\d+ kernels compiled while"),
-        (wasteful, r"batch 8: a call allocates [\d,]+ bytes, most at test_planted.py:\d+; .*; not timed"),
+        (wrong, "speed", r"batch 8: a logit is .* at \[5, 2\], expected .*; not timed"),
+        (compiling, "latency", r"\d+ kernels compiled while"),
+        (wasteful, "latency", r"batch 8: a call allocates [\d,]+ bytes, most at test_planted.py:\d+; .*; not timed"),
     ],
 )
-@pytest.mark.parametrize("measure", ["speed", "latency"])
 def test_a_network_with_a_fault_is_a_failed_row_that_says_where(
-    fault: Any, said: str, measure: Any, planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch
+    fault: Any, measure: Any, said: str, planned: dict[str, Planned], bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = replace(planned["speed/w8c-a8t"], measure=("accuracy", measure))
     row = row_with(fault, item, bench, monkeypatch)
