@@ -165,3 +165,9 @@ def test_one_flipped_image_of_2000_is_the_same_and_2_percent_are_worse(
     found, said = call("compare", before, after, "--fail-on", "accuracy", "--json", "-")
     (verdict,) = (row["verdict"] for row in json.loads(said)["rows"] if row["kind"] == "accuracy")
     assert (verdict, found) == (word, code)
+
+
+def test_check_says_what_holds_where_it_is_asked(make_run: MakeRun, make_row: MakeRow) -> None:
+    run = make_run("held", make_row(), **expecting(column="packed_bytes", most=1000))
+    assert f"holds: {KEY}: expected packed_bytes at most 1000" in call("check", run, "-v")[1]
+    assert "holds:" not in call("check", run)[1]
