@@ -105,6 +105,18 @@ def test_the_table_of_recipes_holds_the_best_of_each_spec_in_the_published_run()
         assert _numbers(" ".join(cells)) == pytest.approx(found, abs=0.0051), recipe
 
 
+def test_the_table_of_other_tools_is_that_of_the_published_run() -> None:
+    table = frame(read_run(PUBLISHED / "tools"))
+    shown = _rows(_section("Quantizers of other tools"), "`.*`")
+    assert {recipe.strip("`") for recipe in shown} == set(table.loc[table["recipe"] != "none", "recipe"])
+    for recipe, (_, *cells) in shown.items():
+        for spec, cell in zip(("w8c-a8t", "w4c-a8t", "w3c-a8t"), cells, strict=True):
+            rows = table[(table["recipe"] == recipe.strip("`")) & (table["spec"] == spec)]
+            assert (cell == "") == rows.empty, (recipe, spec)
+            names = ("top1_percent", "top1_drop_points", "top1_drop_points_low", "top1_drop_points_high")
+            assert rows.empty or _numbers(cell) == pytest.approx(list(rows.iloc[0][[*names]]), abs=0.0051), recipe
+
+
 INT8 = {
     "onnxruntime": ("onnxruntime-int8",), "LiteRT": ("litert-int8",),
     "OpenVINO": ("openvino-int8", "openvino-int8-2streams"), "PyTorch": ("torch-int8",),
