@@ -68,7 +68,7 @@ def show_summary(console: Console, run: NetworkRun, *, verbose: bool = False) ->
         say(console, line)
     best = widths_table(view)
     if best.rows:
-        print_fitting(console, best.rows, headings=best.headings, drop=("score", "target", "size"))
+        print_fitting(console, best.rows, headings=best.headings, drop=("score", "target", "size"), wrap=("row",))
     for note in best.notes:
         say(console, note)
     for headings, lines in load_tables(run.results):
