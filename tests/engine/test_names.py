@@ -32,6 +32,7 @@ def test_networks_are_bound_to_kernels_of_the_same_names(
     network: Network, stats: Mapping[str, ActivationStats], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
+    made = [QuantizedNetwork(network, *quantized(network, stats, token, method)) for token, method in INTEGER]
 
     def compiled(factory: str, literals: tuple[native.Constant, ...], kind: str) -> Uncompiled:
         asked.append(f"{kind} {factory}{literals!r}")
@@ -39,12 +40,11 @@ def test_networks_are_bound_to_kernels_of_the_same_names(
 
     monkeypatch.setattr(native, "_compiled", compiled)
     found = []
-    for token, method in INTEGER:
+    for (token, method), one in zip(INTEGER, made, strict=True):
         for cached in (native.task_function, native.entry):
             cached.cache_clear()
         asked.clear()
-        made = QuantizedNetwork(network, *quantized(network, stats, token, method))
-        Workspace(plan_network(made, variant=VARIANT).plan)
+        Workspace(plan_network(one, variant=VARIANT).plan)
         found.append(f"{token} {method}")
         found += sorted(f"  {count} {name}" for name, count in Counter(asked).items())
     for cached in (native.task_function, native.entry):
