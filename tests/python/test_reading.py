@@ -14,7 +14,7 @@ from qbench.errors import DataError, ResultsError, SuiteError
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results" / "published"
-CALLS = {"explore", "run", "read", "quantize", "load"}
+CALLS = {"explore", "run", "read", "quantize", "load", "track"}
 
 
 def test_the_documented_calls_are_those_that_there_are() -> None:

@@ -123,7 +123,7 @@ class Tool:
             return (
                 f"weights share a scale a channel{' or a tensor' * self.per_tensor}, not '{weights.granularity.token}'"
             )
-        if not activations.is_float and not isinstance(activations.granularity, PerTensor):
+        if not activations.is_float and activations.granularity != PerTensor():
             return f"activations share a scale a tensor, not '{activations.granularity.token}'"
         return None
 

@@ -41,7 +41,7 @@ class TorchFakeQuant:
     def supports(self, trial: Trial) -> str | None:
         """Return why activations of a trial's spec have no form here, or None."""
         spec = trial.layer_spec.activations
-        if isinstance(spec.format, Uniform) and isinstance(spec.granularity, PerTensor):
+        if isinstance(spec.format, Uniform) and spec.granularity == PerTensor():
             return None
         return "rounds activations of equal steps, one scale for a tensor"
 
@@ -77,7 +77,7 @@ def _law(params: QParams, refusal: str) -> tuple[float, int, int, int]:
     """Return scale, zero point and the ends of the codes; raise ModelError, `refusal`, where there are none."""
     kind, zero = params.spec.format, float(params.zero_point) if not params.zero_point.ndim else 0.5
     whole = zero.is_integer() and params.levels is None and params.rounding == "nearest"
-    if not (whole and isinstance(kind, Uniform) and isinstance(params.spec.granularity, PerTensor)):
+    if not (whole and isinstance(kind, Uniform) and params.spec.granularity == PerTensor()):
         raise ModelError(refusal)
     return float(params.scale), int(zero), kind.qmin, kind.qmax
 
