@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from qbench.report.style import BLUE, GREEN, GRID, INK, MUTED, PAPER, ROSE
 from qbench.results.compare_table import HEADINGS, table_rows
 from qbench.results.gates.judged import Judged
+from qbench.results.markdown import table_lines
 
 _COLOURS = {"SLOWER": ROSE, "WORSE": ROSE, "LARGER": ROSE, "FASTER": GREEN, "BETTER": GREEN, "SMALLER": GREEN}
 _PAGE = f"""<!doctype html>
@@ -44,9 +45,7 @@ def table_html(title: str, lines: Sequence[str], headings: Sequence[str], rows: 
 
 def table_markdown(title: str, lines: Sequence[str], headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return the same as Markdown."""
-    text = [f"# {title}", "", *(f"- {line}" for line in lines), "", "| " + " | ".join(headings) + " |"]
-    text += ["|" + "---|" * len(headings)]
-    text += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    text = [f"# {title}", "", *(f"- {line}" for line in lines), "", *table_lines(headings, rows)]
     return "\n".join(text) + "\n"
 
 

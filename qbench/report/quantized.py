@@ -14,6 +14,7 @@ from qbench.report.figures import write_files
 from qbench.report.plots import timeline
 from qbench.results.kept.quantized import QuantizedResult
 from qbench.results.kept.why import own_measurements, reasons, step_ceiling_share
+from qbench.results.markdown import table_lines
 from qbench.results.tables import number_text
 
 REPORT_NAME, LAYERS_NAME = "report.md", "layers.csv"
@@ -119,7 +120,7 @@ def markdown(result: QuantizedResult) -> str:
         f"{data.images:,} images of {data.name} ({labels}), {_calibrated(trial)}, seed {trial.seed}; "
         f"{result.run.header.suite.threads} threads. Intervals are 95 %.",
         "",
-        *_table(("", "quantized", "fp32"), score_rows(result)),
+        *table_lines(("", "quantized", "fp32"), score_rows(result)),
         "",
         "## Where its time goes, and why it is not faster",
         "",
@@ -130,14 +131,9 @@ def markdown(result: QuantizedResult) -> str:
         *(["![timeline](timeline.svg)", ""] if result.product.steps else []),
         "## Layers",
         "",
-        *_table(LAYER_HEADINGS, list(layer_cells(result))),
+        *table_lines(LAYER_HEADINGS, layer_cells(result)),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]] | list[tuple[str, str, str]]) -> list[str]:
-    body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings), *body]
 
 
 def _csv(result: QuantizedResult) -> str:

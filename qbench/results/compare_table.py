@@ -7,6 +7,7 @@ from typing import Any
 
 from qbench.results.compare import ComparedRow, Comparison
 from qbench.results.gates.gate import Objection
+from qbench.results.markdown import table_lines
 from qbench.results.reader import Run
 from qbench.results.tables import number_text
 
@@ -28,9 +29,7 @@ def comparison_markdown(
     lines = [f"# {after.folder.name} against {before.folder.name}", ""]
     lines += [f"- **{one.word}** `{one.key}`: {one.text}" for one in found]
     lines += [f"- {line}" for line in remarks(comparison)]
-    lines += ["", "| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
-    lines += ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in table_rows(comparison)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *table_lines(HEADINGS, table_rows(comparison))]) + "\n"
 
 
 def remarks(comparison: Comparison) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from qbench.results.history.series import History, Series, Step
+from qbench.results.markdown import table_lines
 from qbench.results.tables import number_text
 
 STEPS = ("at", "row", "figure", "change", "95 %", "p")
@@ -81,10 +80,5 @@ def history_markdown(found: History) -> str:
     lines = [f"# {headline(found)}", "", *(f"- {remark}" for remark in found.remarks)]
     for headings, rows in ((STEPS, step_rows(found)), (FIGURES, figure_rows(found))):
         if rows:
-            lines += ["", *_table(headings, rows)]
+            lines += ["", *table_lines(headings, rows)]
     return "\n".join(lines) + "\n"
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
-    return lines + ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
