@@ -31,24 +31,13 @@ BREVITAS = "Brevitas, RESULTS_TORCHVISION.csv of 2023-05-30"
 """github.com/Xilinx/brevitas, src/brevitas_examples/imagenet_classification/ptq at commit 8a10dd05: target `generic`,
 float32 scales, asymmetric activations of 8 bits, bias correction, graph equalization; of three percentiles the best."""
 
+_RESNET, _MOBILENET = ("ResNet-18", False, 69.758), ("MobileNetV2", True, 71.898)
 WITH_GPTQ = (
-    WidthSweep(
-        "ResNet-18", False, 69.758,
-        tensor={8: 69.500, 6: 69.332, 4: 64.890}, channel={8: 69.542, 6: 69.400, 4: 68.678},
-    ),
-    WidthSweep(
-        "MobileNetV2", True, 71.898,
-        tensor={8: 71.166, 6: 70.114, 4: 46.680}, channel={8: 71.032, 6: 69.486, 4: 39.240},
-    ),
-)  # fmt: skip
+    WidthSweep(*_RESNET, {8: 69.500, 6: 69.332, 4: 64.890}, {8: 69.542, 6: 69.400, 4: 68.678}),
+    WidthSweep(*_MOBILENET, {8: 71.166, 6: 70.114, 4: 46.680}, {8: 71.032, 6: 69.486, 4: 39.240}),
+)
 PLAIN = (
-    WidthSweep(
-        "ResNet-18", False, 69.758,
-        tensor={8: 69.438, 6: 67.486, 4: 9.456}, channel={8: 69.458, 6: 69.278, 4: 59.352},
-    ),
-    WidthSweep(
-        "MobileNetV2", True, 71.898,
-        tensor={8: 71.056, 6: 69.866, 4: 30.316}, channel={8: 71.066, 6: 69.792, 4: 37.144},
-    ),
-)  # fmt: skip
+    WidthSweep(*_RESNET, {8: 69.438, 6: 67.486, 4: 9.456}, {8: 69.458, 6: 69.278, 4: 59.352}),
+    WidthSweep(*_MOBILENET, {8: 71.056, 6: 69.866, 4: 30.316}, {8: 71.066, 6: 69.792, 4: 37.144}),
+)
 """The same without GPTQ."""
