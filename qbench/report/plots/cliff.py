@@ -126,6 +126,8 @@ def _honest(view: RunView, binary: bool) -> str:
         return ""
     if any("seeded" in note for row in view.rows for note in row.result.notes):
         return " The weights of this network were drawn, so its panel shows decibels: there is no accuracy in it."
+    if not view.task.binary:
+        return f" {view.task.title} is no share right, so this run's panel shows decibels."
     return f" {view.header.data.images} samples are too few for a share right, so this run's panel shows decibels."
 
 
