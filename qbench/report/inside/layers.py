@@ -23,7 +23,7 @@ class LayerView:
         weights: what its weights became, e.g. `w4c`, `w32`.
         input: what enters it, e.g. `a8t`.
         error: its share of the error, 0 to 1, None where it was not tried alone.
-        said: that as text: dB, or points lost.
+        said: that as text: dB, and of rows points lost.
         time: its share of the time of all steps, 0 to 1, None where nothing was timed.
         why_float: why it does not run in integers, "" where it does.
         sqnr_db: of its weights.
@@ -120,7 +120,7 @@ def _about(found: Analysis | None) -> str:
 
 
 def _of_rows(view: RunView) -> Inside | None:
-    """Return what rows say: of layers alone what each loses, of a timed row what each takes."""
+    """Return what rows say: of layers alone their noise in the answers, of a timed row what each takes."""
     alone = _alone_rows(view)
     timed = [row for row in view.rows if row.ok and any("median_s" in one for one in row.result.layer_rows)]
     known = [*timed, find(view).headline, *view.network]
@@ -129,20 +129,13 @@ def _of_rows(view: RunView) -> Inside | None:
         return None
     spent = {str(one["name"]): _image_s(one) for one in row.result.layer_rows}
     whole = sum(spent.values())
-    lost = {name: (view.lost(one), one) for name, one in alone.items()}
-    points = {name: max((metric.value or 0.0) if metric else 0.0, 0.0) for name, (metric, _) in lost.items()}
-    total = sum(points.values()) or 1.0
-    said = {
-        name: f"{words.number(metric.value)} [{words.interval(metric)}] {view.task.unit_of_change} alone"
-        for name, (metric, _) in lost.items()
-        if metric
-    }
     times = {name: seconds / whole for name, seconds in spent.items() if whole and seconds}
-    shares = {name: value / total for name, value in points.items()}
+    shares = error_shares({name: one.value("logit_sqnr_db") for name, one in alone.items()})
+    said = {name: _said(view, one) for name, one in alone.items()}
     about, error = f"Bits{' and times' if times else ''} are those of {row.label}.", ""
     if alone:
-        error = f"what layers lose alone as {next(iter(alone.values())).result.trial.spec}"
-        about += f" A layer's share is of {error}, all of them together."
+        error = f"the error of layers alone as {next(iter(alone.values())).result.trial.spec}"
+        about += f" A layer's share is of {error}: its noise in the answers over that of all layers."
     layers = _layers(row, shares, said, times, {}, {})
     return Inside(row, layers, _chain(view), False, times, about, error)
 
@@ -153,6 +146,13 @@ def _alone_rows(view: RunView) -> dict[str, Row]:
     for row in view.single_layers:
         by_spec.setdefault(row.result.trial.spec, {})[row.result.trial.layers] = row
     return max(by_spec.values(), key=lambda rows: (len(rows), -_bits(next(iter(rows.values())))), default={})
+
+
+def _said(view: RunView, row: Row) -> str:
+    """Return what a layer does alone: the SQNR of the answers, and what is lost with its interval."""
+    lost = view.lost(row)
+    points = f", {words.number(lost.value)} [{words.interval(lost)}] {view.task.unit_of_change} lost" if lost else ""
+    return f"{words.number(row.value('logit_sqnr_db'), 1)} dB alone{points}"
 
 
 def _bits(row: Row) -> int:

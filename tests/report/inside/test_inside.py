@@ -104,7 +104,7 @@ def test_rows_of_single_layers_show_a_network_from_inside_without_its_graph(run_
     assert len(part.table.lines) == len(LAYERS)
     assert "alone" in part.about
     assert part.title.endswith("%")
-    assert "of what layers lose alone as w" in part.title  # not of the row whose bits and times are shown
+    assert "of the error of layers alone as w" in part.title  # not of the row whose bits and times are shown
 
 
 def test_a_file_of_before_is_told_and_still_shown(kept: RunView) -> None:
