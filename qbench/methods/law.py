@@ -21,6 +21,7 @@ import numpy.typing as npt
 from qbench.core.formats import Binary, Ternary, Uniform
 from qbench.core.granularity import Dynamic, PerTensor
 from qbench.core.tensor import Floats, QParams, expand
+from qbench.kernels.quantize.reference import dynamic_codes
 
 Codes = npt.NDArray[np.int16]
 Indices = npt.NDArray[np.intp]
@@ -65,13 +66,10 @@ def fake_quantize(values: npt.NDArray[np.floating], params: QParams) -> Floats:
 
 def fake_dynamic(values: Floats, params: QParams) -> Floats:
     """Return what numbers (n, ..., channels) become by scales that each sample, or row of channels, has of its own."""
-    grain, top = params.spec.granularity, np.float32(2**params.spec.format.bits - 1)
-    axes = -1 if isinstance(grain, Dynamic) and grain.rows else tuple(range(1, values.ndim))
-    low = np.minimum(values.min(axis=axes, keepdims=True), np.float32(0))
-    scale = (np.maximum(values.max(axis=axes, keepdims=True), np.float32(0)) - low) / top
-    inverse = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale >= np.float32(2.0**-100))
-    zero = np.rint(-low * inverse)
-    return np.asarray((np.clip(np.rint(values * inverse + zero), 0, top) - zero) * scale, dtype=np.float32)
+    grain = params.spec.granularity
+    rows = isinstance(grain, Dynamic) and grain.rows
+    codes, scale, zero_point = dynamic_codes(values, 2**params.spec.format.bits - 1, rows=rows)
+    return np.asarray((codes - zero_point) * scale, dtype=np.float32)
 
 
 def _spread(params: QParams, values: npt.NDArray[np.generic]) -> tuple[Floats, Floats]:

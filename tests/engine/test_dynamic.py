@@ -24,9 +24,7 @@ SIDE, CHANNELS, OUT = 4, 7, 5
 
 def law(x: Floats, codes: np.ndarray, layer: Layer, scale: Floats, *, rows: bool, kernel: int) -> Floats:
     """A layer of images (n, h, w, c) as its law says: sums of whole numbers, then what the range of each one makes."""
-    seen, step, zero = np.zeros(x.shape, np.int64), *np.zeros((2, *x.shape[:3], 1), np.float32)
-    for place in np.ndindex(x.shape[:3] if rows else x.shape[:1]):
-        seen[place], step[place], zero[place] = dynamic_codes(x[place], 255)
+    seen, step, zero = dynamic_codes(x, 255, rows=rows)
     depth = windows(seen - zero.astype(np.int64), Window((kernel, kernel), pads=(kernel // 2,) * 4), 0)
     depth = depth.astype(np.int64) + (zero.astype(np.int64) - 128)  # the border holds the code of 0
     sums = (depth @ codes.T.astype(np.int64)).astype(np.float32) * scale

@@ -13,7 +13,7 @@ from qbench.core.granularity import PerChannel, PerGroup, PerTensor
 from qbench.core.spec import QuantSpec, activation_uniform, parse_spec, weight_uniform
 from qbench.core.tensor import Floats, QParams
 from qbench.engine.container import container_of, level_thresholds
-from qbench.kernels.quantize.reference import dynamic_codes, fake_quantize_f32, fake_quantize_levels_f32
+from qbench.kernels.quantize.reference import fake_quantize_f32, fake_quantize_levels_f32
 from qbench.methods import METHODS, dequantize, fake_quantize, quantize
 from qbench.methods.fitting.level_tables import full_table, signed_table
 from qbench.methods.fitting.slices import Doubles
@@ -195,14 +195,16 @@ def test_scales_a_channel_refuse_arrays_of_another_shape() -> None:
 
 
 @pytest.mark.parametrize("token", ["a8d", "a4r"])
-def test_dynamic_scales_are_those_of_the_kernels(token: str) -> None:
+def test_dynamic_scales_are_static_ones_of_each_range(token: str) -> None:
     spec, draw = parse_spec(f"w8c-{token}").activations, np.random.default_rng(0)
     params = QParams(spec, np.ones((), np.float32), np.zeros((), np.float32))
     x = (draw.standard_normal((2, 3, 1, 5)) * np.exp2(draw.integers(-6, 7, (2, 3, 1, 1)))).astype(np.float32)
     x[0, 0] = 0
     found = fake_dynamic(x, params)
     for place in np.ndindex((2, 3, 1) if token == "a4r" else (2,)):
-        codes, scale, zero = dynamic_codes(x[place], 2**spec.format.bits - 1)
-        np.testing.assert_array_equal(found[place], (codes.astype(np.float32) - zero) * scale)
+        low, high = x[place].min(initial=0), x[place].max(initial=0)
+        scale = (high - low) / np.float32(2**spec.format.bits - 1) or np.float32(1)
+        static = params_of(spec.format, float(scale), float(np.rint(-low * (np.float32(1) / scale))))
+        np.testing.assert_array_equal(found[place], fake_quantize(x[place], static))
     with pytest.raises(ValueError, match="fake_dynamic"):
         quantize(x, params)

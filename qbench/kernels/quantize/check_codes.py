@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from qbench.kernels.quantize import reference
 from qbench.kernels.quantize.dequantize import dequantize_u8_f32
-from qbench.kernels.quantize.dynamic import dynamic_f32_u8, dynamic_rows_f32_u8, scale_sums_f32
+from qbench.kernels.quantize.dynamic import (
+    dynamic_f32_u8,
+    dynamic_rows_f32_u8,
+    fake_dynamic_f32,
+    fake_dynamic_rows_f32,
+    scale_sums_f32,
+)
 from qbench.kernels.quantize.planes import planes_f32_f32, planes_u8_f32, quantize_reals_f32_u8
 from qbench.kernels.quantize.requantize import requantize_s32_u8
 
@@ -103,28 +111,32 @@ def check_planes(variant: str = "portable") -> tuple[int, str]:
 
 
 def check_dynamic(variant: str = "portable", *, by_rows: bool) -> tuple[int, str]:
-    """Return comparisons and the first mismatch of dynamic codes; images of zeros, of one sign and of NaN included."""
+    """Return comparisons and the first mismatch of dynamic codes, and of the reals that they stand for.
+
+    Images of zeros, of one sign, of NaN, and of what is or makes infinities are among them.
+    """
     rng, count = np.random.default_rng(0), 0
+    run, fake = (dynamic_rows_f32_u8, fake_dynamic_rows_f32) if by_rows else (dynamic_f32_u8, fake_dynamic_f32)
+    (ay, ax), (oy, ox) = corners = CORNERS[::-1]
     for n, h, w, c in SIZES:
         for top in (255, 15):
             count += 1
-            x = rng.standard_normal((n + 3, h + 1, w + 2, c)).astype(np.float32) * np.float32(3)
-            x[n:] = np.zeros_like(x[0]), np.abs(x[0]), np.full_like(x[0], np.nan)
-            (ay, ax), (oy, ox) = corners = CORNERS[::-1] if by_rows else (CORNERS[1], CORNERS[0])
-            out = np.full((n + 3, h + oy, w + 2 * ox, c), GUARD, np.uint8)
-            numbers = np.zeros((n + 3, h, w, 2) if by_rows else (n + 3, 1, 1, 2), np.float32)
-            run, units = (dynamic_rows_f32_u8, h * (n + 3)) if by_rows else (dynamic_f32_u8, n + 3)
-            with np.errstate(invalid="ignore"):
-                run(0, units, x, x.view(np.int32), out, numbers, (h, w, c), corners, np.float32(top))
-            want, told = np.full_like(out, GUARD), np.zeros_like(numbers)
-            for place in np.ndindex(numbers.shape[:3]):
-                at = place if by_rows else place[:1]
-                with np.errstate(invalid="ignore"):
-                    codes, *told[place] = reference.dynamic_codes(x[:, ay : ay + h, ax : ax + w][at], top)
-                if not by_rows:
-                    want[at] = np.uint8(told[place][1])
-                want[:, oy : oy + h, ox : ox + w][at] = codes
-            if not (np.array_equal(out, want) and np.array_equal(numbers, told, equal_nan=True)):
+            x = rng.standard_normal((n + 4, h + 1, w + 2, c)).astype(np.float32) * np.float32(3)
+            x[n:] = np.zeros_like(x[0]), np.abs(x[0]), np.full_like(x[0], np.nan), x[0]
+            x[-1, ::2, :, 0], x[-1, 1::2, :, :2] = -np.inf, (3e38, -3e38)
+            inner = slice(None), slice(ay, ay + h), slice(ax, ax + w)
+            codes, scale, zero = reference.dynamic_codes(x[inner], top, rows=by_rows)
+            want, reals = np.full((len(x), h + oy, w + 2 * ox, c), GUARD, np.uint8), x.copy()
+            out, numbers = want.copy(), np.zeros((*scale.shape[:3], 2), np.float32)
+            if not by_rows:
+                want[:] = zero.astype(np.uint8)
+            want[:, oy : oy + h, ox : ox + w], reals[inner] = codes, (codes - zero) * scale
+            with np.errstate(over="ignore", invalid="ignore"):
+                images = (0, len(x) * (h if by_rows else 1), x, x.view(np.int32))
+                run(*images, out, numbers, (h, w, c), corners, np.float32(top))
+                fake(*images, (ay, ax, h, w, c), np.float32(top))
+            found, law = (out, numbers, x), (want, np.concatenate([scale, zero], axis=-1), reals)
+            if not all(map(partial(np.array_equal, equal_nan=True), found, law)):
                 return count, f"{(n, h, w, c)} top={top}"
     return count, ""
 

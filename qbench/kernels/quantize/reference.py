@@ -23,18 +23,22 @@ def dequantize_u8_f32(a: npt.NDArray[np.uint8], zero_point: float, scale: float)
     return reals
 
 
-def dynamic_codes(x: Floats, top: int) -> tuple[npt.NDArray[np.uint8], np.float32, np.float32]:
-    """Return codes 0 .. `top` over the range of all of `x` and 0, its scale and its zero point.
+def dynamic_codes(x: Floats, top: int, *, rows: bool) -> tuple[npt.NDArray[np.uint8], Floats, Floats]:
+    """Return codes 0 .. `top` of numbers (n, ..., channels) over their own range and 0, its scale and its zero point.
 
+    A range is a sample's or, by `rows`, that of each row of channels; scales and zero points spread over its numbers.
     The scale is 0 for a range below 2^-100, NaN where a number is not finite; codes are 0 then.
     """
-    low, high = np.minimum(np.float32(0), x.min()), np.maximum(np.float32(0), x.max())
-    scale = (high - low) / np.float32(top)
-    if not np.isfinite(scale) or scale < np.float32(2.0**-100):
-        return np.zeros(x.shape, np.uint8), np.float32(0 if np.isfinite(scale) else np.nan), np.float32(0)
-    inverse = np.float32(1) / scale
-    zero = np.rint(-low * inverse)
-    return np.clip(np.rint(x * inverse + zero), 0, top).astype(np.uint8), scale, zero
+    axes = -1 if rows else tuple(range(1, x.ndim))
+    low = np.minimum(x.min(axis=axes, keepdims=True), np.float32(0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = (np.maximum(x.max(axis=axes, keepdims=True), np.float32(0)) - low) / np.float32(top)
+    finite = np.isfinite(scale)
+    ranged = finite & (scale >= np.float32(2.0**-100))
+    inverse = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=ranged)
+    zero = np.rint(np.where(ranged, -low, np.float32(0)) * inverse)
+    codes = np.clip(np.rint(np.where(ranged, x, np.float32(0)) * inverse + zero), 0, top).astype(np.uint8)
+    return codes, np.where(ranged, scale, np.where(finite, np.float32(0), np.float32(np.nan))), zero
 
 
 def requantize_s32_u8(
