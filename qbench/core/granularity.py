@@ -76,7 +76,7 @@ class ScaledGroup(PerGroup):
 
 
 @dataclass(frozen=True, slots=True)
-class Dynamic(PerTensor):
+class Dynamic:
     """Of activations: a scale and zero point from the extremes of what is there, while the network runs.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qbench.core.formats import Codebook, Logarithmic, PowerOfTwo, theoretical_bits
-from qbench.core.granularity import Granularity, PerChannel, PerTensor, scale_bytes
+from qbench.core.granularity import Granularity, PerChannel, PerGroup, scale_bytes
 from qbench.core.spec import QuantSpec
 
 Floats = npt.NDArray[np.float32]
@@ -81,8 +81,6 @@ class QTensor:
 
 def expand(values: Floats, depth: int, granularity: Granularity) -> Floats:
     """Return values of shape (), (channels,) or (channels, groups) so that they broadcast to (channels, depth)."""
-    if isinstance(granularity, PerTensor):
-        return values
-    if isinstance(granularity, PerChannel):
-        return values[:, None]
-    return np.repeat(values, granularity.group_size, axis=1)[:, :depth]
+    if isinstance(granularity, PerGroup):
+        return np.repeat(values, granularity.group_size, axis=1)[:, :depth]
+    return values[:, None] if isinstance(granularity, PerChannel) else values

@@ -54,6 +54,7 @@ def test_what_is_missing_or_cannot_be_made_is_one_line_that_begins_with_the_reci
     refused = [quantizer(name).supports(parse_spec(token), algorithm) for token in SPECS]
     assert None in refused, "something it can do"
     assert refused[-1], "one bit of both signs is qbench's own"
+    assert quantizer(name).supports(parse_spec("w8d-a8t"), algorithm), "weights have no scales that only a run shows"
 
 
 def test_asking_imports_none_of_the_tools() -> None:

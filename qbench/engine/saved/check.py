@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.granularity import PerChannel, PerGroup
 from qbench.core.tensor import QParams
 from qbench.engine.saved.values import ValueFormError
 from qbench.engine.saved.weights import StoredCodes
@@ -71,11 +71,9 @@ def _check_codes(layer: Layer, codes: StoredCodes) -> None:
     """Compare codes and scales with the layer's weights."""
     channels, *rest = layer.weight.shape
     shape, granularity = (channels, math.prod(rest)), codes.params.spec.granularity
-    scales: tuple[int, ...] = ()
-    if not isinstance(granularity, PerTensor):
-        scales = (channels,)
-        if not isinstance(granularity, PerChannel):
-            scales = (channels, -(-shape[1] // granularity.group_size))
+    scales: tuple[int, ...] = (channels,) if isinstance(granularity, PerChannel) else ()
+    if isinstance(granularity, PerGroup):
+        scales = (channels, -(-shape[1] // granularity.group_size))
     if codes.shape != shape or codes.params.scale.shape != scales:
         raise ValueFormError(
             f"layer '{layer.name}': expected codes {shape} and scales {scales}, got {codes.shape} and "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qbench.core.granularity import Granularity, PerChannel, PerTensor
+from qbench.core.granularity import Granularity, PerChannel, PerGroup
 from qbench.core.tensor import Floats
 from qbench.errors import QBenchError
 
@@ -44,10 +44,10 @@ def per_slice(
     `fit` takes (rows, numbers per row) and returns float64 (rows,). A depth that is no multiple of the group size
     leaves a shorter last group, which is fitted by itself: no padding enters a statistic.
     """
-    if isinstance(granularity, PerTensor):
-        return np.asarray(fit(weights.reshape(1, -1))[0])
     if isinstance(granularity, PerChannel):
         return fit(weights)
+    if not isinstance(granularity, PerGroup):
+        return np.asarray(fit(weights.reshape(1, -1))[0])
     channels, depth = weights.shape
     size = granularity.group_size
     whole = depth - depth % size

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from qbench.core.formats import Ternary, Uniform
-from qbench.core.granularity import PerChannel, PerTensor
+from qbench.core.granularity import PerChannel, PerGroup
 from qbench.core.tensor import Floats, QParams, QTensor
 from qbench.graph import Layer
 from qbench.graph.network import Conv
@@ -94,11 +94,9 @@ class SteppedWeight:
 
     def _spread(self, scale: Tensor) -> Tensor:
         grain = self._params.spec.granularity
-        if isinstance(grain, PerTensor):
-            return scale
-        if isinstance(grain, PerChannel):
-            return scale[:, None]
-        return scale.repeat_interleave(grain.group_size, dim=1)[:, : self._rows.shape[1]]
+        if isinstance(grain, PerGroup):
+            return scale.repeat_interleave(grain.group_size, dim=1)[:, : self._rows.shape[1]]
+        return scale[:, None] if isinstance(grain, PerChannel) else scale
 
     def weight(self) -> Tensor:
         """Return what the codes stand for."""
