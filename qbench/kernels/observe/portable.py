@@ -24,6 +24,15 @@ from qbench.kernels.observe.reference import BINS, LANES
 
 
 @jit
+def _runs(x: Any, width: int, channels: int) -> Any:
+    """Return how many runs of whole groups a row of pixels has, and of how many groups: one where pixels lie dense."""
+    whole = channels // LANES
+    if x.shape[3] == channels and channels % LANES == 0:
+        return 1, width * whole
+    return width, whole
+
+
+@jit
 def _look(x: Any, bits: Any, n: int, place: Any, facts: Any, reals: Any, sums: Any) -> None:
     """Take one image into `facts`, of which `reals` is the same memory as float32, and `sums`."""
     top, left, height, width, channels = place
@@ -31,18 +40,14 @@ def _look(x: Any, bits: Any, n: int, place: Any, facts: Any, reals: Any, sums: A
         reals[LOW, i], reals[HIGH, i] = np.inf, -np.inf
         facts[LARGEST, i], facts[LEAST, i], facts[ZEROS, i] = 0, -1, 0
         sums[0, i], sums[1, i], sums[2, i] = 0.0, 0.0, 0.0
-    whole = channels // LANES
-    dense = x.shape[3] == channels and channels % LANES == 0
+    (runs, groups), first = _runs(x, width, channels), channels // LANES * LANES
     for y in range(top, top + height):
         at = ((n * x.shape[1] + y) * x.shape[2] + left) * x.shape[3]
-        if dense:
-            look(x, at, width * whole, facts, sums)  # type: ignore[call-arg]
-            continue
-        for i in range(width):
-            if whole:
-                look(x, at + i * x.shape[3], whole, facts, sums)  # type: ignore[call-arg]
-            for c in range(whole * LANES, channels):
-                value, lane = x[n, y, left + i, c], c - whole * LANES
+        for i in range(runs):
+            if groups:
+                look(x, at + i * x.shape[3], groups, facts, sums)  # type: ignore[call-arg]
+            for c in range(first, channels):
+                value, lane = x[n, y, left + i, c], c - first
                 size = int32(bits[n, y, left + i, c] & WITHOUT_SIGN)
                 reals[LOW, lane] = min(reals[LOW, lane], value)
                 reals[HIGH, lane] = max(reals[HIGH, lane], value)
@@ -102,17 +107,13 @@ def _merge(ring: Any, first: int, share: Any) -> None:
 def _count(x: Any, n: int, place: Any, ring: Any, factor: Any) -> None:
     """Put the numbers of an image in their bins."""
     top, left, height, width, channels = place
-    whole = channels // LANES
-    dense = x.shape[3] == channels and channels % LANES == 0
+    (runs, groups), first = _runs(x, width, channels), channels // LANES * LANES
     for y in range(top, top + height):
         at = ((n * x.shape[1] + y) * x.shape[2] + left) * x.shape[3]
-        if dense:
-            count(x, at, width * whole, ring, factor)  # type: ignore[call-arg]
-            continue
-        for i in range(width):
-            if whole:
-                count(x, at + i * x.shape[3], whole, ring, factor)  # type: ignore[call-arg]
-            for c in range(whole * LANES, channels):
+        for i in range(runs):
+            if groups:
+                count(x, at + i * x.shape[3], groups, ring, factor)  # type: ignore[call-arg]
+            for c in range(first, channels):
                 value = float64(x[n, y, left + i, c])
                 ring[0, int64(np.floor(value * factor)) & (BINS - 1)] += 1
 
