@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
-
 from qbench.core.formats import Uniform
 from qbench.core.granularity import PerTensor
-from qbench.core.several import Array, only
-from qbench.core.tensor import Floats, QParams
+from qbench.core.tensor import QParams
 from qbench.core.trial import Trial
 from qbench.errors import ModelError
 from qbench.graph import Conv, Linear, QuantizedNetwork
 from qbench.graph.weights import onnx_order
-from qbench.peers.peer import Precision, check_batched
-from qbench.peers.torch.program import Form, Program, kept_weight, program
+from qbench.peers.peer import Precision
+from qbench.peers.torch.program import Form, Program, kept_weight
+from qbench.peers.torch.session import EagerSession, missing_torch
 
 
 class TorchFakeQuant:
@@ -32,11 +30,7 @@ class TorchFakeQuant:
 
     def missing(self) -> str | None:
         """Return why torch cannot be used here, or None."""
-        try:
-            import torch  # noqa: F401  (that it imports is the question)
-        except ImportError:
-            return "torch is not installed: install qbench with its extra 'torch'"
-        return None
+        return missing_torch()
 
     def supports(self, trial: Trial) -> str | None:
         """Return why activations of a trial's spec have no form here, or None."""
@@ -45,9 +39,9 @@ class TorchFakeQuant:
             return None
         return "rounds activations of equal steps, one scale for a tensor"
 
-    def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> FakeQuantSession:
+    def prepare(self, quantized: QuantizedNetwork, *, threads: int) -> EagerSession:
         """Return the network ready to run on `threads` threads; raise ModelError when it has no form here."""
-        return FakeQuantSession(quantized, threads=threads, name=self.name)
+        return EagerSession(_Fake(quantized, self.name), threads=threads, name=self.name)
 
 
 class _Fake(Form):
@@ -80,41 +74,3 @@ def _law(params: QParams, refusal: str) -> tuple[float, int, int, int]:
     if not (whole and isinstance(kind, Uniform) and params.spec.granularity == PerTensor()):
         raise ModelError(refusal)
     return float(params.scale), int(zero), kind.qmin, kind.qmax
-
-
-class FakeQuantSession:
-    """One network in eager mode, images channels last.
-
-    Args:
-        quantized: codes and scales.
-        threads: of OpenMP, for all of torch in this process.
-        name: the peer's name, for messages.
-    """
-
-    def __init__(self, quantized: QuantizedNetwork, *, threads: int, name: str) -> None:
-        check_batched(quantized.network, name)
-        self._name, self._threads = name, threads
-        self._program = program(_Fake(quantized, name), name=name)
-
-    def run(self, *given: Array) -> Floats:
-        """Return the output of float32 NCHW images, or of int64 token ids."""
-        return self.bind(*given)().copy()
-
-    def bind(self, *given: Array) -> Callable[[], Floats]:
-        """Return a call that computes what is given into a buffer of its own."""
-        import torch
-
-        torch.set_num_threads(self._threads)
-        inputs = torch.from_numpy(only(given, self._name).copy())
-        if inputs.dim() == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            target: Floats = np.zeros(tuple(self._program(inputs).shape), np.float32)
-        kept = torch.from_numpy(target)
-
-        def call() -> Floats:
-            with torch.inference_mode():
-                kept.copy_(self._program(inputs))
-            return target
-
-        return call
