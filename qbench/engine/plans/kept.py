@@ -141,6 +141,10 @@ class Kept:
         tensor = self.owner(tensor)
         if form == "reals" or form == "plain":
             self._settle(tensor)
+        return self._as_is(tensor, form)
+
+    def _as_is(self, tensor: str, form: Form) -> str:
+        """Return the buffer that holds a tensor in a form, raw where it is raw."""
         kept = self._forms.setdefault(tensor, [])
         if form not in kept:
             source = next((source for source in _SOURCES[form] if source in kept), None)
@@ -162,10 +166,7 @@ class Kept:
         tensor = self.owner(tensor)
         names, params = (f"{tensor}:counted", f"{tensor}:scales"), _known(self.params(tensor))
         if names[0] not in self.layouts:
-            raw = self._raw & {tensor}
-            self._raw -= raw
-            source = self.need(tensor, "reals")
-            self._raw |= raw
+            source = self._as_is(tensor, "reals")
             self.layouts.update(zip(names, dynamic.layouts_of(self.layouts[source], params), strict=True))
             self.add((source,), names, partial(dynamic.codes_step, tensor, source, names, params=params), beside=True)
         return names
@@ -219,7 +220,7 @@ class Kept:
             self._loaded(tensor, name, partial(conversions.load_images, tensor, name, box=self.boxes[tensor]))
             self._forms[tensor] = ["codes"]
         if form not in self._forms[tensor]:
-            self.need(tensor, form)
+            self._as_is(tensor, form)
 
     def _loaded(self, tensor: str, name: str, make: Make) -> None:
         self.loads[tensor] = Op((), (name,), make)
