@@ -5,9 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from scipy.stats import t as student
 
 from qbench.results.replicates import common_variance, judge_rows
+
+Floats = npt.NDArray[np.float64]
 
 
 def drawn(shifts: list[float], *, spread: list[float], processes: int = 3, seed: int = 0) -> list[list[float]]:
@@ -32,6 +36,49 @@ def test_five_percent_are_found_among_rows_that_did_not_change() -> None:
     assert sum(row.verdict == "SLOWER" for row in found) >= 95
     assert all(row.verdict != "FASTER" for row in found)
     assert sum(row.ratio.low <= 1 / 1.05 <= row.ratio.high for row in found) >= 88  # of 100 intervals of 95 %
+
+
+LOUD, ROWS, COMPARISONS = 8, 40, 250
+
+
+def loud_among_still(processes: int, *, tails: bool) -> Floats:
+    """Comparisons in which rows that vary by 3 % became 5 % slower, among rows of 0.4 to 1 % that did not change."""
+    generator, loud = np.random.default_rng(11), np.arange(ROWS) < LOUD
+    shape = (COMPARISONS, ROWS, processes)
+    noise = generator.standard_t(4, shape) / math.sqrt(2) if tails else generator.standard_normal(shape)
+    spread = np.where(loud, 0.03, 0.007 * generator.lognormal(0, 0.35, (COMPARISONS, ROWS)))
+    return spread[..., None] * noise - np.where(loud, math.log(1.05), 0)[:, None]
+
+
+def same_as_drawn(rows: Floats) -> npt.NDArray[np.bool_]:
+    """Which rows would be the SAME by the interval of the variance that each shares with the others, as it is."""
+    processes = rows.shape[1]
+    own, freedom = np.var(rows, axis=1, ddof=1), processes - 1.0
+    prior, more = common_variance(own, np.full(len(rows), freedom))
+    error = np.sqrt((more * prior + freedom * own) / (more + freedom) / processes)
+    half = student.ppf(0.975, freedom + more) * error
+    return np.abs(np.mean(rows, axis=1)) + half <= math.log(1.03)
+
+
+@pytest.mark.parametrize(
+    ("processes", "tails", "false", "true"),
+    [
+        (3, False, (1.20, 0.45), (97.9, 82.9)),
+        (3, True, (0.35, 0.10), (96.3, 84.8)),
+        (5, False, (0.20, 0.05), (99.8, 98.9)),
+    ],
+)
+def test_rows_that_vary_more_than_their_fellows_are_less_often_the_same_by_mistake(
+    processes: int, tails: bool, false: tuple[float, float], true: tuple[float, float]
+) -> None:
+    """Percent of rows, by the variance that was drawn towards the others' alone and as they are judged."""
+    words = []
+    for rows in loud_among_still(processes, tails=tails):
+        judged = [found.verdict == "SAME" for found in judge_rows(rows.tolist())]
+        words.append((same_as_drawn(rows), judged))
+    same = 100 * np.array(words).mean(axis=0)
+    assert same[:, :LOUD].mean(axis=1) == pytest.approx(false, abs=0.06)
+    assert same[:, LOUD:].mean(axis=1) == pytest.approx(true, abs=0.5)
 
 
 def test_a_row_alone_is_judged_by_its_own_spread() -> None:
