@@ -197,10 +197,12 @@ class Kept:
             self._forms[tensor] = ["codes"]
         elif params is not None and tensor in self.ready.grids:
             name = self.need(tensor, "reals")
+            reads: tuple[str, ...] = (name,)
+            make: Make = partial(conversions.fake_step, tensor, name, params=params)
             if tensor in self._counted:
-                self.counted(tensor)
-            step = partial(conversions.fake_step, tensor, name, params=params)
-            self.add((name,), (name,), step, beside=True)
+                reads = codes = self.counted(tensor)
+                make = partial(dynamic.reals_step, tensor, codes, name)
+            self.add(reads, (name,), make, beside=True)
             self._forms[tensor] = ["reals"]
 
     def _load(self, tensor: str, form: Form) -> None:

@@ -48,6 +48,19 @@ def codes_step(tensor: str, source: str, targets: tuple[str, str], layouts: Layo
     return Step(f"{tensor}:count", f"{kernel}/portable", 0, (source,), targets[0], join, True, more=targets[1:])
 
 
+def reals_step(tensor: str, sources: tuple[str, str], target: str, layouts: Layouts) -> Step:
+    """Return the step that writes what codes stand for; `sources` are codes and scales."""
+    a, out = layouts[sources[0]], layouts[target]
+    size, corners = (out.height, out.width, out.channels), (a.border[:2], out.border[:2])
+
+    def join(buffers: Buffers) -> Task:
+        codes, numbers = buffers[sources[0]].reshape(a.shape), _floats(buffers, sources[1], layouts[sources[1]])
+        arguments = (codes, numbers, _floats(buffers, target, out), size, corners)
+        return task_of(f"{KERNELS}:counted_f32", arguments, units=out.height)
+
+    return Step(f"{tensor}:fake", "counted_f32/portable", 0, sources, target, join, False)
+
+
 def scale_step(
     name: str, ends: tuple[str, str, str], layouts: Layouts, totals: Floats, bias: Floats, clamp: Clamp
 ) -> Step:

@@ -134,6 +134,25 @@ def dynamic_rows_f32_u8(
 
 
 @jit
+def counted_f32(begin: int, end: int, codes: Any, numbers: Any, out: Any, size: Any, corners: Any) -> None:
+    """Write what dynamic codes of rows begin..end of images stand for: scale * (code - zero).
+
+    `codes` and `numbers` are as the loops above write them, `corners` the (top, left) of codes and of float32 `out`.
+    """
+    height, width, channels = size
+    (ay, ax), (oy, ox) = corners
+    tall, wide = numbers.shape[1] > 1, numbers.shape[2] > 1
+    for row in range(begin, end):
+        n, y = row // height, row % height
+        for i in range(width):
+            own = numbers[n, y if tall else 0, i if wide else 0]
+            scale, zero = own[0], own[1]
+            line, target = codes[n, ay + y, ax + i], out[n, oy + y, ox + i]
+            for c in range(channels):
+                target[c] = (float32(line[c]) - zero) * scale
+
+
+@jit
 def scale_sums_f32(
     begin: int, end: int, sums: Any, numbers: Any, out: Any, size: Any, corner: Any, totals: Any, bias: Any, limits: Any
 ) -> None:
