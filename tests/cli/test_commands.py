@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import pytest
 
 from qbench.cli.commands import COMMANDS
-
-
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Outcome]
-MakeRun = Callable[..., Path]
+from tests.cli.conftest import Call, MakeRun
 
 SUITES = Path(__file__).parents[2] / "suites"
 

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from tests.cli.conftest import Call, Outcome
 
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Outcome]
 SUITES = Path(__file__).parents[2] / "suites"
 PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "resnet"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import pytest
@@ -20,17 +20,9 @@ from qbench.report.plots import PLOTS
 from qbench.results import SuiteFacts
 from qbench.results.header import Expected
 from qbench.runner.own.joint import JointPlan
+from tests.cli.conftest import Call, MakeRun, Outcome
 from tests.golden.facts import SMALL
 
-
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Outcome]
-MakeRun = Callable[..., Path]
 SUITES = Path(__file__).parents[2] / "suites"
 TILE = TileRow("u8_s8", "u8 per channel with a sum and relu", "14x2", "vpdpbusd", 112, 30, 0)
 

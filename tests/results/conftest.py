@@ -83,6 +83,17 @@ def row(spec: str = "w8c-a8t", *, wrong: int = 30, times_s: tuple[float, ...] = 
     return replace(result, **changes)
 
 
+def slower(row: TrialResult) -> TrialResult:
+    """The timed row, 20 % slower than it was."""
+    own, other = row.measurements
+    return replace(row, measurements=(replace(own, samples_s=tuple(1.2 * s for s in own.samples_s)), other))
+
+
+def renamed(row: TrialResult, **changes: Any) -> TrialResult:
+    """The row of another trial."""
+    return replace(row, trial=replace(row.trial, **changes))
+
+
 @pytest.fixture
 def make_row() -> MakeRow:
     return row

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from qbench.metrics import pack_bits
 from qbench.results import DataFacts, RunState, SuiteFacts, compare_runs, read_run
 from qbench.results.compare import compare_several
 from qbench.results.duels import duels
+from tests.results.conftest import renamed
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
@@ -31,13 +31,9 @@ def call(*words: str | Path) -> tuple[Any, str]:
     return (done.return_value if done.exception is None else str(done.exception)), done.output
 
 
-def of(row: TrialResult, **changes: Any) -> TrialResult:
-    return replace(row, trial=replace(row.trial, **changes))
-
-
 def test_rows_are_matched_across_suites_and_differences_are_shown(make_run: MakeRun, make_row: MakeRow) -> None:
     before = make_run("a", make_row(), make_row("w4c-a8t"), commit="1234567890")
-    there = of(make_row(wrong=90), sweep="other")
+    there = renamed(make_row(wrong=90), sweep="other")
     facts = SuiteFacts(name="wide", text="name: wide\n", sha256="1" * 64)
     after = make_run("b", there, make_row("w2c-a8t"), suite=facts, commit="abcdefabcd+")
     found = compare_runs(read_run(before), read_run(after))
@@ -73,7 +69,7 @@ def test_several_runs_are_corrected_together(make_run: MakeRun, make_row: MakeRo
 def test_the_terminal_stays_under_60_lines(make_run: MakeRun, make_row: MakeRow) -> None:
     def rows(size: int) -> list[TrialResult]:
         row = make_row(metrics={"packed_bytes": Metric(size, "B")}, correct="")
-        return [of(row, seed=seed) for seed in range(60)]
+        return [renamed(row, seed=seed) for seed in range(60)]
 
     paths = [make_run(name, *rows(size)) for name, size in (("a", 1000), ("b", 1001), ("c", 1002))]
     code, said = call("compare", *paths, "--fail-on", "larger")
@@ -84,7 +80,7 @@ def test_the_terminal_stays_under_60_lines(make_run: MakeRun, make_row: MakeRow)
 
 def test_methods_are_compared_on_the_same_images(make_run: MakeRun, make_row: MakeRow, tmp_path: Path) -> None:
     def row(spec: str, wrong: int, **changes: str) -> TrialResult:
-        return of(make_row(spec, wrong=wrong), **changes)
+        return renamed(make_row(spec, wrong=wrong), **changes)
 
     first = make_run("a", row("w4c-a8t", 90), row("w4c-a8t", 30, correction="both"), row("w2c-a8t", 90))
     second = make_run("b", row("w2c-a8t", 91, correction="both"), row("w4c-a8t", 90, correction="bias"))

@@ -18,21 +18,13 @@ from qbench.core.trial import Measurement, Metric, TrialResult
 from qbench.metrics import pack_bits
 from qbench.results import DataFacts, SuiteFacts
 from qbench.results.header import Expected, KernelBar, Ordered
+from tests.results.conftest import renamed, slower
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
 Spoil = Callable[[TrialResult], list[TrialResult]]
 KEY = "speed/resnet20/all/w8c-a8t/mse/s0"
 TIMES = (0.001,) * 20
-
-
-def slower(row: TrialResult) -> TrialResult:
-    own, other = row.measurements
-    return replace(row, measurements=(replace(own, samples_s=tuple(1.2 * s for s in own.samples_s)), other))
-
-
-def renamed(row: TrialResult, **changes: str) -> TrialResult:
-    return replace(row, trial=replace(row.trial, **changes))
 
 
 def without(row: TrialResult, name: str) -> TrialResult:
