@@ -23,7 +23,7 @@ from qbench.metrics.speed import Ratio, verdict
 from qbench.metrics.task import stored_scores
 from qbench.results.columns import batch_of
 from qbench.results.header import RunHeader
-from qbench.results.judge import BETWEEN_PROCESSES, holm, shift
+from qbench.results.judge import ALPHA, BETWEEN_PROCESSES, holm, score_change, score_verdict, shift
 from qbench.results.kind import row_kind
 from qbench.results.matching import circumstances, matched
 from qbench.results.reader import Run
@@ -34,7 +34,6 @@ Verdict = Literal["FASTER", "SLOWER", "BETTER", "WORSE", "SMALLER", "LARGER", "S
 
 SIZES = ("packed_bytes", "resident_bytes")
 _MACHINE = ("cpu_model", "fingerprint", "cpus_allowed", "cpu_quota", "governor", "threads_environment")
-ALPHA = 0.05
 _ORDER: tuple[Quantity, ...] = ("time", "accuracy", "size")
 
 
@@ -227,10 +226,9 @@ def _accuracy(old: TrialResult, new: TrialResult, task: Task, *, images: int) ->
     if first is None or second is None:
         return
     pair = Pair(first, second, task)
-    value, low, high = pair.loss()
-    if value is None or low is None or high is None:
+    change = score_change(pair)
+    if change is None:
         return
-    change, ends = (-value, (-high, -low)) if task.higher else (value, (low, high))
     alike = bool(np.all(first == second))
     same = "right on the same ones" if task.binary else "the same scores"
     scale = 100.0 if task.binary else 1.0
@@ -240,9 +238,9 @@ def _accuracy(old: TrialResult, new: TrialResult, task: Task, *, images: int) ->
         quantity=task.primary.name,
         before=scale * float(first.mean()),
         after=scale * float(second.mean()),
-        change=0.0 if alike else change,
-        low=0.0 if alike else ends[0],
-        high=0.0 if alike else ends[1],
+        change=0.0 if alike else change[0],
+        low=0.0 if alike else change[1],
+        high=0.0 if alike else change[2],
         p=None if alike else pair.p(),
         verdict="UNSURE",
         basis=f"same images, {same}" if alike else "same images",
@@ -284,10 +282,6 @@ def _judge_time(row: ComparedRow, *, threshold: float, judged: bool) -> Compared
 
 
 def _judge_accuracy(row: ComparedRow, points: float | None) -> ComparedRow:
-    word: Verdict = "UNSURE"
     least = row.matters if points is None else points
-    if row.p is not None and row.p < ALPHA and abs(row.change) >= least:
-        word = "BETTER" if (row.change > 0) == (row.better == "higher") else "WORSE"
-    elif row.low >= -least and row.high <= least:
-        word = "SAME"
-    return replace(row, verdict=word)
+    change = row.change, row.low, row.high
+    return replace(row, verdict=score_verdict(change, row.p, higher=row.better == "higher", least=least))

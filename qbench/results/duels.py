@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 from qbench.core.alike import FIELDS, all_but, trial_fields
 from qbench.core.trial import Trial, TrialResult
@@ -18,13 +18,11 @@ from qbench.errors import ResultsError, suggest
 from qbench.metrics import Task, load_task
 from qbench.metrics.pair import Pair
 from qbench.metrics.task import Each, stored_scores
-from qbench.results.judge import holm
+from qbench.results.judge import ScoreVerdict, holm, score_change, score_verdict
 from qbench.results.reader import Run
 
-ALPHA = 0.05
 RUN = "run"
 """A field beside those of a trial: the run that a row is of."""
-Verdict = Literal["BETTER", "WORSE", "SAME", "UNSURE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class Duel:
     high: float
     unit: str
     p: float
-    verdict: Verdict
+    verdict: ScoreVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +118,9 @@ def _groups(runs: Sequence[Run[Any]], by: str, holds: Callable[[Trial], bool]) -
 
 def _duel(first: _Scored, second: _Scored, task: Task) -> Duel:
     pair = Pair(first.each, second.each, task)
-    lost, low, high = (end or 0.0 for end in pair.loss())
-    p = pair.p()
-    change, ends = (-lost, (-high, -low)) if task.higher else (lost, (low, high))
-    unit = task.unit_of_change
-    shared, p = _words(first.trial, second.trial), 1.0 if p is None else p
-    return Duel(shared, first.value, second.value, change, *ends, unit, p, "UNSURE")
+    change, p = score_change(pair) or (0.0, 0.0, 0.0), pair.p()
+    shared = _words(first.trial, second.trial)
+    return Duel(shared, first.value, second.value, *change, task.unit_of_change, 1.0 if p is None else p, "UNSURE")
 
 
 def _words(first: Trial, second: Trial) -> str:
@@ -139,10 +134,8 @@ def _words(first: Trial, second: Trial) -> str:
 
 
 def _judged(duel: Duel, task: Task, least: float) -> Duel:
-    if duel.p < ALPHA and abs(duel.change) >= least:
-        better = (duel.change > 0) == task.higher
-        return replace(duel, verdict="BETTER" if better else "WORSE")
-    return replace(duel, verdict="SAME" if duel.low >= -least and duel.high <= least else "UNSURE")
+    change = duel.change, duel.low, duel.high
+    return replace(duel, verdict=score_verdict(change, duel.p, higher=task.higher, least=least))
 
 
 def summary(found: Sequence[Duel]) -> Iterator[str]:

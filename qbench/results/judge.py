@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import mannwhitneyu
 from scipy.stats import t as student
 
+from qbench.metrics.pair import Pair
 from qbench.metrics.speed import Ratio
 
 Logs = npt.NDArray[np.float64]
+ScoreVerdict = Literal["BETTER", "WORSE", "SAME", "UNSURE"]
 
+ALPHA = 0.05
+"""What counts as beyond chance: of a p that is corrected for all that is asked."""
 RESAMPLES = 4000
 BETWEEN_PROCESSES = 0.015
 """Standard deviation of a log ratio from one fresh process to the next on an unsteady machine. Of 20 ratios of one
@@ -77,3 +82,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
         worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[index]))
         corrected[index] = worst
     return corrected
+
+
+def score_change(pair: Pair) -> tuple[float, float, float] | None:
+    """Return how much higher a row's score is than its reference's, with the paired 95 % interval; None if unknown."""
+    lost, low, high = pair.loss()
+    if lost is None or low is None or high is None:
+        return None
+    return (-lost, -high, -low) if pair.task.higher else (lost, low, high)
+
+
+def score_verdict(change: tuple[float, float, float], p: float | None, *, higher: bool, least: float) -> ScoreVerdict:
+    """Return the word for a change of a score: one that counts is beyond chance and not too small to matter.
+
+    Args:
+        change: with the ends of its interval.
+        p: of no change, corrected; None where nothing is left to chance.
+        higher: whether more is better.
+        least: smallest change that matters.
+    """
+    value, low, high = change
+    if p is not None and p < ALPHA and abs(value) >= least:
+        return "BETTER" if (value > 0) == higher else "WORSE"
+    return "SAME" if low >= -least and high <= least else "UNSURE"

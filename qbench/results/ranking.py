@@ -14,9 +14,7 @@ from qbench.core.trial import TrialResult
 from qbench.metrics import Task
 from qbench.metrics.pair import Pair
 from qbench.metrics.task import Each, stored_scores
-from qbench.results.judge import holm
-
-ALPHA = 0.05
+from qbench.results.judge import ALPHA, holm
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,9 @@ from scipy.stats import t as student
 
 from qbench.core.trial import Measurement
 from qbench.metrics.speed import Ratio, Verdict, median_interval, paired_ratio, verdict
-from qbench.results.judge import LEAST_VARIANCE, Logs, holm
+from qbench.results.judge import ALPHA, LEAST_VARIANCE, Logs, holm
 
 Doubles = npt.NDArray[np.float64]
-ALPHA = 0.05
 RAW = "raw times"
 """What is compared where nothing took turns with a row in both runs."""
 _MOST_DEGREES = 1e4

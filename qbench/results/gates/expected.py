@@ -17,11 +17,10 @@ from qbench.metrics.pair import Pair
 from qbench.metrics.task import Each, stored_scores
 from qbench.results.header import Expected, Ordered
 from qbench.results.index import frame
-from qbench.results.judge import holm
+from qbench.results.judge import ALPHA, holm
 from qbench.results.reader import NetworkRun
 from qbench.results.tables import number_text
 
-ALPHA = 0.05
 Outcome = Literal["met", "unmet", "unsure", "missing", "skipped", "failed"]
 
 

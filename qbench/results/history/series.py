@@ -18,10 +18,10 @@ import numpy as np
 from qbench.core.kinds import KINDS
 from qbench.errors import ResultsError
 from qbench.metrics.speed import median_interval
-from qbench.results.compare import ALPHA, ComparedRow, Quantity
+from qbench.results.compare import ComparedRow, Quantity
 from qbench.results.history.steps import find_steps
 from qbench.results.history.timing import Timing
-from qbench.results.judge import holm
+from qbench.results.judge import ALPHA, holm
 from qbench.results.kind import row_kind
 from qbench.results.reader import Run
 from qbench.results.replicates import speed_logs

@@ -19,13 +19,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from qbench.results.judge import holm
+from qbench.results.judge import ALPHA, LEAST_VARIANCE, holm
 from qbench.results.replicates import common_variance
 
 Doubles = npt.NDArray[np.float64]
-ALPHA = 0.05
-_LEAST_VARIANCE = 1e-12
-"""Of a log: a millionth, finer than any clock."""
 _MAD = 0.6745
 """Median absolute deviation of a standard normal number."""
 
@@ -75,7 +72,7 @@ def find_steps(series: Sequence[Sequence[float]], *, least: float = 0.0) -> list
 def partition(values: Doubles) -> list[int]:
     """Return the places of the borders of the partition with the least squared error and price, shape (n,) values."""
     count = values.size
-    noise = max(float(np.median(np.abs(np.diff(values)))) / (_MAD * math.sqrt(2)), math.sqrt(_LEAST_VARIANCE))
+    noise = max(float(np.median(np.abs(np.diff(values)))) / (_MAD * math.sqrt(2)), math.sqrt(LEAST_VARIANCE))
     price = 2.0 * math.log(count) * noise**2
     sums, squares = (np.concatenate(([0.0], np.cumsum(values**power))) for power in (1, 2))
     best, last = np.zeros(count + 1), np.zeros(count + 1, dtype=np.int64)
@@ -98,7 +95,7 @@ def _tested(values: Sequence[Doubles], found: Sequence[Sequence[int]]) -> list[l
     levels = [np.split(one, places) for one, places in zip(values, found, strict=True)]
     freedom = np.array([one.size + 1.0 - 2.0 * len(parts) for one, parts in zip(values, levels, strict=True)])
     within = [sum(float(np.sum((part - part.mean()) ** 2)) for part in parts if part.size) for parts in levels]
-    variance = np.maximum(np.array(within) / np.maximum(freedom, 1.0), _LEAST_VARIANCE)
+    variance = np.maximum(np.array(within) / np.maximum(freedom, 1.0), LEAST_VARIANCE)
     known = freedom > 0
     prior, prior_freedom = common_variance(variance[known], freedom[known]) if known.any() else (0.0, 0.0)
     total = np.minimum(freedom + prior_freedom, max(float(freedom.sum()), 1.0))
