@@ -73,10 +73,8 @@ def explore(model: str, out: Path, *, as_json: bool, **given: Any) -> int:
     from qbench.suite.starter import write_starter
 
     start = _start(model, given)
-    path, again = (
-        write_starter(start, out / start.name / "suite.yaml"),
-        f"qbench run {out / start.name / 'suite.yaml'} -o {out}",
-    )
+    path = write_starter(start, out / start.name / "suite.yaml")
+    again = f"qbench run {path} -o {out}"
     how = {name: given[name] for name in ("quick", "fresh", "verbose")}
     code, folder = run_one(load(path, None, ()), out, show=not as_json, **how)
     if as_json:
