@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from qbench.cli.files import write
 from qbench.cli.told import json_option, table_of, tell_json
-from qbench.errors import QBenchError, ResultsError, suggest
+from qbench.errors import QBenchError, suggest
 
 _FOLDER = click.Path(path_type=Path)
 _INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
@@ -43,10 +44,7 @@ def table(runs: tuple[Path, ...], what: str, form: str, out: Path | None, as_jso
     if out is None:
         click.echo(text, nl=False)
         return 0
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ResultsError(f"{out}: cannot write: {error.strerror}") from error
+    write(out, text)
     if as_json:
         return tell_json("table", what=what, file=out)
     click.echo(f"wrote   {out}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from qbench.cli.files import write
 from qbench.cli.told import json_option, tell_json
 
 
@@ -23,7 +24,6 @@ def selftest_timing(suite: Path, seconds: float, out: Path | None, as_json: bool
     same or faster.
     """
     from qbench.cli.terminal.style import make_console
-    from qbench.errors import ResultsError
     from qbench.runner.machine import environment, lock
     from qbench.runner.sides.selftest import selftest, tally_lines
     from qbench.suite import find_suite
@@ -34,10 +34,7 @@ def selftest_timing(suite: Path, seconds: float, out: Path | None, as_json: bool
     where = f"{environment.describe()['cpu_model']}, suite {path.stem}:"
     text = "\n".join([where, "", *tally_lines(tallies), ""])
     if out is not None:
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ResultsError(f"{out}: cannot write: {error.strerror}") from error
+        write(out, text)
     code = 1 if any(one.false for one in tallies) else 0
     if as_json:
         return tell_json("selftest-timing", exit_code=code, suite=path, tallies=tallies)

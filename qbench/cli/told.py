@@ -48,9 +48,14 @@ def tell_json(command: str, *, exit_code: int = 0, **facts: Any) -> int:
         exit_code: what it will exit with.
         facts: sentences, tables and facts by name; frozen values of qbench become objects of their fields.
     """
-    told = {"command": command, "qbench": __version__, "exit_code": exit_code, **facts}
-    click.echo(json.dumps(plain(told), indent=2, ensure_ascii=False, allow_nan=False))
+    click.echo(told(command, exit_code, facts))
     return exit_code
+
+
+def told(command: str, exit_code: int, facts: Mapping[str, Any]) -> str:
+    """Return what a command tells as text."""
+    whole = {"command": command, "qbench": __version__, "exit_code": exit_code, **facts}
+    return json.dumps(plain(whole), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_objections, tell_github, write
+from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_objections, tell_file, tell_github
+from qbench.cli.files import write
 
 
 @click.command(epilog="Example: qbench check results/mine/latest --junit check.xml")
@@ -27,28 +28,19 @@ def check(
     """
     from qbench.cli.terminal.style import make_console, say
     from qbench.results import read_run
-    from qbench.results.gates.verdicts import check_json, check_junit, check_markdown
-    from qbench.results.kind import row_kind
+    from qbench.results.gates.judged import checked
 
-    gate, found = gate_of("", allow, soft), read_run(run)
-    objections, questions = gate.objections_alone(found), gate.open_questions(found)
-    code = gate.exit_code(objections, questions)
-    wrong = (*objections, *questions)
+    gate = gate_of("", allow, soft)
+    found = checked(read_run(run), gate)
     if junit is not None:
-        write(junit, check_junit(found, wrong))
-    if json_file == Path("-"):
-        click.echo(check_json(found, wrong, code=code), nl=False)
-        return code
-    if json_file is not None:
-        write(json_file, check_json(found, wrong, code=code))
-    met = [one for one in row_kind(found.header.kind).shown(found) if one.outcome == "met"]
-    held = len(met)
-    bars = len(found.header.suite.bars) - sum(one.word == "bars" for one in objections)
+        write(junit, found.junit())
+    if tell_file(json_file, "check", found.code, found.facts()):
+        return found.code
     console = make_console()
-    say(console, f"{held + bars} hold, {len(objections)} do not, {len(questions)} cannot be told")
-    show_objections(console, wrong)
-    for one in met if verbose else ():
+    say(console, f"{found.held} hold, {len(found.objections)} do not, {len(found.questions)} cannot be told")
+    show_objections(console, found.wrong)
+    for one in found.met if verbose else ():
         say(console, f"holds: {one.key}: {one.text}")
     if github:
-        tell_github(wrong, check_markdown(found, wrong))
-    return code
+        tell_github(found.wrong, found.markdown())
+    return found.code

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_objections, tell_github, write
-from qbench.cli.told import plain, tell_json, wide_option
+from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_objections, tell_file, tell_github
+from qbench.cli.files import write
+from qbench.cli.told import wide_option
 from qbench.errors import QBenchError
 
 if TYPE_CHECKING:
@@ -80,32 +80,29 @@ def judge(paths: Sequence[Path], how: dict[str, Any], *, command: str = "compare
     if len(runs) == 1:
         runs = (find_baseline(runs[0], how.get("baselines") or baselines_folder(Path())), *runs)
     found = judged(runs, gate, threshold=how["threshold"], points=how["points"])
-    _write_files(found, how, command)
-    if how["json_file"] != Path("-"):
+    if not _write_files(found, how, command):
         _show(found, show_all=how["show_all"])
         if how["github"]:
             tell_github(found.wrong, found.markdown())
     return found.code
 
 
-def _write_files(found: Judged, how: dict[str, Any], command: str) -> None:
-    """Write what was asked for as files."""
-    from qbench.report.changes import comparison_html
-
+def _write_files(found: Judged, how: dict[str, Any], command: str) -> bool:
+    """Write what was asked for as files; return whether standard output was one of them."""
     if how["out"] is not None:
-        _write_page(how["out"], found.markdown(), comparison_html(found) if how["out"].suffix == ".html" else "")
+        from qbench.report.changes import comparison_html
+
+        _write_page(how["out"], found.markdown(), comparison_html(found))
     if how["junit"] is not None:
         write(how["junit"], found.junit())
-    if how["json_file"] == Path("-"):
-        click.echo(found.json(command), nl=False)
-    elif how["json_file"] is not None:
-        write(how["json_file"], found.json(command))
+    return tell_file(how["json_file"], command, found.code, found.facts())
 
 
 def _write_page(path: Path, markdown: str, html: str) -> None:
-    if path.suffix not in (".md", ".html"):
+    forms = {".md": markdown, ".html": html}
+    if path.suffix not in forms:
         raise QBenchError(f"-o {path}: expected a file that ends in .md or .html")
-    write(path, html or markdown)
+    write(path, forms[path.suffix])
 
 
 def _show(found: Judged, *, show_all: bool) -> None:
@@ -151,14 +148,10 @@ def _methods(paths: Sequence[Path], how: dict[str, Any]) -> int:
     lines, rows = list(summary(found)), duel_rows(found)
     title = f"{', '.join(run.folder.name for run in runs)} by {how['by']}"
     if how["out"] is not None:
-        _write_page(
-            how["out"], table_markdown(title, lines, HEADINGS, rows), table_html(title, lines, HEADINGS, rows)
-            if how["out"].suffix == ".html" else "",
-        )  # fmt: skip
-    if how["json_file"] == Path("-"):
-        return tell_json("compare", answer=lines, pairs=found)
-    if how["json_file"] is not None:
-        write(how["json_file"], json.dumps(plain(found), indent=2) + "\n")
+        what = title, lines, HEADINGS, rows
+        _write_page(how["out"], table_markdown(*what), table_html(*what))
+    if tell_file(how["json_file"], "compare", 0, {"answer": lines, "pairs": found}):
+        return 0
     console = make_console()
     for line in lines if how["show_all"] else lines[:_MOST_ROWS]:
         say(console, line)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from qbench.errors import QBenchError, ResultsError, suggest
+from qbench.cli.files import write
+from qbench.cli.told import told
+from qbench.errors import QBenchError, suggest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,12 +93,13 @@ def show_objections(console: Console, found: Sequence[Objection]) -> None:
         say(console, f"and {len(found) - _MOST_LINES} more", style="red")
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file; raise ResultsError where it cannot be written."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ResultsError(f"{path}: cannot write: {error.strerror}") from error
+def tell_file(path: Path | None, command: str, code: int, facts: Mapping[str, Any]) -> bool:
+    """Write what a command tells as JSON where --json says; return whether that is standard output."""
+    if path is not None and path != Path("-"):
+        write(path, told(command, code, facts) + "\n")
+    elif path is not None:
+        click.echo(told(command, code, facts))
+    return path == Path("-")
 
 
 def tell_github(found: Sequence[Objection], markdown: str) -> None:
@@ -107,5 +110,4 @@ def tell_github(found: Sequence[Objection], markdown: str) -> None:
         click.echo(line)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
-        with open(summary, "a", encoding="utf-8") as file:
-            file.write(markdown)
+        write(Path(summary), markdown, behind=True)

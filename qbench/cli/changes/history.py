@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.cli.changes.gates import words_of, write
+from qbench.cli.changes.gates import words_of
+from qbench.cli.files import write
 from qbench.cli.told import json_option, tell_json, wide_option
 
 if TYPE_CHECKING:

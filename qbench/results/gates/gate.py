@@ -12,6 +12,7 @@ from typing import Any
 
 from qbench.errors import ResultsError
 from qbench.results.compare import ComparedRow, Comparison, Quantity
+from qbench.results.gates.expected import Shown
 from qbench.results.kind import row_kind
 from qbench.results.reader import Run
 
@@ -48,6 +49,20 @@ class Objection:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What the rows of a run show of what its suite expects: of every expectation, and of the bars that are not met."""
+
+    shown: tuple[Shown, ...]
+    unmet: tuple[tuple[str, str], ...]
+
+
+def seen(run: Run[Any]) -> Seen:
+    """Return what a run shows."""
+    kind = row_kind(run.header.kind)
+    return Seen(kind.shown(run), tuple(kind.unmet(run)))
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """What one comparison is guarded by.
 
@@ -61,14 +76,16 @@ class Gate:
     allowed: frozenset[str] = frozenset()
     unjudged: int = UNJUDGED
 
-    def objections(self, before: Run[Any], after: Run[Any], comparison: Comparison) -> tuple[Objection, ...]:
+    def objections(
+        self, before: Run[Any], after: Run[Any], comparison: Comparison, shows: Seen
+    ) -> tuple[Objection, ...]:
         """Return everything that is wrong, nothing where the gate guards nothing."""
         if not self.words:
             return ()
         found = [*self._changes(comparison), *_absences(before, after, comparison), *self._nothing(before)]
-        return self._objected((*found, *_bars(after), *_unshown(after)))
+        return self._objected((*found, *_unshown(shows)))
 
-    def objections_alone(self, run: Run[Any]) -> tuple[Objection, ...]:
+    def objections_alone(self, run: Run[Any], shows: Seen) -> tuple[Objection, ...]:
         """Return what is wrong with a run by itself: failed rows, bars that are not met, what rows do not show.
 
         Raises:
@@ -78,19 +95,19 @@ class Gate:
             raise ResultsError(
                 f"{run.folder}: expected a suite with the key 'expect' or 'bars', there is nothing to judge"
             )
-        return self._objected((*_failed(run), *_bars(run), *_unshown(run)))
+        return self._objected((*_failed(run), *_unshown(shows)))
 
     def _objected(self, found: Iterable[Objection]) -> tuple[Objection, ...]:
         """Return what is not allowed, a row that failed only once."""
         unique = {(one.word, one.key) if one.word in _ONCE else one: one for one in found}
         return tuple(one for one in unique.values() if one.word not in self.allowed)
 
-    def open_questions(self, after: Run[Any], comparison: Comparison | None = None) -> tuple[Objection, ...]:
+    def open_questions(self, shows: Seen, comparison: Comparison | None = None) -> tuple[Objection, ...]:
         """Return what is guarded and could not be judged: of a run alone, or of what changed to it."""
         if comparison is not None and not self.words:
             return ()
         found = [] if comparison is None else [*self._open(comparison)]
-        return (*found, *(() if "expect" in self.allowed else _undecided(after)))
+        return (*found, *(() if "expect" in self.allowed else _undecided(shows)))
 
     def exit_code(self, objections: tuple[Objection, ...], questions: tuple[Objection, ...]) -> int:
         """Return 1 for an objection, else the code for what could not be judged, else 0."""
@@ -162,19 +179,16 @@ def _lost_figures(old: Any, before: Run[Any], comparison: Comparison) -> Iterato
             yield Objection("missing", row.key, f"{row.quantity} was {row.before:.4g} before, and is not there after")
 
 
-def _bars(after: Run[Any]) -> Iterator[Objection]:
-    for name, text in row_kind(after.header.kind).unmet(after):
+def _unshown(shows: Seen) -> Iterator[Objection]:
+    """Yield bars that are not met, then what rows do not show; a row that is not there or not ok by that word."""
+    for name, text in shows.unmet:
         yield Objection("bars", name, text)
-
-
-def _unshown(run: Run[Any]) -> Iterator[Objection]:
-    """Yield what the suite expects and rows do not show; a row that is not there or not ok by that word."""
-    for one in row_kind(run.header.kind).shown(run):
+    for one in shows.shown:
         if one.outcome not in ("met", "unsure"):
             yield Objection("expect" if one.outcome == "unmet" else one.outcome, one.key, one.text)
 
 
-def _undecided(run: Run[Any]) -> Iterator[Objection]:
-    for one in row_kind(run.header.kind).shown(run):
+def _undecided(shows: Seen) -> Iterator[Objection]:
+    for one in shows.shown:
         if one.outcome == "unsure":
             yield Objection("unjudged", one.key, one.text)

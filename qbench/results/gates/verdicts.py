@@ -1,21 +1,18 @@
-"""A comparison for machines: JSON, JUnit's XML, and what GitHub shows of a step."""
+"""What a gate finds for machines: facts for JSON, JUnit's XML, and what GitHub shows of a step."""
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from qbench import __version__
 from qbench.results.compare import Comparison
+from qbench.results.gates.expected import Shown
 from qbench.results.gates.gate import Objection
-from qbench.results.kind import row_kind
 from qbench.results.reader import Run
 
 NAME = "qbench"
-
 
 Compared = tuple[tuple[Run[Any], Run[Any]], Comparison, Sequence[Objection]]
 
@@ -36,27 +33,11 @@ def verdicts_facts(
     }
 
 
-def told(command: str, code: int, facts: Mapping[str, Any]) -> str:
-    """Return facts as JSON, behind what every command says: its name, the version, the exit code."""
-    return json.dumps({"command": command, "qbench": __version__, "exit_code": code, **facts}, indent=2) + "\n"
-
-
-def check_json(run: Run[Any], found: Sequence[Objection], *, code: int) -> str:
-    """Return what a run shows of everything that is expected, what is wrong, and the exit code, as JSON."""
-    facts = {
-        "run": str(run.folder),
-        "objections": [asdict(one) for one in found],
-        "shown": [asdict(one) for one in row_kind(run.header.kind).shown(run)],
-    }
-    return told("check", code, facts)
-
-
-def check_markdown(run: Run[Any], found: Sequence[Objection]) -> str:
+def check_markdown(run: Run[Any], found: Sequence[Objection], met: Sequence[Shown]) -> str:
     """Return what is wrong with a run and what holds, as Markdown."""
     lines = [f"# {run.header.suite.name}: what is expected", ""]
     lines += [f"- **{one.word}** `{one.key}`: {one.text}" for one in found]
-    held = [one for one in row_kind(run.header.kind).shown(run) if one.outcome == "met"]
-    return "\n".join([*lines, *(f"- met `{one.key}`: {one.text}" for one in held)]) + "\n"
+    return "\n".join([*lines, *(f"- met `{one.key}`: {one.text}" for one in met)]) + "\n"
 
 
 def verdicts_junit(compared: Sequence[Compared]) -> str:
@@ -67,10 +48,9 @@ def verdicts_junit(compared: Sequence[Compared]) -> str:
     )
 
 
-def check_junit(run: Run[Any], found: Sequence[Objection]) -> str:
+def check_junit(run: Run[Any], found: Sequence[Objection], met: Sequence[Shown]) -> str:
     """Return a test case for everything that holds and one for everything that does not."""
-    held = [one for one in row_kind(run.header.kind).shown(run) if one.outcome == "met"]
-    cases = [ET.Element("testcase", classname="expect", name=_plain(f"{one.key} {one.asked}")) for one in held]
+    cases = [ET.Element("testcase", classname="expect", name=_plain(f"{one.key} {one.asked}")) for one in met]
     return _junit([(run.header.suite.name, [*cases, *map(_objection, found)])])
 
 

@@ -14,7 +14,7 @@ from qbench.core.trial import Metric, TrialResult
 from qbench.results import SuiteFacts, read_run
 from qbench.results.gates.expected import shown, summary
 from qbench.results.gates.gate import Gate
-from qbench.results.gates.verdicts import check_junit
+from qbench.results.gates.judged import checked
 from qbench.results.header import Expected, Ordered
 
 MakeRow = Callable[..., TrialResult]
@@ -85,8 +85,7 @@ def test_a_share_that_is_lost_is_not_met_and_junit_says_so(make_run: MakeRun, ma
     )
     run = read_run(make_run("run", make_row("w32-a32", wrong=20), make_row(wrong=120), **asked))
     assert [one.outcome for one in shown(run)] == ["unmet", "met"]
-    wrong = Gate(frozenset()).objections_alone(run)
-    read = JUnitXml.fromstring(check_junit(run, wrong).encode())
+    read = JUnitXml.fromstring(checked(run, Gate(frozenset())).junit().encode())
     assert (read.tests, read.failures) == (2, 1)
     assert [case.classname for part in read for case in part] == ["expect", "expect"]
 
@@ -98,7 +97,7 @@ def test_rows_that_are_not_there_or_not_ok_show_nothing_and_say_why(make_run: Ma
     run = read_run(make_run("run", *rows, **suite(*expect)))
     assert [one.outcome for one in shown(run)] == ["skipped", "failed", "missing", "missing"]
     assert summary(run) == "expected  1 failed, 2 missing, 1 skipped"
-    words = [one.line for one in Gate(frozenset()).objections_alone(run)]
+    words = [one.line for one in checked(run, Gate(frozenset())).objections]
     assert len(words) == 4  # the failed row is said once
     assert any("small: no kernel" in line for line in words)
     assert "the run has no such rows" in words[-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +11,15 @@ from junitparser import Failure, JUnitXml
 
 from qbench.core.trial import TrialResult
 from qbench.results import Run, compare_runs, comparison_markdown, read_run
-from qbench.results.gates.gate import Gate, Objection
+from qbench.results.gates.gate import Gate, Objection, seen
 from qbench.results.gates.verdicts import github_lines, verdicts_facts, verdicts_junit
+from tests.results.conftest import renamed, slower
 
 MakeRow = Callable[..., TrialResult]
 MakeRun = Callable[..., Path]
 Runs = tuple[Run[Any], Run[Any]]
 ALL = Gate(frozenset({"slower", "accuracy", "larger"}))
 TIMES = (0.001,) * 20
-
-
-def slow(row: TrialResult) -> TrialResult:
-    own, other = row.measurements
-    return replace(row, measurements=(replace(own, samples_s=tuple(1.2 * s for s in own.samples_s)), other))
-
-
-def renamed(row: TrialResult, **changes: str) -> TrialResult:
-    return replace(row, trial=replace(row.trial, **changes))
 
 
 @pytest.fixture
@@ -39,7 +30,8 @@ def good(make_row: MakeRow) -> TrialResult:
 def judged(before: Path, after: Path, gate: Gate = ALL) -> tuple[int, tuple[Objection, ...], Runs]:
     runs = read_run(before), read_run(after)
     comparison = compare_runs(*runs)
-    found, questions = gate.objections(*runs, comparison), gate.open_questions(runs[1], comparison)
+    shows = seen(runs[1])
+    found, questions = gate.objections(*runs, comparison, shows), gate.open_questions(shows, comparison)
     return gate.exit_code(found, questions), (*found, *questions), runs
 
 
@@ -49,7 +41,7 @@ def test_the_same_run_passes(make_run: MakeRun, good: TrialResult) -> None:
 
 def test_files_for_machines_hold_every_objection(make_run: MakeRun, good: TrialResult) -> None:
     lost = renamed(good, spec="w4c-a8t")
-    code, found, runs = judged(make_run("a", good, lost), make_run("b", slow(good)))
+    code, found, runs = judged(make_run("a", good, lost), make_run("b", slower(good)))
     comparison = compare_runs(*runs)
     facts = verdicts_facts(runs, comparison, found)
     assert code == 1
