@@ -226,10 +226,10 @@ def _accuracy(old: TrialResult, new: TrialResult, task: Task, *, images: int) ->
     if first is None or second is None:
         return
     pair = Pair(first, second, task)
-    change = score_change(pair)
+    alike = bool(first.size) and bool(np.all(first == second))
+    change = (0.0, 0.0, 0.0) if alike else score_change(pair)
     if change is None:
         return
-    alike = bool(np.all(first == second))
     same = "right on the same ones" if task.binary else "the same scores"
     scale = 100.0 if task.binary else 1.0
     yield ComparedRow(
@@ -238,9 +238,9 @@ def _accuracy(old: TrialResult, new: TrialResult, task: Task, *, images: int) ->
         quantity=task.primary.name,
         before=scale * float(first.mean()),
         after=scale * float(second.mean()),
-        change=0.0 if alike else change[0],
-        low=0.0 if alike else change[1],
-        high=0.0 if alike else change[2],
+        change=change[0],
+        low=change[1],
+        high=change[2],
         p=None if alike else pair.p(),
         verdict="UNSURE",
         basis=f"same images, {same}" if alike else "same images",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qbench.core.kinds import part
@@ -40,6 +40,10 @@ class RowKind:
     timings: Callable[[Any], Iterator[Timing]]
     unmet: Callable[[Run[Any]], Iterator[tuple[str, str]]] = lambda run: iter(())
     shown: Callable[[Run[Any]], tuple[Shown, ...]] = lambda run: ()
+
+    def untimed(self, old: Any, new: Any, before: RunHeader, after: RunHeader) -> Iterator[ComparedRow]:
+        """Yield what of two rows is compared but their times, whose intervals would be drawn for nothing."""
+        return self.compared(replace(old, measurements=()), replace(new, measurements=()), before, after)
 
 
 def row_kind(kind: str) -> RowKind:

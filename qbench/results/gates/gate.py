@@ -121,13 +121,7 @@ class Gate:
 
     def _nothing(self, before: Run[Any]) -> Iterator[Objection]:
         """Yield words that guard nothing, as the first run has no such figure: a gate that cannot fail."""
-        compared = row_kind(before.header.kind).compared
-        there = {
-            row.kind
-            for old in before.results
-            if old.status == "ok"
-            for row in compared(old, old, before.header, before.header)
-        }
+        there = {kind for old in before.results if old.status == "ok" for kind, *_ in _figures(old, before)}
         for word in sorted(self.words):
             if GUARDS[word] not in there:
                 yield Objection("missing", f"--fail-on {word}", f"{before.folder} has no {GUARDS[word]} to guard")
@@ -152,6 +146,7 @@ def _change(row: ComparedRow) -> str:
 def _absences(before: Run[Any], after: Run[Any], comparison: Comparison) -> Iterator[Objection]:
     """Yield rows that ran before and do not now, rows that failed, and figures that only the first run has."""
     there = {result.trial.key: result for result in after.results}
+    compared = {(row.key, row.quantity) for row in comparison.rows}
     for old in before.results:
         new = there.get(old.trial.key)
         if old.status != "ok":
@@ -161,7 +156,11 @@ def _absences(before: Run[Any], after: Run[Any], comparison: Comparison) -> Iter
         elif new.status == "skipped":
             yield Objection("skipped", old.trial.key, new.reason)
         elif new.status == "ok":
-            yield from _lost_figures(old, before, comparison)
+            for kind, quantity, value in _figures(old, before):
+                unscored = kind == "accuracy" and comparison.unscored
+                if (old.trial.key, quantity) not in compared and not unscored:
+                    text = f"{quantity} was {value:.4g} before, and is not there after"
+                    yield Objection("missing", old.trial.key, text)
     yield from _failed(after)
 
 
@@ -171,12 +170,11 @@ def _failed(run: Run[Any]) -> Iterator[Objection]:
             yield Objection("failed", row.trial.key, row.reason)
 
 
-def _lost_figures(old: Any, before: Run[Any], comparison: Comparison) -> Iterator[Objection]:
-    compared = {row.quantity for row in comparison.rows if row.key == old.trial.key}
-    for row in row_kind(before.header.kind).compared(old, old, before.header, before.header):
-        unscored = row.kind == "accuracy" and comparison.unscored
-        if row.quantity not in compared and not unscored:
-            yield Objection("missing", row.key, f"{row.quantity} was {row.before:.4g} before, and is not there after")
+def _figures(row: Any, run: Run[Any]) -> Iterator[tuple[Quantity, str, float]]:
+    """Yield what of a row can be compared: the kind of figure, its column, its value."""
+    kind = row_kind(run.header.kind)
+    yield from (("time", timing.quantity, timing.rate) for timing in kind.timings(row))
+    yield from ((one.kind, one.quantity, one.before) for one in kind.untimed(row, row, run.header, run.header))
 
 
 def _unshown(shows: Seen) -> Iterator[Objection]:

@@ -196,11 +196,9 @@ class _Followed:
             )  # fmt: skip
 
     def _figures(self, old: tuple[int, Any], new: tuple[int, Any], kind: Quantity) -> Mapping[str, ComparedRow]:
-        """Return scores or sizes of two rows; without their times, whose intervals would be drawn for nothing."""
+        """Return scores or sizes of two rows."""
         headers = self._runs[old[0]].header, self._runs[new[0]].header
-        first, second = (replace(row, measurements=()) for _, row in (old, new))
-        compared = self._kind.compared(first, second, *headers)
-        return {row.quantity: row for row in compared if row.kind == kind}
+        return {row.quantity: row for row in self._kind.untimed(old[1], new[1], *headers) if row.kind == kind}
 
 
 def _machine(run: Run[Any]) -> tuple[Any, ...]:
