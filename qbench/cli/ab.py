@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qbench.cli.changes.gates import threshold_option
 from qbench.cli.told import json_option, tell_json, wide_option
 from qbench.errors import QBenchError
 
@@ -34,7 +35,7 @@ HEADINGS = ("row", "A", "B", "speed of B", "95 %", "p (Holm)", "processes", "ver
     help="Stop timing a row when half its interval is at most this share.",
 )
 @click.option("--seconds", default=120.0, show_default=True, help="Begin no more processes that would end after this.")
-@click.option("--threshold", default=0.03, show_default=True, help="Smallest relative change that counts.")
+@threshold_option
 @click.option("--row", "rows", multiple=True, metavar="KEY", help="Time only this row; repeatable.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key of the suite; repeatable.")
 @click.option("--filter", "filter_text", metavar="EXPR", help="Time only the trials that match EXPR.")

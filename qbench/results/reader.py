@@ -74,7 +74,7 @@ def find_run(path: Path) -> Path:
     if pointer.is_dir():
         return pointer
     if pointer.name == LATEST_NAME and pointer.is_file():
-        return pointer.parent / pointer.read_text(encoding="utf-8").strip()
+        return pointer.parent / pointer.read_text(encoding="utf-8", errors="replace").strip("\0 \r\n")
     if not path.exists():
         raise ResultsError(f"{path}: expected the folder of a run, found nothing there")
     raise ResultsError(f"{path}: expected the folder of a run, found no {FILE_NAME} in it")

@@ -100,6 +100,8 @@ def test_methods_are_compared_on_the_same_images(make_run: MakeRun, make_row: Ma
     assert "| w4c-a8t | mse | mse/both | +15 points |" in (tmp_path / "x.md").read_text()
     told = json.loads(call("compare", first, second, "--by", "recipe", "--where", "bits == 2", "--json")[1])
     assert [pair["verdict"] for pair in told["pairs"]] == ["UNSURE"]
+    call("compare", first, second, "--by", "recipe", "--where", "bits == 2", "--json", tmp_path / "x.json")
+    assert json.loads((tmp_path / "x.json").read_text()) == told
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,9 @@ def test_latest_names_a_run_as_text_or_as_a_link(make_run: MakeRun, make_row: Ma
     pointer = tmp_path / "latest"
     pointer.write_text("a\n")
     assert read_run(tmp_path).folder == read_run(pointer).folder == folder
+    pointer.write_bytes(b"\xff\0\0")
+    with pytest.raises(ResultsError, match=r"found no run\.json in it"):
+        read_run(tmp_path)
     pointer.unlink()
     pointer.symlink_to("a")
     assert len(read_run(tmp_path).results) == len(read_run(pointer).results) == 1

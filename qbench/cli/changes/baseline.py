@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from qbench.cli.changes.compare import judge
-from qbench.cli.changes.gates import file_options, gate_options
+from qbench.cli.changes.gates import change_options, file_options, gate_options
 from qbench.cli.told import tell_json, wide_option
 
 _FILE = click.Path(path_type=Path)
@@ -29,10 +29,7 @@ _FILE = click.Path(path_type=Path)
     help="What `compare` guards, beside absences and what is not met: slower, accuracy, larger.",
 )  # fmt: skip
 @gate_options
-@click.option("--threshold", default=0.03, show_default=True, help="Smallest relative change of a time that counts.")
-@click.option("--points", type=float, help="Smallest change of the score that counts.  [default: the task's own]")
-@click.option("--all", "show_all", is_flag=True, help="Show all rows, also those that did not change.")
-@click.option("-o", "--out", type=_FILE, help="Also write the comparison to this file: .md or .html.")
+@change_options
 @file_options
 @wide_option
 def baseline(action: str, run: Path, baselines: Path | None, **how: Any) -> int:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.cli.changes.gates import file_options, gate_of, gate_options, show_objections, tell_file, tell_github
+from qbench.cli.changes.gates import (
+    change_options,
+    file_options,
+    gate_of,
+    gate_options,
+    show_objections,
+    tell_file,
+    tell_github,
+)
 from qbench.cli.files import write
 from qbench.cli.told import wide_option
 from qbench.errors import QBenchError
@@ -40,16 +48,7 @@ _MOST_ROWS, _MOST_REMARKS = 20, 8
     "or not met; and on what the suite expects and rows do not show.",
 )
 @gate_options
-@click.option(
-    "--threshold", default=0.03, show_default=True, help="Smallest relative change of a time that counts: 0.03 is 3 %."
-)
-@click.option(
-    "--points",
-    type=float,
-    help="Smallest change of the score that counts, in its unit; by default the task's own: 0.3 points of top-1.",
-)
-@click.option("--all", "show_all", is_flag=True, help="Show all rows, also those that did not change.")
-@click.option("-o", "--out", type=_FILE, help="Also write the comparison to this file: .md or .html.")
+@change_options
 @file_options
 @wide_option
 def compare(runs: tuple[Path, ...], **how: Any) -> int:

@@ -47,6 +47,27 @@ def gate_options(command: Command) -> Command:
     return command
 
 
+def threshold_option(command: Command) -> Command:
+    """Add --threshold."""
+    told = "Smallest relative change of a time that counts: 0.03 is 3 %."
+    kind = click.FloatRange(0)
+    return click.option("--threshold", type=kind, metavar="SHARE", default=0.03, show_default=True, help=told)(command)
+
+
+def change_options(command: Command) -> Command:
+    """Add --threshold, --points, --all and -o."""
+    points = "Smallest change of the score that counts, in its unit; by default the task's own: 0.3 points of top-1."
+    out = "Also write the comparison to this file: .md or .html."
+    for option in (
+        click.option("-o", "--out", type=click.Path(path_type=Path), help=out),
+        click.option("--all", "show_all", is_flag=True, help="Show all rows, also those that did not change."),
+        click.option("--points", type=click.FloatRange(0), metavar="POINTS", help=points),
+        threshold_option,
+    ):
+        command = option(command)
+    return command
+
+
 def file_options(command: Command) -> Command:
     """Add --json, --junit and --github."""
     path = click.Path(path_type=Path)

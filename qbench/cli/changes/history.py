@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qbench.cli.changes.gates import words_of
+from qbench.cli.changes.gates import threshold_option, words_of
 from qbench.cli.files import write
 from qbench.cli.told import json_option, tell_json, wide_option
 
@@ -31,7 +31,7 @@ _KINDS = ("time", "accuracy", "size")
 )  # fmt: skip
 @click.option("--row", "rows", multiple=True, metavar="GLOB", help="Only rows whose key matches; repeatable.")
 @click.option("--what", default=",".join(_KINDS), show_default=True, metavar="WORDS", help="Kinds of figures.")
-@click.option("--threshold", default=0.03, show_default=True, help="Smallest relative step of a time that counts.")
+@threshold_option
 @click.option(
     "-o", "--out", multiple=True, type=click.Path(path_type=Path),
     help="Also write it to this file: .svg, .png or .pdf for the plot, .md for the tables; repeatable.",

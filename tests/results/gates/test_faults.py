@@ -145,6 +145,8 @@ def test_a_bar_that_is_not_met_is_named(make_run: MakeRun) -> None:
     assert (found, "bars: near the ceiling: expected a mean of 0.9" in said) == (1, True)
     assert call("compare", before, after, "--fail-on", "slower", "--allow", "bars")[0] == 0
     assert call("check", after)[0] == 1
+    code, said = call("check", after, "--allow", "bars")
+    assert (code, said) == (0, "0 hold, 0 do not, 0 cannot be told\n")
 
 
 @pytest.mark.parametrize(("flipped", "word", "code"), [(1, "SAME", 0), (40, "WORSE", 1)])

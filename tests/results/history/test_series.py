@@ -93,6 +93,7 @@ def test_what_is_no_history_is_one_line(ten: Path, tmp_path: Path) -> None:
         ((ten / "0",), "expected two runs or more"),
         ((ten, "--row", "none/*"), "no row matches none/*; e.g. speed/"),
         ((ten, "--what", "tim"), "did you mean 'time'?"),
+        ((ten, "--threshold", "-2"), "-2.0 is not in the range x>=0"),
         ((ten, "--git"), "git"),
     ):
         error = call(*words).exception
