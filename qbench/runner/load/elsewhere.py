@@ -10,21 +10,20 @@ import numpy as np
 from qbench.core.tensor import Floats
 from qbench.core.trial import Measurement
 from qbench.engine import Session
-from qbench.errors import QBenchError
 from qbench.graph import QuantizedNetwork
-from qbench.metrics.tensor import sqnr_db
 from qbench.runner.load.fresh import packed, started
 from qbench.runner.machine.quiet import settle
 from qbench.runner.networks.bench import Bench, peer
 from qbench.runner.sides.process import Process
 from qbench.runner.timing.clock import Clock, PartyClock
 from qbench.runner.timing.network import (
-    LEAST_SQNR_DB,
     SIMULATED,
     Scored,
     batch_of,
     check_peer,
+    check_scored,
     checked_call,
+    in_integers,
     measure_network,
     network_operations,
 )
@@ -72,11 +71,11 @@ def measure_speed(
     if rules.processes == 1:
         return measure_network(bench, session, scored.answers, batch=batch, peers=peers, rules=rules, clock=clock)
     checked_call(bench, session, scored.answers, batch)
-    return _elsewhere(bench, scored, batch, peers, rules, session.variant)
+    return _elsewhere(bench, scored, batch, peers, rules, session)
 
 
 def _elsewhere(
-    bench: Bench, scored: Scored, batch: int, peers: Iterable[str], rules: Rules, variant: str
+    bench: Bench, scored: Scored, batch: int, peers: Iterable[str], rules: Rules, session: Session
 ) -> tuple[Measurement, ...]:
     clock, operations = PartyClock(), batch * network_operations(bench.network)
     held = {OWN: scored.network, **{name: _held(bench, scored, name) for name in peers}}
@@ -88,7 +87,7 @@ def _elsewhere(
                     bench.inputs,
                     party="" if name == OWN else name,
                     threads=bench.threads,
-                    variant=variant,
+                    variant=session.variant,
                     most=batch,
                 )
             )
@@ -101,7 +100,7 @@ def _elsewhere(
                 for name, place in places.items():
                     process = stack.enter_context(started(place))
                     process.ask("first", batch=batch)
-                    _check(bench, scored, name, np.load(place.folder / "answer.npy"))
+                    _check(bench, scored, name, np.load(place.folder / "answer.npy"), each=in_integers(session))
                     cells.append(Cell(name, Elsewhere(process, batch), batch, operations, bench.threads))
                 return interleave(f"network/batch{batch}", cells, share_of(rules), clock=clock, quiet=settle)
 
@@ -114,12 +113,11 @@ def _held(bench: Bench, scored: Scored, name: str) -> QuantizedNetwork:
     return scored.network if precision == SIMULATED else bench.reference_network(precision)
 
 
-def _check(bench: Bench, scored: Scored, name: str, found: Floats) -> None:
-    """Raise QBenchError where a fresh process answers wrongly: it is not timed."""
-    if name != OWN:
+def _check(bench: Bench, scored: Scored, name: str, found: Floats, *, each: bool) -> None:
+    """Raise QBenchError where a fresh process answers wrongly: it is not timed; `each` as `check_scored` has it."""
+    batch = len(found)
+    if name == OWN:
+        check_scored(f"batch {batch}: fresh process", found, batch_of(scored.answers, batch), each=each)
+    else:
         right = scored.expected_of(bench) if peer(name).precision == SIMULATED else bench.expected_of
-        check_peer(name, found, right(name, len(found)))
-        return
-    distance_db = sqnr_db(batch_of(scored.answers, len(found)), found)
-    if distance_db < LEAST_SQNR_DB["fp32"]:
-        raise QBenchError(f"batch {len(found)}: a fresh process answers {distance_db:.0f} dB from what was scored")
+        check_peer(name, found, right(name, batch))

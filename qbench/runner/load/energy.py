@@ -38,7 +38,7 @@ def energy(
         clock: the clock.
     """
     calls, start_s, before = 0, clock.now_s(), sensor.read()
-    while (spent_s := clock.now_s() - start_s) < seconds:
+    while clock.now_s() - start_s < seconds:
         call()
         calls += 1
     spent_s, spent_j = clock.now_s() - start_s, sensor.spent_j(before, sensor.read())

@@ -9,7 +9,6 @@ from functools import cache
 from qbench.core.tensor import Floats
 from qbench.errors import MachineError, QBenchError
 from qbench.graph import QuantizedNetwork
-from qbench.metrics.tensor import sqnr_db
 from qbench.results.left_out import NOT_TIMED
 from qbench.runner.load import scenarios
 from qbench.runner.load.energy import energy, idle_w
@@ -19,7 +18,7 @@ from qbench.runner.machine.sensors import Sensor, rapl
 from qbench.runner.networks.bench import Bench, peer
 from qbench.runner.networks.row import Row
 from qbench.runner.timing.clock import Clock
-from qbench.runner.timing.network import LEAST_SQNR_DB, SIMULATED, check_peer, network_operations, ready_peers
+from qbench.runner.timing.network import SIMULATED, check_peer, check_scored, network_operations, ready_peers
 from qbench.runner.timing.phases import Phases
 from qbench.runner.timing.sampling import Cell, Rules
 from qbench.suite import Planned
@@ -148,9 +147,7 @@ class Load:
         ) as one:
             found = fresh(one, batches, clock=self.clock)
             if name == self.own.name:
-                distance_db = sqnr_db(self.own.answer, found.answer)
-                if distance_db < LEAST_SQNR_DB["fp32"]:
-                    raise QBenchError(f"{name}: a fresh process answers {distance_db:.0f} dB from what was scored")
+                check_scored(f"{name}: fresh process", found.answer, self.own.answer, each=False)
             else:
                 check_peer(name, found.answer, self.bench.expected_of(name, 1))
             row.observe(name, startup_s=found.startup_s, **{f"peak_bytes_b{b}": p for b, p in found.peaks.items()})

@@ -35,7 +35,6 @@ LEAST_SQNR_DB = {"fp32": 60.0, "bf16": 20.0}
 _SAME_CODES_DB, _WRONG_DB, _SLACK_DB = 20.0, 5.0, 6.0
 """Two runtimes of the same codes stand above the first, or, where noise is large, at most 6 dB nearer to fp32 than to
 each other; saturated or wrong products, and biases that a file cannot hold, fall below the second."""
-_SAME_SQNR_DB = 60.0
 _LARGEST_ITEM = 8
 """Bytes of a number of an answer, at most."""
 CHECKED_IMAGES = 64
@@ -160,23 +159,31 @@ def checked_call(bench: Bench, session: Session, scored: Floats, batch: int) -> 
         QBenchError: it answers otherwise than it was scored, in one number too, or it allocates more than its answer.
     """
     inputs = batch_of(bench.inputs, batch)
-    expected, found = batch_of(scored, batch), answers(session, inputs)
-    distance_db = sqnr_db(expected, found)
-    if distance_db < _SAME_SQNR_DB:
-        raise QBenchError(f"batch {batch}: logits are {distance_db:.0f} dB from those that were scored; not timed")
-    alone = not session.network.foreign  # what another library rounds and allocates is its own affair
-    far = far_element(found, expected, ROUNDED) if alone and session.execution == "integer" else ""
-    if far:
-        raise QBenchError(f"batch {batch}: a logit is {far}, as it was scored; not timed")
+    check_scored(f"batch {batch}", answers(session, inputs), batch_of(scored, batch), each=in_integers(session))
     arrays = arrays_of(inputs)
 
     def call() -> Floats:
         return session.run(*arrays)
 
-    if alone:
+    if not session.network.foreign:  # what another library allocates is its own affair
         answer = sum(_LARGEST_ITEM * math.prod(bench.network.shapes[name]) for name in bench.network.outputs)
         refuse_allocations(f"batch {batch}", call, answer_bytes=batch * answer)
     return call
+
+
+def in_integers(session: Session) -> bool:
+    """Whether every number is computed here and in integers, so that it is the same wherever it is computed."""
+    return not session.network.foreign and session.execution == "integer"
+
+
+def check_scored(where: str, found: Floats, scored: Floats, *, each: bool) -> None:
+    """Raise QBenchError where answers are not those that were scored; with `each`, where a single number is not."""
+    distance_db = sqnr_db(scored, found)
+    if not distance_db >= LEAST_SQNR_DB["fp32"]:
+        raise QBenchError(f"{where}: logits are {distance_db:.0f} dB from those that were scored; not timed")
+    far = far_element(found, scored, ROUNDED) if each else ""
+    if far:
+        raise QBenchError(f"{where}: a logit is {far}, as it was scored; not timed")
 
 
 def check_peer(name: str, found: Floats, expected: Expected) -> None:

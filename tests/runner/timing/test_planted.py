@@ -23,6 +23,7 @@ from qbench.runner.networks.trial import run_trial
 from qbench.runner.timing.allocations import refuse_allocations
 from qbench.runner.timing.clock import Clock
 from qbench.runner.timing.elements import EXACT, far_element
+from qbench.runner.timing.network import check_scored
 from qbench.runner.timing.sampling import LoadRules, Rules
 from qbench.suite import Planned
 
@@ -56,6 +57,17 @@ def test_a_number_that_is_none_is_far() -> None:
     assert far_element(found, expected, EXACT) == ""
     found[1, 2] = np.nan
     assert far_element(found, expected, EXACT) == "nan at [1, 2], expected 1"
+    with pytest.raises(QBenchError, match="fresh: logits are nan dB from those that were scored; not timed"):
+        check_scored("fresh", found, expected, each=False)
+
+
+def test_answers_of_a_fresh_process_are_held_against_those_that_were_scored_number_by_number() -> None:
+    scored = np.ones((64, 64), np.float32)
+    found = scored.copy()
+    found[5, 2] += 0.001  # 96 dB
+    check_scored("fresh", found, scored, each=False)
+    with pytest.raises(QBenchError, match=r"fresh: a logit is 1.001 at \[5, 2\], expected 1, as it was scored"):
+        check_scored("fresh", found, scored, each=True)
 
 
 TASK_CELL = KernelCell(GemmProblem(9, 64, 33), "w8c-a8t", "s32")
