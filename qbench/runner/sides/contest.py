@@ -20,9 +20,8 @@ from qbench.results.replicates import Judged, judge_rows
 from qbench.runner.sides.process import Process, RowError
 from qbench.runner.sides.side import Side, SideError
 from qbench.runner.timing.clock import Clock
+from qbench.runner.timing.replicates import LEAST
 
-LEAST_PROCESSES = 2
-"""One process has no spread."""
 ROUNDS = 8
 """Rounds of a pair of processes; both orders are equally often the first."""
 
@@ -111,7 +110,7 @@ class Contest:
             self._pair(open_rows)
             spent_s, last_s = self._clock.now_s() - start_s, self._clock.now_s() - begun_s
             enough = number >= self._asked.processes and not self._open()
-            if number >= LEAST_PROCESSES and (enough or spent_s + last_s > self._asked.seconds):
+            if number >= LEAST and (enough or spent_s + last_s > self._asked.seconds):
                 break
         return self._outcome(spent_s)
 

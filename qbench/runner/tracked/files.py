@@ -15,7 +15,8 @@ from qbench.errors import SuiteError
 from qbench.metrics import load_task
 from qbench.results.columns import timed_column
 from qbench.runner.plan import Plan, plan_run
-from qbench.suite import Suite, load_suite
+from qbench.runner.tracked.values import one_suite
+from qbench.suite import Suite
 
 CONFIG, FOLDER = "asv.conf.json", "benchmarks"
 
@@ -53,9 +54,7 @@ def write_asv(suite: Path, folder: Path, *, force: bool) -> list[Path]:
         SuiteError: a file is there already or cannot be written, or the suite names several networks.
         QBenchError: the suite, its network or its data are not what they should be.
     """
-    loaded = load_suite(suite)
-    if loaded.each() != (loaded,):
-        raise SuiteError(f"{suite}: expected a suite of one network or of kernels, got one of {len(loaded.each())}")
+    loaded = one_suite(suite)
     module = f"{loaded.name.replace('-', '_')}.py"
     texts = {
         folder / CONFIG: _config(folder),

@@ -15,7 +15,7 @@ from qbench.results import Run, read_run
 from qbench.results.kind import row_kind
 from qbench.results.replicates import speed_logs
 from qbench.runner.experiment import run_suite
-from qbench.suite import load_suite
+from qbench.suite import AnySuite, load_suite
 
 
 def track(suite: str | Path, *, changes: Sequence[str] = (), quick: bool = False) -> dict[str, float]:
@@ -33,11 +33,17 @@ def track(suite: str | Path, *, changes: Sequence[str] = (), quick: bool = False
     Raises:
         QBenchError: the suite, its network or its data are not what they should be, or it names several networks.
     """
+    loaded = one_suite(suite, changes)
+    with tempfile.TemporaryDirectory(prefix="qbench-track-") as folder:
+        return figures(read_run(run_suite(loaded, results_root=Path(folder), quick=quick, fresh=True)))
+
+
+def one_suite(suite: str | Path, changes: Sequence[str] = ()) -> AnySuite:
+    """Return a suite as read; raise SuiteError where it names several networks."""
     loaded = load_suite(Path(suite), overrides=tuple(changes))
     if loaded.each() != (loaded,):
         raise SuiteError(f"{suite}: expected a suite of one network or of kernels, got one of {len(loaded.each())}")
-    with tempfile.TemporaryDirectory(prefix="qbench-track-") as folder:
-        return figures(read_run(run_suite(loaded, results_root=Path(folder), quick=quick, fresh=True)))
+    return loaded
 
 
 def figures(run: Run[Any]) -> dict[str, float]:
